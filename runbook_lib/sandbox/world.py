@@ -1,7 +1,7 @@
-"""What the sandbox's façades share: the secrets, ids, deployments, variables, requests and log lines of one small NexusCore.
+"""What the sandbox's façades share: secrets, ids, deployments, variables, requests and log lines of one NexusCore.
 
-A World lives in the supervisor's memory and is touched by its one event loop only. Façades read it and answer in their
-vendor's wire format; edges and parts feed it with what really happened.
+A World lives in the supervisor's memory and is touched by its one event loop only. Façades read it and answer
+in their vendor's wire format; edges and parts feed it with what really happened.
 """
 
 import base64
@@ -12,9 +12,13 @@ import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import jwt
+
+from runbook_lib.sandbox.facades.provider_state import ProviderState, make_providers
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -59,7 +63,7 @@ class Ids:
 
 @dataclass
 class Deployment:
-    """One deployment of a part on a platform. `state` uses the platform's own words (READY, SUCCESS, started …)."""
+    """One deployment of a part on a platform. `state` is in the platform's own words (READY, SUCCESS, …)."""
 
     platform: str
     part: str
@@ -89,7 +93,10 @@ class Variable:
 
 @dataclass
 class RequestRow:
-    """One request as a platform's edge saw it. `status` -1: the function died without a reply. `trace_id` None: no trace context."""
+    """One request as a platform's edge saw it.
+
+    `status` -1: the function died without a reply. `trace_id` None: it carried no trace context.
+    """
 
     platform: str
     part: str
@@ -125,7 +132,10 @@ class LogLine:
 
 @dataclass
 class World:
-    """One sandbox's shared state. `endpoints` maps part names to base URLs, `database` is the superuser DSN or None."""
+    """One sandbox's shared state: `endpoints` maps parts to base URLs, `database` is the superuser DSN or None.
+
+    `providers` holds how openai, anthropic and together behave; `state(Kind)` is a façade's own memory.
+    """
 
     keys: Keys
     ids: Ids
@@ -135,6 +145,14 @@ class World:
     logs: deque[LogLine] = field(default_factory=lambda: deque(maxlen=100_000))
     endpoints: dict[str, str] = field(default_factory=dict)
     database: str | None = None
+    providers: dict[str, ProviderState] = field(default_factory=dict)
+    states: dict[type, object] = field(default_factory=dict)
+
+    def state(self, kind: type[T]) -> T:
+        """A façade's own memory of this kind, made empty on first use."""
+        if kind not in self.states:
+            self.states[kind] = kind()
+        return cast(T, self.states[kind])
 
     def now(self) -> datetime:
         """The one clock of all façades."""
@@ -143,14 +161,18 @@ class World:
     def current_deployment(self, platform: str, part: str) -> Deployment | None:
         """The newest deployment of a part that serves, or None."""
         serving = {"READY", "SUCCESS", "started", "complete"}
-        found = [d for d in self.deployments if (d.platform, d.part) == (platform, part) and d.state in serving]
+        found = [
+            d for d in self.deployments if (d.platform, d.part) == (platform, part) and d.state in serving
+        ]
         return max(found, key=lambda d: d.created_at, default=None)
 
 
 def make_world(seed: int | None = None) -> World:
     """A world with fresh secrets and ids; the same ones for the same seed, unguessable without one."""
     rng: random.Random = random.Random(seed) if seed is not None else secrets.SystemRandom()
-    return World(keys=_make_keys(rng, ref := _letters(rng, 20, string.ascii_lowercase)), ids=_make_ids(rng, ref))
+    keys = _make_keys(rng, ref := _letters(rng, 20, string.ascii_lowercase))
+    providers = make_providers(keys.openai, keys.anthropic, keys.together)
+    return World(keys=keys, ids=_make_ids(rng, ref), providers=providers)
 
 
 def _letters(rng: random.Random, count: int, alphabet: str = string.ascii_letters + string.digits) -> str:
