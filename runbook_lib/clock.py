@@ -114,6 +114,4 @@ def from_epoch_ms(milliseconds: float) -> datetime:
 def to_epoch_ns(moment: datetime) -> int:
     """Whole nanoseconds since the epoch, exact to the microsecond."""
     since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (
-        since_epoch.days * 86400 + since_epoch.seconds
-    ) * 1_000_000_000 + since_epoch.microseconds * 1000
+    return (since_epoch.days * 86400 + since_epoch.seconds) * 1_000_000_000 + since_epoch.microseconds * 1000

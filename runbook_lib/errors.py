@@ -81,9 +81,7 @@ class LookError(RunbookError):
     `status` is the value of a model.Status; kept as text so that this module stays free of imports.
     """
 
-    def __init__(
-        self, status: str, why: str, *, where: str = "", came_back: str = "", do_next: str = ""
-    ) -> None:
+    def __init__(self, status: str, why: str, *, where: str = "", came_back: str = "", do_next: str = "") -> None:
         super().__init__(why, where=where, came_back=came_back, do_next=do_next)
         self.status = str(status)
 

@@ -1,0 +1,271 @@
+"""The only door to the outside: every look gets a deadline, a status, redaction, and a place in the record.
+
+A source calls `Observer.look` with what it asks and a `fetch` that asks it. The fetch runs in a thread of its own under a
+total wall-time deadline; what it returns or raises becomes an Answer; the answer is redacted, sent once through JSON, and
+recorded. Live diagnosis reads exactly the recorded form. In replay no fetch runs: the record answers.
+"""
+
+import contextvars
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+
+from runbook_lib.clock import to_iso
+from runbook_lib.errors import LookError
+from runbook_lib.http import Deadline, Http
+from runbook_lib.model import Answer, Json, Observation, Status, observation_id, observation_key
+from runbook_lib.redact import Redactor
+from runbook_lib.settings import Settings
+
+DEFAULT_DEADLINE_S = 10.0
+
+
+class Recorder(Protocol):
+    """Where observations are kept while a run goes on (artifact.record writes them to disk)."""
+
+    def keep(self, observation: Observation) -> None:
+        """Keep one observation; called from any thread."""
+
+
+class Door:
+    """What a fetch may use: settings, HTTP, the real clock, files, all under the look's deadline."""
+
+    def __init__(self, settings: Settings, deadline: Deadline) -> None:
+        self.settings = settings
+        self.deadline = deadline
+
+    @property
+    def http(self) -> Http:
+        """An HTTP client that keeps this look's deadline."""
+        return Http(self.deadline)
+
+    def clock(self) -> datetime:
+        """The present moment by this machine's clock, aware UTC."""
+        return datetime.now(UTC)
+
+    def read_text(self, path: str | Path, *, max_bytes: int = 64 * 1024 * 1024) -> str:
+        """A local file's text. Raises LookError: not_found, denied, malformed (too large or not UTF-8)."""
+        file = Path(path).expanduser()
+        try:
+            if file.stat().st_size > max_bytes:
+                raise LookError(Status.malformed, f"the file is larger than {max_bytes} bytes", where=str(file))
+            return file.read_text("utf-8")
+        except FileNotFoundError as error:
+            raise LookError(Status.not_found, "no such file", where=str(file)) from error
+        except PermissionError as error:
+            raise LookError(Status.denied, "this user may not read the file", where=str(file)) from error
+        except (UnicodeDecodeError, OSError) as error:
+            raise LookError(Status.malformed, f"cannot be read as text: {error}", where=str(file)) from error
+
+
+Fetch = Callable[[Door], Answer]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look that has not been made yet; `Observer.together` makes several at once."""
+
+    source: str
+    call: str
+    arguments: Mapping[str, Json]
+    fetch: Fetch
+    deadline_s: float = DEFAULT_DEADLINE_S
+
+
+class Observer:
+    """Makes the looks of one run, or answers them from a record.
+
+    Args:
+        now: the run's one moment, recorded; everything that means "now" uses it.
+        settings: where the sources are; None in replay, which reads no settings.
+        redactor: masks secrets in arguments and answers.
+        recorder: where each observation is kept; None keeps them in memory only.
+        record: the observations of an earlier run; given, nothing outside is touched.
+        active: whether looks that leave a mark are allowed.
+        deadline_s: the whole run's budget of wall time; None means no bound.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: datetime,
+        settings: Settings | None = None,
+        redactor: Redactor | None = None,
+        recorder: Recorder | None = None,
+        record: Sequence[Observation] | None = None,
+        active: bool = False,
+        deadline_s: float | None = None,
+    ) -> None:
+        if settings is None and record is None:
+            settings = Settings.empty()
+        self.now = now
+        self.active = active
+        self.observations: list[Observation] = []
+        self._settings = settings
+        self._redactor = redactor or Redactor(settings.secret_values() if settings else ())
+        self._recorder = recorder
+        self._record = None if record is None else {_key_of(past): past for past in record}
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._run_deadline = None if deadline_s is None else Deadline(deadline_s)
+        self._started = time.monotonic()
+        self.seconds_at: dict[str, float] = {}  # observation id -> seconds since the run opened
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the record answers instead of the world."""
+        return self._record is not None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since this observer was made, by the monotonic clock."""
+        return time.monotonic() - self._started
+
+    def look(
+        self,
+        source: str,
+        call: str,
+        arguments: Mapping[str, Json],
+        fetch: Fetch,
+        *,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+    ) -> Observation:
+        """Make one look and return what came back, under a status; never raises for anything the source does.
+
+        Args:
+            source: who is asked (tempo, vercel, …).
+            call: what is asked of it, a short name of ours.
+            arguments: everything that makes this look differ from another; no secrets.
+            fetch: asks; runs in its own thread; returns an Answer or raises LookError.
+            deadline_s: total wall time; the run's own deadline may cut it shorter.
+        """
+        return self.together(Look(source, call, arguments, fetch, deadline_s))[0]
+
+    def together(self, *looks: Look) -> list[Observation]:
+        """Make independent looks at once; a hanging one costs its own deadline and no other. Order is kept."""
+        started = [self._begin(look) for look in looks]
+        return [finish() for finish in started]
+
+    def _begin(self, look: Look) -> Callable[[], Observation]:
+        """Start a look; the returned call waits for it and records it."""
+        clean: dict[str, Json] = orjson.loads(self._redactor.data(_to_json(dict(look.arguments))))
+        name = f"{look.source}.{look.call}"
+        with self._lock:
+            counted = observation_key(name, clean, 0)
+            self._counts[counted] += 1
+            nth = self._counts[counted]
+        key = observation_key(name, clean, nth)
+        identity = observation_id(look.source, look.call, key)
+        if self._record is not None:
+            return lambda: self._keep(self._recorded(look, clean, nth, key, identity))
+        budget_s = look.deadline_s
+        if self._run_deadline is not None:
+            budget_s = min(budget_s, self._run_deadline.remaining_s)
+        at, begun = self._settings_clock(), time.monotonic()
+        attempt = _Attempt(look.fetch, Door(self._settings or Settings.empty(), Deadline(budget_s)))
+
+        def finish() -> Observation:
+            answer = attempt.wait(budget_s - (time.monotonic() - begun))
+            text = self._redactor.data(_to_json([answer.value, answer.why[:2000], answer.help]))
+            value, why, help_text = orjson.loads(text)
+            elapsed_ms = round((attempt.ended or time.monotonic()) * 1000 - begun * 1000, 1)
+            return self._keep(
+                Observation(
+                    identity, look.source, look.call, clean, nth, answer.status, value, why, help_text, at, elapsed_ms
+                )
+            )
+
+        return finish
+
+    def _settings_clock(self) -> str:
+        return to_iso(datetime.now(UTC))
+
+    def _recorded(self, look: Look, arguments: Mapping[str, Json], nth: int, key: str, identity: str) -> Observation:
+        """What the earlier run saw, or not_recorded."""
+        assert self._record is not None
+        if past := self._record.get(key):
+            return past
+        why = "the recorded run never looked at this"
+        return Observation(
+            identity,
+            look.source,
+            look.call,
+            arguments,
+            nth,
+            Status.not_recorded,
+            None,
+            why,
+            "run the procedure again against the live system",
+            to_iso(self.now),
+            0.0,
+        )
+
+    def _keep(self, observation: Observation) -> Observation:
+        with self._lock:
+            self.observations.append(observation)
+            self.seconds_at.setdefault(observation.id, self.seconds)
+        if self._recorder is not None:
+            self._recorder.keep(observation)
+        return observation
+
+
+class _Attempt:
+    """A fetch in a thread of its own, which nobody waits for past the deadline.
+
+    The thread is a daemon: a fetch that cannot be stopped (a name server that never answers) does not keep the run alive.
+    What it brings after the deadline is dropped.
+    """
+
+    def __init__(self, fetch: Fetch, door: Door) -> None:
+        self._fetch, self._door = fetch, door
+        self._done = threading.Event()
+        self._answer: Answer | None = None
+        self._broken: BaseException | None = None
+        self.ended: float | None = None
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._work,), daemon=True, name="look").start()
+
+    def _work(self) -> None:
+        try:
+            self._answer = self._fetch(self._door)
+        except LookError as error:
+            self._answer = Answer(Status(error.status), None, _words(error), error.do_next)
+        except BaseException as error:  # a bug of ours: it belongs to the caller, not to this thread
+            self._broken = error
+        finally:
+            self.ended = time.monotonic()
+            self._done.set()
+
+    def wait(self, seconds: float) -> Answer:
+        """The answer, or timed_out after so many seconds. Raises what the fetch itself broke with."""
+        if not self._done.wait(max(0.0, seconds)):
+            self.ended = None
+            return Answer(
+                Status.timed_out,
+                None,
+                f"no complete answer within {self._door.deadline.seconds:g} s",
+                "look again when the source is quicker, or give the run more time",
+            )
+        if self._broken is not None:
+            raise self._broken
+        assert self._answer is not None
+        return self._answer
+
+
+def _words(error: LookError) -> str:
+    return f"{error.where}: {error.tried}" if error.where else error.tried
+
+
+def _to_json(value: Json) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
+
+
+def _key_of(observation: Observation) -> str:
+    return observation_key(f"{observation.source}.{observation.call}", observation.arguments, observation.nth)
