@@ -1,0 +1,149 @@
+"""What every procedure is: named steps in on-call's order, each a question and some looks, then one conclusion.
+
+The same object is stepped through in a notebook, run headless without a kernel, and replayed from a record. A step may be
+run again; what the later steps saw is then stale, and the conclusion looks again before it speaks.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from runbook_lib.clock import Window
+from runbook_lib.model import Conclusion, Json, Observation
+from runbook_lib.observe import Look, Observer
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """Something to look at: `kind` names the display (table, waterfall, latency …), `data` is what it draws."""
+
+    kind: str
+    title: str
+    data: Json
+
+
+@dataclass(frozen=True)
+class StepView:
+    """What one step brought: the question, the observations, one sentence on what they say, and exhibits."""
+
+    name: str
+    question: str
+    observations: tuple[Observation, ...]
+    said: str
+    exhibits: tuple[Exhibit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a procedure: its name (the method's), its question, and the method."""
+
+    name: str
+    question: str
+    method: Callable[[Any], "Said"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a step's method returns: one sentence, and exhibits."""
+
+    sentence: str
+    exhibits: tuple[Exhibit, ...] = ()
+
+
+def step(question: str) -> Callable[[Callable[[Any], Said]], Callable[[Any], Said]]:
+    """Mark a method as a step. Steps run in the order in which they are written; the question ends in a question mark."""
+
+    def mark(method: Callable[[Any], Said]) -> Callable[[Any], Said]:
+        method.__dict__["question"] = question
+        return method
+
+    return mark
+
+
+class Procedure(ABC):
+    """One runbook procedure over one Observer.
+
+    Subclasses set `stem`, write `@step` methods that look and keep what they saw on `self`, and `diagnose`, which hands
+    the observations to the pure rules. A step's method must be safe to run again.
+
+    Args:
+        look: the run's observer, live or replaying.
+        parameters: the notebook's parameters, already checked against their types; a secret one is a reference.
+    """
+
+    stem: ClassVar[str]
+
+    def __init__(self, look: Observer, parameters: Mapping[str, Json]) -> None:
+        self.look = look
+        self.parameters = dict(parameters)
+        self.executed: list[str] = []
+        self._views: dict[str, StepView] = {}
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Read the parameters. Raises UsageError for what types alone cannot refuse; looks at nothing."""
+        return
+
+    @classmethod
+    def steps(cls) -> tuple[Step, ...]:
+        """The steps in order."""
+        return tuple(
+            Step(name, method.__dict__["question"], method)
+            for name, method in vars(cls).items()
+            if callable(method) and "question" in getattr(method, "__dict__", {})
+        )
+
+    @property
+    @abstractmethod
+    def window(self) -> Window:
+        """The time the run is about."""
+
+    @abstractmethod
+    def diagnose(self) -> Conclusion:
+        """What the observations so far say; pure, and repeatable."""
+
+    def run_step(self, name: str) -> StepView:
+        """Run one step (again) and return what it brought; every later step's view becomes stale.
+
+        Raises:
+            KeyError: there is no such step.
+        """
+        names = [each.name for each in self.steps()]
+        this = self.steps()[names.index(name)] if name in names else None
+        if this is None:
+            raise KeyError(name)
+        for later in names[names.index(name) :]:
+            self._views.pop(later, None)
+        before = len(self.look.observations)
+        self.executed.append(name)
+        said = this.method(self)
+        seen = tuple(self.look.observations[before:])
+        self._views[name] = StepView(name, this.question, seen, said.sentence, said.exhibits)
+        return self._views[name]
+
+    def finish(self) -> list[StepView]:
+        """Run every step that has not run, or whose view is stale, in order; return all views."""
+        for each in self.steps():
+            if each.name not in self._views:
+                self.run_step(each.name)
+        return [self._views[each.name] for each in self.steps()]
+
+    def view(self, name: str) -> StepView | None:
+        """The current view of a step; None when it has not run, or is stale."""
+        return self._views.get(name)
+
+    def conclude(self) -> Conclusion:
+        """Finish the steps, then say what is so."""
+        self.finish()
+        return self.diagnose()
+
+    def see(self, *looks: Look) -> list[Observation]:
+        """Make independent looks at once."""
+        return self.look.together(*looks)
+
+
+def replay_steps(procedure: Procedure, executed: list[str]) -> None:
+    """Run the steps in the order in which the recorded run did, repeats included, so that every look finds its record."""
+    for name in executed:
+        procedure.run_step(name)
