@@ -108,9 +108,7 @@ class ProviderState:
     def offered(self) -> list[Model]:
         """The models that the list shows now, newest first."""
         gone = self.mode == "model_gone"
-        shown = [
-            m for m in self.models if not (gone or m.is_retired or self.model_modes.get(m.id) == "model_gone")
-        ]
+        shown = [m for m in self.models if not (gone or m.is_retired or self.model_modes.get(m.id) == "model_gone")]
         return sorted(shown, key=lambda m: m.created_at, reverse=True)
 
     def spend(self, tokens: int) -> None:
@@ -165,6 +163,5 @@ def _first(modes: Iterable[Mode]) -> Mode:
 
 def _models(offers: tuple[_Offer, ...]) -> list[Model]:
     return [
-        Model(id_, name, datetime.fromisoformat(day).replace(tzinfo=UTC), context)
-        for id_, name, day, context in offers
+        Model(id_, name, datetime.fromisoformat(day).replace(tzinfo=UTC), context) for id_, name, day, context in offers
     ]

@@ -1,0 +1,108 @@
+"""What contract tests share: the vendors' specifications as judges of an answer, and real peers from npm."""
+
+import asyncio
+import copy
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+
+SPECS = Path(__file__).parent.parent / "specs"
+
+
+@cache
+def _document(name: str) -> dict[str, Any]:
+    return _without_nullable(json.loads((SPECS / name).read_text()))
+
+
+def _without_nullable(node: Any) -> Any:
+    """OpenAPI 3.0's `nullable: true`, said in the words of JSON Schema."""
+    if isinstance(node, list):
+        return [_without_nullable(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    out = {key: _without_nullable(value) for key, value in node.items()}
+    if out.pop("nullable", False) is True:
+        return {"anyOf": [out, {"type": "null"}]}
+    return out
+
+
+def _schema(document: dict[str, Any], method: str, path: str, status: int) -> dict[str, Any]:
+    responses = document["paths"][path][method.lower()]["responses"]
+    response = responses.get(str(status)) or responses.get(f"{status // 100}XX") or responses.get("default")
+    assert response is not None, f"{method} {path} promises no {status}"
+    while "$ref" in response:
+        response = _at(document, response["$ref"])
+    return copy.copy(next(iter(response["content"].values()))["schema"])
+
+
+def _at(document: dict[str, Any], ref: str) -> Any:
+    node: Any = document
+    for part in ref.removeprefix("#/").split("/"):
+        node = node[part.replace("~1", "/").replace("~0", "~")]
+    return node
+
+
+def _complain(document: dict[str, Any], schema: dict[str, Any], body: Any) -> None:
+    rooted = {**schema, "components": document.get("components", {}), "definitions": document.get("definitions", {})}
+    errors = sorted(Draft202012Validator(rooted).iter_errors(body), key=lambda error: len(error.path))
+    assert not errors, "\n".join(f"{list(error.path)}: {error.message[:300]}" for error in errors[:5])
+
+
+@pytest.fixture(scope="session")
+def promised() -> Callable[..., None]:
+    """`promised(spec, method, path template, response)`: the body is what the specification promises for that status."""
+
+    def judge(spec: str, method: str, path: str, response: Any) -> None:
+        document = _document(spec)
+        _complain(document, _schema(document, method, path, response.status_code), response.json())
+
+    return judge
+
+
+@pytest.fixture(scope="session")
+def shaped() -> Callable[..., None]:
+    """`shaped(spec, schema name, value)`: the value fits a named schema of the specification."""
+
+    def judge(spec: str, name: str, value: Any) -> None:
+        _complain(_document(spec), {"$ref": f"#/components/schemas/{name}"}, value)
+
+    return judge
+
+
+class _InProcess(httpx.BaseTransport):
+    """An ASGI app as a plain httpx transport: no port, no thread, the whole body at once."""
+
+    def __init__(self, app: Any) -> None:
+        self._inner = httpx.ASGITransport(app)
+        self._loop = asyncio.new_event_loop()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._loop.run_until_complete(self._answer(request))
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._inner.handle_async_request(request)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+
+    def close(self) -> None:
+        self._loop.close()
+
+
+@pytest.fixture
+def in_process() -> Iterator[Callable[..., httpx.Client]]:
+    """`in_process(app, headers=…)`: a client of an ASGI app, closed after the test."""
+    clients: list[httpx.Client] = []
+
+    def make(app: Any, **options: Any) -> httpx.Client:
+        client = httpx.Client(transport=_InProcess(app), base_url="http://127.0.0.1", **options)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()

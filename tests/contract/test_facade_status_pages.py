@@ -1,0 +1,71 @@
+"""Status pages: each vendor's own format, and what people wrote on them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.sandbox.facades.status_pages import create_app, report_incident, resolve_incidents
+from runbook_lib.sandbox.world import make_world
+
+ENDPOINTS = json.loads((Path(__file__).parent.parent / "specs/llm/status-endpoints.json").read_text())["providers"]
+
+
+def state_of(vendor: str, body: dict) -> str:
+    """One word out of each vendor's own format."""
+    match vendor:
+        case "together":
+            return body["data"]["attributes"]["aggregate_state"]
+        case "railway":
+            return body["page"]["status"]
+        case "stripe":
+            return body["largestatus"]
+        case _:
+            return body["status"]["indicator"]
+
+
+@pytest.mark.parametrize("vendor", [row["name"] for row in ENDPOINTS])
+def test_every_vendor_has_its_page_and_it_changes_with_an_incident(vendor, in_process):
+    world = make_world(seed=1)
+    row = next(row for row in ENDPOINTS if row["name"] == vendor)
+    path = f"/{vendor}" + row["summary"].removeprefix(row["page"])
+    client = in_process(create_app(world))
+    quiet = state_of(vendor, client.get(path).json())
+    report_incident(world, vendor, "Elevated errors", "major")
+    loud = state_of(vendor, client.get(path).json())
+    resolve_incidents(world, vendor)
+    assert state_of(vendor, client.get(path).json()) == quiet
+    assert quiet in ("none", "operational", "UP", "up")
+    assert loud in ("major", "downtime", "HASISSUES", "down")
+
+
+def test_statuspage_shape_is_the_published_one(in_process):
+    world = make_world(seed=1)
+    incident = report_incident(world, "anthropic", "Errors on Claude API", "minor", ("Claude API (api.anthropic.com)",))
+    body = in_process(create_app(world)).get("/anthropic/api/v2/summary.json").json()
+    assert body["incidents"][0]["id"] == incident.id
+    states = {row["name"]: row["status"] for row in body["components"]}
+    assert states == {
+        "claude.ai": "operational",
+        "Claude Console": "operational",
+        "Claude API (api.anthropic.com)": "degraded_performance",
+    }
+
+
+def test_openai_leaves_incidents_out_of_its_summary_and_lists_them_apart(in_process):
+    world = make_world(seed=1)
+    report_incident(world, "openai", "Elevated errors", "critical")
+    client = in_process(create_app(world))
+    assert "incidents" not in client.get("/openai/api/v2/summary.json").json()
+    assert client.get("/openai/api/v2/incidents.json").json()["incidents"][0]["impact"] == "critical"
+
+
+def test_together_answers_html_with_200_for_any_other_path(in_process):
+    answer = in_process(create_app(make_world(seed=1))).get("/together/api/v2/status.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_no_incident_for_a_vendor_without_a_page():
+    with pytest.raises(KeyError):
+        report_incident(make_world(seed=1), "nobody", "x", "minor")
