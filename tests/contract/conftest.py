@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
+
+from runbook_lib.sandbox.world import Deployment, LogLine, RequestRow, Variable, World, make_world
 
 SPECS = Path(__file__).parent.parent / "specs"
 
@@ -21,12 +24,12 @@ def _document(name: str) -> dict[str, Any]:
 
 
 def _without_nullable(node: Any) -> Any:
-    """OpenAPI 3.0's `nullable: true`, said in the words of JSON Schema."""
+    """OpenAPI 3.0's `nullable: true`, said in the words of JSON Schema; and unions whose members overlap as they do."""
     if isinstance(node, list):
         return [_without_nullable(item) for item in node]
     if not isinstance(node, dict):
         return node
-    out = {key: _without_nullable(value) for key, value in node.items()}
+    out = {("anyOf" if key == "oneOf" else key): _without_nullable(value) for key, value in node.items()}
     if out.pop("nullable", False) is True:
         return {"anyOf": [out, {"type": "null"}]}
     return out
@@ -106,3 +109,55 @@ def in_process() -> Iterator[Callable[..., httpx.Client]]:
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def world() -> World:
+    """A world in which something happened on every platform: two deployments a part, variables, requests, log lines."""
+    world = make_world(seed=7)
+    for platform, part, state, prefix in (
+        ("vercel", "web", "READY", "dpl_"),
+        ("vercel", "api", "READY", "dpl_"),
+        ("railway", "api", "SUCCESS", ""),
+        ("railway", "gateway", "SUCCESS", ""),
+        ("fly", "gateway", "complete", ""),
+    ):
+        for nth, hours in ((1, 30), (2, 3)):
+            id_ = f"{prefix}{platform}{part}{nth}"
+            at = world.now() - timedelta(hours=hours)
+            variables = {"OTEL_SERVICE_NAME": "nexuscore"}
+            deployment = Deployment(
+                platform,
+                part,
+                id_,
+                at,
+                state,
+                f"{nth}" * 40,
+                "main",
+                f"Change {nth}",
+                f"https://{id_}.example",
+                variables,
+            )
+            world.deployments.append(deployment)
+        for key, kind in (("OPENAI_API_KEY", "sensitive"), ("STRIPE_SECRET_KEY", "encrypted"), ("LOG_LEVEL", "plain")):
+            at = world.now() - timedelta(hours=5)
+            world.variables.append(Variable(platform, part, key, f"value-of-{key}", ("production",), at, kind))
+        _add_requests(world, platform, part, f"{prefix}{platform}{part}2")
+    return world
+
+
+def _add_requests(world: World, platform: str, part: str, deployment_id: str) -> None:
+    """Ten requests, one a minute, the newest a minute ago and failed with a 502; each wrote a line."""
+    for nth in range(10):
+        at = world.now() - timedelta(minutes=10 - nth)
+        status, trace_id = (502, f"{nth:032x}") if nth == 9 else (200, None)
+        request_id = f"{platform}-{part}-{nth}"
+        row = RequestRow(
+            platform, part, request_id, at, "POST", "/api/chat", f"{part}.example", status, 40.0 + nth, trace_id, None,
+            deployment_id, "iad1",
+        )  # fmt: skip
+        world.requests.append(row)
+        level, message = ("error", "gateway responded 503") if status == 502 else ("info", f"answered {nth}")
+        attributes = {"org_id": f"org-{nth}"}
+        line = LogLine(platform, part, at, level, message, request_id, trace_id, attributes, deployment_id, f"{part}-1")
+        world.logs.append(line)
