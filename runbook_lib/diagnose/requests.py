@@ -1,0 +1,167 @@
+"""Requests as the platforms' logs tell them: which row is the one asked for, what the platform itself did to it, who else failed.
+
+A row is the normalised form that the platform sources return: request_id, at, method, path, status, duration_ms, trace_id,
+deployment_id, error, part, platform, logs. A status of -1, 0 or None means that no reply was sent.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from runbook_lib.clock import from_iso, to_iso
+from runbook_lib.model import Observation, Situation
+
+Row = Mapping[str, Any]
+
+_PART_DEPTH = {"web": 0, "api": 1, "gateway": 2}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A row and the observation that brought it."""
+
+    row: Row
+    observation: Observation
+
+
+@dataclass(frozen=True)
+class PlatformVerdict:
+    """What the platform itself did to a request: the cause's code, and its words."""
+
+    code: str
+    what: str
+
+
+def rows_of(observations: Iterable[Observation]) -> list[Seen]:
+    """Every row of the request-log looks that brought any."""
+    return [
+        Seen(row, observation)
+        for observation in observations
+        if observation.status.has_content and isinstance(observation.value, list)
+        for row in observation.value
+    ]
+
+
+def rows_for(seen: Sequence[Seen], *, request_id: str = "", trace_id: str = "") -> list[Seen]:
+    """The rows of one request through all parts, the outermost part first."""
+    found = [
+        each
+        for each in seen
+        if (request_id and each.row.get("request_id") == request_id)
+        or (trace_id and each.row.get("trace_id") == trace_id)
+    ]
+    unique = {(each.row.get("part"), each.row.get("request_id")): each for each in found}
+    return sorted(
+        unique.values(), key=lambda each: (_PART_DEPTH.get(str(each.row.get("part")), 9), str(each.row.get("at")))
+    )
+
+
+def is_failed(row: Row) -> bool:
+    """Whether the platform's log says that the request failed: a 5xx, or no reply at all."""
+    status = row.get("status")
+    return status is None or status <= 0 or status >= 500
+
+
+def is_refused(row: Row) -> bool:
+    """Whether the answer was a 4xx; 499 means that the client was gone."""
+    status = row.get("status")
+    return status is not None and 400 <= status < 500 and status != 499
+
+
+def platform_verdict(row: Row) -> PlatformVerdict | None:
+    """What the platform did to the request itself, or None where it only passed it on."""
+    words = f"{row.get('error') or ''} {' '.join(str(line.get('message', '')) for line in row.get('logs') or ())}"
+    status = row.get("status")
+    if re.search(r"FUNCTION_INVOCATION_TIMEOUT|Task timed out after|Runtime Timeout", words):
+        return PlatformVerdict("request.function_killed.timeout", "the platform ended the function at its time limit")
+    if re.search(
+        r"out of memory|OOM|Runtime\.ExitError.*signal: killed|memory limit|ERR_WORKER_OUT_OF_MEMORY", words, re.I
+    ) and is_failed(row):
+        return PlatformVerdict("request.function_killed.memory", "the platform ended the function for its memory")
+    if re.search(r"FIREWALL|WAF|challenge|DENIED_BY_RULE|BOT_|_DENIED\b", words) and status in (401, 403, 429):
+        return PlatformVerdict(
+            "request.edge_blocked.firewall", "the platform's firewall refused it before the function"
+        )
+    if re.search(r"PROTECTION|AUTHENTICATION_REQUIRED|SSO", words, re.I) and status in (401, 403, 302, 307):
+        return PlatformVerdict(
+            "request.edge_blocked.protection", "deployment protection refused it before the function"
+        )
+    if re.search(
+        r"FUNCTION_INVOCATION_FAILED|FUNCTION_THROTTLED|NO_RESPONSE_FROM_FUNCTION|EDGE_FUNCTION_INVOCATION_FAILED",
+        words,
+    ) or (status is not None and status <= 0):
+        return PlatformVerdict("request.function_killed.no_reply", "the function died without a reply")
+    return None
+
+
+def describe_row(row: Row) -> str:
+    """`POST /chat → 502 at 09:14:02Z`, for a sentence."""
+    status = row.get("status")
+    shown = "no reply" if status is None or status <= 0 else str(status)
+    return f"{row.get('method', '')} {row.get('path', '')} → {shown} at {row.get('at', '')}".strip()
+
+
+def situation_of(seen: Sequence[Seen], like: Row | None, now: datetime, orgs: set[str] | None) -> Situation:
+    """Whether it goes on, since when, and how many: from the rows of the same part and path.
+
+    A failure followed by three or more good answers and no further failure is over. The onset is only told where a good
+    answer stands before the first failure; otherwise it may have begun before the window.
+    """
+    rows = {(each.row.get("part"), each.row.get("request_id")): each.row for each in seen}
+    alike = sorted(
+        (
+            row
+            for row in rows.values()
+            if like is None or (row.get("part"), _shape(row)) == (like.get("part"), _shape(like))
+        ),
+        key=lambda row: str(row.get("at")),
+    )
+    fails = [
+        row
+        for row in alike
+        if is_failed(row) or (like is not None and is_refused(like) and row.get("status") == like.get("status"))
+    ]
+    if not fails:
+        return Situation(ongoing=False if alike else None, requests_failed=0 if alike else None)
+    last = fails[-1]
+    good_after = sum(1 for row in alike if str(row.get("at")) > str(last.get("at")))
+    good_before = any(str(row.get("at")) < str(fails[0].get("at")) for row in alike)
+    stale = now - from_iso(str(last["at"])) > timedelta(minutes=10)
+    return Situation(
+        ongoing=False if good_after >= 3 else (None if stale and not good_after else True),
+        onset=str(fails[0]["at"]) if good_before else None,
+        last_seen=str(last["at"]),
+        requests_failed=len(fails),
+        orgs_affected=len(orgs) if orgs else None,
+    )
+
+
+def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 20) -> float | None:
+    """The p95 of the healthy requests of the same part and path but this one; None with fewer than `minimum` of them.
+
+    Nearest-rank percentile: exact for the rows at hand.
+    """
+    rows = {
+        (each.row.get("part"), each.row.get("request_id")): each.row
+        for each in seen
+        if not is_failed(each.row)
+        and each.row.get("request_id") != like.get("request_id")
+        and (each.row.get("part"), _shape(each.row)) == (like.get("part"), _shape(like))
+    }
+    durations = sorted(float(row["duration_ms"]) for row in rows.values() if row.get("duration_ms") is not None)
+    if len(durations) < minimum:
+        return None
+    return durations[max(0, -(-95 * len(durations) // 100) - 1)]
+
+
+def since_iso(moment: datetime, hours: float) -> str:
+    """ISO text of so many hours before a moment."""
+    return to_iso(moment - timedelta(hours=hours))
+
+
+def _shape(row: Row) -> str:
+    """Method and path with ids folded, so that /orgs/17 and /orgs/18 are one operation."""
+    path = re.sub(r"/(?:\d+|[0-9a-f-]{16,})(?=/|$)", "/:id", str(row.get("path", "")).split("?")[0])
+    return f"{row.get('method', '')} {path}"
