@@ -1,0 +1,186 @@
+"""Jaeger: the same looks as `tempo`, with the same shapes; `_jaeger_api` knows the versions of its API."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from runbook_lib.clock import Window, to_iso
+from runbook_lib.errors import LookError
+from runbook_lib.model import Answer, Json, Status
+from runbook_lib.observe import Door, Look
+from runbook_lib.sources._asking import span_of
+from runbook_lib.sources._ids import parse_vercel_id, trace_id_hex
+from runbook_lib.sources._jaeger_api import JaegerApi
+from runbook_lib.sources._span_table import SpanTable, summaries
+
+_ID_ATTRIBUTES = (
+    "vercel.request_id",
+    "http.request.header.x-vercel-id",
+    "http.request.header.x-request-id",
+    "http.request.header.x-railway-request-id",
+    "http.request.header.fly-request-id",
+    "http.request_id",
+    "request_id",
+)
+_ROUTE_ATTRIBUTES = ("http.route", "url.path", "http.target")
+
+
+def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = None) -> Look:
+    """One whole trace as a span table; see `tempo.trace` for the arguments and for what its absence means."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        wanted = trace_id_hex(trace_id)
+        if wanted is None:
+            return Answer(Status.not_found, None, "not a trace id: it is no row of 32 hex digits", "check the id")
+        table = SpanTable()
+        if not jaeger.trace(wanted, table) or not table.spans:
+            return jaeger.nothing(f"trace {wanted}", window, at=at, one=True)
+        return Answer(Status.ok, table.as_dict())
+
+    return Look("jaeger", "trace", {"trace_id": trace_id, **span_of(window), **_moment(at)}, fetch, deadline_s=20)
+
+
+def find_request(request_id: str, window: Window, *, at: datetime | None = None) -> Look:
+    """Summaries of the traces that carry a platform's request id on one of their spans; see `tempo.find_request`."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        wanted = parse_vercel_id(request_id)
+        if not wanted.request_id:
+            return Answer(Status.not_found, None, "the request id is empty", "copy it from the platform's log")
+        incomplete = ""
+        for name in _ID_ATTRIBUTES:
+            value = request_id.strip() if name.endswith("x-vercel-id") else wanted.request_id
+            table, why = jaeger.search(window, 20, {name: value})
+            if table.spans:
+                return Answer(Status.ok, summaries(table.as_dict()))
+            incomplete = why or incomplete
+        if incomplete:
+            return Answer(Status.partial, [], incomplete, "narrow the window")
+        return jaeger.nothing("span with this request id", window, at=at or wanted.at, one=True)
+
+    arguments = {"request_id": request_id, **span_of(window), **_moment(at)}
+    return Look("jaeger", "find_request", arguments, fetch, deadline_s=20)
+
+
+def search(
+    attributes: Mapping[str, str],
+    window: Window,
+    limit: int = 20,
+    service: str | None = None,
+    operation: str | None = None,
+) -> Look:
+    """Summaries of the traces with a span that has all these attributes, as equal texts; of one service or of all."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        table, why = jaeger.search(window, limit, attributes, service, operation)
+        return _found(jaeger, table, why, "trace that matches", window)
+
+    arguments = {
+        "attributes": dict(attributes),
+        **span_of(window),
+        "limit": limit,
+        "service": service,
+        "operation": operation,
+    }
+    return Look("jaeger", "search", arguments, fetch, deadline_s=20)
+
+
+def failures(window: Window, route: str | None = None, limit: int = 100) -> Look:
+    """Summaries of the traces that hold a span with status error, of one route or of all."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        table, why = jaeger.search(window, limit, {"error": "true"})
+        if route:
+            table = _of_route(table, route)
+        return _found(jaeger, table, why, "trace that failed", window)
+
+    return Look("jaeger", "failures", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=20)
+
+
+def traces_of(ids: Sequence[str], window: Window | None = None) -> Look:
+    """Several whole traces in one span table; partial when some of them are not there."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger, table, missing, lost = JaegerApi(door), SpanTable(), 0, ""
+        for number, each in enumerate(dict.fromkeys(ids)):
+            known = trace_id_hex(each)
+            try:
+                missing += not (known and jaeger.trace(known, table))
+            except LookError as error:
+                if not number:
+                    raise
+                lost = f"not all traces came: {error.tried}"
+                break
+        if not table.spans and not lost:
+            return jaeger.nothing("trace of these", window, one=True)
+        why = lost or (f"{missing} of {len(ids)} traces are not there" if missing else "")
+        return Answer(Status.partial if why else Status.ok, table.as_dict(), why)
+
+    return Look("jaeger", "traces_of", {"ids": list(ids), **span_of(window)}, fetch, deadline_s=40)
+
+
+def window_traces(window: Window, route: str | None = None, limit: int = 200) -> Look:
+    """The whole traces of a window, of one route or of all, in one span table; partial when the limit was reached."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        if route is None:
+            table, why = jaeger.search(window, limit, {})
+        else:
+            table, whys = SpanTable(), []
+            for name in _ROUTE_ATTRIBUTES:
+                found, reason = jaeger.search(window, limit, {name: route})
+                table.absorb(found, {span["trace"] for span in table.spans})
+                whys.append(reason)
+            why = next(filter(None, whys), "")
+        if not table.spans and not why:
+            return jaeger.nothing("trace", window)
+        return Answer(Status.partial if why else Status.ok, table.as_dict(), why, "narrow the window" if why else "")
+
+    return Look("jaeger", "window_traces", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=60)
+
+
+def services(window: Window) -> Look:
+    """The names under which parts have sent spans, sorted. Jaeger knows no window for them; it is part of the question only."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        names, _ = jaeger.services()
+        return Answer(Status.ok, names) if names else jaeger.nothing("service", window)
+
+    return Look("jaeger", "services", span_of(window), fetch)
+
+
+def health() -> Look:
+    """Whether Jaeger answers: {"api": "v3" or "v1", "services": how many it knows}."""
+
+    def fetch(door: Door) -> Answer:
+        names, version = JaegerApi(door).services()
+        return Answer(Status.ok, {"api": version, "services": len(names)})
+
+    return Look("jaeger", "health", {}, fetch)
+
+
+def _moment(at: datetime | None) -> dict[str, Json]:
+    return {"at": to_iso(at)} if at else {}
+
+
+def _found(jaeger: JaegerApi, table: SpanTable, why: str, what: str, window: Window) -> Answer:
+    rows = summaries(table.as_dict())
+    if why:
+        return Answer(Status.partial, rows, why, "narrow the window")
+    return Answer(Status.ok, rows) if rows else jaeger.nothing(what, window)
+
+
+def _of_route(table: SpanTable, route: str) -> SpanTable:
+    """The traces of a table that have a span of this route."""
+    traces = {s["trace"] for s in table.spans}
+    of_route = {
+        s["trace"] for s in table.spans if any(s["attributes"].get(name) == route for name in _ROUTE_ATTRIBUTES)
+    }
+    kept = SpanTable()
+    kept.absorb(table, traces - of_route)
+    return kept
