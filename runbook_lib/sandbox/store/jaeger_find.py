@@ -1,0 +1,150 @@
+"""Which traces Jaeger finds: one span must satisfy every condition of a query.
+
+Matching follows Jaeger's in-memory storage: attributes are compared as texts with those of the span, scope, resource, events
+and links; `error`, `span.kind` and `span.status` mean the span's own fields.
+"""
+
+import base64
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from runbook_lib.sandbox.store.model import KIND_NAMES, Attributes, Span, Trace, Value
+from runbook_lib.sandbox.store.spans import Store
+
+DEFAULT_LIMIT = 100
+NO_SERVICE = "OTLPResourceNoServiceName"
+_TRUE, _FALSE = (
+    frozenset({"1", "t", "T", "TRUE", "true", "True"}),
+    frozenset({"0", "f", "F", "FALSE", "false", "False"}),
+)
+_STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search. Empty texts and None ask for nothing; times and durations are nanoseconds, bounds included."""
+
+    service: str = ""
+    operation: str = ""
+    start_ns: int | None = None
+    end_ns: int | None = None
+    shortest_ns: int = 0
+    longest_ns: int = 0
+    attributes: dict[str, str] = field(default_factory=dict)
+    limit: int = DEFAULT_LIMIT
+
+
+def find(store: Store, query: Query) -> list[Trace]:
+    """Matching traces, the newest first, at most `limit`."""
+    found: list[Trace] = []
+    # Each trace is taken whole: the window is about the span that matches.
+    for trace in reversed(store.traces(query.start_ns, query.end_ns)):
+        if len(found) >= query.limit:
+            break
+        if any(_matches(span, query) for span in trace.spans):
+            found.append(trace)
+    return sorted(found, key=lambda trace: -trace.start_ns)
+
+
+def services(store: Store) -> list[str]:
+    """Names of all services with visible spans, sorted."""
+    return sorted({name for trace in store.traces() for s in trace.spans if (name := s.resource.service)})
+
+
+def operations(store: Store, service: str, kind: str = "") -> list[tuple[str, str]]:
+    """Name and kind of a service's operations, sorted; kind is empty when the span has none."""
+    found = {
+        (span.name, kind_name(span))
+        for trace in store.traces()
+        for span in trace.spans
+        if span.resource.service == service
+    }
+    return sorted(pair for pair in found if not kind or pair[1] == kind)
+
+
+def kind_name(span: Span) -> str:
+    """The span's kind in lower case, empty when unspecified."""
+    return KIND_NAMES[span.kind] if span.kind else ""
+
+
+def dependencies(traces: list[Trace]) -> list[dict[str, Any]]:
+    """Calls from service to service, counted by spans whose parent is here; a service's calls of itself included."""
+    counts: dict[tuple[str, str], int] = {}
+    for trace in traces:
+        for span in trace.spans:
+            if parent := trace.parent(span):
+                pair = (parent.resource.service, span.resource.service)
+                counts[pair] = counts.get(pair, 0) + 1
+    return [{"parent": p, "child": c, "callCount": count} for (p, c), count in sorted(counts.items())]
+
+
+def parse_trace_id(text: str) -> bytes:
+    """A trace id from hex without leading zeros. Raises ValueError in Jaeger's words."""
+    if len(text) > 32:
+        raise ValueError(f"TraceID cannot be longer than 32 hex characters: {text}")
+    if not re.fullmatch(r"[0-9a-fA-F]+", text):
+        raise ValueError(f'strconv.ParseUint: parsing "{text[-16:]}": invalid syntax')
+    return bytes.fromhex(text.rjust(32, "0"))
+
+
+def parse_bool(text: str) -> bool:
+    """Go's strconv.ParseBool. Raises ValueError in its words."""
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise ValueError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
+
+
+def as_text(value: Value) -> str:
+    """An attribute's value as Jaeger compares and shows it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e21 else repr(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, list | dict):
+        return orjson.dumps(value, default=lambda raw: base64.b64encode(raw).decode()).decode()
+    return "" if value is None else str(value)
+
+
+def _matches(span: Span, query: Query) -> bool:
+    if query.service and span.resource.service != query.service:
+        return False
+    if query.operation and span.name != query.operation:
+        return False
+    if query.start_ns is not None and span.start_ns < query.start_ns:
+        return False
+    if query.end_ns is not None and span.start_ns > query.end_ns:
+        return False
+    if query.shortest_ns and span.duration_ns < query.shortest_ns:
+        return False
+    if query.longest_ns and span.duration_ns > query.longest_ns:
+        return False
+    return all(_has(span, key, wanted) for key, wanted in query.attributes.items())
+
+
+def _has(span: Span, key: str, wanted: str) -> bool:
+    if key == "error":
+        if wanted in _TRUE:
+            return span.status_code == _STATUS["ERROR"]
+        return wanted in _FALSE and span.status_code == _STATUS["OK"]
+    if key in ("span.status", "otel.status_code"):
+        return span.status_code == _STATUS.get(wanted.upper(), 0)
+    if key == "span.kind":
+        return KIND_NAMES[span.kind] == wanted.lower()
+    if key in ("scope.name", "otel.scope.name"):
+        return span.scope.name == wanted
+    if key in ("scope.version", "otel.scope.version"):
+        return span.scope.version == wanted
+    if key.startswith("resource."):
+        attributes, key = span.resource.attributes, key.removeprefix("resource.")
+        return key in attributes and as_text(attributes[key]) == wanted
+    owners: list[Attributes] = [span.attributes, span.scope.attributes, span.resource.attributes]
+    owners += [event.attributes for event in span.events]
+    owners += [link.attributes for link in span.links]
+    return any(key in attributes and as_text(attributes[key]) == wanted for attributes in owners)

@@ -1,0 +1,187 @@
+"""Grafana Tempo's query API over the sandbox's store: the app, and traces by id.
+
+Facts: api-facts.md §8, specs/tempo, grafana.com/docs/tempo/latest/api_docs. Ids are base64 and enums are names in traces;
+in search results ids are hex without leading zeros. Errors are plain text. Search, tags and metrics have modules of their own.
+"""
+
+import re
+from collections.abc import Callable
+from functools import wraps
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runbook_lib.sandbox.store import tempo_metrics, tempo_search, tempo_tags
+from runbook_lib.sandbox.store.encode import tempo_batches, traces_data
+from runbook_lib.sandbox.store.model import Trace
+from runbook_lib.sandbox.store.spans import Store
+from runbook_lib.sandbox.store.traceql import TraceqlError, parse, runner
+from runbook_lib.sandbox.store.web import (
+    AccessGate,
+    BadRequestError,
+    Endpoint,
+    json_response,
+    text_response,
+    unsigned,
+)
+
+_PROTOBUF = "application/protobuf"
+
+
+def create_tempo_app(store: Store, version: str = "3.0.0") -> Starlette:
+    """Tempo's HTTP API. Before version 2.9 metrics replies have `promLabels`. `store.tempo_access` is asked of readers."""
+    guard = _guard(store)
+
+    def trace_v1(request: Request) -> Response:
+        trace = _wanted(request)
+        if trace is None:
+            return Response(status_code=404)
+        if _wants_protobuf(request):
+            return Response(traces_data(trace.spans), media_type=_PROTOBUF)
+        return json_response({"batches": tempo_batches(trace.spans)})
+
+    def trace_v2(request: Request) -> Response:
+        trace = _wanted(request)
+        if trace is None:
+            return Response(status_code=404)
+        spans = trace.spans
+        if query := request.query_params.get("q"):
+            spans = tuple(span for found in runner(parse(query).pipeline)(trace) for span in found.spans)
+        if _wants_protobuf(request):
+            return Response(_field_1(traces_data(spans)), media_type=_PROTOBUF)
+        # COMPLETE is the status' zero value, which Go's jsonpb leaves out.
+        return json_response({"trace": {"resourceSpans": tempo_batches(spans)}, "metrics": {}})
+
+    def _wanted(request: Request) -> Trace | None:
+        trace_id = parse_trace_id(request.path_params["trace_id"])
+        start_s, end_s = unsigned(request, "start", 0, bits=63), unsigned(request, "end", 0, bits=63)
+        if (start_s or end_s) and end_s <= start_s:
+            raise BadRequestError(f"http parameter start must be before end. received start={start_s} end={end_s}")
+        trace = store.trace(trace_id) if _sees(store, request) else None
+        if trace is None or not end_s:
+            return trace
+        return trace if trace.end_ns >= start_s * 10**9 and trace.start_ns <= end_s * 10**9 else None
+
+    def search(request: Request) -> Response:
+        return json_response(tempo_search.search(request, store, _reader(store, request)))
+
+    def tags_v1(request: Request) -> Response:
+        return json_response(tempo_tags.names_v1(request, store, _reader(store, request)))
+
+    def tags_v2(request: Request) -> Response:
+        return json_response(tempo_tags.names_v2(request, store, _reader(store, request)))
+
+    def values_v1(request: Request) -> Response:
+        return json_response(tempo_tags.values_v1(request, store, _reader(store, request)))
+
+    def values_v2(request: Request) -> Response:
+        return json_response(tempo_tags.values_v2(request, store, _reader(store, request)))
+
+    def query_range(request: Request) -> Response:
+        return json_response(tempo_metrics.query_range(request, store, _reader(store, request), _prom_labels(version)))
+
+    def query_instant(request: Request) -> Response:
+        return json_response(
+            tempo_metrics.query_instant(request, store, _reader(store, request), _prom_labels(version))
+        )
+
+    def buildinfo(_request: Request) -> Response:
+        return json_response(
+            {"version": version, "revision": "sandbox", "branch": "main", "buildDate": "", "goVersion": ""}
+        )
+
+    routes = {
+        "/api/traces/{trace_id}": trace_v1,
+        "/api/v2/traces/{trace_id}": trace_v2,
+        "/api/search": search,
+        "/api/search/tags": tags_v1,
+        "/api/v2/search/tags": tags_v2,
+        "/api/search/tag/{tag:path}/values": values_v1,
+        "/api/v2/search/tag/{tag:path}/values": values_v2,
+        "/api/metrics/query_range": query_range,
+        "/api/metrics/query": query_instant,
+    }
+    return Starlette(
+        routes=[
+            Route("/ready", _says("ready\n")),
+            Route("/api/echo", _says("echo")),
+            Route("/status/buildinfo", buildinfo),
+            Route("/api/status/buildinfo", buildinfo),
+            *(Route(path, guard(endpoint)) for path, endpoint in routes.items()),
+        ],
+        middleware=[Middleware(AccessGate, access=lambda: store.tempo_access, free=("/ready",))],
+    )
+
+
+def parse_trace_id(text: str) -> bytes:
+    """A trace id from hex that may lack its leading zeros. Raises BadRequestError in Tempo's words."""
+    if found := re.search(r"[^0-9a-fA-F]", text):
+        raise BadRequestError(
+            f"trace IDs can only contain hex characters: invalid character '{found[0]}' at position {found.start() + 1}"
+        )
+    if len(text) > 32:
+        raise BadRequestError("trace IDs can't be larger than 128 bits")
+    return bytes.fromhex(text.rjust(32, "0"))
+
+
+def _says(text: str) -> Endpoint:
+    return lambda _request: text_response(text)
+
+
+def _guard(store: Store) -> Callable[[Endpoint], Endpoint]:
+    """The tenant first, then the endpoint; what it refuses becomes 400 with plain text."""
+
+    def guarded(endpoint: Endpoint) -> Endpoint:
+        @wraps(endpoint)
+        def run(request: Request) -> Response:
+            if store.tempo_access.tenant and not request.headers.get("x-scope-orgid"):
+                return text_response("no org id", 401)
+            try:
+                return endpoint(request)
+            except TraceqlError as error:
+                return text_response(f"invalid TraceQL query: {error}", 400)
+            except BadRequestError as error:
+                return text_response(str(error), 400)
+
+        return run
+
+    return guarded
+
+
+def _sees(store: Store, request: Request) -> bool:
+    """Whether the tenants that the reader names include the one whose spans these are."""
+    tenant = store.tempo_access.tenant
+    return not tenant or tenant in request.headers.get("x-scope-orgid", "").split("|")
+
+
+def _reader(store: Store, request: Request) -> tempo_search.Reader:
+    if _sees(store, request):
+        return store.traces
+    return _nothing
+
+
+def _nothing(_start_ns: int | None, _end_ns: int | None) -> list[Trace]:
+    """What a tenant without spans reads."""
+    return []
+
+
+def _wants_protobuf(request: Request) -> bool:
+    return _PROTOBUF in request.headers.get("accept", "")
+
+
+def _prom_labels(version: str) -> bool:
+    numbers = [int(part) for part in re.findall(r"\d+", version)[:2]]
+    return tuple(numbers) < (2, 9)
+
+
+def _field_1(message: bytes) -> bytes:
+    """A message as field 1 of another one: TraceByIDResponse.trace (specs/tempo/tempo.proto)."""
+    size, head = len(message), bytearray(b"\x0a")
+    while size > 0x7F:
+        head.append(size & 0x7F | 0x80)
+        size >>= 7
+    head.append(size)
+    return bytes(head) + message
