@@ -1,0 +1,407 @@
+"""PostgREST's query-string grammar: select trees, filters, logic trees and order terms, as plain records.
+
+Source: PostgREST docs/references/api/tables_views and resource_embedding (read November 2026).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SIMPLE = ("neq", "cs", "cd", "ov", "sl", "sr", "nxr", "nxl", "adj")
+QUANTIFIED = ("eq", "gte", "gt", "lte", "lt", "like", "ilike", "match", "imatch")
+SEARCH = ("fts", "plfts", "phfts", "wfts")
+AGGREGATES = ("sum", "avg", "count", "max", "min")
+TRILEAN = ("not_null", "null", "true", "false", "unknown")
+
+
+class GrammarError(Exception):
+    """The text does not follow the grammar; the message says what came and what was expected."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column with an optional JSON path, each step being its arrow and its key or index."""
+
+    name: str
+    path: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class SelectField:
+    """One selected column; `aggregate` is sum, avg, count, max or min."""
+
+    field: Field
+    alias: str | None = None
+    cast: str | None = None
+    aggregate: str | None = None
+
+
+@dataclass(frozen=True)
+class SelectEmbed:
+    """One embedded resource with its own items. `inner`: rows without it are dropped; `spread`: its columns join ours."""
+
+    target: str
+    items: tuple["SelectItem", ...]
+    alias: str | None = None
+    hint: str | None = None
+    inner: bool = False
+    spread: bool = False
+
+    @property
+    def name(self) -> str:
+        """The key under which it appears and by which filters name it."""
+        return self.alias or self.target
+
+
+SelectItem = SelectField | SelectEmbed
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One comparison. `values` holds one text, or the list of `in` and of a quantifier; `language` is for text search."""
+
+    field: Field
+    operator: str
+    values: tuple[str, ...]
+    negated: bool = False
+    quantifier: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class Logic:
+    """`and` or `or` over conditions."""
+
+    operator: str
+    children: tuple["Condition", ...]
+    negated: bool = False
+
+
+Condition = Filter | Logic
+
+
+@dataclass(frozen=True)
+class OrderTerm:
+    """One term of an order; `embed` names the embedded resource whose column it is."""
+
+    field: Field
+    embed: str | None
+    direction: str | None
+    nulls: str | None
+
+
+class Scanner:
+    """Walks over a text from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether the end is reached."""
+        return self.at >= len(self.text)
+
+    def peek(self, token: str) -> bool:
+        """Whether this token comes next."""
+        return self.text.startswith(token, self.at)
+
+    def take(self, token: str) -> bool:
+        """Step over this token when it comes next."""
+        if self.peek(token):
+            self.at += len(token)
+            return True
+        return False
+
+    def need(self, token: str) -> None:
+        """Step over this token; it must come next."""
+        if not self.take(token):
+            raise self.unexpected(f'"{token}"')
+
+    def spaces(self) -> None:
+        """Step over blanks."""
+        while self.at < len(self.text) and self.text[self.at] in " \t":
+            self.at += 1
+
+    def unexpected(self, expecting: str) -> GrammarError:
+        """An error at this place."""
+        came = "end of input" if self.done else f'"{self.text[self.at]}"'
+        return GrammarError(f"unexpected {came} expecting {expecting}")
+
+    def quoted(self) -> str:
+        """A text in double quotes, backslash escaping; the opening quote comes next."""
+        self.need('"')
+        out: list[str] = []
+        while not self.done:
+            char = self.text[self.at]
+            self.at += 1
+            if char == '"':
+                return "".join(out)
+            if char == "\\" and not self.done:
+                char = self.text[self.at]
+                self.at += 1
+            out.append(char)
+        raise self.unexpected('"\\""')
+
+    def name(self) -> str:
+        """A field name: quoted, or letters, digits, `_`, `$`, spaces within, and dashes that begin no arrow."""
+        if self.peek('"'):
+            return self.quoted()
+        if self.take("*"):
+            return "*"
+        start = self.at
+        while not self.done:
+            char = self.text[self.at]
+            if not (char.isalnum() or char in "_$ " or (char == "-" and not self.peek("->"))):
+                break
+            self.at += 1
+        found = self.text[start : self.at].strip(" ")
+        if not found:
+            raise self.unexpected("field name (* or [a..z0..9_$])")
+        return found
+
+    def until(self, stops: str) -> str:
+        """Everything up to one of these characters (or the end)."""
+        start = self.at
+        while not self.done and self.text[self.at] not in stops:
+            self.at += 1
+        return self.text[start : self.at]
+
+
+def whole(text: str, rule: Callable[[Scanner], T]) -> T:
+    """Apply a rule to the whole text.
+
+    Raises:
+        GrammarError: the rule failed, or left something over.
+    """
+    scanner = Scanner(text)
+    value = rule(scanner)
+    if not scanner.done:
+        raise scanner.unexpected("end of input")
+    return value
+
+
+def _listed(scanner: Scanner, rule: Callable[[Scanner], T]) -> list[T]:
+    items = [rule(scanner)]
+    while True:
+        scanner.spaces()
+        if not scanner.take(","):
+            return items
+        scanner.spaces()
+        items.append(rule(scanner))
+
+
+def field(scanner: Scanner) -> Field:
+    """A name with its JSON path."""
+    return Field(scanner.name(), _json_path(scanner))
+
+
+def _json_path(scanner: Scanner) -> tuple[tuple[str, str], ...]:
+    steps = []
+    while scanner.peek("->"):
+        arrow = "->>" if scanner.take("->>") else "->"
+        if arrow == "->":
+            scanner.need("->")
+        key = scanner.quoted() if scanner.peek('"') else _json_key(scanner)
+        steps.append((arrow, key))
+    return tuple(steps)
+
+
+def _json_key(scanner: Scanner) -> str:
+    start = scanner.at
+    while not scanner.done:
+        char = scanner.text[scanner.at]
+        starts_number = char == "-" and scanner.at == start
+        if not (char.isalnum() or char in "_$ @" or starts_number or (char == "-" and not scanner.peek("->"))):
+            break
+        scanner.at += 1
+    if scanner.at == start:
+        raise scanner.unexpected("field name")
+    return scanner.text[start : scanner.at]
+
+
+def select(text: str) -> tuple[SelectItem, ...]:
+    """The whole `select` parameter."""
+    if text == "":
+        return ()
+    return whole(text, lambda s: tuple(_listed(s, _select_item)))
+
+
+def _select_item(scanner: Scanner) -> SelectItem:
+    scanner.spaces()
+    if scanner.take("..."):
+        return _embed(scanner, None, scanner.name(), spread=True)
+    if scanner.take("count()"):
+        return SelectField(Field("*"), cast=_cast(scanner), aggregate="count")
+    alias = None
+    name = scanner.name()
+    if scanner.peek(":") and not scanner.peek("::"):
+        scanner.take(":")
+        scanner.spaces()
+        if scanner.take("count()"):
+            return SelectField(Field("*"), alias=name, cast=_cast(scanner), aggregate="count")
+        alias, name = name, scanner.name()
+    if scanner.peek("!") or scanner.peek("("):
+        return _embed(scanner, alias, name)
+    path = _json_path(scanner)
+    cast = _cast(scanner)
+    aggregate = _aggregate(scanner)
+    return SelectField(Field(name, path), alias, cast or (_cast(scanner) if aggregate else None), aggregate)
+
+
+def _cast(scanner: Scanner) -> str | None:
+    return scanner.until(".,)").strip() if scanner.take("::") else None
+
+
+def _aggregate(scanner: Scanner) -> str | None:
+    for name in AGGREGATES:
+        if scanner.take(f".{name}()"):
+            return name
+    return None
+
+
+def _embed(scanner: Scanner, alias: str | None, target: str, *, spread: bool = False) -> SelectEmbed:
+    hint, inner = None, False
+    while scanner.take("!"):
+        word = scanner.name()
+        if word == "inner":
+            inner = True
+        elif word != "left":
+            hint = word
+    scanner.need("(")
+    scanner.spaces()
+    items = () if scanner.peek(")") else tuple(_listed(scanner, _select_item))
+    scanner.need(")")
+    return SelectEmbed(target, items, alias, hint, inner, spread)
+
+
+def columns(text: str) -> list[str]:
+    """`columns` and `on_conflict`: a list of names."""
+    return whole(text, lambda s: _listed(s, lambda inner: inner.name()))
+
+
+def order(text: str) -> list[OrderTerm]:
+    """The whole `order` parameter."""
+    return whole(text, lambda s: _listed(s, _order_term))
+
+
+def _order_term(scanner: Scanner) -> OrderTerm:
+    scanner.spaces()
+    embed, ordered = None, field(scanner)
+    if scanner.take("("):
+        embed, ordered = ordered.name, field(scanner)
+        scanner.need(")")
+    direction = nulls = None
+    while scanner.take("."):
+        word = next((w for w in ("asc", "desc", "nullsfirst", "nullslast") if scanner.take(w)), None)
+        if word in ("asc", "desc") and direction is None and nulls is None:
+            direction = word
+        elif word in ("nullsfirst", "nullslast") and nulls is None:
+            nulls = word
+        else:
+            raise scanner.unexpected('delimiter (.), "asc", "desc", "nullsfirst" or "nullslast"')
+    return OrderTerm(ordered, embed, direction, nulls)
+
+
+def filter_value(target: Field, text: str) -> Filter:
+    """A filter from the value of a parameter (`eq.5`, `not.in.(1,2)`)."""
+    return whole(text, lambda s: _comparison(s, target, _rest))
+
+
+def logic(operator: str, negated: bool, text: str) -> Logic:
+    """A logic tree from the value of an `and` or `or` parameter: `(a.eq.1,or(b.gt.2,c.is.null))`."""
+    return whole(text, lambda s: Logic(operator, _conditions(s), negated))
+
+
+def _conditions(scanner: Scanner) -> tuple[Condition, ...]:
+    scanner.need("(")
+    found = tuple(_listed(scanner, _condition))
+    scanner.need(")")
+    return found
+
+
+def _condition(scanner: Scanner) -> Condition:
+    scanner.spaces()
+    start = scanner.at
+    negated = scanner.take("not.")
+    for word in ("and", "or"):
+        if scanner.peek(f"{word}("):
+            scanner.take(word)
+            return Logic(word, _conditions(scanner), negated)
+    scanner.at = start
+    target = field(scanner)
+    scanner.need(".")
+    return _comparison(scanner, target, _logic_value)
+
+
+def _rest(scanner: Scanner) -> str:
+    value, scanner.at = scanner.text[scanner.at :], len(scanner.text)
+    return value
+
+
+def _logic_value(scanner: Scanner) -> str:
+    """A value inside a logic tree: quoted, an array literal in braces, or up to a comma or the closing bracket."""
+    if scanner.peek('"'):
+        return scanner.quoted()
+    if scanner.peek("{"):
+        value = scanner.until("}")
+        scanner.need("}")
+        return value + "}"
+    return scanner.until(",)")
+
+
+def _comparison(scanner: Scanner, target: Field, value: Callable[[Scanner], str]) -> Filter:
+    negated = scanner.take("not.")
+    if scanner.take("in."):
+        return Filter(target, "in", _list_value(scanner), negated)
+    if scanner.take("isdistinct."):
+        return Filter(target, "isdistinct", (value(scanner),), negated)
+    if scanner.take("is."):
+        word = next((w for w in TRILEAN if scanner.text[scanner.at :].lower().startswith(w)), None)
+        if word is None:
+            raise scanner.unexpected("null or trilean value (unknown, true, false)")
+        scanner.at += len(word)
+        return Filter(target, "is", (word,), negated)
+    name = _operator(scanner)
+    language = quantifier = None
+    if scanner.take("("):
+        inside = scanner.until(")")
+        scanner.need(")")
+        if name in SEARCH:
+            language = inside
+        elif name in QUANTIFIED and inside in ("any", "all"):
+            quantifier = inside
+        else:
+            raise scanner.unexpected('"any" or "all"')
+    scanner.need(".")
+    if quantifier:
+        return Filter(target, name, _array_value(scanner), negated, quantifier)
+    return Filter(target, name, (value(scanner),), negated, None, language)
+
+
+def _operator(scanner: Scanner) -> str:
+    names = sorted((*SIMPLE, *QUANTIFIED, *SEARCH), key=len, reverse=True)
+    for name in names:
+        after = scanner.text[scanner.at + len(name) : scanner.at + len(name) + 1]
+        if scanner.peek(name) and after in (".", "("):
+            scanner.at += len(name)
+            return name
+    raise scanner.unexpected('"not" or operator (eq, gt, ...)')
+
+
+def _list_value(scanner: Scanner) -> tuple[str, ...]:
+    scanner.need("(")
+    if scanner.take(")"):
+        return ()
+    items = _listed(scanner, lambda s: s.quoted() if s.peek('"') else s.until(",)"))
+    scanner.need(")")
+    return tuple(items)
+
+
+def _array_value(scanner: Scanner) -> tuple[str, ...]:
+    scanner.need("{")
+    items = _listed(scanner, lambda s: s.quoted() if s.peek('"') else s.until(",}"))
+    scanner.need("}")
+    return tuple(items)
