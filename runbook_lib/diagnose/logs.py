@@ -116,8 +116,10 @@ def _read(line: Line, observation_id: str) -> LogFailure | None:
         return None  # a refusal by design; the answer's status tells it
     if message.startswith("auth:"):
         return LogFailure(part, (AUTH, "supabase auth"), Fault(401, code, message, code), line, observation_id)
-    if error_type or (match := _OWN_EXCEPTION.match(message)):
-        return LogFailure(part, _unreachable_callee(part, message, error_type), Fault(None, error_type or match[1], message, code),
+    raised = _OWN_EXCEPTION.match(message)
+    if error_type or raised:
+        error_type = error_type or (raised[1] if raised else "")
+        return LogFailure(part, _unreachable_callee(part, message, error_type), Fault(None, error_type, message, code),
                           line, observation_id)  # fmt: skip
     return None
 

@@ -103,14 +103,10 @@ def describe_row(row: Row) -> str:
     return f"{row.get('method', '')} {row.get('path', '')} → {shown} at {row.get('at', '')}".strip()
 
 
-def situation_of(seen: Sequence[Seen], like: Row | None, now: datetime, orgs: set[str] | None) -> Situation:
-    """Whether it goes on, since when, and how many: from the rows of the same part and path.
-
-    A failure followed by three or more good answers and no further failure is over. The onset is only told where a good
-    answer stands before the first failure; otherwise it may have begun before the window.
-    """
+def alike(seen: Sequence[Seen], like: Row | None) -> list[Row]:
+    """The rows of the same part, method and path, once each, in order of time; every row where `like` is None."""
     rows = {(each.row.get("part"), each.row.get("request_id")): each.row for each in seen}
-    alike = sorted(
+    return sorted(
         (
             row
             for row in rows.values()
@@ -118,39 +114,47 @@ def situation_of(seen: Sequence[Seen], like: Row | None, now: datetime, orgs: se
         ),
         key=lambda row: str(row.get("at")),
     )
-    fails = [
-        row
-        for row in alike
-        if is_failed(row) or (like is not None and is_refused(like) and row.get("status") == like.get("status"))
-    ]
+
+
+def situation_of(seen: Sequence[Seen], like: Row | None, now: datetime, orgs: set[str] | None) -> Situation:
+    """Whether it goes on, since when, and how many: from the rows of the same part and path.
+
+    A failure followed by three or more good answers and no further failure is over. The onset is only told where a good
+    answer stands before the first failure; otherwise it may have begun before the window.
+
+    Args:
+        like: the request; its likes count, and where it was refused, those that were refused alike. None counts all.
+        orgs: the organizations that the failing requests were for; None where that could not be told.
+    """
+    same = alike(seen, like)
+    refused = like.get("status") if like is not None and is_refused(like) else None
+    fails = [row for row in same if is_failed(row) or (refused is not None and row.get("status") == refused)]
     if not fails:
-        return Situation(ongoing=False if alike else None, requests_failed=0 if alike else None)
-    last = fails[-1]
-    good_after = sum(1 for row in alike if str(row.get("at")) > str(last.get("at")))
-    good_before = any(str(row.get("at")) < str(fails[0].get("at")) for row in alike)
-    stale = now - from_iso(str(last["at"])) > timedelta(minutes=10)
+        return Situation(ongoing=False if same else None, requests_failed=0 if same else None)
+    first, last = fails[0], fails[-1]
+    good_after = sum(1 for row in same if str(row.get("at")) > str(last.get("at")))
+    good_before = any(str(row.get("at")) < str(first.get("at")) for row in same)
+    is_old = now - from_iso(str(last["at"])) > timedelta(minutes=10)
+    ongoing = False if good_after >= 3 else None if is_old and not good_after else True
     return Situation(
-        ongoing=False if good_after >= 3 else (None if stale and not good_after else True),
-        onset=str(fails[0]["at"]) if good_before else None,
+        ongoing=ongoing,
+        onset=str(first["at"]) if good_before else None,
         last_seen=str(last["at"]),
         requests_failed=len(fails),
-        orgs_affected=len(orgs) if orgs else None,
+        orgs_affected=len(orgs) if orgs is not None else None,
     )
 
 
 def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 20) -> float | None:
-    """The p95 of the healthy requests of the same part and path but this one; None with fewer than `minimum` of them.
+    """The p95 of the healthy likes of a request, itself left out; None with fewer than `minimum` of them.
 
     Nearest-rank percentile: exact for the rows at hand.
     """
-    rows = {
-        (each.row.get("part"), each.row.get("request_id")): each.row
-        for each in seen
-        if not is_failed(each.row)
-        and each.row.get("request_id") != like.get("request_id")
-        and (each.row.get("part"), _shape(each.row)) == (like.get("part"), _shape(like))
-    }
-    durations = sorted(float(row["duration_ms"]) for row in rows.values() if row.get("duration_ms") is not None)
+    durations = sorted(
+        float(row["duration_ms"])
+        for row in alike(seen, like)
+        if not is_failed(row) and row.get("request_id") != like.get("request_id") and row.get("duration_ms") is not None
+    )
     if len(durations) < minimum:
         return None
     return durations[max(0, -(-95 * len(durations) // 100) - 1)]

@@ -2,6 +2,7 @@
 
 A failure is carried from the span that shows it up through its ancestors. It ends where something made it good: a later
 attempt at the same thing that succeeded, or a caller that answered well all the same. What reaches the top is unrecovered.
+An answer that began well and then broke off under its caller's eyes was no good answer: what failed beneath it counts.
 Order comes from the tree (a child's failure precedes its parent's), never from comparing the clocks of two hosts.
 """
 
@@ -45,16 +46,27 @@ def find_failures(trace: Trace) -> list[Failure]:
     if not faults:
         return []
     carried: dict[str, list[Failure]] = {}
+    passed_over: dict[str, list[Failure]] = {}
     top: list[Failure] = []
     made_good: list[Failure] = []
-    for span in _deepest_first(trace, faults):
+    order = _deepest_first(trace, faults)
+    wanted = {span["id"] for span in order}
+    for span in order:
         below = carried.pop(span["id"], [])
+        swallowed = passed_over.pop(span["id"], [])
         own = faults.get(span["id"])
         if own is not None and not below:
-            below = [Failure(span, own)]
+            broke_off = swallowed and own.http_status is not None and 200 <= own.http_status < 300
+            below, swallowed = (swallowed, []) if broke_off else ([Failure(span, own)], swallowed)
         elif own is None and below and _answered_well(span):
-            made_good += [Failure(f.span, f.fault, Fate.swallowed) for f in below if not f.in_stream]
+            swallowed = swallowed + [failure for failure in below if not failure.in_stream]
             below = [failure for failure in below if failure.in_stream]
+        if swallowed:
+            above = trace.parent_of(span)
+            if above is not None and above["id"] in wanted:
+                passed_over.setdefault(above["id"], []).extend(swallowed)
+            else:
+                made_good += [Failure(f.span, f.fault, Fate.swallowed) for f in swallowed]
         if not below:
             continue
         parent = trace.parent_of(span)

@@ -1,0 +1,419 @@
+"""Why did this request fail? From the platform's row, the trace and the parts' logs to one verdict.
+
+Three witnesses, the surest first: what the platform itself did (it ended the function, it refused at the edge), what the
+trace shows, what the parts logged. A witness that could not be heard is named; where the others suffice, it costs nothing
+but that mention.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from runbook_lib.clock import Window
+from runbook_lib.diagnose import requests as rows
+from runbook_lib.diagnose.classify import (
+    Named,
+    classify_auth,
+    classify_database,
+    classify_provider,
+    classify_stripe,
+    is_unreachable,
+)
+from runbook_lib.diagnose.concluding import conclude, unseen
+from runbook_lib.diagnose.critical_path import critical_path
+from runbook_lib.diagnose.failed_request_exhibits import facts_of
+from runbook_lib.diagnose.failed_request_gaps import blind_for_gap, blind_for_missing_trace
+from runbook_lib.diagnose.failed_request_quota import judge_refusal
+from runbook_lib.diagnose.failed_request_trace import Refusal, TraceReading, make_finding, read_trace
+from runbook_lib.diagnose.logs import LogFailure, lines_for, lines_of, log_failures
+from runbook_lib.diagnose.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, STRIPE, WEB
+from runbook_lib.diagnose.spans import build_trace
+from runbook_lib.model import Change, Conclusion, Finding, Observation, Situation, Status, Suspect
+
+SLOW_FACTOR = 3.0  # slower than three times the healthy p95 …
+SLOW_MARGIN_MS = 500.0  # … and by at least half a second more, so that fast routes do not cry wolf
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the procedure saw, by topic, in the order in which it was seen.
+
+    request: the platforms' logs asked for this one request · traces: span tables · logs: the parts' lines ·
+    traffic: the platforms' logs of the window · changes: deployments, variables, incidents · callee: looks at a part
+    whose spans are missing · quota: plan, usage, subscription · behind: database and vendors.
+    """
+
+    now: datetime
+    window: Window
+    request_id: str = ""
+    trace_id: str = ""
+    request: tuple[Observation, ...] = ()
+    traces: tuple[Observation, ...] = ()
+    logs: tuple[Observation, ...] = ()
+    traffic: tuple[Observation, ...] = ()
+    changes: tuple[Observation, ...] = ()
+    callee: tuple[Observation, ...] = ()
+    quota: tuple[Observation, ...] = ()
+    behind: tuple[Observation, ...] = ()
+
+    def all(self) -> tuple[Observation, ...]:
+        """Every observation, in topic order."""
+        topics = (
+            self.request,
+            self.traces,
+            self.logs,
+            self.traffic,
+            self.changes,
+            self.callee,
+            self.quota,
+            self.behind,
+        )
+        return tuple(observation for topic in topics for observation in topic)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The evidence, read: what the procedure's later steps and the conclusion both need."""
+
+    evidence: Evidence
+    mine: tuple[rows.Seen, ...]
+    trace: TraceReading | None
+    trace_evidence: tuple[str, ...]
+    log_failures: tuple[LogFailure, ...]
+    my_lines: tuple[Any, ...] = field(default=(), repr=False)
+
+    @property
+    def outermost(self) -> rows.Seen | None:
+        """The row nearest to the user: web's, else the API's, else the gateway's."""
+        return self.mine[0] if self.mine else None
+
+    @property
+    def trace_id(self) -> str:
+        """The request's trace, from whoever tells it; empty where nobody does."""
+        if self.evidence.trace_id:
+            return self.evidence.trace_id
+        return next((str(seen.row["trace_id"]) for seen in self.mine if seen.row.get("trace_id")), "")
+
+    @property
+    def request_ids(self) -> set[str]:
+        """The request's ids on the platforms it passed through."""
+        return {self.evidence.request_id, *(str(seen.row.get("request_id")) for seen in self.mine)} - {"", "None"}
+
+    @property
+    def org_id(self) -> str:
+        """The organization, from the trace or from a log line; empty where neither says."""
+        if self.trace is not None and self.trace.org_id:
+            return self.trace.org_id
+        return next(
+            (str(org) for line, _ in self.my_lines if (org := (line.get("attributes") or {}).get("org_id"))), ""
+        )
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The part that refused with a 4xx of its own accord, where the trace shows one."""
+        return self.trace.refusals[0] if self.trace is not None and self.trace.refusals else None
+
+
+def read(evidence: Evidence) -> Reading:
+    """Read the evidence gathered so far; cheap enough to be called after every step."""
+    seen = rows.rows_of((*evidence.request, *evidence.traffic))
+    trace_id = evidence.trace_id
+    mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=trace_id)
+    if not trace_id:
+        trace_id = next((str(each.row["trace_id"]) for each in mine if each.row.get("trace_id")), "")
+        mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=trace_id) if trace_id else mine
+    tables = [look for look in evidence.traces if look.status.has_content and isinstance(look.value, dict)]
+    if not trace_id:
+        trace_id = next((str(span["trace"]) for look in tables for span in look.value.get("spans", ())), "")
+    carrying = [look for look in tables if any(span["trace"] == trace_id for span in look.value.get("spans", ()))]
+    trace = build_trace(trace_id, [look.value for look in carrying]) if carrying else None
+    trace_evidence = tuple(look.id for look in carrying)
+    gone = any(each.row.get("status") == 499 for each in mine)
+    trace_reading = read_trace(trace, trace_evidence, client_gone=gone) if trace is not None else None
+    ids = {evidence.request_id, *(str(each.row.get("request_id")) for each in mine)} - {""}
+    lines = lines_for(lines_of((*evidence.logs, *evidence.request)), trace_id=trace_id, request_ids=ids)
+    return Reading(
+        replace(evidence, trace_id=trace_id),
+        tuple(mine),
+        trace_reading,
+        trace_evidence,
+        tuple(log_failures(lines)),
+        tuple(lines),
+    )
+
+
+def diagnose(evidence: Evidence) -> Conclusion:
+    """The verdict on one request."""
+    reading = read(evidence)
+    faults: list[Finding] = []
+    blind: list[Finding] = []
+    suspects: list[Suspect] = []
+    also: list[Finding] = []
+    states: list[Finding] = []
+
+    platform = _platform_findings(reading)
+    faults += _trace_faults(reading)
+    if platform and faults:
+        also += platform  # the platform ended or refused what something deeper had already broken
+    elif platform:
+        faults += platform
+    if not faults:
+        faults += _log_findings(reading)
+    if not faults:
+        hidden_blind, hidden_suspects = _hidden(reading)
+        blind += hidden_blind
+        suspects += hidden_suspects
+    if not faults and not blind and not suspects:
+        judged = judge_refusal(reading.refusal, _refused_row(reading), evidence.quota, _why_lines(reading))
+        if judged is not None:
+            faults += judged.faults
+            states += judged.states
+            suspects += judged.suspects
+    if not faults and not blind and not suspects and not states:
+        states += _client_gone(reading)
+        slow, slow_suspects = _slow(reading)
+        faults += slow
+        suspects += slow_suspects
+    return conclude(
+        faults=faults,
+        also=also,
+        states=states,
+        blind=blind,
+        suspects=suspects,
+        needed=_needed(reading),
+        not_seen=_not_seen(reading),
+        situation=_situation(reading),
+        facts=facts_of(reading.trace, reading.mine, evidence, reading.trace_evidence),
+    )
+
+
+def _platform_findings(reading: Reading) -> list[Finding]:
+    """What the platform itself did, the innermost part first: web's 502 may only pass on that the API was killed."""
+    found: list[Finding] = []
+    for seen in reversed(reading.mine):
+        verdict = rows.platform_verdict(seen.row)
+        if verdict is None or found:
+            continue
+        part, path = seen.row.get("part"), seen.row.get("path")
+        summary = f"{part}: {verdict.what} ({rows.describe_row(seen.row)}, {seen.row.get('error') or 'no error code'})"
+        found.append(
+            make_finding(verdict.code, f"{part} {seen.row.get('method')} {path}", summary, [seen.observation.id])
+        )
+    return found
+
+
+def _trace_faults(reading: Reading) -> list[Finding]:
+    """What the trace names; a retry storm after the failures that set it off."""
+    return list(reading.trace.faults) if reading.trace is not None else []
+
+
+def _log_findings(reading: Reading) -> list[Finding]:
+    """What the parts' own lines about this request name, when trace and platform name nothing but something did fail."""
+    if not _something_failed(reading):
+        return []
+    found: list[Finding] = []
+    for failure in reading.log_failures:
+        named, subject = _named_from_log(failure)
+        if named is None:
+            continue
+        summary = f"{subject} {named.what}: {failure.fault.text[:160]}; {failure.part} logged it"
+        found.append(make_finding(named.code, subject, summary, [failure.observation_id]))
+    return found
+
+
+def _named_from_log(failure: LogFailure) -> tuple[Named | None, str]:
+    """The cause a line stands for, and its subject; None where the line only passes on what happened elsewhere."""
+    if failure.callee is None:
+        if failure.part not in (WEB, API, GATEWAY) or not failure.fault.error_type:
+            return None, ""
+        return Named(f"request.{failure.part}_failed", "raised an error"), f"{failure.part}: {failure.fault.error_type}"
+    kind, name = failure.callee
+    if kind == PROVIDER:
+        return classify_provider(failure.fault), f"{name}/{failure.model}".rstrip("/")
+    if kind == DATABASE:
+        return classify_database(failure.fault), "database"
+    if kind == AUTH:
+        return classify_auth(failure.fault), "supabase auth"
+    if kind == STRIPE:
+        return classify_stripe(failure.fault), "stripe"
+    why = is_unreachable(failure.fault)
+    if kind in (GATEWAY, API) and why in ("refused", "dns", "wrong_url") and failure.fault.http_status is None:
+        return Named(f"request.{kind}_unreachable.{why}", "could not be reached"), f"{failure.part} → {kind}"
+    return None, ""
+
+
+def _hidden(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
+    """Why nothing could be named although something failed: no request, no trace, or spans missing where the root may lie."""
+    evidence, outermost = reading.evidence, reading.outermost
+    if outermost is None and reading.trace is None:
+        return _no_request(evidence)
+    if reading.trace is not None:
+        if reading.trace.gaps:
+            return blind_for_gap(reading.trace, reading.trace.gaps[-1], evidence.callee, reading.trace_evidence)
+        if reading.trace.unexplained:
+            span = reading.trace.unexplained[0].span
+            part = reading.trace.parts[span["id"]]
+            why = f"{part} answered {reading.trace.unexplained[0].fault.http_status or 'an error'} and recorded no exception"
+            look = f"the log of {part} for trace {reading.trace_id}: its platform's log read permission"
+            return [], [Suspect(f"request.{part}_failed" if part in (WEB, API, GATEWAY) else "", part, why, look)]
+        return [], []
+    if outermost is not None and _something_failed(reading) and not rows.is_refused(outermost.row):
+        return blind_for_missing_trace(reading.trace_id, outermost, evidence.traces)
+    return [], []
+
+
+def _no_request(evidence: Evidence) -> tuple[list[Finding], list[Suspect]]:
+    """Nobody knows the request. Blind if they could have known; else the missing looks speak for themselves."""
+    asked = [look for look in (*evidence.request, *evidence.traces) if look.status != Status.not_configured]
+    if asked and all(look.status.proves_absence for look in asked):
+        subject = "request"
+        summary = (
+            f"neither the platforms' logs nor the trace backend know this request ({len(asked)} looks, all answered)"
+        )
+        found = make_finding("request.not_found", subject, summary, [look.id for look in asked])
+        look = (
+            "a time window and a route instead of the id: since=…, until=…, route=…; any on-call, no further permission"
+        )
+        return [found], [Suspect("request.not_found", subject, "the id may be mistyped, or of another system", look)]
+    return [], []
+
+
+def _something_failed(reading: Reading) -> bool:
+    """Whether anything says that the request did not end well."""
+    if any(rows.is_failed(seen.row) for seen in reading.mine):
+        return True
+    if reading.trace is not None:
+        return bool(reading.trace.gaps or reading.trace.unexplained)
+    return not reading.mine or any(rows.is_refused(seen.row) for seen in reading.mine)
+
+
+def _refused_row(reading: Reading) -> rows.Seen | None:
+    """The innermost row with a 4xx answer."""
+    return next((seen for seen in reversed(reading.mine) if rows.is_refused(seen.row)), None)
+
+
+def _why_lines(reading: Reading) -> list[str]:
+    """What the parts said about this request, for a refusal's reason."""
+    return [str(line.get("message", "")) for line, _ in reading.my_lines]
+
+
+def _client_gone(reading: Reading) -> list[Finding]:
+    for seen in reading.mine:
+        if seen.row.get("status") == 499:
+            part = str(seen.row.get("part"))
+            summary = f"the client left before {part} had answered; nothing else failed ({rows.describe_row(seen.row)})"
+            return [
+                make_finding("request.client_gone", f"{part} {seen.row.get('path')}", summary, [seen.observation.id])
+            ]
+    return []
+
+
+def _slow(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
+    """No error, but far slower than its healthy likes: the span of the critical path that the time went into."""
+    outermost = reading.outermost
+    if outermost is None or outermost.row.get("duration_ms") is None:
+        return [], []
+    took = float(outermost.row["duration_ms"])
+    p95 = rows.baseline_p95_ms(rows.rows_of(reading.evidence.traffic), outermost.row)
+    if p95 is None or took <= max(SLOW_FACTOR * p95, p95 + SLOW_MARGIN_MS):
+        return [], []
+    compared = f"{took:.0f} ms, the healthy p95 of its likes is {p95:.0f} ms"
+    ids = [outermost.observation.id, *reading.trace_evidence]
+    if reading.trace is None or not reading.trace.trace.roots:
+        look = "the request's trace: read access to the trace backend"
+        return [], [
+            Suspect("request.slow", rows.describe_row(outermost.row), f"it took {compared}; no trace tells where", look)
+        ]
+    trace = reading.trace
+    retried = [series for series in trace.series if len(series.attempts) > 1 and series.attempts[-1].ok]
+    for series in retried:
+        wasted_s = sum(attempt.duration_ms / 1000 + (attempt.gap_s or 0) for attempt in series.attempts[:-1])
+        if wasted_s * 1000 > took / 2:
+            callee = series.attempts[0].callee
+            summary = (
+                f"slow: {compared}; {wasted_s:.1f} s went into {len(series.attempts) - 1} failed attempts at {callee}"
+            )
+            return [make_finding("request.slow", f"retries to {callee}", summary, ids)], []
+    root = trace.trace.roots[0]
+    top = max(critical_path(trace.trace, trace.timeline, root), key=lambda each: each.self_ms)
+    part = trace.parts[top.span["id"]]
+    summary = f"slow: {compared}; {top.self_ms:.0f} ms of it were {part}'s own in `{top.span['name']}`"
+    return [make_finding("request.slow", f"{part} {top.span['name']}", summary, ids)], []
+
+
+def _needed(reading: Reading) -> list[Observation]:
+    """The looks on which "nothing is wrong with it" depends: a row, and one witness of what happened inside.
+
+    A request that the platform knows and whose trace is there needs nothing else. Without a trace, the logs of API and
+    gateway must have been heard; where they were, and complain of nothing, that suffices.
+    """
+    needed: list[Observation] = []
+    evidence = reading.evidence
+    if not reading.mine and reading.trace is None:
+        needed += [look for look in evidence.request if look.status != Status.not_configured] or list(evidence.request)
+        needed += [look for look in evidence.traces if look.status != Status.not_configured]
+        return needed
+    if reading.trace is None and not any(rows.is_refused(seen.row) for seen in reading.mine):
+        heard = [look for look in evidence.logs if look.status.answered and look.status != Status.empty]
+        if not reading.my_lines or not heard:
+            needed += [look for look in (*evidence.traces, *evidence.logs) if not look.status.answered]
+            if not needed:
+                needed += _unproven(evidence.traces)
+    return needed
+
+
+def _unproven(looks: Iterable[Observation]) -> list[Observation]:
+    """Looks that came back without the trace: complete answers, yet no witness. Marked so that they count as missing."""
+    return [
+        replace(look, status=Status.partial, why="no trace of the request, and no log line of it") for look in looks
+    ][:1]
+
+
+def _not_seen(reading: Reading) -> list[Any]:
+    """What could not be seen. A backend that this system does not have is no gap where its alternative answered."""
+    looks = reading.evidence.all()
+    has_traces = any(look.status.answered or look.status == Status.partial for look in reading.evidence.traces)
+    alternatives = {
+        "tempo": has_traces,
+        "jaeger": has_traces,
+        "railway": _hosts(looks, "fly"),
+        "fly": _hosts(looks, "railway"),
+    }
+    return unseen(
+        look for look in looks if not (look.status == Status.not_configured and alternatives.get(look.source, False))
+    )
+
+
+def _hosts(looks: Sequence[Observation], platform: str) -> bool:
+    """Whether this platform is configured, and so hosts what the other one then does not."""
+    return any(look.source == platform and look.status != Status.not_configured for look in looks)
+
+
+def _situation(reading: Reading) -> Situation:
+    evidence = reading.evidence
+    outermost = reading.outermost.row if reading.outermost else None
+    situation = rows.situation_of(rows.rows_of((*evidence.request, *evidence.traffic)), outermost, evidence.now, None)
+    return replace(situation, changes=changes_of(evidence.changes, evidence.window))
+
+
+def changes_of(observations: Iterable[Observation], window: Window) -> tuple[Change, ...]:
+    """Everything that changed in the two hours before the window's end or within it, the newest first."""
+    since = rows.since_iso(window.since, 2)
+    found = [
+        Change(
+            str(item.get("at")),
+            str(item.get("what") or _deployed(item)),
+            str(item.get("url") or item.get("where") or observation.source),
+        )
+        for observation in observations
+        if observation.status.has_content and isinstance(observation.value, list)
+        for item in observation.value
+        if isinstance(item, dict) and since <= str(item.get("at", "")) <= window.as_dict()["until"]
+    ]
+    return tuple(sorted(set(found), key=lambda change: change.at, reverse=True)[:20])
+
+
+def _deployed(item: dict[str, Any]) -> str:
+    commit = str(item.get("commit") or "")[:9]
+    return f"{item.get('part', '')} deployed {commit} {item.get('message') or ''}".strip()

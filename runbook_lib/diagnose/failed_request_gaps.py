@@ -1,0 +1,137 @@
+"""Where the root may lie in what nobody saw: a request without trace, a call without the callee's spans."""
+
+from collections.abc import Sequence
+
+from runbook_lib.clock import from_iso
+from runbook_lib.diagnose import requests as rows
+from runbook_lib.diagnose.failed_request_trace import Gap, TraceReading, make_finding, read_trace
+from runbook_lib.diagnose.parts import parts_of
+from runbook_lib.diagnose.root import Fate, find_failures
+from runbook_lib.diagnose.spans import Trace, build_traces
+from runbook_lib.model import Finding, Observation, Status, Suspect
+
+
+def blind_for_gap(
+    reading: TraceReading, gap: Gap, callee: Sequence[Observation], trace_evidence: Sequence[str]
+) -> tuple[list[Finding], list[Suspect]]:
+    """`trace.broken.<why>`: a part of ours was called, the call failed, and no span of the part is there.
+
+    Args:
+        callee: looks for the part's spans in other traces around the call, and for its platform's rows.
+    """
+    subject = gap.part
+    how = (
+        "did not answer in time" if gap.timed_out else f"answered HTTP {gap.status}" if gap.status else "did not answer"
+    )
+    evidence = [*trace_evidence, *(look.id for look in callee if look.status.answered)]
+    orphan = _orphan(reading, gap, callee)
+    tables = [look for look in callee if isinstance(look.value, dict) or look.status.proves_absence]
+    reached = _reached(gap, callee)
+    suspects: list[Suspect] = []
+    if orphan is not None:
+        code, why = "trace.broken.propagation_lost", "it has a trace of its own at that time, without parent"
+        suspects = _suspects_of(orphan, gap)
+    elif any(look.status.has_content and _has_part(look, gap.part) for look in tables):
+        code = "trace.broken.sampled" if reached else "trace.broken.not_reached"
+        why = "it reports spans of other requests at that time" + (
+            "" if reached else ", and its platform saw no such request"
+        )
+    elif any(look.status.proves_absence or look.status.has_content for look in tables):
+        code, why = "trace.broken.exporter_silent", "it reported no spans at all around that time"
+    else:
+        code, why = "trace.broken", "whether it reports spans at all could not be seen"
+    summary = f"{gap.part} was called and {how}, and the trace holds no span of it: {why}"
+    look = f"{gap.part}'s log for trace {reading.trace.id}: read access to its platform's log"
+    if not suspects:
+        suspects = [
+            Suspect(f"request.{gap.part}_failed", gap.part, f"{gap.part} {how}; its own spans are missing", look)
+        ]
+    return [make_finding(code, subject, summary, evidence)], suspects
+
+
+def _orphan(reading: TraceReading, gap: Gap, callee: Sequence[Observation]) -> Trace | None:
+    """The one trace of the callee that began without parent within the call; None where there is none, or more than one."""
+    start, end = reading.timeline.start_ns(gap.call), reading.timeline.end_ns(gap.call)
+    found = [
+        trace
+        for look in callee
+        if look.status.has_content and isinstance(look.value, dict) and "spans" in look.value
+        for trace in build_traces(look.value)
+        if trace.id != reading.trace.id
+        and any(
+            root["kind"] == "server"
+            and not root["parent"]
+            and start - 5_000_000 <= root["start_ns"] <= end
+            and parts_of(trace)[root["id"]] == gap.part
+            for root in trace.roots
+        )
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _suspects_of(orphan: Trace, gap: Gap) -> list[Suspect]:
+    """What the orphan shows: likely this call's other half, by time alone, and so no proof."""
+    named = read_trace(orphan, ()).faults
+    look = f"trace {orphan.id}, if it is this call's other half: compare the request in {gap.part}'s log; read access to it"
+    if named:
+        return [
+            Suspect(each.code, each.subject, f"{each.summary}; in a trace that fits by time alone", look)
+            for each in named
+        ]
+    failed = [failure for failure in find_failures(orphan) if failure.fate == Fate.unrecovered]
+    why = "a trace that fits by time alone " + ("failed" if failed else "shows no failure")
+    return [Suspect(f"request.{gap.part}_failed", gap.part, why, look)]
+
+
+def _has_part(look: Observation, part: str) -> bool:
+    """Whether any span of the look's table was reported by this part."""
+    if not isinstance(look.value, dict) or "spans" not in look.value:
+        return False
+    return any(part in parts_of(trace).values() for trace in build_traces(look.value))
+
+
+def _reached(gap: Gap, callee: Sequence[Observation]) -> bool:
+    """Whether the callee's platform logged a request within the call."""
+    return any(
+        gap.call["start_ns"] / 1e9 - 1 <= from_iso(str(seen.row["at"])).timestamp() <= gap.call["end_ns"] / 1e9 + 1
+        for seen in rows.rows_of(callee)
+        if seen.row.get("part") == gap.part and seen.row.get("at")
+    )
+
+
+def blind_for_missing_trace(
+    trace_id: str, row: rows.Seen, looks: Sequence[Observation]
+) -> tuple[list[Finding], list[Suspect]]:
+    """`trace.not_found.<why>`: the platform knows the request, the trace backends do not know its trace.
+
+    Only said when the backends were asked and answered; a backend that could not be asked is a missing look instead.
+    """
+    asked = [look for look in looks if look.status != Status.not_configured]
+    suspects = [
+        Suspect(
+            "",
+            rows.describe_row(row.row),
+            "the request failed, and nothing that was seen shows inside it",
+            f"the logs of API and gateway for request {row.row.get('request_id')}: read access to their platforms' logs",
+        )
+    ]
+    recent = [look for look in asked if look.status == Status.too_recent]
+    old = [look for look in asked if look.status == Status.out_of_retention]
+    if recent:
+        code, why, shown = "trace.not_found.not_yet_ingested", "it is younger than the trace backend's delay", recent
+    elif old:
+        code, why, shown = "trace.not_found.retention", "it is older than the trace backend keeps", old
+    elif not asked or not all(look.status.answered for look in asked):
+        return [], suspects
+    elif not trace_id:
+        code, why, shown = "trace.not_found.no_context", "the platform saw no trace context on it", asked
+    elif str(row.row.get("trace_flags", "")) == "00":
+        code, why, shown = "trace.not_found.not_sampled", "its trace context says that it was not sampled", asked
+    else:
+        code, why, shown = (
+            "trace.not_found.lost",
+            "its trace id is known, so spans were not sampled or never arrived",
+            asked,
+        )
+    summary = f"{rows.describe_row(row.row)}: the request is there, no trace of it is; {why}"
+    return [make_finding(code, "trace", summary, [row.observation.id, *(look.id for look in shown)])], suspects
