@@ -1,0 +1,43 @@
+"""Every vendor's façade and every query API of the store, by part name: what the supervisor serves."""
+
+import importlib
+from typing import Any
+
+from runbook_lib.sandbox.overrides import App
+from runbook_lib.sandbox.store.otlp import create_otlp_app
+from runbook_lib.sandbox.store.spans import Store
+from runbook_lib.sandbox.world import World
+
+_FACTORIES = {
+    "vercel": "vercel:create_app",
+    "railway": "railway:create_app",
+    "fly": "fly:create_app",
+    "supabase": "supabase_gateway:create_project_app",
+    "supabase-management": "supabase_management:create_app",
+    "stripe": "stripe:create_app",
+    "openai": "openai:create_app",
+    "anthropic": "anthropic:create_app",
+    "together": "together:create_app",
+    "status": "status_pages:create_app",
+}
+
+
+def facade_apps(world: World, store: Store) -> dict[str, App]:
+    """Fresh apps over one world and one store."""
+    apps: dict[str, App] = {"otlp": create_otlp_app(store)}
+    for name, where in _FACTORIES.items():
+        module, _, function = where.partition(":")
+        apps[name] = _make(f"runbook_lib.sandbox.facades.{module}", function, world)
+    for name in ("tempo", "jaeger"):
+        apps[name] = _make(f"runbook_lib.sandbox.store.{name}", f"create_{name}_app", store)
+    return apps
+
+
+def _make(module: str, function: str, argument: Any) -> App:
+    from starlette.applications import Starlette
+
+    try:
+        app: App = getattr(importlib.import_module(module), function)(argument)
+    except ModuleNotFoundError:
+        return Starlette()
+    return app

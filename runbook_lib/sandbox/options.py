@@ -1,0 +1,58 @@
+"""What a sandbox can be asked to be: the arguments of `up`, checked."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.errors import UsageError
+
+_CHOICES = {
+    "service_names": ("one", "several"),
+    "trace_backend": ("tempo", "jaeger", "both", "none"),
+    "semconv": ("new", "old"),
+    "gateway_platform": ("railway", "fly"),
+    "api_platform": ("vercel", "railway"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sandbox is to be set up.
+
+    Attributes:
+        standard_ports: web, API and gateway answer on 3000, 3001 and 8000; else on free ports.
+        traffic: steady background traffic.
+        schema: a file loaded unchanged in place of the sandbox's own NexusCore schema; None is its own.
+        service_names: "one" service.name for all parts, or "several" (nexus-web, nexus-api, nexus-gateway).
+        trace_backend: which query API the runbook is pointed at; "none" points it at neither.
+        semconv: "new" attribute names, or the "old" ones of before 1.24.
+        gateway_platform, api_platform: where these two run; web is always on Vercel.
+        seed: makes secrets, ids, people and traffic repeatable; None makes the secrets unguessable.
+        foreground: the sandbox lives no longer than the process that started it.
+    """
+
+    standard_ports: bool = False
+    traffic: bool = True
+    schema: str | None = None
+    service_names: str = "one"
+    trace_backend: str = "tempo"
+    semconv: str = "new"
+    gateway_platform: str = "railway"
+    api_platform: str = "vercel"
+    seed: int | None = None
+    foreground: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise UsageError(f"{name} must be one of: {', '.join(allowed)}", came_back=repr(getattr(self, name)))
+        if self.schema is not None and not Path(self.schema).is_file():
+            raise UsageError("The schema file was not found", where=self.schema)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the supervisor's configuration."""
+        return asdict(self)
+
+    def platform_of(self, part: str) -> str:
+        """Where a part runs."""
+        return {"web": "vercel", "api": self.api_platform, "gateway": self.gateway_platform}[part]

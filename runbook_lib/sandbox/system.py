@@ -1,0 +1,175 @@
+"""One whole sandbox inside the supervisor: façades, store, edges, parts and database, brought up and taken down together."""
+
+import asyncio
+import contextlib
+import random
+import secrets
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from runbook_lib.errors import SandboxError
+from runbook_lib.sandbox import environment, seed
+from runbook_lib.sandbox.edge import Edge
+from runbook_lib.sandbox.facade_apps import facade_apps
+from runbook_lib.sandbox.options import Options
+from runbook_lib.sandbox.overrides import App
+from runbook_lib.sandbox.part_process import PartProcess
+from runbook_lib.sandbox.postgres import SCHEMA, Postgres
+from runbook_lib.sandbox.server import PartServer
+from runbook_lib.sandbox.store.spans import create_store
+from runbook_lib.sandbox.world import Deployment, LogLine, make_world
+
+STANDARD_PORTS = {"web": 3000, "api": 3001, "gateway": 8000}
+PRISTINE = "pristine"
+
+
+class System:
+    """The sandbox's inside. Everything runs on the supervisor's one event loop.
+
+    Attributes:
+        world: what the façades share.
+        servers: every HTTP part that lives in the supervisor, by name; edges are `web-edge`, `api-edge`, `gateway-edge`.
+        parts: the processes of web, api and gateway.
+        edges: the edge apps, by part.
+        store: the span store.
+        postgres: the database.
+        population: who lives in it.
+    """
+
+    def __init__(self, folder: Path, options: Options, record: Callable[[list[tuple[int, str]]], None]) -> None:
+        self.folder = folder
+        self.options = options
+        self.seed = options.seed if options.seed is not None else secrets.randbits(32)
+        self.world = make_world(options.seed)
+        self.store = create_store(now=self.world.now)
+        self.postgres = Postgres(folder / "postgres", self._log_postgres)
+        self.servers: dict[str, PartServer] = {}
+        self.parts: dict[str, PartProcess] = {}
+        self.edges: dict[str, Edge] = {}
+        self.population = seed.make_population(self.seed, self.world.now())
+        self._record = record
+
+    async def up(self) -> None:
+        """Start everything; the database and the servers at once, the parts as soon as their addresses are known."""
+        await asyncio.gather(self._start_database(), self._start_servers())
+
+    async def down(self) -> None:
+        """Stop everything."""
+        await asyncio.gather(*(part.stop() for part in self.parts.values()), return_exceptions=True)
+        await asyncio.gather(*(server.stop() for server in self.servers.values()), return_exceptions=True)
+        await asyncio.gather(*(edge.close() for edge in self.edges.values()), return_exceptions=True)
+        await self.postgres.stop()
+
+    def processes(self) -> list[tuple[int, str]]:
+        """(id, name) of every child."""
+        found = [(part.process.pid, name) for name, part in self.parts.items() if part.process]
+        if self.postgres.process:
+            found.append((self.postgres.process.pid, "postgres"))
+        return found
+
+    def deployed(self, deployment: Deployment) -> None:
+        """Make a deployment the one that its part will be started from: its id shows in spans, logs and variables."""
+        part = self.parts[deployment.part]
+        part.deployment_id = deployment.id
+        part.instance = secrets.token_hex(7) if deployment.platform == "fly" else deployment.id[-12:]
+        own = {v.key: v.value for v in self.world.variables if (v.platform, v.part) == (part.platform, part.name)}
+        part.variables = {**environment.platform_variables(self.world, deployment), **own}
+        part.options = {
+            "resource": environment.resource_of(part.name, deployment, part.variables, part.instance),
+            "semconv": self.options.semconv,
+        }
+
+    async def restore_database(self) -> None:
+        """Put the database back to what it was when the sandbox came up; every connection is cut."""
+        async with self._maintenance() as connection:
+            await connection.execute(sql.SQL("drop database if exists postgres with (force)"))
+            await connection.execute(
+                sql.SQL("create database postgres template {} owner postgres").format(sql.Identifier(PRISTINE))
+            )
+
+    async def _start_database(self) -> None:
+        """Make the cluster, load the schemas, plant the people, and keep a pristine copy."""
+        await self.postgres.create()
+        await self.postgres.start()
+        self.record()
+        await self.postgres.load(SCHEMA / "supabase.sql", "supabase_admin")
+        async with self.postgres.connect() as connection:
+            password = sql.Literal(self.postgres.passwords["postgres"])
+            await connection.execute(sql.SQL("alter role postgres password {}").format(password))
+        await self.postgres.load(Path(self.options.schema or SCHEMA / "nexuscore.sql"), "postgres")
+        await seed.plant(self.postgres, self.population, self.seed, self.world.now())
+        async with self._maintenance() as connection:
+            await connection.execute(sql.SQL("create database {} template postgres").format(sql.Identifier(PRISTINE)))
+        self.world.database = self.postgres.dsn()
+
+    def _maintenance(self) -> "contextlib.AbstractAsyncContextManager[psycopg.AsyncConnection[tuple[object, ...]]]":
+        return self.postgres.connect("supabase_admin", "template1")
+
+    async def _start_servers(self) -> None:
+        """Listen everywhere, then start the parts with the addresses that came out."""
+        apps: dict[str, App] = facade_apps(self.world, self.store)
+        for name in environment.PARTS:
+            platform = self.options.platform_of(name)
+            part = PartProcess(self.world, name, platform, {}, {}, self.record)
+            self.parts[name] = part
+            self.edges[name] = Edge(self.world, part, f"nexuscore-{name}.example")
+            apps[f"{name}-edge"] = self.edges[name]
+        for name, app in apps.items():
+            wanted = STANDARD_PORTS.get(name.removesuffix("-edge"), 0) if self.options.standard_ports else 0
+            self.servers[name] = PartServer(app, wanted if name.endswith("-edge") else 0)
+        await asyncio.gather(*(server.start() for server in self.servers.values()))
+        self.world.endpoints = {name: server.url for name, server in self.servers.items()}
+        for name in environment.PARTS:
+            self.world.endpoints[name] = self.world.endpoints[f"{name}-edge"]
+        self._deploy_history()
+        await asyncio.gather(*(part.start() for part in self.parts.values()))
+
+    def _deploy_history(self) -> None:
+        """Variables that are weeks old, and the deployments that came after them."""
+        now, rng = self.world.now(), random.Random(self.seed + 2)
+        for name, part in self.parts.items():
+            values = environment.variables_of(self.world, self.options, name)
+            rows = environment.variable_rows(part.platform, name, values, now - timedelta(days=30))
+            self.world.variables.extend(rows)
+            made = environment.past_deployments(self.world, part.platform, name, now, rng)
+            self.world.deployments.extend(made)
+            self.deployed(made[-1])
+
+    def record(self) -> None:
+        """Write down the children, so that a later `up` can end them if this process is killed."""
+        self._record(self.processes())
+
+    def _log_postgres(self, level: str, sqlstate: str, user: str, message: str) -> None:
+        """Keep the database's own log lines where the platform's log façade finds them."""
+        attributes = {"sql_state_code": sqlstate, "user_name": user, "error_severity": level}
+        self.world.logs.append(
+            LogLine("supabase", "postgres", self.world.now(), level.lower(), message, attributes=attributes)
+        )
+
+
+async def wait_healthy(system: System, deadline_s: float = 10.0) -> None:
+    """Return when every part answers through its edge and the database takes queries; raise SandboxError otherwise."""
+    import httpx
+
+    wanted = {"web": "/", "api": "/api/health", "gateway": "/"}
+    last = ""
+    async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+        end = time.monotonic() + deadline_s
+        while time.monotonic() < end:
+            try:
+                for part, path in wanted.items():
+                    answer = await client.get(f"{system.servers[f'{part}-edge'].url}{path}")
+                    if answer.status_code != 200:
+                        raise SandboxError(f"{part} answered {answer.status_code}")
+                async with system.postgres.connect() as connection:
+                    await connection.execute("select 1 from public.memberships limit 1")
+                return
+            except (httpx.HTTPError, psycopg.Error, SandboxError) as error:
+                last = str(error) or type(error).__name__
+                await asyncio.sleep(0.1)
+    raise SandboxError("The sandbox is not healthy", came_back=last)
