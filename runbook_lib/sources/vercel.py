@@ -1,0 +1,303 @@
+"""Vercel: which requests came and how they ended, what was deployed, which variables changed.
+
+Vercel has no documented history of requests. It is read in one of three ways, behind one look: lines that somebody pasted,
+a file of log-drain entries (RUNBOOK_VERCEL_LOG_DRAIN_FILE), or the route that the vendor's own command line uses. The row
+they all become is described in `_vercel_lines`. Routes: Vercel's OpenAPI document, `@vercel/sdk` 1.28, vercel/vercel packages/cli.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from runbook_lib.clock import Window, from_iso, to_iso
+from runbook_lib.errors import LookError
+from runbook_lib.http import Http, Reply
+from runbook_lib.model import Answer, Json, Status
+from runbook_lib.observe import Door, Look
+from runbook_lib.sources._asking import iso_of_ms, listed, many, need, nothing, paged, rows_in, span_of, text_of
+from runbook_lib.sources._ids import VercelId, parse_vercel_id
+from runbook_lib.sources._vercel_lines import from_request_log, from_text
+
+__all__ = ["VercelId", "deployment", "deployments", "env_changes", "events", "health", "parse_vercel_id", "request_log"]
+
+_HELP = (
+    "RUNBOOK_VERCEL_TOKEN must belong to a member of the team (Viewer is enough); "
+    "check RUNBOOK_VERCEL_TEAM_ID and the project ids too"
+)
+_PROJECTS = {"web": "vercel_web_project", "api": "vercel_api_project"}
+_PAGE = 100
+_MOST_DEPLOYMENTS = 200
+
+
+class _Vercel:
+    """One look's way to Vercel: token, team, the look's deadline."""
+
+    def __init__(self, door: Door) -> None:
+        self.door, self.http = door, door.http
+        self.url = need(door, "vercel_api_url")
+        self.headers = {"Authorization": f"Bearer {need(door, 'vercel_token')}"}
+        self.team = door.settings.vercel_team_id
+
+    def get(self, path: str, **params: str | int) -> Reply:
+        team = {"teamId": self.team} if self.team else {}
+        return self.http.get(f"{self.url}{path}", params={**params, **team}, headers=self.headers)
+
+
+def request_log(
+    part: str,
+    window: Window,
+    *,
+    request_id: str | None = None,
+    status: str | None = None,
+    search: str | None = None,
+    pasted: str | None = None,
+    limit: int = 500,
+) -> Look:
+    """The requests of `web` or `api` in a window, newest first where the vendor's route answers.
+
+    Args:
+        request_id: only this one; a bare id or a whole `x-vercel-id`. Its absence is judged by the time inside it.
+        status: only these: "502" or "5xx".
+        search: only those whose path or messages hold this text.
+        pasted: log lines that somebody has at hand; then nothing else is asked.
+        limit: at most so many rows; more there: partial.
+    """
+    wanted = parse_vercel_id(request_id) if request_id is not None else None
+
+    def fetch(door: Door) -> Answer:
+        if wanted is not None and not wanted.request_id:
+            return Answer(Status.not_found, None, "the request id is empty", "copy it from the x-vercel-id header")
+        if pasted is not None:
+            return _from_lines(door, pasted, "the pasted lines")
+        if file := door.settings.vercel_log_drain_file:
+            return _from_lines(door, door.read_text(file), "the log drain file")
+        rows, more = _request_log(door, part, window, wanted, status, search, limit)
+        return many(rows, more, "requests", lambda: _none(door))
+
+    def _from_lines(door: Door, text: str, where: str) -> Answer:
+        try:
+            rows, unread = from_text(text, part)
+        except (KeyError, TypeError, ValueError) as error:
+            why = f"{where} hold something else than Vercel's log: {type(error).__name__} {error}; begins {text[:80]!r}"
+            raise LookError(Status.malformed, why[:400]) from error
+        if unread and not rows:
+            raise LookError(Status.malformed, f"no line of {where} could be read; begins {text[:80]!r}")
+        kept = [row for row in rows if _is_wanted(row, window if pasted is None else None, wanted, status, search)]
+        if unread:
+            return Answer(Status.partial, kept[:limit], f"{unread} lines of {where} could not be read")
+        if pasted is not None and not kept:
+            return Answer(Status.partial, [], "the pasted lines do not hold it, and they are not the whole log")
+        return many(kept[:limit], len(kept) > limit, "requests", lambda: _none(door))
+
+    def _none(door: Door) -> Answer:
+        what = "such request in the log" if request_id is None else "request of this id in the log"
+        return nothing(
+            door,
+            what,
+            delay_s=door.settings.log_delay_s,
+            retention_h=door.settings.vercel_log_retention_h,
+            window=window,
+            at=wanted.at if wanted else None,
+            one=request_id is not None,
+            delay_setting="RUNBOOK_LOG_DELAY_S",
+            retention_setting="RUNBOOK_VERCEL_LOG_RETENTION_H",
+        )
+
+    asked = {"request_id": request_id, "status": status, "search": search, "pasted": pasted, "limit": limit}
+    arguments = {"part": part, **span_of(window), **{key: value for key, value in asked.items() if value is not None}}
+    return Look("vercel", "request_log", arguments, fetch, deadline_s=20)
+
+
+def deployments(part: str, window: Window) -> Look:
+    """The deployments of `web` or `api` that were made in the window, newest first: {"id", "at", "state", "commit", "branch",
+    "message", "url", "target", "part", "platform", "error", "ready_at", "inspect_url", "can_roll_back"}."""
+
+    def fetch(door: Door) -> Answer:
+        vercel, project = _Vercel(door), _project(door, part)
+        since, until = _ms(window.since) - 1, _ms(window.until) + 1
+
+        def page(before: int) -> tuple[list[dict[str, Json]], int | None]:
+            params: dict[str, str | int] = {"projectId": project, "since": since, "until": before, "limit": _PAGE}
+            reply = vercel.get("/v7/deployments", **params)
+            if reply.status_code == 404:
+                reply = vercel.get("/v6/deployments", **params)
+            return listed(reply, _HELP).parsed(
+                lambda document: (
+                    [_deployment(row, part) for row in rows_in(document, "deployments")],
+                    (document.get("pagination") or {}).get("next"),
+                )
+            )
+
+        rows, more = paged(page, until, _MOST_DEPLOYMENTS)
+        return many(rows, more, "deployments", lambda: Answer(Status.empty, None, "no deployment in the window"))
+
+    return Look("vercel", "deployments", {"part": part, **span_of(window)}, fetch)
+
+
+def deployment(id: str, part: str = "web") -> Look:
+    """One deployment by its id or address; see `deployments` for the row."""
+
+    def fetch(door: Door) -> Answer:
+        reply = _Vercel(door).get(f"/v13/deployments/{quote(id, safe='')}").raise_for_status(_HELP)
+        return Answer(Status.ok, reply.parsed(lambda document: _deployment(document, part)))
+
+    return Look("vercel", "deployment", {"id": id, "part": part}, fetch)
+
+
+def env_changes(part: str) -> Look:
+    """The variables of `web` or `api`, last changed first, never their values: {"name", "targets", "type", "updated_at",
+    "created_at", "branch", "part", "platform"}. A changed variable reaches deployments made after it, no earlier ones."""
+
+    def fetch(door: Door) -> Answer:
+        vercel, project = _Vercel(door), _project(door, part)
+        reply = listed(vercel.get(f"/v10/projects/{quote(project, safe='')}/env"), _HELP)
+        rows = reply.parsed(lambda document: [_variable(row, part) for row in rows_in(document, "envs")])
+        rows.sort(key=lambda row: (row["updated_at"] or "", row["name"]), reverse=True)
+        return Answer.of(rows)
+
+    return Look("vercel", "env_changes", {"part": part}, fetch)
+
+
+def events(part: str, window: Window) -> Look:
+    """Vercel's own record of who changed what in the window, newest first: {"at", "type", "what", "part", "platform"}."""
+
+    def fetch(door: Door) -> Answer:
+        vercel, project = _Vercel(door), _project(door, part)
+        reply = vercel.get(
+            "/v3/events", projectIds=project, since=to_iso(window.since), until=to_iso(window.until), limit=_PAGE
+        )
+        rows = listed(reply, _HELP).parsed(lambda document: [_event(row, part) for row in rows_in(document, "events")])
+        kept = [row for row in rows if window.contains(from_iso(row["at"]))]
+        return many(kept, len(rows) >= _PAGE, "events", lambda: Answer(Status.empty, None, "no change in the window"))
+
+    return Look("vercel", "events", {"part": part, **span_of(window)}, fetch)
+
+
+def health() -> Look:
+    """Who the token is and what it sees: {"user", "team", "projects": {part: name}, "expires_at" (None: never, or not told)}."""
+
+    def fetch(door: Door) -> Answer:
+        vercel = _Vercel(door)
+        user = (
+            vercel.get("/v2/user")
+            .raise_for_status(_HELP)
+            .parsed(lambda document: text_of(document["user"], "username", "email"))
+        )
+        projects = {}
+        for part, field in _PROJECTS.items():
+            if project := getattr(door.settings, field):
+                reply = listed(vercel.get(f"/v9/projects/{quote(project, safe='')}"), _HELP)
+                projects[part] = reply.parsed(lambda document: text_of(document, "name"))
+        token = vercel.get("/v5/user/tokens/current")
+        expires_at = None
+        if token.status_code == 200:
+            expires_at = token.parsed(lambda document: iso_of_ms(document["token"].get("expiresAt")))
+        return Answer(Status.ok, {"user": user, "team": vercel.team, "projects": projects, "expires_at": expires_at})
+
+    return Look("vercel", "health", {}, fetch)
+
+
+def _request_log(
+    door: Door, part: str, window: Window, wanted: VercelId | None, status: str | None, search: str | None, limit: int
+) -> tuple[list[dict[str, Any]], bool]:
+    """Rows of the route that the vendor's command line uses, and whether there are more."""
+    headers = {"Authorization": f"Bearer {need(door, 'vercel_token')}"}
+    url = f"{need(door, 'vercel_logs_url')}/api/logs/request-logs"
+    params: dict[str, str | int] = {
+        "projectId": _project(door, part),
+        "ownerId": need(door, "vercel_team_id"),
+        "startDate": _ms(window.since),
+        "endDate": _ms(window.until),
+    }
+    filters = {"requestId": wanted.request_id if wanted else None, "statusCode": status, "search": search}
+    params |= {name: value for name, value in filters.items() if value}
+    http: Http = door.http
+
+    def page(number: int) -> tuple[list[dict[str, Any]], int | None]:
+        reply = listed(http.get(url, params={**params, "page": number}, headers=headers), _HELP)
+
+        def parse(document: Json) -> tuple[list[dict[str, Any]], int | None]:
+            rows = [from_request_log(row, part) for row in rows_in(document, "rows")]
+            return rows, number + 1 if rows and document["hasMoreRows"] else None
+
+        return reply.parsed(parse)
+
+    return paged(page, 0, limit)
+
+
+def _is_wanted(
+    row: Mapping[str, Json], window: Window | None, wanted: VercelId | None, status: str | None, search: str | None
+) -> bool:
+    """The filters of the vendor's route, for rows that come from elsewhere."""
+    if window and row["at"] and not window.contains(from_iso(row["at"])):
+        return False
+    if wanted and row["request_id"] != wanted.request_id:
+        return False
+    if status and not _is_status(row["status"], status):
+        return False
+    held = [row["path"] or "", row["request_id"] or "", *(log["message"] for log in row["logs"])]
+    return not search or any(search.lower() in text.lower() for text in held)
+
+
+def _is_status(code: Json, wanted: str) -> bool:
+    text = str(code)
+    return text == wanted or (wanted.lower().endswith("xx") and text[:1] == wanted[:1])
+
+
+def _project(door: Door, part: str) -> str:
+    if part not in _PROJECTS:
+        raise LookError(Status.not_configured, f"{part} does not run on Vercel", do_next="ask for web or api")
+    return need(door, _PROJECTS[part])
+
+
+def _deployment(row: dict[str, Json], part: str) -> dict[str, Json]:
+    meta = row.get("meta") or {}
+    return {
+        "id": text_of(row, "uid", "id") or _missing("uid"),
+        "at": iso_of_ms(row.get("createdAt") or row["created"]),
+        "state": text_of(row, "state", "readyState") or _missing("state"),
+        "commit": text_of(meta, "githubCommitSha", "gitlabCommitSha", "bitbucketCommitSha"),
+        "branch": text_of(meta, "githubCommitRef", "gitlabCommitRef", "bitbucketCommitRef"),
+        "message": text_of(meta, "githubCommitMessage", "gitlabCommitMessage", "bitbucketCommitMessage"),
+        "url": text_of(row, "url"),
+        "target": text_of(row, "target"),
+        "part": part,
+        "platform": "vercel",
+        "error": text_of(row, "errorMessage", "errorCode"),
+        "ready_at": iso_of_ms(row.get("ready")),
+        "inspect_url": text_of(row, "inspectorUrl"),
+        "can_roll_back": bool(row.get("isRollbackCandidate")),
+    }
+
+
+def _variable(row: dict[str, Json], part: str) -> dict[str, Json]:
+    target = row.get("target") or []
+    return {
+        "name": text_of(row, "key") or _missing("key"),
+        "targets": sorted(map(str, target)) if isinstance(target, list) else [str(target)],
+        "type": text_of(row, "type"),
+        "updated_at": iso_of_ms(row.get("updatedAt")),
+        "created_at": iso_of_ms(row.get("createdAt")),
+        "branch": text_of(row, "gitBranch"),
+        "part": part,
+        "platform": "vercel",
+    }
+
+
+def _event(row: dict[str, Json], part: str) -> dict[str, Json]:
+    return {
+        "at": iso_of_ms(row["createdAt"]) or _missing("createdAt"),
+        "type": text_of(row, "type"),
+        "what": text_of(row, "text"),
+        "part": part,
+        "platform": "vercel",
+    }
+
+
+def _missing(key: str) -> str:
+    raise KeyError(key)
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.astimezone(UTC).timestamp() * 1000)
