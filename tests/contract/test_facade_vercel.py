@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook_lib.sandbox.facades.vercel import create_app, create_logs_app
+from runbook_lib.sandbox.facades.vercel import create_api_app, create_app, create_logs_app
 from runbook_lib.sandbox.facades.vercel_state import VercelState, ms
 from runbook_lib.sandbox.world import Deployment, LogLine
 
@@ -270,3 +270,10 @@ def test_the_rate_limit_counts_down_in_headers_and_ends_in_429(client, world):
 def test_what_is_not_there_is_a_404_in_the_vendors_shape(client, path):
     answer = client.get(path)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_the_request_log_is_not_on_the_api_host(world, in_process):
+    headers = {"authorization": f"Bearer {world.keys.vercel_token}"}
+    path = "/api/logs/request-logs"
+    assert in_process(create_api_app(world), headers=headers).get(path).json()["error"]["message"] == "Page Not Found"
+    assert in_process(create_app(world), headers=headers).get(path).json()["error"]["message"] == "Project not found"

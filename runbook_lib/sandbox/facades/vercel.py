@@ -251,9 +251,7 @@ def _app(routes: list[Route]) -> Starlette:
     return Starlette(routes=routes, exception_handlers={404: not_found, 405: not_found})
 
 
-def create_app(world: World) -> Starlette:
-    """`api.vercel.com`."""
-    api = _Api(world)
+def _api_routes(api: _Api) -> list[Route]:
     reads: list[tuple[str, Handler]] = [
         ("/v2/user", api.user),
         ("/v5/user/tokens/current", api.token),
@@ -283,11 +281,24 @@ def create_app(world: World) -> Starlette:
         ("/v9/projects/{project}/rollback/{deployment}", api.roll_back),
     ]
     routes = [Route(path, api.guarded(handler), methods=["GET"]) for path, handler in reads]
-    routes += [Route(path, api.guarded(handler), methods=["POST"]) for path, handler in writes]
-    return _app(routes)
+    return routes + [Route(path, api.guarded(handler), methods=["POST"]) for path, handler in writes]
+
+
+def _logs_routes(api: _Api) -> list[Route]:
+    return [Route("/api/logs/request-logs", api.guarded(api.request_logs), methods=["GET"])]
+
+
+def create_api_app(world: World) -> Starlette:
+    """`api.vercel.com` alone."""
+    return _app(_api_routes(_Api(world)))
 
 
 def create_logs_app(world: World) -> Starlette:
-    """`vercel.com`: the request log that the official CLI reads; undocumented."""
+    """`vercel.com` alone: the request log that the official CLI reads; undocumented."""
+    return _app(_logs_routes(_Api(world)))
+
+
+def create_app(world: World) -> Starlette:
+    """Both hosts behind one address."""
     api = _Api(world)
-    return _app([Route("/api/logs/request-logs", api.guarded(api.request_logs), methods=["GET"])])
+    return _app(_api_routes(api) + _logs_routes(api))
