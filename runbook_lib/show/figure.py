@@ -1,0 +1,92 @@
+"""What all pictures share: a figure that needs no backend, one palette, text that is never taken for mathematics, bytes of PNG.
+
+Drawn on a light card of its own, so that it reads on dark pages, light pages and paper alike. Never pyplot: it would pick a
+backend and keep every figure alive.
+"""
+
+import functools
+import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from matplotlib import get_data_path
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font
+from PIL import Image
+
+from runbook_lib.show.text import one_line
+
+CARD, INK, FAINT, LINE = "#fbfbf9", "#22272e", "#6b7280", "#d9dce1"
+FAILED, HEALTHY, ACCENT = "#c62828", "#3b78b5", "#7a4fbf"
+WIDTH_IN, DPI = 8.0, 150
+
+# Parts keep their colour from picture to picture; parts that nobody knows take the spare ones in order of appearance.
+PART_COLOURS: Mapping[str, str] = {
+    "web": "#56a3d9",
+    "api": "#2563a8",
+    "gateway": "#7a5bb5",
+    "database": "#2f8f6b",
+    "postgres": "#2f8f6b",
+    "supabase": "#43a889",
+    "auth": "#8fae3e",
+    "provider": "#d68a1c",
+    "openai": "#d68a1c",
+    "anthropic": "#b9643c",
+    "together": "#c9a21f",
+    "stripe": "#6d6af0",
+}
+_SPARE = ("#b05c94", "#5f8a8b", "#98803d", "#7c7f99", "#a3a61e", "#c06c6c")
+
+
+def part_colours(parts: Iterable[str]) -> dict[str, str]:
+    """A colour for each part, in order of appearance."""
+    colours: dict[str, str] = {}
+    for part in parts:
+        if part not in colours:
+            spare = _SPARE[sum(each not in PART_COLOURS for each in colours) % len(_SPARE)]
+            colours[part] = PART_COLOURS.get(part.lower(), spare)
+    return colours
+
+
+def new_figure(height_in: float) -> Figure:
+    """An empty figure of the common width on the light card."""
+    figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, facecolor=CARD)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def quiet(axes: Axes) -> None:
+    """Only what is needed: no frame, pale grid, small grey ticks."""
+    axes.set_facecolor(CARD)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    axes.tick_params(colors=FAINT, labelsize=8, length=0)
+    axes.set_axisbelow(True)
+
+
+def drawable(text: str, limit: int) -> str:
+    """One line of text with a box in place of each character that the font cannot draw; draw it with parse_math=False."""
+    glyphs = _glyphs()
+    return "".join(each if ord(each) in glyphs else "□" for each in one_line(text, limit))
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG of few colours; the same figure gives the same bytes."""
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    drawn = Image.frombuffer("RGBA", canvas.get_width_height(), pixels).convert("RGB")
+    few = drawn.quantize(160, dither=Image.Dither.NONE)
+    written = io.BytesIO()
+    few.save(written, "PNG", optimize=True)
+    return written.getvalue()
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    font = Path(os.fspath(get_data_path()), "fonts", "ttf", "DejaVuSans.ttf")
+    return frozenset(get_font(str(font)).get_charmap())

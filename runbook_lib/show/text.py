@@ -1,0 +1,141 @@
+"""Vendor values as harmless words: control characters made visible, numbers and times readable, cuts announced."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from runbook_lib.model import Json
+
+NOTHING = "–"  # shown where there is no value
+
+_SPACES = re.compile(r"[ \t\r\n\v\f\x85\u2028\u2029]+")
+# What could colour a terminal, turn the reading direction round, or hide: shown as an escape. Lone surrogates cannot be encoded.
+_TRICKS = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+
+
+def one_line(value: Json, limit: int | None = None) -> str:
+    """Any value as one line of harmless text, at most `limit` characters long; a cut ends in an ellipsis. None is a dash."""
+    if value is None:
+        return NOTHING
+    text = value if isinstance(value, str) else str(value)
+    if limit is not None and len(text) > 8 * limit + 64:
+        text = text[: 8 * limit + 64]  # enough to fill the limit whatever is squeezed out; endless bodies cost nothing
+    text = _TRICKS.sub(_visible, _SPACES.sub(" ", text)).strip()
+    return text if limit is None or len(text) <= limit else text[: max(0, limit - 1)].rstrip() + "…"
+
+
+def visible(text: str) -> str:
+    """A line whose spaces matter, with what could trick a reader or a terminal made visible."""
+    return _TRICKS.sub(_visible, text)
+
+
+def cut(value: Json, limit: int) -> str:
+    """One line of at most about `limit` characters that says how many more there were."""
+    text = one_line(value)
+    if len(text) <= limit:
+        return text
+    kept = text[:limit].rstrip()
+    return f"{kept}… (+{len(text) - len(kept):,} characters)"
+
+
+def number(value: Json) -> str:
+    """A number for reading: thousands separated, three significant digits for fractions; yes and no for booleans."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return NOTHING
+        if value == int(value) and abs(value) < 1e15:
+            return f"{int(value):,}"
+        return f"{value:,.0f}" if 100 <= abs(value) < 1e15 else f"{value:.3g}"
+    return one_line(value)
+
+
+def duration(ms: Json) -> str:
+    """Milliseconds for reading: 0.4 ms, 340 ms, 2.34 s, 3 min 20 s, 2 h 05 min. A dash where it is no number."""
+    value = finite(ms)
+    if value is None:
+        return NOTHING
+    sign, size = ("−" if value < 0 else ""), abs(value)
+    if size < 9.995:
+        return f"{sign}{size:.2g} ms" if size else "0 ms"
+    if size < 999.5:
+        return f"{sign}{size:.0f} ms"
+    if size < 99_995:
+        return f"{sign}{size / 1000:.3g} s"
+    whole_s = round(size / 1000)
+    if whole_s < 3600:
+        return f"{sign}{whole_s // 60} min {whole_s % 60:02d} s"
+    return f"{sign}{whole_s // 3600:,} h {whole_s % 3600 // 60:02d} min"
+
+
+def finite(value: Json) -> float | None:
+    """The value as a finite float; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        asked = float(value)
+    except OverflowError:
+        return None
+    return asked if math.isfinite(asked) else None
+
+
+def moment_of(text: Json) -> datetime | None:
+    """The aware UTC moment of an ISO 8601 text with a zone; None where it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def when(text: Json) -> str:
+    """An ISO 8601 moment as `2026-11-23 08:54:00 UTC`; anything else as it stands."""
+    moment = moment_of(text)
+    return one_line(text, 40) if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """`1 look`, `3 looks`; `nouns` where adding an s is wrong."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def width(text: str) -> int:
+    """Columns that a terminal needs for a text: wide East Asian characters take two, combining marks none."""
+    return sum(
+        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
+    )
+
+
+def padded(text: str, columns: int, *, right: bool = False) -> str:
+    """The text filled with spaces to so many terminal columns, cut with an ellipsis where it is longer."""
+    if width(text) > columns:
+        kept, used = "", 0
+        for each in text:
+            used += width(each)
+            if used > columns - 1:
+                break
+            kept += each
+        text = kept + "…"
+    gap = " " * (columns - width(text))
+    return gap + text if right else text + gap
+
+
+def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
+    """Columns of text in line, each as wide as it needs up to 44; `right` names the columns set flush right."""
+    shown = [headings, *rows]
+    sizes = [max(1, min(44, max(width(row[at]) for row in shown))) for at in range(len(headings))]
+    lines = ["  ".join(padded(row[at], sizes[at], right=at in right) for at in range(len(sizes))) for row in shown]
+    lines.insert(1, "  ".join("─" * size for size in sizes))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xD800 <= code <= 0xDFFF:
+        return "\ufffd"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

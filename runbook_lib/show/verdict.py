@@ -1,0 +1,179 @@
+"""The verdict for reading: target, status, situation first, then causes, suspects, and what could not be seen."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from runbook_lib.model import Json
+from runbook_lib.show.display import Display
+from runbook_lib.show.evidence import cited, counted, status_chip
+from runbook_lib.show.html import (
+    AMBER,
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    Child,
+    Html,
+    band,
+    join,
+    link,
+    muted,
+    rows_table,
+    tag,
+)
+from runbook_lib.show.target import target_line
+from runbook_lib.show.text import NOTHING, cut, duration, number, one_line, when
+from runbook_lib.show.verdict_text import HEADLINES, changes_of, situation_sentences, verdict_text
+
+COLOURS = {"confirmed": RED, "ruled_out": GREEN, "could_not_tell": AMBER}
+LISTED = 50  # rows of a list shown in the card; verdict.json holds all
+
+
+def verdict_card(verdict: Mapping[str, Json]) -> Display:
+    """A verdict (contract.md, schema 1) as a card; anything it does not hold is left out or shown as a dash."""
+    status = one_line(verdict.get("status"), 40)
+    mark, meaning = HEADLINES.get(status, ("?", ""))
+    target = one_line(verdict.get("target"), 80)
+    headline = tag(
+        "div",
+        tag(
+            "span",
+            f"{mark} {status.replace('_', ' ')}",
+            style=f"font-size:1.5em;font-weight:700;color:{_colour(status)}",
+        ),
+        muted(f"  {meaning}"),
+    )
+    procedure = tag(
+        "div", muted(f"{one_line(verdict.get('procedure'), 80)} · incident {one_line(verdict.get('incident'), 80)}")
+    )
+    body = [
+        band(_colour(status), target_line(target, live=target != "sandbox"), headline, procedure),
+        _situation(verdict),
+        _findings("Causes" if len(_list(verdict, "causes")) > 1 else "Cause", _list(verdict, "causes"), RED),
+        _suspects(_list(verdict, "suspects")),
+        _findings("What hides the answer", _list(verdict, "blind"), AMBER),
+        _findings("Also true", _list(verdict, "also"), GREY),
+        _findings("Worth knowing, nothing broken", _list(verdict, "states"), BLUE),
+        _not_seen(_list(verdict, "not_seen")),
+        _looked_at(_list(verdict, "looked_at")),
+        _footer(verdict),
+    ]
+    return Display(verdict_text(verdict), join(body))
+
+
+def _colour(status: str) -> str:
+    return COLOURS.get(status, GREY)
+
+
+def _list(verdict: Mapping[str, Json], key: str) -> list[Mapping[str, Json]]:
+    return [each for each in verdict.get(key) or () if isinstance(each, Mapping)]
+
+
+def _situation(verdict: Mapping[str, Json]) -> Html:
+    sentences = situation_sentences(verdict)
+    changes = changes_of(verdict)
+    told = tag("ul", [tag("li", sentence) for sentence in sentences])
+    if not changes:
+        return join([tag("h4", "Situation"), told])
+    rows = (([when(each.get("at")), _change(each), _where(each)], None, None) for each in changes[:LISTED])
+    table = rows_table(["at", "what changed", "where"], rows)
+    return join([tag("h4", "Situation"), told, tag("p", "Changes in the two hours before:"), table, _rest(changes)])
+
+
+def _change(change: Mapping[str, Json]) -> Html:
+    return link(cut(change.get("what"), 300), change.get("link"))
+
+
+def _where(change: Mapping[str, Json]) -> Html:
+    return link(cut(change.get("where"), 200), change.get("where"))
+
+
+def _findings(heading: str, findings: Sequence[Mapping[str, Json]], colour: str) -> Html:
+    if not findings:
+        return Html("")
+    return join([tag("h4", heading), [_finding(each, colour) for each in findings[:LISTED]], _rest(findings)])
+
+
+def _finding(finding: Mapping[str, Json], colour: str) -> Html:
+    remedy, evidence = finding.get("remedy"), finding.get("evidence") or ()
+    return band(
+        colour,
+        tag(
+            "div",
+            tag("code", tag("strong", one_line(finding.get("code"), 120))),
+            " · ",
+            cut(finding.get("subject"), 300),
+        ),
+        tag("div", cut(finding.get("summary"), 2000)),
+        tag("div", tag("strong", "Do: "), cut(remedy, 2000)) if remedy else None,
+        tag("div", muted("Evidence: "), cited(list(evidence))) if evidence else None,
+    )
+
+
+def _suspects(suspects: Sequence[Mapping[str, Json]]) -> Html:
+    if not suspects:
+        return Html("")
+    rows = (
+        (
+            [
+                str(rank),
+                join([tag("code", one_line(each.get("code"), 120)), tag("div", cut(each.get("subject"), 300))]),
+                cut(each.get("why"), 1000),
+                tag("strong", cut(each.get("deciding_look"), 1000)),
+            ],
+            None,
+            None,
+        )
+        for rank, each in enumerate(suspects[:LISTED], 1)
+    )
+    table = rows_table(["rank", "suspect", "why", "the look that would decide"], rows)
+    return join([tag("h4", "Suspects, the likeliest first"), table, _rest(suspects)])
+
+
+def _not_seen(unseen: Sequence[Mapping[str, Json]]) -> Html:
+    if not unseen:
+        return join([tag("h4", "Not seen"), tag("p", muted("Every look that was made came back."))])
+    rows = (
+        (
+            [
+                f"{one_line(each.get('source'), 60)}.{one_line(each.get('call'), 80)}",
+                status_chip(each.get("status")),
+                cut(each.get("why") or NOTHING, 600),
+                cut(each.get("what_would_help") or NOTHING, 600),
+            ],
+            "nx-nothing",
+            None,
+        )
+        for each in unseen[:LISTED]
+    )
+    table = rows_table(["look", "status", "why", "what would help"], rows)
+    return join([tag("h4", "Not seen"), table, _rest(unseen)])
+
+
+def _looked_at(looks: Sequence[Mapping[str, Json]]) -> Html:
+    statuses = Counter(one_line(look.get("status"), 40) for look in looks)
+    chips: list[Child] = []
+    for status, count in statuses.most_common():
+        chips += [" ", status_chip(status), f" × {count:,}" if count > 1 else ""]
+    said = counted(statuses.elements()) if looks else "no look was made"
+    return join([tag("h4", "Looked at"), tag("p", said, chips)])
+
+
+def _footer(verdict: Mapping[str, Json]) -> Html:
+    window = verdict.get("window") or {}
+    lines = [
+        f"first evidence after {_seconds(verdict.get('first_evidence_s'))}, verdict after {_seconds(verdict.get('verdict_s'))}",
+        f"window {when(window.get('since'))} to {when(window.get('until'))}" if window else "",
+        f"run {one_line(verdict.get('run'), 80)} · started {when(verdict.get('started_at'))}",
+        f"verdict sha256 {one_line(verdict.get('verdict_sha256'), 64)}",
+    ]
+    return tag("p", [[muted(line), tag("br")] for line in lines if line])
+
+
+def _seconds(value: Json) -> str:
+    return duration(value * 1000) if isinstance(value, int | float) else one_line(value)
+
+
+def _rest(given: Sequence[object]) -> Html:
+    more = len(given) - LISTED
+    return tag("p", muted(f"… and {number(more)} more in verdict.json")) if more > 0 else Html("")

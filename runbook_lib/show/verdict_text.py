@@ -1,0 +1,154 @@
+"""The verdict for a terminal: at most about thirty plain lines, the first of which says it all."""
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from runbook_lib.model import Json
+from runbook_lib.show.text import NOTHING, duration, number, one_line, plural, when
+
+LINES = 30
+COLUMNS = 110
+# status -> (mark, what it means); the contract's three, and nothing else
+HEADLINES: Mapping[str, tuple[str, str]] = {
+    "confirmed": ("✖", "something is wrong, and the evidence carries it"),
+    "ruled_out": ("✔", "every look that the answer needs came back, and nothing is broken"),
+    "could_not_tell": ("?", "the evidence does not decide it; the look that would is named"),
+}
+
+
+LABELS = {"blind": "hidden by", "also": "also true", "states": "state"}
+
+
+def verdict_text(verdict: Mapping[str, Json]) -> str:
+    """A verdict (contract.md, schema 1) as plain text, shortened evenly until it fits; verdict.json holds everything."""
+    lines: list[str] = []
+    for most in (6, 4, 3, 2, 1):
+        lines = list(_lines(verdict, most))
+        if len(lines) <= LINES:
+            break
+    return "\n".join(lines[:LINES])
+
+
+def headline(verdict: Mapping[str, Json]) -> str:
+    """Status, code and subject of what the verdict comes down to, on one line."""
+    status = one_line(verdict.get("status"), 40)
+    meaning = HEADLINES.get(status, ("?", ""))[1]
+    order = {
+        "confirmed": ("causes",),
+        "ruled_out": ("states",),
+        "could_not_tell": ("blind", "suspects"),
+    }.get(status, ())
+    first = next((found for key in order for found in _list(verdict, key)), None)
+    if first is None:
+        return f"{status} · {meaning}"
+    return f"{status} · {one_line(first.get('code'), 80)} · {one_line(first.get('subject'), 160)}"
+
+
+def situation_sentences(verdict: Mapping[str, Json]) -> list[str]:
+    """The first minute's questions, each answered or said to be unknown."""
+    situation = verdict.get("situation") or {}
+    ongoing, onset = situation.get("ongoing"), situation.get("onset")
+    since = f"since {when(onset)}" if onset else "since when is not known"
+    last = f", last seen {when(situation['last_seen'])}" if situation.get("last_seen") else ""
+    if ongoing is None:
+        going = f"{since[0].upper()}{since[1:]}{last}; whether it still goes on could not be told."
+    else:
+        going = f"{'Still going on' if ongoing else 'Over'}, {since}{last}."
+    failed, orgs = situation.get("requests_failed"), situation.get("orgs_affected")
+    how_many = plural(failed, "failed request") if isinstance(failed, int) else "How many requests failed is not known"
+    whom = (
+        f"{plural(orgs, 'organisation')} affected" if isinstance(orgs, int) else "how many organisations is not known"
+    )
+    if onset is None and ongoing is None and failed is None and not situation.get("last_seen"):
+        return ["Since when, how many and whether it goes on could not be told."]
+    if failed == 0 and onset is None:
+        return ["No failed request in the window."]
+    sentences = [going, f"{how_many}, {whom}."]
+    return sentences if changes_of(verdict) else [*sentences, "No change is known of in the two hours before."]
+
+
+def changes_of(verdict: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    """The changes before the trouble, the latest first."""
+    changes = [each for each in (verdict.get("situation") or {}).get("changes") or () if isinstance(each, Mapping)]
+    return sorted(changes, key=lambda change: str(change.get("at") or ""), reverse=True)
+
+
+def _lines(verdict: Mapping[str, Json], most: int) -> Iterator[str]:
+    """All lines, with at most so many entries in each list."""
+    yield headline(verdict)
+    where = (("target", "target"), ("", "procedure"), ("incident", "incident"), ("run", "run"))
+    yield "  " + " · ".join(f"{word} {one_line(verdict.get(key), 64)}".strip() for word, key in where)
+    yield from _wrapped("situation", " ".join(situation_sentences(verdict)))
+    yield from _each("changed", changes_of(verdict), most, _change)
+    for cause in _list(verdict, "causes")[:most]:
+        yield from _finding("cause", cause)
+    yield from _more("cause", len(_list(verdict, "causes")), most)
+    yield from _each("suspect", _list(verdict, "suspects"), most, _suspect)
+    for key in ("blind", "also", "states"):
+        yield from _each(LABELS[key], _list(verdict, key), most, _brief)
+    yield from _each("not seen", _list(verdict, "not_seen"), most, _unseen)
+    first, last = (_seconds(verdict.get(key)) for key in ("first_evidence_s", "verdict_s"))
+    looks = plural(len(verdict.get("looked_at") or ()), "look")
+    yield _labelled("took", f"{first} to the first evidence, {last} to the verdict, {looks}")
+
+
+def _each(
+    label: str, given: Sequence[Mapping[str, Json]], most: int, write: Callable[[Mapping[str, Json]], str]
+) -> Iterator[str]:
+    for one in given[:most]:
+        yield from _wrapped(label, write(one))
+    yield from _more(label, len(given), most)
+
+
+def _more(label: str, count: int, most: int) -> Iterator[str]:
+    if count > most:
+        yield _labelled(label, f"… and {count - most:,} more")
+
+
+def _finding(label: str, finding: Mapping[str, Json]) -> Iterator[str]:
+    yield _labelled(label, f"{one_line(finding.get('code'), 80)} · {one_line(finding.get('subject'), 100)}")
+    yield from _wrapped("", one_line(finding.get("summary"), 1000))
+    if finding.get("remedy"):
+        yield from _wrapped("do", one_line(finding["remedy"], 1000))
+    if evidence := finding.get("evidence"):
+        more = f" and {len(evidence) - 3} more" if len(evidence) > 3 else ""
+        yield _labelled("evidence", ", ".join(one_line(each, 60) for each in evidence[:3]) + more)
+
+
+def _brief(finding: Mapping[str, Json]) -> str:
+    return f"{one_line(finding.get('code'), 80)} · {one_line(finding.get('subject'), 80)}: {one_line(finding.get('summary'), 300)}"
+
+
+def _suspect(suspect: Mapping[str, Json]) -> str:
+    why, look = one_line(suspect.get("why"), 300), one_line(suspect.get("deciding_look"), 300)
+    return f"{one_line(suspect.get('code'), 80)} · {one_line(suspect.get('subject'), 80)}: {why} → {look}"
+
+
+def _unseen(unseen: Mapping[str, Json]) -> str:
+    where = f"{one_line(unseen.get('source'), 60)}.{one_line(unseen.get('call'), 60)}"
+    said = f"{where} ({one_line(unseen.get('status'), 40)}) {one_line(unseen.get('why') or '', 200)}".rstrip()
+    return f"{said} → {one_line(unseen['what_would_help'], 200)}" if unseen.get("what_would_help") else said
+
+
+def _change(change: Mapping[str, Json]) -> str:
+    return f"{when(change.get('at'))}  {one_line(change.get('what'), 200)}  ({one_line(change.get('where'), 120)})"
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"  {label:<10} {text}".rstrip()
+
+
+def _wrapped(label: str, text: str) -> Iterator[str]:
+    """At most two lines of text beside a label."""
+    lines = textwrap.wrap(text, COLUMNS - 13, max_lines=2, placeholder=" …", break_on_hyphens=False) or [NOTHING]
+    yield _labelled(label, lines[0])
+    for line in lines[1:]:
+        yield _labelled("", line)
+
+
+def _list(verdict: Mapping[str, Json], key: str) -> list[Mapping[str, Json]]:
+    return [each for each in verdict.get(key) or () if isinstance(each, Mapping)]
+
+
+def _seconds(value: Json) -> str:
+    return duration(value * 1000) if isinstance(value, int | float) else number(value)
