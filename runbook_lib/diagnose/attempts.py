@@ -66,7 +66,7 @@ class Series:
 
 
 def find_series(trace: Trace) -> list[Series]:
-    """Every series of attempts: all calls to providers by caller, and other calls made again after a failure."""
+    """Every series of attempts: calls to providers by caller, and other calls made again after a failure."""
     grouped: dict[tuple[str, str, str], list[Span]] = {}
     for span in trace.spans:
         callee = callee_of(span)

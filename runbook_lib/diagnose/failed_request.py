@@ -29,7 +29,7 @@ from runbook_lib.diagnose.failed_request_trace import Refusal, TraceReading, mak
 from runbook_lib.diagnose.logs import LogFailure, lines_for, lines_of, log_failures
 from runbook_lib.diagnose.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, STRIPE, WEB
 from runbook_lib.diagnose.spans import build_trace
-from runbook_lib.model import Change, Conclusion, Finding, Observation, Situation, Status, Suspect
+from runbook_lib.model import Change, Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
 
 SLOW_FACTOR = 3.0  # slower than three times the healthy p95 …
 SLOW_MARGIN_MS = 500.0  # … and by at least half a second more, so that fast routes do not cry wolf
@@ -152,14 +152,14 @@ def diagnose(evidence: Evidence) -> Conclusion:
     also: list[Finding] = []
     states: list[Finding] = []
 
-    platform = _platform_findings(reading)
+    platform = platform_findings(reading.mine)
     faults += _trace_faults(reading)
     if platform and faults:
         also += platform  # the platform ended or refused what something deeper had already broken
     elif platform:
         faults += platform
-    if not faults:
-        faults += _log_findings(reading)
+    if not faults and _something_failed(reading):
+        faults += log_findings(reading.log_failures)
     if not faults:
         hidden_blind, hidden_suspects = _hidden(reading)
         blind += hidden_blind
@@ -182,25 +182,25 @@ def diagnose(evidence: Evidence) -> Conclusion:
         blind=blind,
         suspects=suspects,
         needed=_needed(reading),
-        not_seen=_not_seen(reading),
+        not_seen=not_seen(evidence.all()),
         situation=_situation(reading),
         facts=facts_of(reading.trace, reading.mine, evidence, reading.trace_evidence),
     )
 
 
-def _platform_findings(reading: Reading) -> list[Finding]:
+def platform_findings(mine: Sequence[rows.Seen]) -> list[Finding]:
     """What the platform itself did, the innermost part first: web's 502 may only pass on that the API was killed."""
-    found: list[Finding] = []
-    for seen in reversed(reading.mine):
+    for seen in reversed(mine):
         verdict = rows.platform_verdict(seen.row)
-        if verdict is None or found:
-            continue
-        part, path = seen.row.get("part"), seen.row.get("path")
-        summary = f"{part}: {verdict.what} ({rows.describe_row(seen.row)}, {seen.row.get('error') or 'no error code'})"
-        found.append(
-            make_finding(verdict.code, f"{part} {seen.row.get('method')} {path}", summary, [seen.observation.id])
-        )
-    return found
+        if verdict is not None:
+            part, path = seen.row.get("part"), seen.row.get("path")
+            summary = (
+                f"{part}: {verdict.what} ({rows.describe_row(seen.row)}, {seen.row.get('error') or 'no error code'})"
+            )
+            return [
+                make_finding(verdict.code, f"{part} {seen.row.get('method')} {path}", summary, [seen.observation.id])
+            ]
+    return []
 
 
 def _trace_faults(reading: Reading) -> list[Finding]:
@@ -208,12 +208,10 @@ def _trace_faults(reading: Reading) -> list[Finding]:
     return list(reading.trace.faults) if reading.trace is not None else []
 
 
-def _log_findings(reading: Reading) -> list[Finding]:
-    """What the parts' own lines about this request name, when trace and platform name nothing but something did fail."""
-    if not _something_failed(reading):
-        return []
+def log_findings(failures: Iterable[LogFailure]) -> list[Finding]:
+    """What the parts' own lines about a failed request name."""
     found: list[Finding] = []
-    for failure in reading.log_failures:
+    for failure in failures:
         named, subject = _named_from_log(failure)
         if named is None:
             continue
@@ -370,10 +368,9 @@ def _unproven(looks: Iterable[Observation]) -> list[Observation]:
     ][:1]
 
 
-def _not_seen(reading: Reading) -> list[Any]:
-    """What could not be seen. A backend that this system does not have is no gap where its alternative answered."""
-    looks = reading.evidence.all()
-    has_traces = any(look.status.answered or look.status == Status.partial for look in reading.evidence.traces)
+def not_seen(looks: Sequence[Observation]) -> list[Unseen]:
+    """What could not be seen. A backend that this system does not have is no gap where its alternative is there."""
+    has_traces = any(look.source in ("tempo", "jaeger") and look.status != Status.not_configured for look in looks)
     alternatives = {
         "tempo": has_traces,
         "jaeger": has_traces,
@@ -399,21 +396,23 @@ def _situation(reading: Reading) -> Situation:
 
 def changes_of(observations: Iterable[Observation], window: Window) -> tuple[Change, ...]:
     """Everything that changed in the two hours before the window's end or within it, the newest first."""
-    since = rows.since_iso(window.since, 2)
-    found = [
-        Change(
-            str(item.get("at")),
-            str(item.get("what") or _deployed(item)),
-            str(item.get("url") or item.get("where") or observation.source),
-        )
-        for observation in observations
-        if observation.status.has_content and isinstance(observation.value, list)
-        for item in observation.value
-        if isinstance(item, dict) and since <= str(item.get("at", "")) <= window.as_dict()["until"]
-    ]
-    return tuple(sorted(set(found), key=lambda change: change.at, reverse=True)[:20])
+    since, until = rows.since_iso(window.since, 2), window.as_dict()["until"]
+    found = set()
+    for observation in observations:
+        if not observation.status.has_content or not isinstance(observation.value, list):
+            continue
+        for item in observation.value:
+            at = str(item.get("at") or item.get("updated_at") or "")
+            if since <= at <= until:
+                found.add(Change(at, _changed(item), str(item.get("url") or item.get("where") or observation.source)))
+    return tuple(sorted(found, key=lambda change: change.at, reverse=True)[:20])
 
 
-def _deployed(item: dict[str, Any]) -> str:
+def _changed(item: dict[str, Any]) -> str:
+    """One change in words: an incident or event in its own, a variable by name, a deployment by part and commit."""
+    if item.get("what"):
+        return str(item["what"])
+    if item.get("name") and "commit" not in item:
+        return f"{item.get('part', '')} variable {item['name']} changed".strip()
     commit = str(item.get("commit") or "")[:9]
     return f"{item.get('part', '')} deployed {commit} {item.get('message') or ''}".strip()
