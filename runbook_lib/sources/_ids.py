@@ -29,6 +29,15 @@ def parse_vercel_id(text: str) -> VercelId:
     return VercelId(request_id, tuple(region for region in regions if region), at)
 
 
+def not_an_id(request_id: str) -> str | None:
+    """Why no platform can have given out this request id, without asking one; None where it could have."""
+    if not request_id:
+        return "the request id is empty"
+    if len(request_id) > 256:
+        return f"no platform gives out request ids of {len(request_id)} characters"
+    return None
+
+
 def trace_id_hex(text: str) -> str | None:
     """A trace id as 32 lower-case hex digits, leading zeros restored; None for what is no trace id, or is all zeros."""
     found = text.strip().lower()

@@ -8,7 +8,7 @@ from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import span_of
-from runbook_lib.sources._ids import parse_vercel_id, trace_id_hex
+from runbook_lib.sources._ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources._jaeger_api import JaegerApi
 from runbook_lib.sources._span_table import SpanTable, summaries
 
@@ -46,8 +46,8 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
     def fetch(door: Door) -> Answer:
         jaeger = JaegerApi(door)
         wanted = parse_vercel_id(request_id)
-        if not wanted.request_id:
-            return Answer(Status.not_found, None, "the request id is empty", "copy it from the platform's log")
+        if why_not := not_an_id(wanted.request_id):
+            return Answer(Status.not_found, None, why_not, "copy it from the platform's log")
         incomplete = ""
         for name in _ID_ATTRIBUTES:
             value = request_id.strip() if name.endswith("x-vercel-id") else wanted.request_id

@@ -19,7 +19,7 @@ from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.settings import reveal
 from runbook_lib.sources._asking import listed, need, nothing, rows_in, span_of
-from runbook_lib.sources._ids import parse_vercel_id, trace_id_hex
+from runbook_lib.sources._ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources._span_table import SpanTable, otlp_value
 from runbook_lib.sources._traceql import any_equal, ends_with, route_is
 
@@ -142,8 +142,8 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
     def fetch(door: Door) -> Answer:
         tempo = _Tempo(door)
         wanted = parse_vercel_id(request_id)
-        if not wanted.request_id:
-            return Answer(Status.not_found, None, "the request id is empty", "copy it from the platform's log")
+        if why_not := not_an_id(wanted.request_id):
+            return Answer(Status.not_found, None, why_not, "copy it from the platform's log")
         plain = any_equal(_PLAIN_IDS, wanted.request_id)
         headers = " || ".join(ends_with(name, wanted.request_id) for name in _VERCEL_HEADERS)
         queries = (f"{{ {any_equal(['span.vercel.request_id'], wanted.request_id)} }}", f"{{ {plain} || {headers} }}")

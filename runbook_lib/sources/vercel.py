@@ -16,7 +16,7 @@ from runbook_lib.http import Http, Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import iso_of_ms, listed, many, need, nothing, paged, rows_in, span_of, text_of
-from runbook_lib.sources._ids import VercelId, parse_vercel_id
+from runbook_lib.sources._ids import VercelId, not_an_id, parse_vercel_id
 from runbook_lib.sources._vercel_lines import from_request_log, from_text
 
 __all__ = ["VercelId", "deployment", "deployments", "env_changes", "events", "health", "parse_vercel_id", "request_log"]
@@ -66,8 +66,8 @@ def request_log(
     wanted = parse_vercel_id(request_id) if request_id is not None else None
 
     def fetch(door: Door) -> Answer:
-        if wanted is not None and not wanted.request_id:
-            return Answer(Status.not_found, None, "the request id is empty", "copy it from the x-vercel-id header")
+        if wanted is not None and (why_not := not_an_id(wanted.request_id)):
+            return Answer(Status.not_found, None, why_not, "copy it from the x-vercel-id header")
         if pasted is not None:
             return _from_lines(door, pasted, "the pasted lines")
         if file := door.settings.vercel_log_drain_file:

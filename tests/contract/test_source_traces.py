@@ -1,0 +1,272 @@
+"""Tempo and Jaeger: the same spans go in, the same answers come out, from the sandbox's store and from real servers.
+
+The real ones join when RUNBOOK_TEST_TEMPO_URL or RUNBOOK_TEST_JAEGER_URL is set, with RUNBOOK_TEST_OTLP_URL beside it.
+"""
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from runbook_lib.clock import Window, to_epoch_ns
+from runbook_lib.model import Observation, Status
+from runbook_lib.observe import Look, Observer
+from runbook_lib.sandbox.store import create_jaeger_app, create_otlp_app, create_store, create_tempo_app
+from runbook_lib.settings import Settings
+from runbook_lib.sources import jaeger, tempo
+
+BACKENDS = {
+    "tempo": (tempo, "RUNBOOK_TEST_TEMPO_URL"),
+    "jaeger-2.18": (jaeger, None),
+    "jaeger-2.20": (jaeger, None),
+    "jaeger-main": (jaeger, None),
+    "real tempo": (tempo, "RUNBOOK_TEST_TEMPO_URL"),
+    "real jaeger": (jaeger, "RUNBOOK_TEST_JAEGER_URL"),
+}
+
+
+@dataclass
+class Backend:
+    """A trace backend to ask, and what was put into it."""
+
+    source: ModuleType
+    observer: Observer
+    otlp_url: str
+    is_real: bool
+
+    def send(self, *resource_spans: dict[str, Any]) -> None:
+        reply = httpx.post(f"{self.otlp_url}/v1/traces", json={"resourceSpans": list(resource_spans)})
+        assert reply.status_code == 200, reply.text
+
+    def look(self, look: Look) -> Observation:
+        return self.observer.together(look)[0]
+
+    def eventually(self, make: Callable[[], Look], status: Status = Status.ok) -> Observation:
+        """Look until the spans that were sent have arrived; the sandbox's store has them at once."""
+        for _ in range(60 if self.is_real else 1):
+            seen = self.look(make())
+            if seen.status == status:
+                break
+            time.sleep(0.5 if self.is_real else 0)
+        assert seen.status == status, (seen.status, seen.why)
+        return seen
+
+
+def _serve(app: Any) -> tuple[uvicorn.Server, str]:
+    listener = socket.socket(
+        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # named, or asyncio leaves Nagle on
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True).start()
+    while not server.started:
+        time.sleep(0.005)
+    return server, f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _observer(source: ModuleType, url: str, **more: str) -> Observer:
+    name = "RUNBOOK_TEMPO_URL" if source is tempo else "RUNBOOK_JAEGER_URL"
+    variables = {name: url, "RUNBOOK_TRACE_DELAY_S": "0", **more}
+    return Observer(now=datetime.now(UTC), settings=Settings.from_mapping(variables))
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    name: str = request.param
+    source, variable = BACKENDS[name]
+    if name.startswith("real"):
+        url, otlp = os.environ.get(variable or "", ""), os.environ.get("RUNBOOK_TEST_OTLP_URL", "")
+        if not url or not otlp:
+            pytest.skip(f"{variable} and RUNBOOK_TEST_OTLP_URL are not set: no real server to compare with")
+        yield Backend(source, _observer(source, url), otlp, True)
+        return
+    store = create_store(now=lambda: datetime.now(UTC))
+    query = create_tempo_app(store) if source is tempo else create_jaeger_app(store, name.partition("-")[2])
+    servers = [_serve(query), _serve(create_otlp_app(store))]
+    yield Backend(source, _observer(source, servers[0][1]), servers[1][1], False)
+    for server, _ in servers:
+        server.should_exit = True
+
+
+@dataclass
+class Request:
+    """One made-up request: web calls the gateway, the provider is overloaded."""
+
+    trace_id: str
+    request_id: str
+    route: str
+    at: datetime
+    batches: list[dict[str, Any]]
+
+    @property
+    def window(self) -> Window:
+        return Window(self.at - timedelta(minutes=5), datetime.now(UTC) + timedelta(seconds=1))
+
+
+def _attribute(key: str, value: Any) -> dict[str, Any]:
+    kind = {str: "stringValue", bool: "boolValue", int: "intValue", float: "doubleValue"}[type(value)]
+    return {"key": key, "value": {kind: str(value) if type(value) is int else value}}
+
+
+def _batch(service: str, *spans: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "resource": {"attributes": [_attribute("service.name", service)]},
+        "scopeSpans": [{"scope": {"name": "nexus.test"}, "spans": list(spans)}],
+    }
+
+
+def _request(*, fails: bool = True) -> Request:
+    at = datetime.now(UTC) - timedelta(seconds=30)
+    trace_id, spans = "0" + secrets.token_hex(16)[1:], [secrets.token_hex(8) for _ in range(3)]
+    request_id = f"abcde-{int(at.timestamp() * 1000)}-{secrets.token_hex(6)}"
+    route = f"/api/{secrets.token_hex(4)}"
+
+    def span(number: int, name: str, kind: int, offset_ms: int, **attributes: Any) -> dict[str, Any]:
+        start = to_epoch_ns(at) + offset_ms * 1_000_000
+        return {
+            "traceId": trace_id,
+            "spanId": spans[number],
+            **({"parentSpanId": spans[number - 1]} if number else {}),
+            "name": name,
+            "kind": kind,
+            "startTimeUnixNano": str(start),
+            "endTimeUnixNano": str(start + 50_000_000),
+            "attributes": [_attribute(key.replace("__", "."), value) for key, value in attributes.items()],
+            "status": {"code": 2, "message": "Overloaded"} if fails else {},
+        }
+
+    failed = span(
+        2, "chat claude-x", 3, 20, gen_ai__provider__name="anthropic", gen_ai__usage__output_tokens=0, ok=False
+    )
+    failed["events"] = [
+        {
+            "timeUnixNano": failed["endTimeUnixNano"],
+            "name": "exception",
+            "attributes": [_attribute("exception.type", "OverloadedError")],
+        }
+    ]
+    status = 502 if fails else 200
+    root = span(
+        0, f"POST {route}", 2, 0, http__route=route, vercel__request_id=request_id, http__response__status_code=status
+    )
+    web = _batch("nexus-web", root, span(1, "POST", 3, 10, server__address="gateway.nexuscore.example"))
+    return Request(trace_id, request_id, route, at, [web, _batch("nexus-gateway", failed)])
+
+
+def _by_id(table: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The spans by their id, each with its resource's attributes in place of the index."""
+    return {span["id"]: {**span, "resource": table["resources"][span["resource"]]} for span in table["spans"]}
+
+
+def test_a_trace_comes_back_as_the_span_table_of_what_was_sent(backend: Backend) -> None:
+    request = _request()
+    backend.send(*request.batches)
+    seen = backend.eventually(lambda: backend.source.trace(request.trace_id, request.window))
+    sent = [span for batch in request.batches for span in batch["scopeSpans"][0]["spans"]]
+    found = _by_id(seen.value)
+    assert {span["spanId"] for span in sent} == set(found)
+    root, call, failed = (found[span["spanId"]] for span in sent)
+    assert (root["trace"], root["parent"], call["parent"]) == (request.trace_id, "", root["id"])
+    assert failed["parent"] == call["id"]
+    assert [root["kind"], call["kind"], failed["kind"]] == ["server", "client", "client"]
+    assert (failed["status"], failed["message"]) == ("error", "Overloaded")
+    assert failed["attributes"] == {"gen_ai.provider.name": "anthropic", "gen_ai.usage.output_tokens": 0, "ok": False}
+    assert failed["events"][0]["name"] == "exception"
+    assert failed["events"][0]["attributes"]["exception.type"] == "OverloadedError"
+    assert root["start_ns"] == to_epoch_ns(request.at)
+    assert root["end_ns"] - root["start_ns"] == 50_000_000
+    assert (root["resource"]["service.name"], failed["resource"]["service.name"]) == ("nexus-web", "nexus-gateway")
+    assert failed["scope"] == "nexus.test"
+
+
+def test_a_request_is_found_by_its_vercel_id_whether_bare_or_with_its_regions(backend: Backend) -> None:
+    request = _request()
+    backend.send(*request.batches)
+    for written in (request.request_id, f"iad1::fra1::{request.request_id}"):
+        seen = backend.eventually(lambda written=written: backend.source.find_request(written, request.window))
+        assert [row["trace"] for row in seen.value] == [request.trace_id]
+        assert (seen.value[0]["service"], seen.value[0]["name"]) == ("nexus-web", f"POST {request.route}")
+
+
+def test_failures_of_a_route_are_those_of_that_route_alone(backend: Backend) -> None:
+    failed, other, fine = _request(), _request(), _request(fails=False)
+    for request in (failed, other, fine):
+        backend.send(*request.batches)
+    backend.eventually(lambda: backend.source.trace(fine.trace_id, fine.window))
+    seen = backend.eventually(lambda: backend.source.failures(failed.window, failed.route))
+    assert [row["trace"] for row in seen.value] == [failed.trace_id]
+    everything = backend.look(backend.source.failures(failed.window))
+    found = {row["trace"] for row in everything.value}
+    assert {failed.trace_id, other.trace_id} <= found
+    assert fine.trace_id not in found
+
+
+def test_a_window_of_a_route_is_one_table_of_its_whole_traces(backend: Backend) -> None:
+    request, other = _request(), _request()
+    backend.send(*request.batches)
+    backend.send(*other.batches)
+    seen = backend.eventually(lambda: backend.source.window_traces(request.window, request.route))
+    assert {span["trace"] for span in seen.value["spans"]} == {request.trace_id}
+    assert len(seen.value["spans"]) == 3
+    both = backend.look(backend.source.traces_of([request.trace_id, other.trace_id], request.window))
+    assert (both.status, len(both.value["spans"]), len(both.value["resources"])) == (Status.ok, 6, 2)
+
+
+def test_a_window_with_more_traces_than_the_limit_is_partial(backend: Backend) -> None:
+    requests = [_request(), _request()]
+    for request in requests:
+        backend.send(*request.batches)
+    backend.eventually(lambda: backend.source.trace(requests[1].trace_id, requests[1].window))
+    seen = backend.look(backend.source.window_traces(requests[0].window, limit=1))
+    assert (seen.status, len({span["trace"] for span in seen.value["spans"]})) == (Status.partial, 1)
+    assert "limit" in seen.why
+
+
+def test_traces_that_are_missing_make_the_bulk_partial_and_are_counted(backend: Backend) -> None:
+    request = _request()
+    backend.send(*request.batches)
+    backend.eventually(lambda: backend.source.trace(request.trace_id, request.window))
+    seen = backend.look(backend.source.traces_of([request.trace_id, "ab" * 16], request.window))
+    assert (seen.status, seen.why) == (Status.partial, "1 of 2 traces are not there")
+
+
+def test_what_is_not_there_is_not_found_and_what_never_failed_is_empty(backend: Backend) -> None:
+    request = _request(fails=False)
+    backend.send(*request.batches)
+    backend.eventually(lambda: backend.source.trace(request.trace_id, request.window))
+    past = Window(request.at - timedelta(hours=2), request.at - timedelta(hours=1))
+    assert backend.look(backend.source.trace("ab" * 16, past)).status == Status.not_found
+    assert backend.look(backend.source.find_request("nobody-1", past)).status == Status.not_found
+    assert backend.look(backend.source.failures(past)).status == Status.empty
+    assert backend.look(backend.source.window_traces(past)).status == Status.empty
+
+
+HOSTILE = ('"} || { true', "a\nb", "\\", '\\"', "日本", "{}", "`", "$(id)", "'", "\x00", "", "x" * 10_000)
+
+
+def test_a_hostile_request_id_is_searched_for_as_data_and_finds_nothing(backend: Backend) -> None:
+    request = _request()
+    backend.send(*request.batches)
+    backend.eventually(lambda: backend.source.trace(request.trace_id, request.window))
+    past = Window(request.at - timedelta(minutes=5), request.at + timedelta(seconds=20))
+    for text in HOSTILE:
+        seen = backend.look(backend.source.find_request(text, past))
+        assert seen.status == Status.not_found, (text, seen.why)
+
+
+def test_the_services_that_sent_spans_are_listed_and_health_says_that_they_can_be(backend: Backend) -> None:
+    request = _request()
+    backend.send(*request.batches)
+    seen = backend.eventually(lambda: backend.source.services(request.window))
+    assert {"nexus-gateway", "nexus-web"} <= set(seen.value)
+    assert backend.look(backend.source.health()).status == Status.ok
