@@ -85,7 +85,7 @@ def find_series(trace: Trace) -> list[Series]:
 
 
 def _caller(trace: Trace, span: Span) -> str:
-    """The request that makes the calls: the nearest server span above, so that a wrapper span for each attempt does not part them."""
+    """The request that makes the calls: the nearest server span above, whatever wrapper spans lie between."""
     for ancestor in trace.ancestors(span):
         if ancestor["kind"] == "server":
             return ancestor["id"]
