@@ -1,0 +1,47 @@
+"""Files of the team's own: the plans' limits. Read like any other source, so that a replay has them too."""
+
+import tomllib
+
+from runbook_lib.errors import LookError
+from runbook_lib.model import Answer, Json, Status
+from runbook_lib.observe import Door, Look
+from runbook_lib.sources._asking import need
+
+
+def plan_limits() -> Look:
+    """The plans' limits: {plan: {"tokens": a month or None, "requests": a month or None}}; None means no limit.
+
+    The file is `plan_limits.toml` unless RUNBOOK_PLAN_LIMITS names another: a table for each plan under `[plans]`, with
+    whole numbers `tokens` and `requests`. Anything else in it is malformed, with the plan and the key.
+    """
+
+    def fetch(door: Door) -> Answer:
+        path = need(door, "plan_limits_file")
+        text = door.read_text(path)
+        try:
+            return Answer.of(_read(tomllib.loads(text)))
+        except (tomllib.TOMLDecodeError, ValueError) as error:
+            raise LookError(
+                Status.malformed, f"{path}: {error}", do_next="correct the file; plan_limits.toml is an example"
+            ) from error
+
+    return Look("team", "plan_limits", {}, fetch)
+
+
+def _read(document: dict[str, Json]) -> dict[str, Json]:
+    """The limits by plan. Raises ValueError for what is no limit."""
+    plans = document.get("plans")
+    if not isinstance(plans, dict) or not plans:
+        raise ValueError("no table [plans.<name>]")
+    limits: dict[str, Json] = {}
+    for name, plan in plans.items():
+        if not isinstance(plan, dict):
+            raise ValueError(f"plans.{name} is no table")
+        unknown = set(plan) - {"tokens", "requests"}
+        if unknown:
+            raise ValueError(f"plans.{name} has unknown keys: {', '.join(sorted(unknown))}; known are tokens, requests")
+        for key, value in plan.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError(f"plans.{name}.{key} is {value!r}, not a whole number of zero or more")
+        limits[name] = {"tokens": plan.get("tokens"), "requests": plan.get("requests")}
+    return limits
