@@ -21,6 +21,21 @@ _FACTORIES = {
     "status": "status_pages:create_app",
 }
 
+STATES = {
+    "VercelState": "vercel_state",
+    "RailwayState": "railway_state",
+    "FlyState": "fly_state",
+    "SupabaseState": "supabase_state",
+    "StripeState": "stripe_state",
+    "StatusPages": "status_pages",
+}
+
+
+def state_kind(name: str) -> type:
+    """The class of a façade's memory, by its name."""
+    kind: type = getattr(importlib.import_module(f"runbook_lib.sandbox.facades.{STATES[name]}"), name)
+    return kind
+
 
 def facade_apps(world: World, store: Store) -> dict[str, App]:
     """Fresh apps over one world and one store."""

@@ -89,6 +89,7 @@ class Home:
         for _ in range(20):  # Postgres' own children may still be writing for a moment
             shutil.rmtree(self.folder, ignore_errors=True)
             if not self.folder.exists():
+                tidy(self.folder.parent)
                 return
             time.sleep(0.05)
         raise SandboxError(
@@ -119,6 +120,13 @@ def base() -> Path:
             do_next="Set RUNBOOK_SANDBOX_HOME to a folder of your own.",
         )
     return folder
+
+
+def tidy(folder: Path) -> None:
+    """Remove the folder of all sandboxes when the last one is gone; one that the user chose stays."""
+    if "RUNBOOK_SANDBOX_HOME" not in os.environ:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def checked_name(name: str) -> str:

@@ -78,7 +78,7 @@ class Overridable:
 
     def __init__(self, app: App, seed: int = 0) -> None:
         self.app = app
-        self._overrides: list[Override] = []
+        self.overrides: list[Override] = []
         self._used: dict[str, int] = {}
         self._changed = asyncio.Event()
         self._random = random.Random(seed)
@@ -86,14 +86,14 @@ class Overridable:
     def replace(self, overrides: list[Override]) -> None:
         """Use these overrides from now on. Counts of an override that stays in the list go on."""
         present = {repr(override) for override in overrides}
-        self._overrides = list(overrides)
+        self.overrides = list(overrides)
         self._used = {key: count for key, count in self._used.items() if key in present}
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as overridden or as the part would."""
-        if scope["type"] != "http" or not self._overrides:
+        if scope["type"] != "http" or not self.overrides:
             await self.app(scope, receive, send)
             return
         override, receive = await self._choose(scope, receive)
@@ -117,7 +117,7 @@ class Overridable:
     async def _choose(self, scope: Scope, receive: Receive) -> tuple[Override | None, Receive]:
         """The override that acts on this request, and a receive that still yields the body that was looked into."""
         body: bytes | None = None
-        for override in self._overrides:
+        for override in self.overrides:
             if not fnmatch.fnmatchcase(scope["path"], override.path):
                 continue
             if not fnmatch.fnmatchcase(scope["method"], override.method.upper()):

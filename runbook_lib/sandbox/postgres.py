@@ -133,12 +133,12 @@ class Postgres:
         self._reader = asyncio.create_task(self._read_log(self.process))
         await self._wait_ready()
 
-    async def stop(self) -> None:
-        """Stop the server; connections are cut. Nothing happens when it does not run."""
+    async def stop(self, is_crash: bool = False) -> None:
+        """Stop the server; connections are cut. Nothing happens when it does not run. `is_crash`: at once, like a fall."""
         process, self.process = self.process, None
         if process is None:
             return
-        for signal_number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        for signal_number in (*(() if is_crash else (signal.SIGINT,)), signal.SIGQUIT, signal.SIGKILL):
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.send_signal(signal_number)

@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from runbook_lib.errors import SandboxError
+from runbook_lib.errors import SandboxError, UsageError
 from runbook_lib.sandbox import environment, seed
 from runbook_lib.sandbox.edge import Edge
-from runbook_lib.sandbox.facade_apps import facade_apps
+from runbook_lib.sandbox.facade_apps import STATES, facade_apps, state_kind
 from runbook_lib.sandbox.options import Options
 from runbook_lib.sandbox.overrides import App
 from runbook_lib.sandbox.part_process import PartProcess
@@ -39,6 +40,7 @@ class System:
         store: the span store.
         postgres: the database.
         population: who lives in it.
+        traffic: the Traffic of its people, set by the supervisor.
     """
 
     def __init__(self, folder: Path, options: Options, record: Callable[[list[tuple[int, str]]], None]) -> None:
@@ -51,6 +53,7 @@ class System:
         self.servers: dict[str, PartServer] = {}
         self.parts: dict[str, PartProcess] = {}
         self.edges: dict[str, Edge] = {}
+        self.traffic: Any = None
         self.population = seed.make_population(self.seed, self.world.now())
         self._record = record
 
@@ -84,6 +87,19 @@ class System:
             "semconv": self.options.semconv,
         }
 
+    def state_named(self, name: str) -> object:
+        """A façade's own memory: a provider by its name, anything else by its class's name.
+
+        Raises:
+            UsageError: no façade keeps one of this name.
+        """
+        if name in self.world.providers:
+            return self.world.providers[name]
+        if name not in STATES:
+            known = ", ".join([*self.world.providers, *STATES])
+            raise UsageError(f"No façade keeps a {name}", do_next=f"Known: {known}.")
+        return self.world.state(state_kind(name))
+
     async def restore_database(self) -> None:
         """Put the database back to what it was when the sandbox came up; every connection is cut."""
         async with self._maintenance() as connection:
@@ -101,6 +117,7 @@ class System:
         async with self.postgres.connect() as connection:
             password = sql.Literal(self.postgres.passwords["postgres"])
             await connection.execute(sql.SQL("alter role postgres password {}").format(password))
+        await self.postgres.load(SCHEMA / "role_settings.sql", "supabase_admin")
         await self.postgres.load(Path(self.options.schema or SCHEMA / "nexuscore.sql"), "postgres")
         await seed.plant(self.postgres, self.population, self.seed, self.world.now())
         async with self._maintenance() as connection:

@@ -38,6 +38,16 @@ class Web:
                 return _html("NexusCore", "You have no access here.", answer.status_code)
         return _html("Dashboard", json.dumps({"orgs": orgs.json(), "usage": usage.json()}))
 
+    async def usage(self, exchange: Exchange) -> Response:
+        """The usage page: one call."""
+        session = self._session(exchange)
+        if session is None:
+            return RedirectResponse("/", 307)
+        answer = await self._api(exchange, "GET", "/api/usage", session, params=dict(exchange.request.query_params))
+        if answer.status_code >= 500:
+            raise Unhandled("Error", f"Failed to load usage: API answered {answer.status_code}")
+        return _html("Usage", answer.text, answer.status_code)
+
     async def chat(self, exchange: Exchange) -> Response | None:
         """The chat's server action: passes the message on, and the answer back, streamed when it is asked to."""
         body = await exchange.request.body()
@@ -118,6 +128,7 @@ def create(runtime: Runtime) -> Part:
         [
             Page("GET", "/", web.home, "render route (app) /", _PAGE),
             Page("GET", "/dashboard", web.dashboard, "render route (app) /dashboard", _PAGE),
+            Page("GET", "/usage", web.usage, "render route (app) /usage", _PAGE),
             Page("POST", "/chat", web.chat, "executing server action (app) /chat", "AppRender.runAction"),
             Page("POST", "/checkout", web.checkout, "executing server action (app) /checkout", "AppRender.runAction"),
         ],

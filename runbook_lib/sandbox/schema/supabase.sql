@@ -24,8 +24,6 @@ grant usage on schema public to anon, authenticated, service_role;
 alter default privileges for role postgres in schema public grant all on tables to postgres, anon, authenticated, service_role;
 alter default privileges for role postgres in schema public grant all on functions to postgres, anon, authenticated, service_role;
 alter default privileges for role postgres in schema public grant all on sequences to postgres, anon, authenticated, service_role;
-alter role anon set statement_timeout = '3s';
-alter role authenticated set statement_timeout = '8s';
 
 create schema auth authorization supabase_auth_admin;
 create table auth.users (
@@ -64,3 +62,14 @@ $$;
 grant usage on schema auth to anon, authenticated, service_role, postgres, supabase_read_only_user;
 grant execute on all functions in schema auth to public;
 grant all on all tables in schema auth to postgres, service_role;
+
+-- Supabase tells PostgREST of every change of the schema
+create schema extensions;
+grant usage on schema extensions to anon, authenticated, service_role, postgres;
+create function extensions.pgrst_ddl_watch() returns event_trigger language plpgsql as $$
+begin
+  notify pgrst, 'reload schema';
+end
+$$;
+create event trigger pgrst_ddl_watch on ddl_command_end execute function extensions.pgrst_ddl_watch();
+create event trigger pgrst_drop_watch on sql_drop execute function extensions.pgrst_ddl_watch();
