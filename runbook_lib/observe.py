@@ -118,6 +118,15 @@ class Observer:
         self._started = time.monotonic()
         self.seconds_at: dict[str, float] = {}  # observation id -> seconds since the run opened
 
+    def afresh(self) -> "Observer":
+        """A replaying observer over the same record that has not looked at anything yet."""
+        record = list((self._record or {}).values())
+        return Observer(now=self.now, redactor=self._redactor, record=record, active=self.active)
+
+    def record_with(self, recorder: Recorder) -> None:
+        """Keep what is seen from now on somewhere else: the run goes on in another folder."""
+        self._recorder = recorder
+
     @property
     def replaying(self) -> bool:
         """Whether the record answers instead of the world."""

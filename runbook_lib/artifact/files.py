@@ -1,0 +1,43 @@
+"""How an artifact's files are written: beside and renamed into place, so that no reader ever sees half of one."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+PARTIAL = ".partial"
+NOTEBOOK, REPORT, VERDICT = "notebook.ipynb", "report.html", "verdict.json"
+OBSERVATIONS, PAYLOADS = "observations.jsonl", "payloads"
+MANIFEST, SEAL = "manifest.json", "manifest.sha256"
+
+_mask = os.umask(0o022)  # asking is setting; once, at import, before there are threads
+os.umask(_mask)
+_MODE = 0o666 & ~_mask
+
+
+def write_atomic(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Write a file so that it holds either all of the new content or all of the old.
+
+    Args:
+        path: where; its folder exists.
+        content: the whole of it.
+        durable: wait until the disk has it.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            if durable:
+                os.fsync(stream.fileno())
+        Path(temporary).chmod(_MODE)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,79 @@
+"""Makes a run's folder an artifact: a manifest with every file's hash, the manifest's own hash, and the folder renamed."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook_lib.artifact.files import MANIFEST, PARTIAL, SEAL, sha256_of, write_atomic
+from runbook_lib.errors import ArtifactError
+from runbook_lib.model import Json
+
+MANIFEST_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """An artifact that is whole: its folder, and the value that proves it."""
+
+    folder: Path
+    manifest_sha256: str
+
+
+def seal(partial: Path, facts: Mapping[str, Json]) -> Sealed:
+    """Write the manifest of a `.partial` folder and rename the folder into place.
+
+    Args:
+        partial: the folder, with everything in it written and redacted.
+        facts: what the manifest says beside the files: run, who, when, target, versions, hashes.
+
+    Raises:
+        ArtifactError: it is no `.partial`, or an artifact of that name exists.
+        OSError: the disk refuses; the folder stays a `.partial`.
+    """
+    final = partial.with_name(partial.name.removesuffix(PARTIAL))
+    if final == partial or final.exists():
+        raise ArtifactError(
+            "Cannot complete the artifact",
+            where=str(partial),
+            came_back="an artifact of that name is there already" if final.exists() else "the folder is no .partial",
+            do_next="Leave it as it is, and run the procedure again.",
+        )
+    files = {name: _entry(partial / name) for name in contents(partial)}
+    manifest = {"schema": MANIFEST_SCHEMA, **facts, "files": files}
+    content = (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    write_atomic(partial / MANIFEST, content, durable=True)
+    value = sha256_of(partial / MANIFEST)
+    write_atomic(partial / SEAL, f"{value}  {MANIFEST}\n".encode(), durable=True)
+    partial.rename(final)
+    _sync(final.parent)
+    return Sealed(final, value)
+
+
+def contents(folder: Path) -> list[str]:
+    """The names of everything in an artifact but its manifest and seal, as paths within it, sorted; folders end in `/`."""
+    found = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if name in (MANIFEST, SEAL):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                found.append(name + "/")
+            continue
+        found.append(name)
+    return sorted(found)
+
+
+def _entry(path: Path) -> dict[str, Json]:
+    return {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+
+
+def _sync(folder: Path) -> None:
+    """Wait until the disk has the rename."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,52 @@
+"""All commands of `runbook`, mounted; errors become one message and the exit code that the contract gives them."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from runbook_lib.cli import artifact_commands, look_commands, run_commands
+from runbook_lib.cli.printing import complain, tell_leftovers
+from runbook_lib.errors import RunbookError
+
+app = typer.Typer(
+    name="runbook",
+    help="NexusCore's procedures as notebooks that find the fault themselves, prove it, and can be replayed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (look_commands, run_commands, artifact_commands):
+    module.mount(app)
+
+
+def run_app(arguments: Sequence[str]) -> None:
+    """Run one command and leave with its exit code."""
+    as_json = "--json" in arguments
+    try:
+        tell_leftovers()
+        code = app(list(arguments), standalone_mode=False)
+    except typer.Exit as leaving:
+        code = leaving.exit_code
+    except typer.Abort:
+        code = 130
+    except RunbookError as error:
+        if as_json:
+            print(json.dumps({**error.as_dict(), "exit_code": error.exit_code}))  # noqa: T201 (the command's result)
+        complain(error)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has gone
+        code = 141
+    except Exception as error:  # click's own usage errors know how to show themselves
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        code = getattr(error, "exit_code", 2)
+    sys.exit(code or 0)

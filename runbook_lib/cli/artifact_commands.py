@@ -1,0 +1,81 @@
+"""`verify`, `replay` and `diff`: an artifact proved unchanged, run again from its own record, compared with another."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Artifact = Annotated[Path, typer.Argument(help="An artifact's folder.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("verify")(verify)
+    app.command("replay")(replay)
+    app.command("diff")(diff)
+
+
+def verify(
+    artifact: Artifact,
+    expect: Annotated[str | None, typer.Option(help="The SHA-256 that was printed when it was sealed.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that an artifact is unchanged. Exit 0 intact, 1 changed, missing or added, 2 not an artifact."""
+    from runbook_lib.artifact.verify import verify as check
+    from runbook_lib.cli import printing
+
+    found = check(artifact, expect)
+    if as_json:
+        printing.as_json(found.as_dict())
+    else:
+        for what in ("changed", "missing", "added"):
+            for name in getattr(found, what):
+                printing.result(f"{what:<8} {name}")
+        printing.result(f"{'intact' if found.intact else 'NOT intact'}  {found.manifest_sha256}")
+    raise typer.Exit(0 if found.intact else 1)
+
+
+def replay(
+    artifact: Artifact,
+    kernel: Annotated[
+        bool, typer.Option("--kernel/--no-kernel", help="In a notebook's kernel, or its procedure alone.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Reach an artifact's verdict again from its own record. Exit as the run's; 6 when the verdict differs."""
+    from runbook_lib.artifact.verify import verify as check
+    from runbook_lib.cli import printing
+    from runbook_lib.run.replay import replay as replayed
+
+    again = replayed(artifact, with_kernel=kernel)
+    if not check(artifact).intact:
+        printing.note("runbook: this artifact is NOT intact; `runbook verify` says what was changed")
+    for note in again.notes:
+        printing.note(f"runbook: {note}")
+    if as_json:
+        printing.as_json({**again.as_dict(), "exit_code": again.exit_code})
+    else:
+        printing.result(f"{'the same verdict' if again.same else 'ANOTHER verdict'}: {again.after['status']}")
+        printing.result(f"recorded  {again.before['verdict_sha256']}\nreplayed  {again.after['verdict_sha256']}")
+    raise typer.Exit(again.exit_code)
+
+
+def diff(before: Artifact, after: Artifact, as_json: AsJson = False) -> None:
+    """Compare two artifacts of one procedure. Exit 0 no change, 1 something new or worse, 2 wrong use, 3 not comparable."""
+    from runbook_lib.artifact.diff import diff as compare
+    from runbook_lib.artifact.read import read_verdict
+    from runbook_lib.cli import printing
+
+    found = compare(read_verdict(before), read_verdict(after))
+    if as_json:
+        printing.as_json({**found.as_dict(), "exit_code": found.exit_code})
+    else:
+        printing.result(f"{found.status[0]} → {found.status[1]}")
+        for what in ("new", "worse", "gone"):
+            for each in getattr(found, what):
+                printing.result(f"{what:<6} {each['in']:<7} {each['code']} · {each['subject']}: {each['summary']}")
+        printing.result(f"{found.same} the same")
+        if found.why_not:
+            printing.note(f"runbook: not comparable: {found.why_not}")
+    raise typer.Exit(found.exit_code)

@@ -1,0 +1,77 @@
+"""What the terminal shows: results on standard output, everything about them on standard error, redacted."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.model import Json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def result(text: str) -> None:
+    """Print a command's result."""
+    print(text)  # noqa: T201 (the one place that does)
+
+
+def as_json(data: Json) -> None:
+    """Print a command's result as JSON."""
+    result(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def note(text: str) -> None:
+    """Print something about the result, where a program that reads the result does not see it."""
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def complain(error: RunbookError) -> None:
+    """One clear message: what was tried, what came back, what to do next."""
+    from runbook_lib.redact import Redactor
+
+    clean = Redactor().text(str(error))
+    note(f"runbook: {clean}")
+
+
+def console() -> "Console":
+    """A rich console on standard error, for progress."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def table(headings: list[str], rows: list[list[str]]) -> None:
+    """Print rows in columns, in colour on a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        shown.add_column(heading, overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
+
+
+def tell_leftovers() -> None:
+    """Say which runs were killed since the last command, and where what they had is."""
+    from runbook_lib.run.home import Home
+    from runbook_lib.run.partials import settle_killed
+
+    for each in settle_killed(Home.find()):
+        note(f"runbook: a run did not become whole: {each.why}. What it had: {each.folder}")
+
+
+def progress_of(cell: Any) -> str:
+    """One line on a cell that begins or ended; empty for cells that are no step."""
+    from runbook_lib.run.outcomes import name_of
+
+    tags = cell.metadata.get("tags", [])
+    if not any(tag in ("setup", "step", "conclusion") for tag in tags):
+        return ""
+    name = "opening the run" if "setup" in tags else "concluding" if "conclusion" in tags else name_of(cell)
+    outcome = cell.metadata["runbook"]["outcome"]
+    seconds = cell.metadata["papermill"]["duration"]
+    return f"{name.replace('_', ' ')} · {outcome}" + (f" · {seconds:.1f} s" if seconds else "")

@@ -1,0 +1,91 @@
+"""A procedure run without a kernel: for drills, for repetitions, and for replaying a record again and again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from runbook_lib.clock import from_iso
+from runbook_lib.model import Conclusion, Json, Observation
+from runbook_lib.observe import Observer
+from runbook_lib.procedures.base import replay_steps
+from runbook_lib.redact import Redactor
+from runbook_lib.run.context import RunContext, new_context
+from runbook_lib.run.home import Home
+from runbook_lib.run.ids import default_incident, new_run_id
+from runbook_lib.run.notebooks import find_template
+from runbook_lib.run.opening import masked, redactor_of
+from runbook_lib.run.parameters import check, declared
+from runbook_lib.run.targets import Target
+from runbook_lib.run.verdicts import cut_off, published, verdict_of
+
+
+@dataclass(frozen=True)
+class HeadlessRun:
+    """What a run without a kernel brought: the verdict as verdict.json has it, what was seen, and the facts for displays."""
+
+    verdict: dict[str, Json]
+    observations: tuple[Observation, ...]
+    conclusion: Conclusion
+    executed: tuple[str, ...]
+
+
+def run_procedure(
+    procedure: str,
+    parameters: Mapping[str, Json] | None = None,
+    *,
+    target: Target,
+    incident: str | None = None,
+    active: bool | None = None,
+    deadline_s: float | None = None,
+    home: Home | None = None,
+) -> HeadlessRun:
+    """Run a procedure against a target in this process; nothing is written.
+
+    Args:
+        procedure: its number or name.
+        parameters: Python values by name; checked against the notebook's declared types, defaults filled in.
+        target: see run.targets.resolve_target.
+        incident: gives e-mail addresses their pseudonyms; defaults to the day's.
+        active: whether looks that leave a mark are allowed; by default on the sandbox only.
+        deadline_s: wall time for all looks together.
+        home: where notebooks are; by default the checkout's.
+
+    Raises:
+        UsageError: no such procedure, or a parameter that does not fit.
+    """
+    home = home or Home.find()
+    template = find_template(home, procedure)
+    values = check(
+        declared(template), parameters or {}, from_text=False, redactor=Redactor(target.settings.secret_values())
+    )
+    incident = incident or default_incident()
+    redactor = redactor_of(target, incident, values)
+    context = new_context(
+        template.stem,
+        incident=incident,
+        target=target.name,
+        parameters=masked(values, redactor),
+        active=target.is_sandbox if active is None else active,
+        deadline_s=deadline_s,
+    ).changed(run=new_run_id())
+    observer = Observer(
+        now=datetime.now(UTC), settings=target.settings, redactor=redactor, active=context.active, deadline_s=deadline_s
+    )
+    running = home.procedure(template.stem)(observer, values)
+    conclusion = running.conclude()
+    verdict = published(verdict_of(context, conclusion, observer, running.window), redactor)
+    return HeadlessRun(verdict, tuple(observer.observations), conclusion, tuple(running.executed))
+
+
+def replay_procedure(context: RunContext, record: Sequence[Observation], home: Home | None = None) -> HeadlessRun:
+    """Reach the verdict of a recorded run again, from its record alone: no settings, no network, no clock."""
+    redactor = Redactor(salt=context.incident)
+    observer = Observer(now=from_iso(context.now), redactor=redactor, record=record, active=context.active)
+    running = (home or Home.find()).procedure(context.procedure)(observer, context.parameters)
+    if context.state == "deadline":
+        conclusion = cut_off(context.procedure, record, context.why)
+    else:
+        replay_steps(running, list(context.executed))
+        conclusion = running.conclude()
+    verdict = published(verdict_of(context, conclusion, observer, running.window), redactor)
+    return HeadlessRun(verdict, tuple(observer.observations), conclusion, tuple(running.executed))

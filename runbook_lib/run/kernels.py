@@ -1,0 +1,212 @@
+"""Starts the kernel of one run, before anything heavy is imported, and ends it with everything that it has started.
+
+Sockets are files in a folder of its own below a private runtime folder: no ports to race for, nothing another user can
+reach, and a network namespace without loopback does not matter. Whatever the notebook starts inherits a mark in its
+environment, by which it is found and ended even when it has left the kernel's process group.
+"""
+
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from runbook_lib.errors import NotebookError
+from runbook_lib.run.kernel import HEADLESS_VARIABLE, READY_VARIABLE
+
+MARK = "RUNBOOK_KERNEL"
+_LONGEST_SOCKET_PATH = 90  # of about 104 to 108 bytes; the port's number comes after it
+_PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+
+
+class Kernel:
+    """A kernel process with its connection file; ended by `kill`, which leaves nothing behind.
+
+    Args:
+        cwd: the folder it works in.
+        extra: variables it gets beside this process's own.
+        without: names of variables it does not get.
+    """
+
+    def __init__(self, cwd: Path, extra: Mapping[str, str], without: Collection[str] = ()) -> None:
+        self.mark = secrets.token_hex(8)
+        self._folder = Path(tempfile.mkdtemp(dir=runtime_folder(), prefix="k"))
+        self.connection_file = self._folder / "kernel.json"
+        self._log = self._folder / "log"
+        self.ready_end, ready = os.pipe()
+        try:
+            self._write_connection_file()
+            inherited = {name: value for name, value in os.environ.items() if name not in without}
+            self.process = self._start(cwd, {**inherited, **extra}, ready)
+        except BaseException:
+            os.close(self.ready_end)
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        finally:
+            os.close(ready)
+
+    @property
+    def pid(self) -> int:
+        """The kernel's process id, which is also its process group's."""
+        return self.process.pid
+
+    def check_ready(self, seconds: float) -> None:
+        """See that the kernel has bound its sockets, once `ready_end` can be read or the time is over.
+
+        Raises:
+            NotebookError: it died before, or needs longer than the seconds it was given.
+        """
+        readable, _, _ = select.select([self.ready_end], [], [], 0)
+        if not (readable and os.read(self.ready_end, 1)):
+            raise NotebookError(
+                "The kernel did not start",
+                where=sys.executable,
+                came_back=self.last_words() or f"nothing within {seconds:g} s",
+                do_next="Run `make setup` again; see that memory and processes are not exhausted.",
+            )
+
+    def interrupt(self) -> None:
+        """Interrupt what runs in the kernel, and what it waits for."""
+        self._signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the kernel, its process group, and every process that carries its mark; remove its sockets."""
+        self._signal(signal.SIGKILL)
+        end_marked(self.mark)
+        self.process.wait()
+        if self.ready_end >= 0:
+            os.close(self.ready_end)
+            self.ready_end = -1
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def last_words(self) -> str:
+        """The end of what the kernel wrote to its own standard error: why it died, where it said so."""
+        try:
+            text = self._log.read_text("utf-8", "replace").strip()
+        except OSError:
+            text = ""
+        code = self.process.poll()
+        if code is not None and code < 0:
+            text = f"ended by signal {signal.Signals(-code).name}. {text}"
+        return text[-1000:]
+
+    def _signal(self, signum: int) -> None:
+        try:
+            os.killpg(self.process.pid, signum)
+        except ProcessLookupError:
+            return
+
+    def _write_connection_file(self) -> None:
+        info = {
+            "transport": "ipc",
+            "ip": str(self._folder / "s"),
+            "key": secrets.token_hex(32),
+            "signature_scheme": "hmac-sha256",
+            "kernel_name": "runbook-python",
+            **{port: number for number, port in enumerate(_PORTS, 1)},
+        }
+        handle = os.open(self.connection_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as stream:
+            json.dump(info, stream)
+
+    def _start(self, cwd: Path, variables: Mapping[str, str], ready: int) -> subprocess.Popen[bytes]:
+        environment = {
+            **variables,
+            "JPY_PARENT_PID": str(os.getpid()),  # the kernel ends when this process does
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            HEADLESS_VARIABLE: "1",
+            READY_VARIABLE: str(ready),
+            MARK: self.mark,
+        }
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", "runbook_lib.run.kernel", "-f", str(self.connection_file)],
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[ready],
+                start_new_session=True,
+            )
+
+
+def runtime_folder() -> Path:
+    """A folder of this user alone, with a path short enough for sockets.
+
+    Raises:
+        NotebookError: it exists and belongs to somebody else, or others may enter it.
+    """
+    for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108 (checked below)
+        if not base:
+            continue
+        folder = Path(base) / f"nexuscore-runbook-{os.getuid()}"
+        if len(str(folder).encode()) + 24 > _LONGEST_SOCKET_PATH:
+            continue
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            found = folder.lstat()
+        except OSError:
+            continue
+        if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            raise NotebookError(
+                "The runtime folder is not private",
+                where=str(folder),
+                came_back="it belongs to somebody else, is a link, or others may enter it",
+                do_next="Remove it, or set XDG_RUNTIME_DIR to a folder of your own.",
+            )
+        return folder
+    raise NotebookError(
+        "There is no place for the kernel's sockets",
+        came_back="no runtime or temporary folder with a short path can be written",
+        do_next="Set XDG_RUNTIME_DIR to a short path of your own.",
+    )
+
+
+def end_marked(mark: str, *, patience_s: float = 2.0) -> None:
+    """End every process that carries a kernel's mark, and those that they start while being ended."""
+    ends = time.monotonic() + patience_s
+    while True:
+        left = list(_marked(mark))
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+        if not left or time.monotonic() > ends:
+            return
+        time.sleep(0.005)
+
+
+def _marked(mark: str) -> Iterator[int]:
+    needle = f"{MARK}={mark}".encode()
+    proc = Path("/proc")
+    if not (proc / "self" / "environ").exists():
+        yield from _marked_without_proc(mark)
+        return
+    for entry in proc.iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if needle in (entry / "environ").read_bytes():
+                yield int(entry.name)
+        except OSError:
+            continue
+
+
+def _marked_without_proc(mark: str) -> Iterator[int]:
+    import psutil  # macOS
+
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                yield process.pid
+        except (psutil.Error, OSError):
+            continue

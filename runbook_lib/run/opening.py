@@ -1,0 +1,150 @@
+"""How a run is opened: which run a kernel belongs to, what observes for it, and where its folder is."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.artifact.files import OBSERVATIONS, PARTIAL, PAYLOADS
+from runbook_lib.artifact.record import FileRecorder, read_observations
+from runbook_lib.clock import from_iso
+from runbook_lib.errors import UsageError
+from runbook_lib.model import Json
+from runbook_lib.observe import Observer
+from runbook_lib.redact import Redactor
+from runbook_lib.run.context import RUN_VARIABLE, RunContext, make_folder, new_context, read_context
+from runbook_lib.run.home import Home
+from runbook_lib.run.ids import checked_incident, default_incident
+from runbook_lib.run.notebooks import Template, find_template
+from runbook_lib.run.parameters import check, declared
+from runbook_lib.run.session import Opened, Session
+from runbook_lib.run.targets import Target, resolve_target
+from runbook_lib.secret_ref import is_reference, resolve
+
+_SOFT = 0.8  # looks end at this share of a run's deadline, so that the conclusion still fits into it
+
+
+def open_run(stem: str, **parameters: Any) -> Session:
+    """Open the run that this notebook is.
+
+    In a kernel that `runbook run` or `runbook replay` started it is theirs; in JupyterLab it is a new run of the incident
+    that the working copy names; anywhere else a new one by the defaults of the command line.
+
+    Args:
+        stem: the procedure's notebook, for example "01_failed_request".
+        parameters: the values of the parameters cell.
+
+    Raises:
+        UsageError: a parameter of another type, or no target.
+    """
+    if folder := os.environ.get(RUN_VARIABLE):
+        context = read_context(Path(folder))
+        if context.is_replay:
+            return Session(_replaying(context, Path(folder)))
+        return Session(_live(context, Path(folder), parameters))
+    return Session(_interactive(stem, parameters))
+
+
+def redactor_of(target: Target, incident: str, parameters: Mapping[str, Json]) -> Redactor:
+    """What masks the secrets of a run: those of its target, and those that its parameters refer to."""
+    secrets = target.settings.secret_values()
+    for value in parameters.values():
+        if isinstance(value, str) and is_reference(value):
+            secrets.append(resolve(value))
+    return Redactor(secrets, salt=incident)
+
+
+def masked(parameters: Mapping[str, Json], redactor: Redactor) -> dict[str, Json]:
+    """Parameters as they are written down: an e-mail address by its pseudonym."""
+    clean: dict[str, Json] = json.loads(redactor.text(json.dumps(parameters, ensure_ascii=False)))
+    return clean
+
+
+def _live(context: RunContext, folder: Path, parameters: Mapping[str, Any]) -> Opened:
+    """A run that looks at its target."""
+    home = Home.find()
+    target = resolve_target(home, context.target)
+    values = _checked(find_template(home, context.procedure), parameters, target)
+    redactor = redactor_of(target, context.incident, values)
+    context = context.changed(parameters=masked(values, redactor))
+    observer = Observer(
+        now=from_iso(context.now),
+        settings=target.settings,
+        redactor=redactor,
+        recorder=FileRecorder(folder, redactor),
+        active=context.active,
+        deadline_s=None if context.deadline_s is None else context.deadline_s * _SOFT,
+    )
+    procedure = home.procedure(context.procedure)(observer, values)
+    context.write(folder)
+    return Opened(context, folder, procedure, observer, redactor, target.warnings, _continued)
+
+
+def _replaying(context: RunContext, folder: Path) -> Opened:
+    """A run that is answered by the record of an earlier one; no settings, no network, no clock."""
+    assert context.replay_of is not None
+    redactor = Redactor(salt=context.incident)
+    record = read_observations(Path(context.replay_of))
+    observer = Observer(now=from_iso(context.now), redactor=redactor, record=record, active=context.active)
+    procedure = Home.find().procedure(context.procedure)(observer, context.parameters)
+    return Opened(context, folder, procedure, observer, redactor, (), _continued)
+
+
+def _interactive(stem: str, parameters: Mapping[str, Any]) -> Opened:
+    """A run that a person steps through; its folder is sealed by whoever saves the notebook after the conclusion."""
+    home = Home.find()
+    template = find_template(home, stem)
+    wanted = _working_copy()
+    incident = checked_incident(str(wanted.get("incident") or default_incident()))
+    target = resolve_target(home, wanted.get("target"))
+    values = _checked(template, parameters, target)
+    context = new_context(
+        template.stem,
+        incident=incident,
+        target=target.name,
+        parameters=masked(values, redactor_of(target, incident, values)),
+        active=bool(wanted.get("active", target.is_sandbox)),
+        origin=target.origin,
+        interactive=True,
+        template_sha256=template.sha256,
+    )
+    context, folder = make_folder(home, context)
+    return _live(context, folder, values)
+
+
+def _continued(opened: Opened) -> Opened:
+    """The same run under a new id, with everything seen so far; the sealed one keeps what it had."""
+    sealed = opened.folder.with_name(opened.folder.name.removesuffix(PARTIAL))
+    context, folder = make_folder(Home.find(), opened.context.changed(continues=opened.context.run, state="running"))
+    if (sealed / OBSERVATIONS).exists():
+        shutil.copyfile(sealed / OBSERVATIONS, folder / OBSERVATIONS)
+    if (sealed / PAYLOADS).exists():
+        shutil.copytree(sealed / PAYLOADS, folder / PAYLOADS)
+    opened.observer.record_with(FileRecorder(folder, opened.redactor))
+    return Opened(
+        context, folder, opened.procedure, opened.observer, opened.redactor, opened.warnings, opened.continued
+    )
+
+
+def _checked(template: Template, parameters: Mapping[str, Any], target: Target) -> dict[str, Json]:
+    """The notebook's values against the types that the template declares."""
+    redactor = Redactor(target.settings.secret_values())
+    return check(declared(template), parameters, from_text=False, redactor=redactor)
+
+
+def _working_copy() -> dict[str, Any]:
+    """What the notebook that this kernel serves says of its run, where the server tells which one that is."""
+    path = Path(os.environ.get("JPY_SESSION_NAME", ""))
+    if path.suffix != ".ipynb" or not path.is_file():
+        return {}
+    try:
+        wanted = json.loads(path.read_bytes())["metadata"]["runbook"]["working_copy"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    if not isinstance(wanted, dict):
+        raise UsageError(
+            "The working copy's metadata cannot be read", where=path.name, do_next="Open a new one: runbook open."
+        )
+    return wanted

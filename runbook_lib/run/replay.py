@@ -1,0 +1,132 @@
+"""Replays an artifact: the same notebook or procedure, answered by its own observations, must reach the same verdict.
+
+No settings, no network, no clock are read, and nothing is written into the artifact: the kernel's run lives in a temporary
+folder that is thrown away.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.artifact.cells import is_template_cell
+from runbook_lib.artifact.files import NOTEBOOK, VERDICT
+from runbook_lib.artifact.read import read_verdict
+from runbook_lib.artifact.record import read_observations
+from runbook_lib.errors import ArtifactError, NotebookError, UsageError
+from runbook_lib.model import Json, VerdictStatus
+from runbook_lib.redact import Redactor
+from runbook_lib.run.context import RUN_VARIABLE, RunContext, read_context
+from runbook_lib.run.engine import RunbookEngine, ending_of
+from runbook_lib.run.headless import replay_procedure
+from runbook_lib.run.home import Home
+from runbook_lib.run.kernels import Kernel
+from runbook_lib.run.library import library_sha256
+from runbook_lib.run.outcomes import Outcome
+from runbook_lib.run.saving import Saver
+from runbook_lib.run.verdicts import EXIT_OF
+from runbook_lib.settings import Settings, variable_names
+
+DIFFERS = 6
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay said beside what the run had said; `notes` tell what could explain a difference."""
+
+    before: dict[str, Json]
+    after: dict[str, Json]
+    state: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def same(self) -> bool:
+        """The verdict's hash was reached again."""
+        return bool(self.before["verdict_sha256"] == self.after["verdict_sha256"])
+
+    @property
+    def exit_code(self) -> int:
+        """As the original run; 6 when the verdict differs."""
+        if not self.same:
+            return DIFFERS
+        return 3 if self.state == "deadline" else EXIT_OF[VerdictStatus(self.after["status"])]
+
+    def as_dict(self) -> dict[str, Json]:
+        """What `replay --json` prints."""
+        return {
+            "same": self.same,
+            "status": self.after["status"],
+            "verdict_sha256": self.after["verdict_sha256"],
+            "recorded": {"status": self.before["status"], "verdict_sha256": self.before["verdict_sha256"]},
+            "notes": list(self.notes),
+            "verdict": self.after,
+        }
+
+
+def replay(
+    folder: Path, *, with_kernel: bool = True, home: Home | None = None, on_cell: Callable[[Any], None] | None = None
+) -> Replay:
+    """Replay an artifact.
+
+    Args:
+        folder: the artifact's.
+        with_kernel: run its notebook in a kernel; otherwise its procedure in this process.
+        home: where the procedures are.
+        on_cell: called with each cell that begins or ends.
+
+    Raises:
+        UsageError: it is no artifact, or its record cannot be read.
+        NotebookError: the notebook broke while it was replayed.
+    """
+    home = home or Home.find()
+    before = read_verdict(folder)
+    try:
+        context = read_context(folder)
+        record = read_observations(folder)
+    except ArtifactError as error:
+        raise UsageError("This artifact is corrupt", where=str(folder), came_back=str(error)) from error
+    notes = []
+    if context.library_sha256 != library_sha256():
+        notes.append("the runbook has changed since the run")
+    if with_kernel and context.state != "deadline":
+        after = _in_a_kernel(folder, context, home, on_cell)
+    else:
+        after = replay_procedure(context, record, home).verdict
+    return Replay(before, after, context.state, tuple(notes))
+
+
+def _in_a_kernel(
+    folder: Path, context: RunContext, home: Home, on_cell: Callable[[Any], None] | None
+) -> dict[str, Json]:
+    from nbformat.v4 import reads
+
+    try:
+        notebook = reads((folder / NOTEBOOK).read_text("utf-8"))  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise UsageError(
+            "This artifact is corrupt", where=str(folder / NOTEBOOK), came_back=str(error)[:200]
+        ) from error
+    with tempfile.TemporaryDirectory(prefix="runbook-replay-") as name:
+        temporary = Path(name)
+        context.changed(replay_of=str(folder.absolute()), state="running").write(temporary)
+        kernel = Kernel(temporary, {RUN_VARIABLE: name, **home.environment()}, without=_setting_names())
+        RunbookEngine.execute_notebook(
+            notebook, kernel=kernel, saver=Saver(None, Redactor()), wanted=is_template_cell, on_cell=on_cell
+        )
+        ending = ending_of(notebook)
+        if ending.outcome is not Outcome.done or not (temporary / VERDICT).exists():
+            raise NotebookError(
+                "The notebook broke while it was replayed",
+                where=str(folder / NOTEBOOK),
+                came_back=ending.why or "it ended without a conclusion",
+                do_next="Try --no-kernel; see whether the runbook has changed since the run.",
+            )
+        verdict: dict[str, Json] = json.loads((temporary / VERDICT).read_bytes())
+        return verdict
+
+
+def _setting_names() -> frozenset[str]:
+    """Every variable a setting is read from: a replay's kernel is given none of them."""
+    return frozenset(name for field in Settings.model_fields for name in variable_names(field))

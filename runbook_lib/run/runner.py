@@ -1,0 +1,321 @@
+"""`runbook run` from the checked request to the sealed artifact: kernel first, papermill while it starts, the truth at the end.
+
+Everything that can be refused is refused in `prepare`, before a folder is made or a kernel started. After that the run
+always leaves a folder that says how it ended: the artifact, or a `.partial`.
+"""
+
+import contextlib
+import json
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from runbook_lib.artifact.files import NOTEBOOK, REPORT, VERDICT, write_atomic
+from runbook_lib.artifact.record import read_looks
+from runbook_lib.artifact.seal import Sealed, seal
+from runbook_lib.clock import Window, from_iso
+from runbook_lib.errors import RunbookError
+from runbook_lib.model import Json, VerdictStatus
+from runbook_lib.observe import Observer
+from runbook_lib.redact import Redactor
+from runbook_lib.run.context import RUN_VARIABLE, RunContext, make_folder, new_context, read_context
+from runbook_lib.run.engine import ending_of, seconds_from_now
+from runbook_lib.run.home import Home
+from runbook_lib.run.ids import checked_incident, default_incident
+from runbook_lib.run.inject import inject
+from runbook_lib.run.kernels import Kernel
+from runbook_lib.run.library import git_state
+from runbook_lib.run.notebooks import Template, find_template
+from runbook_lib.run.opening import masked, redactor_of
+from runbook_lib.run.outcomes import Ending, Outcome
+from runbook_lib.run.parameters import check, declared
+from runbook_lib.run.saving import Saver
+from runbook_lib.run.targets import Target, resolve_target
+from runbook_lib.run.verdicts import EXIT_OF, cut_off, published, verdict_of
+
+DEFAULT_DEADLINE_S = 900.0
+_RESERVE, _RESERVE_BYTES = ".reserve", 256 * 1024
+_STATE = {
+    Outcome.failed: "broke",
+    Outcome.kernel_died: "broke",
+    Outcome.not_run: "broke",
+    Outcome.running: "broke",
+    Outcome.cancelled: "cancelled",
+    Outcome.timed_out: "deadline",
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that may begin: everything about it has been checked, and nothing has been written."""
+
+    home: Home
+    template: Template
+    values: Mapping[str, Json]
+    target: Target
+    redactor: Redactor
+    context: RunContext
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended. `folder` is the artifact, or the `.partial`; `manifest_sha256` only where it is whole."""
+
+    exit_code: int
+    state: str
+    why: str
+    folder: Path
+    verdict: dict[str, Json] | None
+    manifest_sha256: str | None = None
+
+    def as_dict(self) -> dict[str, Json]:
+        """What `run --json` prints: the verdict, and where the artifact is."""
+        return {
+            **(self.verdict or {"status": None}),
+            "exit_code": self.exit_code,
+            "state": self.state,
+            "why": self.why,
+            "artifact": str(self.folder),
+            "report": str(self.folder / REPORT),
+            "manifest_sha256": self.manifest_sha256,
+        }
+
+
+def prepare(
+    procedure: str,
+    given: Mapping[str, Any],
+    *,
+    from_text: bool = True,
+    target: str | None = None,
+    incident: str | None = None,
+    active: bool | None = None,
+    deadline_s: float | None = DEFAULT_DEADLINE_S,
+    home: Home | None = None,
+) -> Prepared:
+    """Check everything about a run that can be checked before it begins.
+
+    Raises:
+        UsageError: unknown procedure or parameter, a value of another type, a secret in clear, an unsafe incident, no target.
+    """
+    home = home or Home.find()
+    incident = checked_incident(default_incident() if incident is None else incident)
+    template = find_template(home, procedure)
+    parameters = declared(template)
+    values = check(parameters, given, from_text=from_text)
+    looked_at = resolve_target(home, target)
+    check(parameters, given, from_text=from_text, redactor=Redactor(looked_at.settings.secret_values()))
+    redactor = redactor_of(looked_at, incident, values)
+    context = new_context(
+        template.stem,
+        incident=incident,
+        target=looked_at.name,
+        parameters=masked(values, redactor),
+        active=looked_at.is_sandbox if active is None else active,
+        deadline_s=deadline_s,
+        origin=looked_at.origin,
+        template_sha256=template.sha256,
+    )
+    _refuse_early(home, template, context, values)
+    return Prepared(home, template, values, looked_at, redactor, context)
+
+
+def run_notebook(prepared: Prepared, on_cell: Callable[[Any], None] | None = None) -> RunResult:
+    """Run a prepared notebook in a kernel of its own and leave its artifact, or a `.partial` that says why not.
+
+    Args:
+        prepared: see `prepare`.
+        on_cell: called with each cell that begins or ends, for progress.
+
+    Raises:
+        UsageError: the outputs folder cannot be written; nothing ran.
+    """
+    context, folder = make_folder(prepared.home, prepared.context)
+    (folder / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))  # so that a full disk still takes the truth
+    run = _Run(prepared, context, folder, on_cell or (lambda _: None))
+    try:
+        with _stops_as_exceptions():
+            return run.execute()
+    except _Stopped as stopped:
+        return run.end_incomplete("cancelled", f"cancelled by {signal.Signals(stopped.signum).name}", stopped.signum)
+    except OSError as error:
+        return run.end_incomplete("broke", f"the disk refused: {error.strerror or error}")
+    except RunbookError as error:
+        return run.end_incomplete("broke", str(error))
+
+
+class _Run:
+    """One run that has its folder."""
+
+    def __init__(self, prepared: Prepared, context: RunContext, folder: Path, on_cell: Callable[[Any], None]) -> None:
+        self._prepared, self._context, self._folder, self._on_cell = prepared, context, folder, on_cell
+        self._saver = Saver(folder / NOTEBOOK, prepared.redactor)
+        self._kernel: Kernel | None = None
+
+    def execute(self) -> RunResult:
+        """Kernel, papermill, cells; then the verdict, the report and the seal."""
+        deadline = seconds_from_now(self._context.deadline_s)
+        try:
+            self._kernel = Kernel(Path.cwd(), self._environment())
+            self._context = self._context.changed(git=git_state(self._prepared.home.root))
+            self._context.write(self._folder)
+            notebook = self._through_papermill(self._kernel, deadline)
+        finally:
+            if self._kernel is not None:
+                self._kernel.kill()
+        self._context = read_context(self._folder)
+        ending = ending_of(notebook)
+        if ending.outcome is Outcome.done and not (self._folder / VERDICT).exists():
+            ending = Ending(Outcome.failed, None, "the notebook ended without a conclusion")
+        state = "done" if ending.outcome is Outcome.done else _STATE[ending.outcome]
+        if state == "deadline":
+            self._conclude_cut_off(ending.why)
+        elif state != "done":
+            return self.end_incomplete(state, ending.why, ending.signal)
+        return self._seal(state, ending.why)
+
+    def end_incomplete(self, state: str, why: str, signum: int | None = None) -> RunResult:
+        """Leave a `.partial` that says how the run ended, with the notebook and a report as far as it got."""
+        (self._folder / _RESERVE).unlink(missing_ok=True)
+        exit_code = 128 + signum if signum is not None else 5
+        try:
+            context = read_context(self._folder)
+        except RunbookError:
+            context = self._context
+        context = context.changed(state=state, why=self._prepared.redactor.text(why)[:4000], signal=signum)
+        try:
+            context.write(self._folder)
+            if not (self._folder / NOTEBOOK).exists():
+                write_atomic(
+                    self._folder / NOTEBOOK,
+                    self._prepared.redactor.data(orjson.dumps(self._prepared.template.document)),
+                )
+            self._report(context)
+        except OSError as error:
+            why = f"{why}; and the folder could not be completed: {error.strerror}"
+        return RunResult(exit_code, state, why, self._folder, None)
+
+    def _through_papermill(self, kernel: Kernel, deadline: float | None) -> Any:
+        from papermill import execute_notebook
+        from papermill.exceptions import PapermillExecutionError
+        from papermill.execute import remove_error_markers
+
+        notebook = inject(self._prepared.template.document, self._prepared.values, self._metadata())
+        with contextlib.suppress(PapermillExecutionError):  # what failed is in the cells' own metadata
+            execute_notebook(
+                notebook,
+                None,
+                engine_name="runbook",
+                kernel_name="runbook-python",
+                progress_bar=False,
+                kernel=kernel,
+                saver=self._saver,
+                deadline=deadline,
+                on_cell=self._on_cell,
+            )
+        executed = remove_error_markers(self._saver.notebook)
+        self._saver.now(executed, durable=True)
+        return executed
+
+    def _conclude_cut_off(self, why: str) -> None:
+        """Write the verdict of a run that its deadline ended, unless it had concluded before."""
+        self._context = self._context.changed(state="deadline", why=why)
+        if (self._folder / VERDICT).exists():
+            return
+        looks = read_looks(self._folder) if (self._folder / "observations.jsonl").exists() else []
+        conclusion = cut_off(self._context.procedure, looks, why)
+        assert conclusion.status is VerdictStatus.could_not_tell
+        now = from_iso(self._context.now)
+        observer = Observer(now=now, record=[])
+        observer.observations.extend(looks)
+        window = self._window() or Window(now, now)
+        verdict = published(verdict_of(self._context, conclusion, observer, window), self._prepared.redactor)
+        verdict["verdict_s"] = self._context.deadline_s
+        write_atomic(self._folder / VERDICT, orjson.dumps(verdict, option=orjson.OPT_INDENT_2))
+
+    def _window(self) -> Window | None:
+        observer = Observer(now=from_iso(self._context.now), record=[])
+        try:
+            return self._prepared.home.procedure(self._context.procedure)(observer, self._prepared.values).window
+        except RunbookError:
+            return None
+
+    def _seal(self, state: str, why: str) -> RunResult:
+        (self._folder / _RESERVE).unlink(missing_ok=True)
+        context = self._context.changed(state=state, why=why)
+        context.write(self._folder)
+        self._report(context)
+        verdict = json.loads((self._folder / VERDICT).read_bytes())
+        sealed = seal_run(self._folder, context)
+        status = VerdictStatus(verdict["status"])
+        exit_code = 3 if state == "deadline" else EXIT_OF[status]
+        return RunResult(exit_code, state, why, sealed.folder, verdict, sealed.manifest_sha256)
+
+    def _report(self, context: RunContext) -> None:
+        from runbook_lib.artifact.report import report_html
+
+        notebook = json.loads((self._folder / NOTEBOOK).read_bytes())
+        page = report_html(self._folder, notebook, asdict(context), self._prepared.redactor)
+        write_atomic(self._folder / REPORT, page)
+
+    def _environment(self) -> dict[str, str]:
+        """What the kernel is told beside what this process was told: its run, its home, its target."""
+        told = {RUN_VARIABLE: str(self._folder), **self._prepared.home.environment()}
+        if self._prepared.target.is_sandbox:
+            told["RUNBOOK_SANDBOX"] = self._prepared.target.origin
+        return told
+
+    def _metadata(self) -> dict[str, Json]:
+        context = self._context
+        return {
+            "run": context.run,
+            "incident": context.incident,
+            "target": context.target,
+            "parameters": dict(context.parameters),
+            "template_sha256": context.template_sha256,
+        }
+
+
+def seal_run(folder: Path, context: RunContext) -> Sealed:
+    """Seal a run's folder; the manifest says who, when, which target, and what made the verdict."""
+    said = asdict(context)
+    keys = ("run", "procedure", "incident", "target", "who", "git", "versions", "library_sha256", "template_sha256")
+    return seal(folder, {**{key: said[key] for key in keys}, "started_at": context.now})
+
+
+def _refuse_early(home: Home, template: Template, context: RunContext, values: Mapping[str, Json]) -> None:
+    """Let the procedure itself refuse what types cannot: a window that ends before it begins, a time without zone."""
+    observer = Observer(now=from_iso(context.now), record=[])
+    home.procedure(template.stem)(observer, values)
+
+
+class _Stopped(BaseException):
+    """A signal that came while no cell was running."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+@contextmanager
+def _stops_as_exceptions() -> Iterator[None]:
+    """Outside the engine's loop, which has its own way, a request to stop becomes an exception; only in the main thread."""
+
+    def stop(signum: int, _frame: object) -> None:
+        raise _Stopped(signum)
+
+    before: dict[int, Any] = {}
+    try:
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            before[signum] = signal.signal(signum, stop)
+    except ValueError:
+        before = {}  # not the main thread: signals are somebody else's business
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
