@@ -1,7 +1,6 @@
 """What the store's HTTP apps share: answers, access, and parameters read as Go programs read them."""
 
 import base64
-import binascii
 import hmac
 import re
 from collections.abc import Callable
@@ -74,8 +73,8 @@ def _denied(shown: str, access: Access) -> str | None:
     if access.user and kind.lower() == "basic":
         try:
             pair = base64.b64decode(given, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            pair = ""
+        except ValueError:
+            return "authentication error: malformed credentials"
         if _same(pair, f"{access.user}:{access.password}"):
             return None
     return "authentication error: invalid credentials"

@@ -1,0 +1,501 @@
+"""The store answers as Grafana Tempo does: shapes, ids, limits, refusals."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+from runbook_lib.sandbox.store import Access, Store, create_otlp_app, create_store, create_tempo_app
+
+SAMPLES = Path(__file__).parent.parent / "specs"
+SPEC = "tempo/openapi-handwritten.json"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+AT_S = 1795396000
+NOW = datetime.fromtimestamp(AT_S, UTC) + timedelta(minutes=5)
+
+
+def sample(name: str) -> Any:
+    return json.loads((SAMPLES / name).read_text())
+
+
+def one(trace_id: str, number: int = 1, **fields: Any) -> dict[str, Any]:
+    """An OTLP/JSON export of one span that began `at_s` (default: at the incident)."""
+    at_s = fields.pop("at_s", AT_S)
+    service = fields.pop("service", "svc")
+    span = {
+        "traceId": trace_id.rjust(32, "0"),
+        "spanId": f"{number:016x}",
+        "name": f"op{number}",
+        "startTimeUnixNano": str(at_s * 10**9),
+        "endTimeUnixNano": str(at_s * 10**9 + 2 * 10**9),
+        **fields,
+    }
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]}
+
+
+@pytest.fixture
+def store() -> Store:
+    return create_store(now=lambda: NOW)
+
+
+@pytest.fixture
+def feed(store, in_process) -> Callable[[dict[str, Any]], None]:
+    """`feed(document)`: export OTLP/JSON into the store."""
+    client = in_process(create_otlp_app(store))
+
+    def send(document: dict[str, Any]) -> None:
+        assert client.post("/v1/traces", json=document).status_code == 200
+
+    return send
+
+
+@pytest.fixture
+def incident(feed) -> None:
+    """The one trace that all samples share."""
+    feed(sample("jaeger/sample-apiv3-trace-scenario.json")["result"])
+
+
+@pytest.fixture
+def tempo(store, in_process) -> httpx.Client:
+    return in_process(create_tempo_app(store))
+
+
+def search(tempo: httpx.Client, q: str = "", **params: Any) -> Any:
+    answer = tempo.get("/api/search", params={**({"q": q} if q else {}), **params})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+# --- traces by id ---
+
+
+@pytest.mark.usefixtures("incident")
+def test_a_trace_by_id_is_the_sample_of_version_1(tempo):
+    assert tempo.get(f"/api/traces/{TRACE}").json() == sample("tempo/sample-trace-v1.json")
+
+
+@pytest.mark.usefixtures("incident")
+def test_a_trace_by_id_is_the_sample_of_version_2(tempo):
+    assert tempo.get(f"/api/v2/traces/{TRACE}").json()["trace"] == sample("tempo/sample-trace-v2.json")["trace"]
+
+
+@pytest.mark.usefixtures("incident")
+@pytest.mark.parametrize(
+    ("template", "path", "params"),
+    [
+        ("/api/traces/{traceID}", f"/api/traces/{TRACE}", {}),
+        ("/api/v2/traces/{traceID}", f"/api/v2/traces/{TRACE}", {}),
+        ("/api/status/buildinfo", "/api/status/buildinfo", {}),
+        (
+            "/api/search",
+            "/api/search",
+            {"q": "{ status = error } | by(kind) | count() > 1 | select(name, .error.type)"},
+        ),
+        ("/api/search", "/api/search", {"tags": "service.name=nexus-web"}),
+        ("/api/search/tags", "/api/search/tags", {}),
+        ("/api/v2/search/tags", "/api/v2/search/tags", {}),
+        ("/api/search/tag/{tag}/values", "/api/search/tag/service.name/values", {}),
+        ("/api/v2/search/tag/{tag}/values", "/api/v2/search/tag/span.http.response.status_code/values", {}),
+        ("/api/metrics/query_range", "/api/metrics/query_range", {"q": "{} | rate() by (name)", "exemplars": 5}),
+        ("/api/metrics/query", "/api/metrics/query", {"q": "{} | count_over_time() by (status)"}),
+    ],
+)
+def test_answers_are_what_the_specification_promises(tempo, promised, template, path, params):
+    answer = tempo.get(path, params=params)
+    assert answer.status_code == 200
+    promised(SPEC, "GET", template, answer)
+
+
+@pytest.mark.usefixtures("incident")
+def test_protobuf_is_answered_to_those_who_accept_it(tempo):
+    accept = {"accept": "application/protobuf"}
+    first = tempo.get(f"/api/traces/{TRACE}", headers=accept)
+    assert first.headers["content-type"] == "application/protobuf"
+    data = TracesData.FromString(first.content)
+    assert [len(r.scope_spans[0].spans) for r in data.resource_spans] == [2, 3]
+    # TraceByIDResponse has the trace as its field 1, as TracesData has resource spans.
+    wrapped = TracesData.FromString(tempo.get(f"/api/v2/traces/{TRACE}", headers=accept).content)
+    assert len(wrapped.resource_spans) == 1
+
+
+def test_ids_may_come_without_their_leading_zeros(tempo, feed):
+    feed(one("ab12"))
+    for text in ("ab12", "AB12", "0ab12", "ab12".rjust(32, "0")):
+        assert tempo.get(f"/api/traces/{text}").status_code == 200
+        assert tempo.get(f"/api/v2/traces/{text}").status_code == 200
+
+
+def test_an_unknown_trace_is_404_without_a_body(tempo):
+    for path in (f"/api/traces/{TRACE}", f"/api/v2/traces/{TRACE}"):
+        answer = tempo.get(path)
+        assert (answer.status_code, answer.content) == (404, b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("0" * 33, "trace IDs can't be larger than 128 bits"),
+        ("12xz", "trace IDs can only contain hex characters: invalid character 'x' at position 3"),
+    ],
+)
+def test_a_bad_trace_id_is_refused(tempo, text, why):
+    answer = tempo.get(f"/api/v2/traces/{text}")
+    assert (answer.status_code, answer.text) == (400, why)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.usefixtures("incident")
+def test_start_and_end_narrow_the_look_for_a_trace(tempo):
+    def status(start: int, end: int) -> int:
+        return tempo.get(f"/api/v2/traces/{TRACE}", params={"start": start, "end": end}).status_code
+
+    assert status(AT_S - 10, AT_S + 10) == 200
+    assert status(AT_S - 100, AT_S - 50) == 404
+    assert status(AT_S, AT_S - 1) == 400
+
+
+@pytest.mark.usefixtures("incident")
+def test_version_2_can_filter_the_spans_of_a_trace(tempo):
+    answer = tempo.get(f"/api/v2/traces/{TRACE}", params={"q": "{ kind = client && status = error }"})
+    spans = [s["name"] for r in answer.json()["trace"]["resourceSpans"] for s in r["scopeSpans"][0]["spans"]]
+    assert spans == ["POST", "chat claude-x"]
+
+
+# --- search ---
+
+
+@pytest.mark.usefixtures("incident")
+def test_search_lists_a_trace_as_the_sample_does(tempo):
+    q = '{ status = error && span.gen_ai.provider.name = "anthropic" } | select(name)'
+    (found,) = search(tempo, q)["traces"]
+    (wanted,) = sample("tempo/sample-search.json")["traces"]
+    found["spanSets"][0]["spans"][0]["attributes"].pop()
+    assert {key: found[key] for key in wanted} == wanted
+
+
+@pytest.mark.usefixtures("incident")
+def test_spans_of_a_search_have_a_name_only_when_it_was_asked_for(tempo):
+    (found,) = search(tempo, "{ span.http.route != nil }", spss=1)["traces"]
+    (spanset,) = found["spanSets"]
+    assert found["spanSet"] == spanset
+    assert spanset["matched"] == 2
+    assert spanset["spans"] == [
+        {
+            "spanID": "00f067aa0ba902b7",
+            "startTimeUnixNano": "1795396000120000000",
+            "durationNanos": "3500000000",
+            "attributes": [{"key": "http.route", "value": {"stringValue": "/api/chat"}}],
+        }
+    ]
+
+
+def test_search_drops_leading_zeros_and_empty_fields(tempo, feed):
+    feed(one("0a", parentSpanId="00000000000000ff", endTimeUnixNano=str(AT_S * 10**9)))
+    (found,) = search(tempo, "{ }")["traces"]
+    assert found["traceID"] == "a"
+    assert found["rootServiceName"] == "<root span not yet received>"
+    assert "rootTraceName" not in found
+    assert "durationMs" not in found
+
+
+def test_without_start_and_end_only_recent_traces_are_searched(tempo, feed):
+    feed(one("1", at_s=AT_S - 2 * 3600))
+    feed(one("2"))
+    assert [t["traceID"] for t in search(tempo, "{ }")["traces"]] == ["2"]
+    both = search(tempo, "{ }", start=AT_S - 3 * 3600, end=AT_S + 60)["traces"]
+    assert [t["traceID"] for t in both] == ["2", "1"]
+
+
+def test_a_window_finds_only_what_overlaps_it(tempo, feed):
+    feed(one("1", at_s=AT_S - 100))
+    feed(one("2"))
+    assert [t["traceID"] for t in search(tempo, "{ }", start=AT_S - 110, end=AT_S - 90)["traces"]] == ["1"]
+
+
+def test_the_first_matches_are_returned_not_the_newest(tempo, feed):
+    for number in range(1, 31):
+        feed(one(f"{number}", at_s=AT_S + number))
+    assert len(search(tempo, "{ }")["traces"]) == 20
+    few = [t["traceID"] for t in search(tempo, "{ }", limit=3)["traces"]]
+    assert few == ["3", "2", "1"]
+    newest = [t["traceID"] for t in search(tempo, "{ } with (most_recent=true)", limit=3)["traces"]]
+    assert newest == ["30", "29", "28"]
+
+
+@pytest.mark.parametrize(
+    ("params", "why"),
+    [
+        ({"q": "{ .a = "}, "invalid TraceQL query: parse error at line 1, col 8: syntax error: unexpected $end"),
+        ({"q": "{ 1 = `a` }"}, "invalid TraceQL query: binary operations must operate on the same type: 1 = `a`"),
+        ({"q": "{ } | rate()"}, "metrics queries are not supported by search, use /api/metrics/query_range"),
+        ({"start": "abc"}, 'invalid start: strconv.ParseUint: parsing "abc": invalid syntax'),
+        ({"start": "-1"}, 'invalid start: strconv.ParseUint: parsing "-1": invalid syntax'),
+        ({"end": "99999999999"}, 'invalid end: strconv.ParseUint: parsing "99999999999": value out of range'),
+        ({"start": 5}, "http parameter start must be before end. received start=5 end=0"),
+        ({"limit": 0}, "invalid limit: must be a positive number"),
+        ({"limit": 262145}, "limit 262145 exceeds max limit 262144"),
+        ({"spss": 101}, "spans per span set exceeds 100. received 101"),
+        ({"minDuration": "5"}, 'invalid minDuration: time: missing unit in duration "5"'),
+        ({"minDuration": "2s", "maxDuration": "1s"}, "invalid maxDuration: must be greater than minDuration"),
+        ({"q": "{}", "tags": "a=b"}, "invalid request: can't specify tags and q in the same query"),
+        ({"tags": "a=b a=c"}, "invalid tags: tag a has been set twice"),
+        (
+            {"start": AT_S, "end": AT_S + 604_801},
+            f"range specified by start and end exceeds 168h0m0s. received start={AT_S} end={AT_S + 604_801}",
+        ),
+    ],
+)
+def test_a_bad_search_is_refused_in_plain_text(tempo, params, why):
+    answer = tempo.get("/api/search", params=params)
+    assert (answer.status_code, answer.text) == (400, why)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_range_of_exactly_a_week_is_allowed(tempo):
+    assert search(tempo, "{ }", start=AT_S - 604_800, end=AT_S)["traces"] == []
+
+
+@pytest.mark.usefixtures("incident")
+@pytest.mark.parametrize(
+    ("params", "hits"),
+    [
+        ({"tags": 'service.name=nexus-web http.route="/api/chat"'}, 1),
+        ({"tags": "service.name=NEXUS"}, 1),
+        ({"tags": "service.name=other"}, 0),
+        ({"tags": "error=true"}, 1),
+        ({"minDuration": "3s"}, 1),
+        ({"minDuration": "4s"}, 0),
+        ({"maxDuration": "3s"}, 0),
+        ({"service.name": "nexus-gateway"}, 1),
+        ({}, 1),
+    ],
+)
+def test_the_search_of_before_traceql_still_works(tempo, params, hits):
+    found = search(tempo, **params)["traces"]
+    assert len(found) == hits
+    assert all("spanSets" not in trace for trace in found)
+
+
+def test_what_a_hostile_request_id_holds_never_becomes_syntax(tempo, feed):
+    hostile = 'x" } || { true'
+    feed(one("1", attributes=[{"key": "vercel.request_id", "value": {"stringValue": hostile}}]))
+    feed(one("2", attributes=[{"key": "vercel.request_id", "value": {"stringValue": "other"}}]))
+    quoted = hostile.replace("\\", "\\\\").replace('"', '\\"')
+    found = search(tempo, f'{{ span.vercel.request_id = "{quoted}" }}')["traces"]
+    assert [trace["traceID"] for trace in found] == ["1"]
+    # The same text unquoted is syntax, and selects both: this is what escaping protects from.
+    assert len(search(tempo, f'{{ span.vercel.request_id = "{hostile} }}')["traces"]) == 2
+
+
+# --- tags ---
+
+
+@pytest.mark.usefixtures("incident")
+def test_tag_names_come_by_scope(tempo):
+    scopes = {s["name"]: s["tags"] for s in tempo.get("/api/v2/search/tags").json()["scopes"]}
+    assert scopes["resource"] == ["deployment.environment.name", "service.name"]
+    assert "gen_ai.provider.name" in scopes["span"]
+    assert scopes["event"] == ["exception.message", "exception.stacktrace", "exception.type"]
+    assert "status" in scopes["intrinsic"]
+    assert "link" not in scopes
+    only = tempo.get("/api/v2/search/tags", params={"scope": "span", "limit": 2}).json()["scopes"]
+    assert only == [{"name": "span", "tags": ["db.collection.name", "db.namespace"]}]
+
+
+@pytest.mark.usefixtures("incident")
+def test_tag_names_of_version_1_are_one_sorted_list(tempo):
+    names = tempo.get("/api/search/tags", params={"scope": "resource"}).json()["tagNames"]
+    assert names == ["deployment.environment.name", "service.name"]
+
+
+@pytest.mark.usefixtures("incident")
+@pytest.mark.parametrize(
+    ("tag", "params", "values"),
+    [
+        ("resource.service.name", {}, [("string", "nexus-gateway"), ("string", "nexus-web")]),
+        ("resource.service.name", {"q": "{ span.db.namespace = `postgres` }"}, [("string", "nexus-gateway")]),
+        ("resource.service.name", {"q": "{ span.db.nam"}, [("string", "nexus-gateway"), ("string", "nexus-web")]),
+        ("span.http.response.status_code", {}, [("int", "502"), ("int", "503"), ("int", "529")]),
+        (".error.type", {"limit": 1}, [("string", "502")]),
+        ("status", {}, [("keyword", "error"), ("keyword", "ok"), ("keyword", "unset")]),
+        ("duration", {}, []),
+        ("event:name", {}, [("string", "exception")]),
+        ("trace:rootService", {}, [("string", "nexus-web")]),
+    ],
+)
+def test_tag_values_have_types(tempo, tag, params, values):
+    found = tempo.get(f"/api/v2/search/tag/{tag}/values", params=params).json()["tagValues"]
+    assert [(value["type"], value["value"]) for value in found] == values
+
+
+@pytest.mark.usefixtures("incident")
+def test_tag_values_of_version_1_are_texts(tempo):
+    found = tempo.get("/api/search/tag/service.name/values").json()["tagValues"]
+    assert found == ["nexus-gateway", "nexus-web"]
+
+
+def test_a_bad_tag_or_scope_is_refused(tempo):
+    assert tempo.get("/api/v2/search/tag/nonsense/values").status_code == 400
+    assert tempo.get("/api/v2/search/tags", params={"scope": "nonsense"}).status_code == 400
+
+
+# --- metrics ---
+
+
+def metrics(tempo: httpx.Client, path: str, **params: Any) -> Any:
+    answer = tempo.get(f"/api/metrics/{path}", params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.mark.usefixtures("incident")
+def test_a_range_query_has_the_shape_of_the_sample(tempo):
+    q = "{ status = error } | rate() by (resource.service.name)"
+    found = metrics(tempo, "query_range", q=q, start=AT_S - 100, end=AT_S + 20, step="1m")
+    wanted = sample("tempo/sample-metrics-query-range.json")
+    assert found.keys() == wanted.keys()
+    gateway = next(s for s in found["series"] if s["labels"] == wanted["series"][0]["labels"])
+    assert gateway.keys() == wanted["series"][0].keys()
+    assert [s["timestampMs"] for s in gateway["samples"]] == [s["timestampMs"] for s in wanted["series"][0]["samples"]]
+    assert [s["value"] for s in gateway["samples"]] == [0, 0, pytest.approx(2 / 60)]
+
+
+@pytest.mark.usefixtures("incident")
+def test_an_instant_query_has_one_value(tempo):
+    found = metrics(tempo, "query", q="{ status = error } | count_over_time() by (resource.service.name)", since="10m")
+    assert found["series"] == [
+        {"labels": [{"key": "resource.service.name", "value": {"stringValue": name}}], "value": 2.0}
+        for name in ("nexus-web", "nexus-gateway")
+    ]
+
+
+@pytest.mark.usefixtures("incident")
+def test_labels_keep_their_types(tempo):
+    q = "{ span.http.response.status_code != nil } | rate() by (span.http.response.status_code, status)"
+    labels = metrics(tempo, "query", q=q)["series"][0]["labels"]
+    assert labels == [
+        {"key": "span.http.response.status_code", "value": {"intValue": "502"}},
+        {"key": "status", "value": {"stringValue": "error"}},
+    ]
+
+
+@pytest.mark.usefixtures("incident")
+def test_prom_labels_exist_only_before_2_9(store, in_process, tempo):
+    params = {"q": "{ } | rate() by (resource.service.name)"}
+    old = in_process(create_tempo_app(store, version="2.8.1"))
+    (first, _) = old.get("/api/metrics/query", params=params).json()["series"]
+    assert first["promLabels"] == '{resource.service.name="nexus-web"}'
+    assert all("promLabels" not in s for s in metrics(tempo, "query", **params)["series"])
+
+
+@pytest.mark.usefixtures("incident")
+def test_exemplars_name_traces(tempo):
+    found = metrics(tempo, "query_range", q="{ status = error } | max_over_time(duration)", exemplars=1)
+    (exemplar,) = found["series"][0]["exemplars"]
+    assert exemplar["labels"] == [{"key": "trace:id", "value": {"stringValue": TRACE}}]
+    assert exemplar["timestampMs"] == "1795396000120"
+
+
+@pytest.mark.usefixtures("incident")
+@pytest.mark.parametrize(
+    "window",
+    [
+        {},
+        {"since": "1h"},
+        {"start": AT_S - 60, "end": AT_S + 60},
+        {"start": (AT_S - 60) * 10**9, "end": (AT_S + 60) * 10**9},
+        {"start": f"{AT_S - 60}.5", "end": f"{AT_S + 60}.5"},
+        {"start": "2026-11-23T01:00:00Z", "end": "2026-11-23T02:00:00+00:00"},
+        {"step": 30, "since": "1h"},
+    ],
+)
+def test_times_are_understood_in_every_form(tempo, window):
+    found = metrics(tempo, "query_range", q="{ } | count_over_time()", **window)
+    assert sum(sample["value"] for sample in found["series"][0]["samples"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("params", "why"),
+    [
+        ({"q": "{ }"}, "invalid TraceQL query: not a metrics query: '{ }'"),
+        (
+            {"q": "{ } | rate("},
+            "invalid TraceQL query: parse error at line 1, col 12: syntax error: unexpected $end, expecting )",
+        ),
+        (
+            {"q": "{ } | rate()", "since": "25h"},
+            "metrics query time range exceeds the maximum allowed duration of 24h0m0s",
+        ),
+        ({"q": "{ } | rate()", "start": 10, "end": 5}, "end time 5000000000 must be after start time 10000000000"),
+        (
+            {"q": "{ } | rate()", "step": "x"},
+            "could not parse 'step' parameter: cannot parse \"x\" to a valid duration",
+        ),
+        ({"q": "{ } | rate()", "step": "1ms", "since": "24h"}, "step of 1ms is too small for the time range"),
+        ({"q": "{ } | rate()", "start": "yesterday"}, "could not parse 'start' parameter"),
+    ],
+)
+def test_a_bad_metrics_query_is_refused(tempo, params, why):
+    for path in ("query_range", *(["query"] if "step" not in params else [])):
+        answer = tempo.get(f"/api/metrics/{path}", params=params)
+        assert answer.status_code == 400
+        assert answer.text.startswith(why)
+
+
+def test_exactly_24_hours_are_allowed(tempo):
+    assert metrics(tempo, "query_range", q="{ } | rate()", since="24h")["series"] == []
+
+
+# --- access ---
+
+
+@pytest.mark.usefixtures("incident")
+def test_a_tenant_is_asked_for_and_sees_only_its_own(store, tempo):
+    store.tempo_access = Access(tenant="nexus")
+    refused = tempo.get("/api/search")
+    assert (refused.status_code, refused.text) == (401, "no org id")
+    for header, status, hits in (("nexus", 200, 1), ("other|nexus", 200, 1), ("other", 404, 0)):
+        headers = {"X-Scope-OrgID": header}
+        assert tempo.get(f"/api/v2/traces/{TRACE}", headers=headers).status_code == status
+        assert len(tempo.get("/api/search", headers=headers).json()["traces"]) == hits
+
+
+@pytest.mark.parametrize(
+    ("access", "options", "status"),
+    [
+        (Access(bearer="t0ken"), {}, 401),
+        (Access(bearer="t0ken"), {"headers": {"authorization": "Bearer wrong"}}, 401),
+        (Access(bearer="t0ken"), {"headers": {"authorization": "Bearer t0ken"}}, 200),
+        (Access(user="123", password="p:w"), {"auth": ("123", "p:w")}, 200),
+        (Access(user="123", password="p:w"), {"auth": ("123", "wrong")}, 401),
+        (Access(user="123", password="p:w"), {"headers": {"authorization": "Basic é"}}, 401),
+        (Access(user="123", password="p"), {"headers": {"authorization": "Bearer p"}}, 401),
+    ],
+)
+def test_credentials_are_asked_for_when_they_are_set(store, tempo, access, options, status):
+    store.tempo_access = access
+    if "é" in str(options):
+        options = {"headers": {"authorization": b"Basic \xe9"}}
+    assert tempo.get("/api/search", **options).status_code == status
+    assert tempo.get("/ready").status_code == 200
+
+
+def test_tempo_says_that_it_is_ready(tempo):
+    assert tempo.get("/ready").text == "ready\n"
+    assert tempo.get("/api/echo").text == "echo"
+    assert tempo.get("/status/buildinfo").json()["version"] == "3.0.0"
+
+
+def test_the_ingest_delay_hides_what_is_too_recent(store, tempo, feed):
+    store.ingest_delay_s = 30
+    feed(one("1"))
+    assert tempo.get("/api/v2/traces/1").status_code == 404
+    assert search(tempo, "{ }")["traces"] == []
+    store.ingest_delay_s = 0
+    assert tempo.get("/api/v2/traces/1").status_code == 200
