@@ -82,6 +82,7 @@ class Reading:
     trace_evidence: tuple[str, ...]
     log_failures: tuple[LogFailure, ...]
     my_lines: tuple[Any, ...] = field(default=(), repr=False)
+    client_gone: bool = False
 
     @property
     def outermost(self) -> rows.Seen | None:
@@ -115,22 +116,27 @@ class Reading:
         return self.trace.refusals[0] if self.trace is not None and self.trace.refusals else None
 
 
-def read(evidence: Evidence) -> Reading:
-    """Read the evidence gathered so far; cheap enough to be called after every step."""
+def read(evidence: Evidence, before: Reading | None = None) -> Reading:
+    """Read the evidence gathered so far.
+
+    Args:
+        before: an earlier reading; where it read the very same trace, that is not read again, for a trace may be large.
+    """
     seen = rows.rows_of((*evidence.request, *evidence.traffic))
     trace_id = evidence.trace_id
     mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=trace_id)
     if not trace_id:
         trace_id = next((str(each.row["trace_id"]) for each in mine if each.row.get("trace_id")), "")
         mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=trace_id) if trace_id else mine
-    tables = [look for look in evidence.traces if look.status.has_content and isinstance(look.value, dict)]
-    if not trace_id:
-        trace_id = next((str(span["trace"]) for look in tables for span in look.value.get("spans", ())), "")
-    carrying = [look for look in tables if any(span["trace"] == trace_id for span in look.value.get("spans", ()))]
-    trace = build_trace(trace_id, [look.value for look in carrying]) if carrying else None
-    trace_evidence = tuple(look.id for look in carrying)
     gone = any(each.row.get("status") == 499 for each in mine)
-    trace_reading = read_trace(trace, trace_evidence, client_gone=gone) if trace is not None else None
+    if before is not None and before.evidence.traces is evidence.traces and before.client_gone == gone:
+        trace_id, trace_reading, trace_evidence = (
+            before.evidence.trace_id or trace_id,
+            before.trace,
+            before.trace_evidence,
+        )
+    else:
+        trace_id, trace_reading, trace_evidence = _read_trace(evidence.traces, trace_id, gone)
     ids = {evidence.request_id, *(str(each.row.get("request_id")) for each in mine)} - {""}
     lines = lines_for(lines_of((*evidence.logs, *evidence.request)), trace_id=trace_id, request_ids=ids)
     return Reading(
@@ -140,12 +146,26 @@ def read(evidence: Evidence) -> Reading:
         trace_evidence,
         tuple(log_failures(lines)),
         tuple(lines),
+        gone,
     )
 
 
-def diagnose(evidence: Evidence) -> Conclusion:
-    """The verdict on one request."""
-    reading = read(evidence)
+def _read_trace(
+    looks: Sequence[Observation], trace_id: str, client_gone: bool
+) -> tuple[str, TraceReading | None, tuple[str, ...]]:
+    """The trace's id, its reading (None where no look brought it), and the looks that carry it."""
+    tables = [look for look in looks if look.status.has_content and isinstance(look.value, dict)]
+    if not trace_id:
+        trace_id = next((str(span["trace"]) for look in tables for span in look.value.get("spans", ())), "")
+    carrying = [look for look in tables if any(span["trace"] == trace_id for span in look.value.get("spans", ()))]
+    trace = build_trace(trace_id, [look.value for look in carrying]) if carrying else None
+    evidence = tuple(look.id for look in carrying)
+    return trace_id, read_trace(trace, evidence, client_gone=client_gone) if trace is not None else None, evidence
+
+
+def diagnose(evidence: Evidence, before: Reading | None = None) -> Conclusion:
+    """The verdict on one request; `before` as in `read`."""
+    reading = read(evidence, before)
     faults: list[Finding] = []
     blind: list[Finding] = []
     suspects: list[Suspect] = []

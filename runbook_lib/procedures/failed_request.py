@@ -63,6 +63,7 @@ class FailedRequest(Procedure):
             self._window = Window(asked.at - _AROUND, min(now, asked.at + _AROUND)) if asked.at < now else self._window
         self.evidence = one.Evidence(now, self._window, self.request_id, self.trace_id)
         self.baseline: tuple[Observation, ...] = ()
+        self._reading: one.Reading | None = None
 
     @property
     def window(self) -> Window:
@@ -86,7 +87,7 @@ class FailedRequest(Procedure):
             return Said(
                 f"{len(failing)} failing requests in the platforms' logs of the window.", (listed,) if failing else ()
             )
-        reading = one.read(self.evidence)
+        reading = self._read()
         self.trace_id = self.trace_id or reading.trace_id or _first_trace(seen)
         self.evidence = replace(self.evidence, trace_id=self.trace_id)
         if reading.outermost is None:
@@ -108,7 +109,7 @@ class FailedRequest(Procedure):
             tempo.trace(self.trace_id, self._window, at=self.at), jaeger.trace(self.trace_id, self._window, at=self.at)
         )
         self.evidence = replace(self.evidence, traces=tuple(seen), trace_id=self.trace_id)
-        reading = one.read(self.evidence)
+        reading = self._read()
         if reading.trace is None:
             return Said("The trace could not be seen.")
         self._place_in_time(reading)
@@ -150,7 +151,7 @@ class FailedRequest(Procedure):
             return Said(
                 f"{sum(len(look.value) for look in seen if isinstance(look.value, list))} log lines of the window."
             )
-        reading = one.read(self.evidence)
+        reading = self._read()
         lines = [
             [line.get("at"), line.get("part"), line.get("level"), line.get("message")] for line, _ in reading.my_lines
         ]
@@ -164,7 +165,7 @@ class FailedRequest(Procedure):
         """The same route's requests in the hour around it."""
         middle = self.at or self._window.until
         around = Window(middle - _TRAFFIC, min(self.look.now, middle + _TRAFFIC)) if self.is_one else self._window
-        reading = one.read(self.evidence)
+        reading = self._read()
         row = reading.outermost.row if reading.outermost else None
         part = str(row.get("part")) if row else "web"
         seen = self.see(*self._rows_of_part(part, around))
@@ -194,7 +195,7 @@ class FailedRequest(Procedure):
         )
         self.evidence = replace(self.evidence, changes=tuple(seen))
         changes = one.changes_of(seen, self._window)
-        deployed = deployed_commits(seen, one.read(self.evidence).mine)
+        deployed = deployed_commits(seen, self._read().mine)
         table = {
             "columns": ["at", "what", "where"],
             "rows": [[change.at, change.what, change.where] for change in changes],
@@ -207,7 +208,7 @@ class FailedRequest(Procedure):
     @step("If it was refused for the plan: rightly?")
     def check_the_quota(self) -> Said:
         """Plan, usage and subscription of the organization, only where the answer was 402 or 429."""
-        reading = one.read(self.evidence)
+        reading = self._read()
         statuses = [reading.refusal.status] if reading.refusal else [seen.row.get("status") for seen in reading.mine]
         if not any(may_be_quota(status) for status in statuses):
             return Said("It was not refused with 402 or 429.")
@@ -247,8 +248,13 @@ class FailedRequest(Procedure):
     def diagnose(self) -> Conclusion:
         """The verdict on the request, or on the window."""
         if self.is_one:
-            return one.diagnose(self.evidence)
+            return one.diagnose(self.evidence, self._read())
         return many.diagnose_window(self.evidence, self.baseline, self.route)
+
+    def _read(self) -> one.Reading:
+        """The evidence so far, read; a trace is read once."""
+        self._reading = one.read(self.evidence, self._reading)
+        return self._reading
 
     def _find_one(self) -> list[Look]:
         if not self.request_id:
