@@ -182,7 +182,26 @@ def environment(world: World) -> dict[str, Any]:
         "updatedAt": _FOUNDED,
         "deletedAt": None,
         "serviceInstances": paged(lambda: [service_instance(world, part) for part in SERVICE_NAMES]),
+        "variables": paged(lambda: _variables(world)),
     }
+
+
+def _variables(world: World) -> list[dict[str, Any]]:
+    """The services' variables as this connection shows them: name and times, no value."""
+    return [
+        {
+            "id": f"{v.part}/{v.key}",
+            "name": v.key,
+            "serviceId": service_id(world, v.part),
+            "environmentId": world.ids.railway_environment,
+            "isSealed": v.kind == "sensitive",
+            "references": [],
+            "createdAt": rfc3339(v.updated_at),
+            "updatedAt": rfc3339(v.updated_at),
+        }
+        for v in world.variables
+        if v.platform == "railway"
+    ]
 
 
 def project(world: World) -> dict[str, Any]:
