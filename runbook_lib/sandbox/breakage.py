@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from runbook_lib.errors import SandboxError, UsageError
-from runbook_lib.sandbox import environment, primitives
+from runbook_lib.sandbox import environment, primitive_calls, primitives
 from runbook_lib.sandbox.apps.tampering import Tampering
 from runbook_lib.sandbox.edge import Edge
 from runbook_lib.sandbox.overrides import Override
@@ -47,7 +47,7 @@ class Breakage:
         Raises:
             UsageError: no such primitive, argument or part.
         """
-        checked = primitives.check(name, arguments)
+        checked = primitive_calls.check(name, arguments)
         async with self._lock:
             result = await primitives.PRIMITIVES[name](self, **checked)
             self.active.append((name, checked))
@@ -109,10 +109,6 @@ class Breakage:
 
         self._undo.append(undo)
         overridable.replace([*before, override])
-
-    async def silence(self, name: str) -> None:
-        """Nothing listens any more where a part should be."""
-        await self.process(name, "stop", 0)
 
     async def process(self, name: str, action: str, port: int) -> None:
         """Stop, kill, start, restart or move a part, a server or Postgres."""
