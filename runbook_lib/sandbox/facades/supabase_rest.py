@@ -28,7 +28,7 @@ from runbook_lib.sandbox.facades.supabase_rest_errors import (
 )
 from runbook_lib.sandbox.facades.supabase_rest_headers import answer_kind, preferences, profile
 from runbook_lib.sandbox.facades.supabase_rest_openapi import describe
-from runbook_lib.sandbox.facades.supabase_rest_plan import Asked, plan_call, plan_table
+from runbook_lib.sandbox.facades.supabase_rest_plan import Asked, Plan, plan_call, plan_table
 from runbook_lib.sandbox.facades.supabase_rest_run import Context, run
 from runbook_lib.sandbox.facades.supabase_state import SupabaseState
 from runbook_lib.sandbox.world import World
@@ -99,13 +99,11 @@ class RestService:
             answer=answer_kind(headers.get("accept"), snapshot.settings),
         )
         plan = (plan_call if is_call else plan_table)(asked, snapshot, name)
+        plan.names_schema = named
         context = Context(role, claims, request.method, request.url.path, headers, asked.preferences)
-        answer = await self._run(context, asked, plan, snapshot)
-        if named:
-            answer.headers["Content-Profile"] = schema
-        return answer
+        return await self._run(context, asked, plan, snapshot)
 
-    async def _run(self, context: Context, asked: Asked, plan: Any, snapshot: Snapshot) -> Response:
+    async def _run(self, context: Context, asked: Asked, plan: Plan, snapshot: Snapshot) -> Response:
         settings = self._world.state(SupabaseState).rest
         try:
             async with self._pool.connection() as connection:

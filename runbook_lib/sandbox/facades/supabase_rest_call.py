@@ -18,9 +18,12 @@ def read_arguments(body: bytes) -> Any:
     if not body.strip():
         return {}
     try:
-        return json.loads(body)
+        value = json.loads(body)
     except ValueError:
         raise bad_body("Empty or invalid json") from None
+    if isinstance(value, list) and not all(isinstance(item, dict) for item in value):
+        raise bad_body("All object keys must match")
+    return value
 
 
 def choose(snapshot: Snapshot, schema: str, name: str, arguments: Any, posted: bool) -> Function:

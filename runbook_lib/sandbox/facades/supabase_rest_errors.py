@@ -40,9 +40,9 @@ def token_refused(code: str, message: str, details: str | None = None) -> RestEr
     return RestError(401, code, message, details, headers={"WWW-Authenticate": why})
 
 
-def parse_failed(what: str, text: str, details: str) -> RestError:
+def parse_failed(what: str, text: str, details: str, column: int) -> RestError:
     """PGRST100: a query parameter that does not follow the grammar."""
-    return RestError(400, "PGRST100", f'"failed to parse {what} ({text})" (line 1, column 1)', details)
+    return RestError(400, "PGRST100", f'"failed to parse {what} ({text})" (line 1, column {column})', details)
 
 
 def bad_body(message: str) -> RestError:

@@ -17,7 +17,11 @@ TRILEAN = ("not_null", "null", "true", "false", "unknown")
 
 
 class GrammarError(Exception):
-    """The text does not follow the grammar; the message says what came and what was expected."""
+    """The text does not follow the grammar; the message says what came and what was expected, `column` where (from 1)."""
+
+    def __init__(self, message: str, column: int) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ class Scanner:
     def unexpected(self, expecting: str) -> GrammarError:
         """An error at this place."""
         came = "end of input" if self.done else f'"{self.text[self.at]}"'
-        return GrammarError(f"unexpected {came} expecting {expecting}")
+        return GrammarError(f"unexpected {came} expecting {expecting}", self.at + 1)
 
     def quoted(self) -> str:
         """A text in double quotes, backslash escaping; the opening quote comes next."""
@@ -224,8 +228,6 @@ def _json_key(scanner: Scanner) -> str:
 
 def select(text: str) -> tuple[SelectItem, ...]:
     """The whole `select` parameter."""
-    if text == "":
-        return ()
     return whole(text, lambda s: tuple(_listed(s, _select_item)))
 
 
@@ -301,7 +303,7 @@ def _order_term(scanner: Scanner) -> OrderTerm:
         elif word in ("nullsfirst", "nullslast") and nulls is None:
             nulls = word
         else:
-            raise scanner.unexpected('delimiter (.), "asc", "desc", "nullsfirst" or "nullslast"')
+            raise scanner.unexpected('"asc", "desc", "nullsfirst" or "nullslast"')
     return OrderTerm(ordered, embed, direction, nulls)
 
 
@@ -312,25 +314,32 @@ def filter_value(target: Field, text: str) -> Filter:
 
 def logic(operator: str, negated: bool, text: str) -> Logic:
     """A logic tree from the value of an `and` or `or` parameter: `(a.eq.1,or(b.gt.2,c.is.null))`."""
-    return whole(text, lambda s: Logic(operator, _conditions(s), negated))
+    scanner_text = operator + text  # errors count their column from the operator on
+
+    def rule(scanner: Scanner) -> Logic:
+        scanner.need(operator)
+        return Logic(operator, _conditions(scanner), negated)
+
+    return whole(scanner_text, rule)
 
 
 def _conditions(scanner: Scanner) -> tuple[Condition, ...]:
     scanner.need("(")
     found = tuple(_listed(scanner, _condition))
-    scanner.need(")")
+    if not scanner.take(")"):
+        raise scanner.unexpected('"," or ")"')
     return found
 
 
 def _condition(scanner: Scanner) -> Condition:
     scanner.spaces()
-    start = scanner.at
     negated = scanner.take("not.")
     for word in ("and", "or"):
         if scanner.peek(f"{word}("):
             scanner.take(word)
             return Logic(word, _conditions(scanner), negated)
-    scanner.at = start
+    if negated:
+        raise scanner.unexpected("logic operator (and, or)")
     target = field(scanner)
     scanner.need(".")
     return _comparison(scanner, target, _logic_value)

@@ -83,7 +83,7 @@ class Answer:
             options = "|".join(self.plan_options)
             tail = f"; options={options}" if options else ""
             return f'{PLAN}+{"text" if self.plan_text else "json"}; for="{self.plan_for}"{tail}; charset=utf-8'
-        stripped = "; nulls=stripped" if self.strip_nulls else ""
+        stripped = ";nulls=stripped" if self.strip_nulls else ""
         if self.kind == "object":
             return f"{OBJECT}+json{stripped}; charset=utf-8"
         return f"{ARRAY}+json{stripped}; charset=utf-8" if self.strip_nulls else "application/json; charset=utf-8"

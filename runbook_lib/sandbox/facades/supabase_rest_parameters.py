@@ -39,7 +39,7 @@ def parse(pairs: list[tuple[str, str]], *, with_arguments: bool = False) -> Para
         RestError: PGRST100 when a parameter does not follow the grammar.
     """
     first = dict(reversed(pairs))
-    parameters = Parameters(select=_parsed("select parameter", first.get("select", "*"), grammar.select))
+    parameters = Parameters(select=_parsed("select parameter", first.get("select") or "*", grammar.select))
     if "columns" in first:
         parameters.columns = _parsed("columns parameter", first["columns"], grammar.columns)
     if "on_conflict" in first:
@@ -93,7 +93,7 @@ def _parsed(what: str, text: str, rule: Callable[[str], T]) -> T:
     try:
         return rule(text)
     except grammar.GrammarError as error:
-        raise parse_failed(what, text, str(error)) from error
+        raise parse_failed(what, text, str(error), error.column) from error
 
 
 def check_ranges(parameters: Parameters) -> None:

@@ -40,7 +40,10 @@ class Asked:
 
 @dataclass
 class Plan:
-    """One statement and what goes with it. `kind`: read, insert, update, delete, put or call. `count_sql`: for totals."""
+    """One statement and what goes with it. `kind`: read, insert, update, delete, put or call. `count_sql`: for totals.
+
+    `located`: the answer names the new row's place. `names_schema`: the answer names the schema.
+    """
 
     kind: str
     sql: str
@@ -53,6 +56,7 @@ class Plan:
     returns_body: bool = True
     primary_key: tuple[str, ...] = ()
     located: bool = False
+    names_schema: bool = False
 
 
 def plan_table(asked: Asked, snapshot: Snapshot, table_name: str) -> Plan:

@@ -98,7 +98,8 @@ def _matches(relationship: Relationship, target: str, hint: str | None) -> bool:
         if hint is None:
             single = _single_column(relationship, target)
             return (table_named and relationship.kind == "o2m") or (single and relationship.kind == "m2o")
-        return table_named and _hinted(relationship, hint)
+        far_column = relationship.kind == "o2m" and [far for _, far in relationship.columns] == [hint]
+        return table_named and (far_column or (relationship.kind == "m2m" and _hinted(relationship, hint)))
     if hint is None:
         return table_named or _constraint_named(relationship, target) or _single_column(relationship, target)
     return table_named and _hinted(relationship, hint)

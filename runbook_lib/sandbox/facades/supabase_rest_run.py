@@ -35,6 +35,7 @@ class Result:
     body: str
     headers: str | None
     status: str | None
+    conflicts: int
     total: int | None
 
 
@@ -90,10 +91,11 @@ async def _statement(connection: AsyncConnection, asked: Asked, plan: Plan, snap
     total = await _total(connection, asked, plan, snapshot, int(row[0]))
     # a function may have set these while the statement ran: what the statement itself read could be older
     cursor = await connection.execute(
-        "select nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')"
+        "select nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), ''),"
+        " coalesce(nullif(current_setting('pgrst.conflicts', true), ''), '0')::int"
     )
-    headers, status = await cursor.fetchone() or (None, None)
-    return Result(int(row[0]), row[1], headers, status, total)
+    headers, status, conflicts = await cursor.fetchone() or (None, None, 0)
+    return Result(int(row[0]), row[1], headers, status, conflicts, total)
 
 
 async def _total(connection: AsyncConnection, asked: Asked, plan: Plan, snapshot: Snapshot, rows: int) -> int | None:
@@ -136,19 +138,16 @@ async def _explain(connection: AsyncConnection, asked: Asked, plan: Plan) -> Res
     cursor = await connection.execute(f"explain ({options}) {plan.sql}".encode(), plan.values.bound)
     lines = [row[0] for row in await cursor.fetchall()]
     body = "\n".join(lines) if asked.answer.plan_text else json.dumps(lines[0])
-    return Response(body, media_type=asked.answer.content_type)
+    named = {"Content-Profile": asked.schema} if plan.names_schema else {}
+    return Response(body, media_type=asked.answer.content_type, headers=named)
 
 
 def _worded(asked: Asked, plan: Plan, result: Result) -> Response:
     _check_rows(asked, plan, result)
     preferences = asked.preferences
     body: str | None = result.body
-    if plan.kind == "read":
-        status, headers = _ranged(plan, result)
-        headers.update(preferences.applied("count", "timezone"))
-    elif plan.kind == "call":
-        status, headers = _ranged(plan, result)
-        headers.update(preferences.applied("count", "max-affected", "timezone"))
+    if plan.kind in ("read", "call"):
+        status, headers = _ranged(asked, plan, result)
         if plan.function is not None and plan.function.returns == "void":
             status, body = 204, None
     else:
@@ -167,6 +166,8 @@ def _worded(asked: Asked, plan: Plan, result: Result) -> Response:
         status = int(result.status)
     if body is not None or asked.method == "HEAD":
         headers.setdefault("Content-Type", asked.answer.content_type)
+        if plan.names_schema:
+            headers["Content-Profile"] = asked.schema
     return Response(body if body is not None else b"", status_code=status, headers=headers)
 
 
@@ -187,27 +188,33 @@ def _check_rows(asked: Asked, plan: Plan, result: Result) -> None:
         )
 
 
-def _ranged(plan: Plan, result: Result) -> tuple[int, dict[str, str]]:
+def _ranged(asked: Asked, plan: Plan, result: Result) -> tuple[int, dict[str, str]]:
     lower, upper = plan.offset, plan.offset + result.rows - 1
     status = range_status(lower, upper, result.total)
+    headers = {"Content-Range": content_range(lower, upper, result.total)}
+    headers.update(asked.preferences.applied("count", *(["max-affected"] if plan.kind == "call" else []), "timezone"))
     if status == 416:
-        raise range_not_satisfiable(f"An offset of {lower} was requested, but there are only {result.total} rows.")
-    return status, {"Content-Range": content_range(lower, upper, result.total)}
+        refusal = range_not_satisfiable(f"An offset of {lower} was requested, but there are only {result.total} rows.")
+        refusal.headers = {**headers, **({"Content-Profile": asked.schema} if plan.names_schema else {})}
+        raise refusal
+    return status, headers
 
 
 def _written(plan: Plan, result: Result) -> tuple[int, dict[str, str]]:
+    if plan.kind == "put":
+        if result.rows != 1:
+            raise RestError(400, "PGRST115", "Payload values do not match URL in primary key column(s)")
+        return (200 if result.conflicts else 201), {}
     if plan.kind == "insert":
         headers = {"Content-Range": content_range(1, 0, result.total)}
         if plan.located and result.rows == 1:
             row = json.loads(result.body)[0]
             keys = "&".join(f"{quote(k)}=eq.{quote(str(row[k]))}" for k in plan.primary_key)
             headers["Location"] = f"/{quote(plan.name[1])}?{keys}"
-        return 201, headers
+        return (200 if result.rows and result.rows == result.conflicts else 201), headers
     if plan.kind == "update":
         return 200, {"Content-Range": content_range(0, result.rows - 1, result.total)}
-    if plan.kind == "delete":
-        return 200, {"Content-Range": content_range(1, 0, result.total)}
-    return 200, {}
+    return 200, {"Content-Range": content_range(1, 0, result.total)}
 
 
 def _response_headers(text: str | None) -> dict[str, str]:

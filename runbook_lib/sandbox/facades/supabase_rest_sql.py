@@ -89,14 +89,14 @@ def condition_sql(
             condition_sql(child, qualifier, table, values, embeds) for child in condition.children
         )
         return f"not ({inner})" if condition.negated else f"({inner})"
-    if condition.field.name in embeds and not condition.field.path:
+    if condition.field.name in embeds and not condition.field.path and condition.operator == "is":
         return _embed_condition(condition, embeds[condition.field.name])
     text = _comparison(condition, field_sql(qualifier, condition.field, table), table, values)
     return f"not {text}" if condition.negated else text
 
 
 def _embed_condition(condition: grammar.Filter, expression: str) -> str:
-    word = condition.values[0].lower() if condition.operator == "is" else ""
+    word = condition.values[0].lower()
     if word not in ("null", "not_null"):
         raise RestError(
             400,

@@ -11,6 +11,12 @@ from runbook_lib.sandbox.facades.supabase_rest_headers import Preferences
 from runbook_lib.sandbox.facades.supabase_rest_parameters import Parameters
 from runbook_lib.sandbox.facades.supabase_rest_sql import Values, condition_sql, ident, text_literal
 
+# Counts the rows that were there already: an upsert that only updated answers 200, one that inserted 201.
+_COUNT_CONFLICT = (
+    "set_config('pgrst.conflicts', (coalesce(nullif(current_setting('pgrst.conflicts', true), ''), '0')::int + 1)::text, true)"
+    " is not null"
+)
+
 
 @dataclass
 class Payload:
@@ -108,7 +114,7 @@ class WriteQuery:
         changed = ", ".join(f"{ident(c)} = excluded.{ident(c)}" for c in columns)
         return (
             f"insert into {self._name}({listed}) select {listed} from {self._rows(payload, columns)} where {where} "
-            f"on conflict({key}) do update set {changed}{self._return()}"
+            f"on conflict({key}) do update set {changed} where {_COUNT_CONFLICT}{self._return()}"
         )
 
     def update(self, payload: Payload) -> str:
@@ -164,7 +170,7 @@ class WriteQuery:
         if resolution == "ignore-duplicates" or not columns:
             return f"{named} do nothing"
         changed = ", ".join(f"{ident(c)} = excluded.{ident(c)}" for c in columns)
-        return f"{named} do update set {changed}"
+        return f"{named} do update set {changed} where {_COUNT_CONFLICT}"
 
     def _where(self) -> str:
         conditions = self._parameters.root_conditions

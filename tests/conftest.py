@@ -1,0 +1,76 @@
+"""What tests of every kind share: one real Postgres for the session, and fresh databases on it."""
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from runbook_lib.sandbox.postgres import SCHEMA, Postgres
+from runbook_lib.sandbox.world import World, make_world
+
+
+class _Loop:
+    """An event loop in a thread of its own: what it starts lives as long as the session."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def end(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """The sandbox's own Postgres with Supabase's roles and NexusCore's schema in its database `postgres`."""
+    folder = tmp_path_factory.mktemp("postgres")
+    for parent in (folder, *folder.parents[:3]):  # an unprivileged server must reach its files when root runs the tests
+        if parent.stat().st_uid == 0 and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    loop, server = _Loop(), Postgres(folder / "cluster")
+
+    async def up() -> None:
+        await server.create()
+        await server.start()
+        await server.load(SCHEMA / "supabase.sql", "supabase_admin")
+        async with server.connect() as connection:
+            await connection.execute(f"alter role postgres password '{server.passwords['postgres']}'".encode())
+        await server.load(SCHEMA / "nexuscore.sql", "postgres")
+
+    loop.run(up())
+    yield server
+    loop.run(server.stop())
+    loop.end()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_server: Postgres) -> Callable[[], str]:
+    """`new_database()`: the superuser's DSN of a fresh copy of NexusCore's empty database."""
+    numbers = itertools.count(1)
+
+    def make() -> str:
+        name = f"copy_{next(numbers)}"
+        with psycopg.connect(postgres_server.dsn(database="template1"), autocommit=True) as connection:
+            connection.execute(f"create database {name} template postgres")
+            connection.execute(f"alter database {name} owner to postgres")
+        return postgres_server.dsn(database=name)
+
+    return make
+
+
+@pytest.fixture
+def supabase_world(new_database: Callable[[], str]) -> World:
+    """A world of fixed secrets whose database is a fresh copy of NexusCore's."""
+    world = make_world(seed=7)
+    world.database = new_database()
+    return world
