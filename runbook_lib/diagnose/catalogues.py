@@ -1,0 +1,11 @@
+"""Every procedure's catalogue of causes, in the order of the procedures."""
+
+from runbook_lib.diagnose.causes import Catalogue
+from runbook_lib.diagnose.failed_request_causes import CATALOGUE as FAILED_REQUEST
+
+CATALOGUES: tuple[Catalogue, ...] = (FAILED_REQUEST,)
+
+
+def catalogue_of(procedure: str) -> Catalogue:
+    """The catalogue of a procedure's stem. Raises KeyError where there is none."""
+    return {catalogue.procedure: catalogue for catalogue in CATALOGUES}[procedure]

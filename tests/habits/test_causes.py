@@ -1,0 +1,31 @@
+"""Every cause has a rule that can name it, a drill that proves it, a remedy and a line of documentation."""
+
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.diagnose.catalogues import CATALOGUES
+from runbook_lib.diagnose.causes import Catalogue, Cause
+from runbook_lib.model import Kind
+
+ROOT = Path(__file__).resolve().parents[2]
+CAUSES = [(catalogue, cause) for catalogue in CATALOGUES for cause in catalogue.causes.values()]
+
+
+@pytest.mark.parametrize(("catalogue", "cause"), CAUSES, ids=lambda value: getattr(value, "code", ""))
+def test_a_cause_says_what_is_so_and_what_to_do(catalogue: Catalogue, cause: Cause) -> None:
+    assert cause.what
+    assert cause.remedy.endswith((".", "instead"))
+    assert all(sub.what for sub in cause.subcodes.values())
+    assert isinstance(cause.kind, Kind)
+    assert catalogue.find(cause.code) is cause
+
+
+def test_codes_are_unique_over_all_procedures() -> None:
+    codes = [code for catalogue in CATALOGUES for code in catalogue.codes()]
+    assert len(codes) == len(set(codes))
+
+
+def test_every_code_is_documented() -> None:
+    page = (ROOT / "docs" / "causes.md").read_text("utf-8")
+    assert [code for catalogue in CATALOGUES for code in catalogue.codes() if f"`{code}`" not in page] == []

@@ -1,0 +1,132 @@
+"""The house keeps its floors: imports go down only, and only `observe` touches the world."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = ROOT / "runbook_lib"
+
+WORDS = {"errors", "model", "clock"}
+DOORS = {"settings", "redact", "http", "observe", "secret_ref"}
+ALLOWED: dict[str, set[str]] = {
+    # room: the rooms it may import from (its own is always allowed)
+    **dict.fromkeys(WORDS, WORDS),
+    **dict.fromkeys(DOORS, WORDS | DOORS),
+    "diagnose": WORDS,
+    "sources": WORDS | DOORS,
+    "procedures": WORDS | DOORS | {"diagnose", "sources"},
+    "show": WORDS | {"diagnose", "procedures"},
+    "artifact": WORDS | DOORS | {"diagnose", "procedures", "show"},
+    "sandbox": {"errors"},
+    "run": WORDS | DOORS | {"diagnose", "sources", "procedures", "show", "artifact", "sandbox"},
+    "drills": WORDS | DOORS | {"diagnose", "procedures", "show", "artifact", "run", "sandbox"},
+}
+TOUCHING_THE_WORLD = {
+    "httpx", "requests", "socket", "subprocess", "psycopg", "urllib.request", "http.client", "time", "os", "shutil", "tempfile", "asyncio",
+    "websockets", "sqlite3", "random", "secrets",
+}  # fmt: skip
+TOUCHING_NAMES = {"open", "input", "datetime.now", "datetime.utcnow", "date.today", "Path.cwd", "Path.home"}
+PURE_ROOMS = ("diagnose", "procedures", "show")
+
+
+def room_of(path: Path) -> str:
+    """The first folder, or the module, below runbook_lib."""
+    return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Every import of a file with its line, type-checking imports left out: they vanish at run time."""
+    tree = ast.parse(path.read_text("utf-8"))
+    hidden = {
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test)
+        for node in ast.walk(branch)
+    }
+    for node in ast.walk(tree):
+        if id(node) in hidden:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "runbook_lib":
+                yield from ((node.lineno, f"runbook_lib.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, node.module
+
+
+FILES = sorted(path for path in LIBRARY.rglob("*.py") if room_of(path) not in ("__init__", "cli"))
+
+
+def test_every_room_has_its_floor() -> None:
+    assert {room_of(path) for path in FILES} <= set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_imports_go_down_only(path: Path) -> None:
+    room = room_of(path)
+    wrong = [
+        f"line {line}: {name}"
+        for line, name in imports(path)
+        if name.startswith("runbook_lib.")
+        and name.split(".")[1] not in ALLOWED[room] | {room}
+        and name != "runbook_lib.__version__"
+    ]
+    assert wrong == []
+
+
+def test_sources_never_import_each_other() -> None:
+    vendors = {path.stem for path in (LIBRARY / "sources").glob("[a-z]*.py")} - {"ids"}
+    wrong = [
+        f"{path.name}: {name}"
+        for path in (LIBRARY / "sources").glob("*.py")
+        for _, name in imports(path)
+        if name.startswith("runbook_lib.sources.") and name.split(".")[2] in vendors and not path.stem.startswith("_")
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("room", PURE_ROOMS)
+def test_pure_rooms_touch_no_network_file_process_or_clock(room: str) -> None:
+    wrong = []
+    for path in (LIBRARY / room).rglob("*.py"):
+        wrong += [
+            f"{path.name} line {line}: import {name}" for line, name in imports(path) if name in TOUCHING_THE_WORLD
+        ]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in TOUCHING_NAMES:
+                wrong.append(f"{path.name} line {node.lineno}: {ast.unparse(node.func)}")
+    assert wrong == []
+
+
+def test_sources_touch_the_world_through_their_door_alone() -> None:
+    """A fetch gets a Door; what it opens itself escapes deadline, status and record."""
+    forbidden = {"requests", "socket", "subprocess", "urllib.request", "http.client", "os", "shutil", "tempfile"}
+    wrong = [
+        f"{path.name} line {line}: import {name}"
+        for path in (LIBRARY / "sources").glob("*.py")
+        for line, name in imports(path)
+        if name in forbidden
+    ]
+    assert wrong == []
+
+
+def test_no_file_is_longer_than_one_sitting() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in LIBRARY.rglob("*.py")
+        if (lines := len(path.read_text("utf-8").splitlines())) > 400
+    }
+    assert long == {}
+
+
+def test_servers_bind_to_loopback_only() -> None:
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in LIBRARY.rglob("*.py")
+        if any(word in path.read_text("utf-8") for word in ('"0.0.0.0"', "'0.0.0.0'", '"::"'))
+    ]
+    assert wrong == []
