@@ -106,14 +106,10 @@ class Sandbox:
 
     @classmethod
     def attach(cls, name: str = "default") -> Self:
-        """The handle of a sandbox that is up already. Raises SandboxError when it is not."""
+        """The handle of a sandbox that is up already. Raises UsageError when it is not."""
         where = home.home_of(name)
         if not where.is_alive():
-            raise SandboxError(
-                f"There is no sandbox named {name}",
-                do_next=f"Start it: runbook sandbox up --name {name}",
-                where=str(where.folder),
-            )
+            raise home.missing(name)
         return cls(where)
 
     @staticmethod

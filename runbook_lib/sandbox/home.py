@@ -65,15 +65,11 @@ class Home:
         return False
 
     def state(self) -> dict[str, Any]:
-        """What the supervisor wrote when it was ready. Raises SandboxError when it is not, or not any more."""
+        """What the supervisor wrote when it was ready. Raises UsageError when it is not, or not any more."""
         try:
             state: dict[str, Any] = json.loads(self.state_file.read_text())
         except (OSError, ValueError) as error:
-            raise SandboxError(
-                f"There is no sandbox named {self.name}",
-                where=str(self.folder),
-                do_next=f"Start it: runbook sandbox up --name {self.name}",
-            ) from error
+            raise missing(self.name) from error
         return state
 
     def clear(self) -> None:
@@ -97,16 +93,26 @@ class Home:
         )
 
 
+def missing(name: str) -> UsageError:
+    """The error for a sandbox that is not up."""
+    return UsageError(f"There is no sandbox named {name}", do_next=f"Start it: runbook sandbox up --name {name}")
+
+
 def base() -> Path:
-    """The folder of all sandboxes of this user and checkout, made when it is missing.
+    """The folder of all sandboxes of this user and checkout; it is there only while a sandbox is."""
+    chosen = os.environ.get("RUNBOOK_SANDBOX_HOME")
+    checkout = hashlib.sha256(str(children.CHECKOUT).encode()).hexdigest()[:8]
+    folder = Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"nexuscore-sandbox-{os.getuid()}-{checkout}"
+    return folder.resolve()
+
+
+def made_base() -> Path:
+    """The same, made when it is missing.
 
     Raises:
         SandboxError: it belongs to somebody else or others may write into it.
     """
-    chosen = os.environ.get("RUNBOOK_SANDBOX_HOME")
-    checkout = hashlib.sha256(str(children.CHECKOUT).encode()).hexdigest()[:8]
-    folder = Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"nexuscore-sandbox-{os.getuid()}-{checkout}"
-    folder = folder.resolve()
+    folder = base()
     mode = 0o711 if os.geteuid() == 0 else 0o700  # root's Postgres runs as somebody else, who must get through
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=mode, parents=True)
@@ -162,8 +168,7 @@ def claim(name: str) -> Home:
             left_over.clear()
     _clear_half_made()
     home = home_of(name)
-    draft = Home(name, base() / f".{os.getpid()}-{secrets.token_hex(4)}")
-    draft.folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
+    draft = _draft(name)
     draft.record([(os.getpid(), "starter")])
     try:
         draft.folder.rename(home.folder)
@@ -174,6 +179,16 @@ def claim(name: str) -> Home:
             do_next=f"Use it, take it down (runbook sandbox down --name {name}), or choose another --name.",
         ) from error
     return home
+
+
+def _draft(name: str) -> Home:
+    """A fresh folder without a name yet. The folder around it may be tidied away by another process meanwhile."""
+    for _ in range(10):
+        draft = Home(name, made_base() / f".{os.getpid()}-{secrets.token_hex(4)}")
+        with contextlib.suppress(FileNotFoundError):
+            draft.folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
+            return draft
+    raise SandboxError("The folder for sandboxes could not be made", where=str(base()))
 
 
 def write_private(path: Path, text: str) -> None:
