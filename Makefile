@@ -25,5 +25,8 @@ lint: setup
 test: lint
 	$(BIN)/python -m pytest
 
+docs: setup
+	$(BIN)/python docs/generate.py
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -24,7 +24,8 @@ from runbook_lib.settings import env_example  # noqa: E402
 def procedures_table() -> str:
     """The procedures, from the notebooks' own metadata."""
     rows = [
-        f"| {t.number} | [{t.title}](notebooks/{t.path.name}) | {', '.join(t.services)} | {t.minutes} | {t.changes} | {t.schedule or ''} |"
+        f"| {t.number} | [{t.title}](notebooks/{t.path.name}) | {', '.join(t.services)} | {t.minutes} "
+        f"| {t.changes} | {t.schedule or ''} |"
         for t in templates(Home.find({}))
     ]
     return "\n".join(
@@ -37,8 +38,9 @@ def causes_page() -> str:
     parts = [
         "# What each procedure can name",
         "",
-        "Generated from `runbook_lib/diagnose` by `make docs`; do not edit. A **fault** confirms; a **state** is true and worth saying, "
-        "nothing is broken; a **blind** code names what hides the answer; an **exposure** is a finding of an audit.",
+        "Generated from `runbook_lib/diagnose` by `make docs`; do not edit. A **fault** confirms; a **state** is true and "
+        "worth saying, nothing is broken; a **blind** code names what hides the answer; an **exposure** is a finding of an "
+        "audit.",
     ]
     for catalogue in CATALOGUES:
         parts += ["", f"## {catalogue.procedure}", "", "| code | kind | what is so | what to do |", "|---|---|---|---|"]

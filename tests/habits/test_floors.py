@@ -25,7 +25,8 @@ ALLOWED: dict[str, set[str]] = {
     "drills": WORDS | DOORS | {"diagnose", "procedures", "show", "artifact", "run", "sandbox"},
 }
 TOUCHING_THE_WORLD = {
-    "httpx", "requests", "socket", "subprocess", "psycopg", "urllib.request", "http.client", "time", "os", "shutil", "tempfile", "asyncio",
+    "httpx", "requests", "socket", "subprocess", "psycopg", "urllib.request", "http.client", "time", "os", "shutil",
+    "tempfile", "asyncio",
     "websockets", "sqlite3", "random", "secrets",
 }  # fmt: skip
 TOUCHING_NAMES = {"open", "input", "datetime.now", "datetime.utcnow", "date.today", "Path.cwd", "Path.home"}
