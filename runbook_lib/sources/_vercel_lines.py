@@ -1,9 +1,9 @@
 """Vercel's request rows, from three spellings: the request log's rows, log-drain entries, and lines somebody pasted.
 
 A request row: {"request_id", "at", "method", "path", "host", "status", "duration_ms", "trace_id", "deployment_id", "error",
-"region", "part", "platform", "logs": [{"at", "level", "message"}], "environment", "branch", "source", "no_reply"}.
-What a spelling does not tell is None. `no_reply` is true where the function died without an answer (a drain's statusCode
--1); `status` is then what the proxy told the client. `error` is the first message of level error or fatal.
+"region", "part", "platform", "logs": [{"at", "level", "message"}], "environment", "branch", "source"}.
+What a spelling does not tell is None. `status` -1 means that the function died without an answer, whatever the proxy then
+told the client. `error` is the first message of level error or fatal, or what the firewall did.
 """
 
 import re
@@ -44,7 +44,7 @@ def _row(part: str, **known: Json) -> dict[str, Any]:
         "branch": None,
         "source": None,
     }
-    return {**empty, **more, "no_reply": False, **known}
+    return {**empty, **more, **known}
 
 
 def from_request_log(row: dict[str, Json], part: str) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def from_request_log(row: dict[str, Json], part: str) -> dict[str, Any]:
         method=text_of(row, "requestMethod"),
         path=text_of(row, "requestPath"),
         host=text_of(row, "domain"),
-        status=status if status is None or status > 0 else None,
+        status=status,
         trace_id=text_of(row, "traceId"),
         deployment_id=text_of(row, "deploymentId"),
         error=_first_error(logs),
@@ -71,7 +71,6 @@ def from_request_log(row: dict[str, Json], part: str) -> dict[str, Any]:
         environment=text_of(row, "environment"),
         branch=text_of(row, "branch"),
         source=sources[0] if sources else None,
-        no_reply=status is not None and status <= 0,
     )
 
 
@@ -103,7 +102,7 @@ def _from_entries(request_id: str, entries: list[dict[str, Json]], part: str) ->
         if entry.get("message")
     ]
     codes = [code for entry in entries if (code := number_of(entry.get("statusCode"))) is not None]
-    answered = number_of(proxy.get("statusCode")) or max(codes, default=-1)
+    answered = -1 if -1 in codes else number_of(proxy.get("statusCode")) or max(codes, default=None)
     durations = [float(found) for log in logs for found in _REPORTED_MS.findall(str(log["message"]))]
     sources = [source for entry in entries if (source := text_of(entry, "source"))]
     blocked = text_of(proxy, "wafAction")
@@ -114,17 +113,16 @@ def _from_entries(request_id: str, entries: list[dict[str, Json]], part: str) ->
         method=text_of(proxy, "method"),
         path=text_of(proxy, "path") or text_of(first, "path"),
         host=text_of(proxy, "host") or text_of(first, "host"),
-        status=answered if answered > 0 else None,
+        status=answered,
         duration_ms=durations[-1] if durations else None,
         trace_id=next((found for entry in entries if (found := text_of(entry, "traceId"))), None),
         deployment_id=text_of(first, "deploymentId"),
-        error=_first_error(logs) or (f"firewall: {blocked}" if blocked in ("deny", "challenge") else None),
+        error=_first_error(logs) or (f"FIREWALL: {blocked}" if blocked in ("deny", "challenge") else None),
         region=text_of(first, "executionRegion") or text_of(proxy, "lambdaRegion", "region"),
         logs=logs,
         environment=text_of(first, "environment"),
         branch=text_of(first, "branch"),
         source="firewall" if "firewall" in sources else (sources[-1] if sources else None),
-        no_reply=-1 in codes,
     )
 
 

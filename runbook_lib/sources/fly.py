@@ -44,7 +44,7 @@ class _Fly:
         return listed(self.http.get(url, params=params, headers=self.headers), _HELP)
 
 
-def logs(window: Window, *, text: str | None = None, limit: int = 500) -> Look:
+def logs(window: Window, text: str | None = None, *, limit: int = 500) -> Look:
     """The gateway's log lines in a window, oldest first, of the app and of Fly's proxy; with a text (a trace id, a request id)
     only those whose message or attributes hold it. Fly filters nothing itself: more lines than are read make it partial."""
 

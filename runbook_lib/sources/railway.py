@@ -31,11 +31,12 @@ def logs(
     text: str | None = None,
     limit: int = 500,
 ) -> Look:
-    """Log lines of `api` or `gateway` in a window, oldest first: all of them, of one trace, of one request, or with a text."""
+    """Log lines of `api` or `gateway` in a window, oldest first: all of them, those of a trace or a request (of either, where
+    both are given), those with a text. A line is of a trace or request when its attributes or its message hold the id."""
 
     def fetch(door: Door) -> Answer:
-        wanted = [each for each in (trace_id, request_id, text) if each is not None]
-        if any(not each.strip() for each in wanted):
+        ids = [each for each in (trace_id, request_id) if each is not None]
+        if any(not each.strip() for each in (*ids, *([] if text is None else [text]))):
             return Answer(Status.empty, None, "nothing to look for: the text is empty")
         api, service = RailwayApi(door), attribute("service", _service(door, part))
         environment_id = api.scope().environment_id
@@ -53,7 +54,8 @@ def logs(
             rows = reply.parsed(lambda document: rows_in(document["data"], "environmentLogs"))
             lines |= {repr(row): line for row, line in zip(rows, reply.parsed(_lines), strict=True)}
             more = more or len(rows) >= limit
-        kept = [line for line in lines.values() if all(_holds(line, each) for each in wanted)]
+        kept = [line for line in lines.values() if not ids or any(_holds(line, each) for each in ids)]
+        kept = [line for line in kept if text is None or _holds(line, text)]
         kept.sort(key=lambda line: str(line["at"]))
         if dropped := next((line["message"] for line in lines.values() if _tells_of_loss(line["message"])), None):
             return Answer(Status.partial, kept, f"Railway dropped lines: {dropped}")
@@ -200,11 +202,10 @@ def _none(door: Door, window: Window, what: str, *, one: bool = False) -> Answer
 
 def _ways(trace_id: str | None, request_id: str | None, text: str | None) -> list[str]:
     """The filters to ask with, one after the other: brackets and the order of AND and OR are nowhere documented."""
-    if trace_id is not None:
-        return [attribute("trace_id", trace_id), phrase(trace_id)]
+    ways = [attribute("trace_id", trace_id), phrase(trace_id)] if trace_id is not None else []
     if request_id is not None:
-        return [attribute("requestId", request_id), attribute("request_id", request_id), phrase(request_id)]
-    return ["" if text is None else phrase(text)]
+        ways += [attribute("requestId", request_id), attribute("request_id", request_id), phrase(request_id)]
+    return ways or ["" if text is None else phrase(text)]
 
 
 def _tells_of_loss(message: str) -> bool:

@@ -16,10 +16,21 @@ from runbook_lib.http import Http, Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import iso_of_ms, listed, many, need, nothing, paged, rows_in, span_of, text_of
-from runbook_lib.sources._ids import VercelId, not_an_id, parse_vercel_id
+from runbook_lib.sources._ids import VercelId, not_an_id, parse_traceparent, parse_vercel_id, trace_id_hex
 from runbook_lib.sources._vercel_lines import from_request_log, from_text
 
-__all__ = ["VercelId", "deployment", "deployments", "env_changes", "events", "health", "parse_vercel_id", "request_log"]
+__all__ = [
+    "VercelId",
+    "deployment",
+    "deployments",
+    "env_changes",
+    "events",
+    "health",
+    "parse_traceparent",
+    "parse_vercel_id",
+    "request_log",
+    "trace_id_hex",
+]
 
 _HELP = (
     "RUNBOOK_VERCEL_TOKEN must belong to a member of the team (Viewer is enough); "
