@@ -23,6 +23,7 @@ from runbook_lib.http import Deadline, Http
 from runbook_lib.model import Answer, Json, Observation, Status, observation_id, observation_key
 from runbook_lib.redact import Redactor
 from runbook_lib.settings import Settings
+from runbook_lib.sql import Sql
 
 DEFAULT_DEADLINE_S = 10.0
 
@@ -45,6 +46,11 @@ class Door:
     def http(self) -> Http:
         """An HTTP client that keeps this look's deadline."""
         return Http(self.deadline)
+
+    @property
+    def sql(self) -> Sql:
+        """Read-only SQL that keeps this look's deadline."""
+        return Sql(self.deadline)
 
     def clock(self) -> datetime:
         """The present moment by this machine's clock, aware UTC."""

@@ -247,6 +247,22 @@ class Settings(BaseModel):
         "RUNBOOK_TOGETHER_STATUS_URL", default="https://status.together.ai", group="LLM providers", about="Status page."
     )
 
+    vercel_status_url: Url = _named(
+        "RUNBOOK_VERCEL_STATUS_URL", default="https://www.vercel-status.com", group="Status pages", about="Vercel's."
+    )
+    railway_status_url: Url = _named(
+        "RUNBOOK_RAILWAY_STATUS_URL", default="https://status.railway.com", group="Status pages", about="Railway's."
+    )
+    fly_status_url: Url = _named(
+        "RUNBOOK_FLY_STATUS_URL", default="https://status.flyio.net", group="Status pages", about="Fly.io's."
+    )
+    supabase_status_url: Url = _named(
+        "RUNBOOK_SUPABASE_STATUS_URL", default="https://status.supabase.com", group="Status pages", about="Supabase's."
+    )
+    stripe_status_url: Url = _named(
+        "RUNBOOK_STRIPE_STATUS_URL", default="https://status.stripe.com", group="Status pages", about="Stripe's."
+    )
+
     plan_limits_file: Text = _named(
         "RUNBOOK_PLAN_LIMITS",
         default="plan_limits.toml",

@@ -89,6 +89,11 @@ def iso_of_text(text: Json) -> str | None:
     return to_iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
+def iso_of_moment(value: Json) -> Json:
+    """A datetime in our spelling; anything else as it is."""
+    return to_iso(value if value.tzinfo else value.replace(tzinfo=UTC)) if isinstance(value, datetime) else value
+
+
 def _to_microseconds(text: str) -> str:
     head, dot, tail = text.partition(".")
     digits = len(tail) - len(tail.lstrip("0123456789"))
