@@ -152,9 +152,11 @@ def home_of(name: str) -> Home:
 
 def homes() -> list[Home]:
     """Every sandbox that has a folder, alive or not, by name."""
-    return [
-        Home(path.name, path) for path in sorted(base().iterdir()) if path.is_dir() and not path.name.startswith(".")
-    ]
+    try:
+        paths = sorted(base().iterdir())
+    except FileNotFoundError:
+        return []
+    return [Home(path.name, path) for path in paths if path.is_dir() and not path.name.startswith(".")]
 
 
 def claim(name: str) -> Home:
