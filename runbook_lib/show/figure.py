@@ -80,10 +80,19 @@ def to_png(figure: Figure) -> bytes:
     canvas.draw()  # type: ignore[no-untyped-call]
     pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
     drawn = Image.frombuffer("RGBA", canvas.get_width_height(), pixels).convert("RGB")
-    few = drawn.quantize(160, dither=Image.Dither.NONE)
     written = io.BytesIO()
-    few.save(written, "PNG", optimize=True)
+    drawn.quantize(palette=_palette(drawn), dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
     return written.getvalue()
+
+
+def _palette(drawn: Image.Image) -> Image.Image:
+    """The commonest shades and every colour that means something: a lone failure's red must not be averaged away."""
+    common = drawn.quantize(200, dither=Image.Dither.NONE).getpalette() or []
+    telling = [CARD, INK, FAINT, LINE, FAILED, HEALTHY, ACCENT, *PART_COLOURS.values(), *_SPARE]
+    fixed = [int(colour[at : at + 2], 16) for colour in dict.fromkeys(telling) for at in (1, 3, 5)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(fixed + common[: 3 * 256 - len(fixed)])
+    return palette
 
 
 @functools.cache

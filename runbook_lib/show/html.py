@@ -19,14 +19,14 @@ STYLE = """
 .nx{max-width:68rem;line-height:1.45;overflow-wrap:anywhere;text-align:left}
 .nx h3{margin:.2em 0 .3em;font-size:1.15em}.nx h4{margin:1em 0 .25em;font-size:1em}.nx p{margin:.3em 0}
 .nx ul{margin:.2em 0;padding-left:1.2em}.nx figure{margin:.8em 0}.nx figcaption{font-weight:600;margin-bottom:.3em}
-.nx img{max-width:100%;height:auto;border-radius:6px;display:block}
+.nx a{color:inherit;text-decoration:underline}.nx img{max-width:100%;height:auto;border-radius:6px;display:block}
 .nx pre{overflow-x:auto;font-size:.8em;line-height:1.3;white-space:pre;padding:.5em;margin:.3em 0}
 .nx .nx-scroll{overflow-x:auto;max-width:100%}
 .nx .nx-small{font-size:.85em;opacity:.8}
 .nx table.nx-table{table-layout:auto;border-collapse:collapse;margin:.3em 0;font-size:.87em;width:auto;max-width:100%}
 .nx table.nx-table th,.nx table.nx-table td{text-align:left;vertical-align:top;padding:.3em .6em;white-space:normal;
-border-bottom:1px solid rgba(128,128,128,.3)}
-.nx table.nx-table th{border-bottom-width:2px}
+overflow-wrap:break-word;border-bottom:1px solid rgba(128,128,128,.3)}
+.nx table.nx-table .nx-small{overflow-wrap:anywhere}.nx table.nx-table th{border-bottom-width:2px}
 .nx table.nx-table .nx-right{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .nx table.nx-table tr.nx-nothing td{background:rgba(128,128,128,.1)}
 @media (max-width:640px){.nx table.nx-stack,.nx table.nx-stack tbody,.nx table.nx-stack tr,.nx table.nx-stack td{display:block}
@@ -65,7 +65,7 @@ def tag(name: str, *children: Child, **attributes: str | None) -> Html:
         if key == "src" and not _PICTURE.fullmatch(value):
             continue
         attribute = "class" if key == "cls" else key.replace("_", "-")
-        written.append(f' {attribute}="{html.escape(value)}"')
+        written.append(f' {attribute}="{html.escape(visible(value))}"')
     opening = f"<{name}{''.join(written)}>"
     return Html(opening if name in _VOID else f"{opening}{join(children)}</{name}>")
 

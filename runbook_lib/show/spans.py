@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runbook_lib.model import Json
 from runbook_lib.show.text import finite, one_line, plural
@@ -124,7 +124,7 @@ def _with_own(bars: Sequence[Bar], at: int, children: Sequence[int]) -> Bar:
             break
     if free_from < bar.end_ms:
         own.append((free_from, bar.end_ms))
-    return Bar(**{**bar.__dict__, "own": tuple(own)})
+    return replace(bar, own=tuple(own))
 
 
 def _folded(bars: Sequence[Bar], parents: Sequence[int]) -> list[int | Bar]:
@@ -143,7 +143,7 @@ def _folded(bars: Sequence[Bar], parents: Sequence[int]) -> list[int | Bar]:
 
     ranked = sorted(range(len(bars)), key=weight, reverse=True)
     rows: list[int | Bar] = []
-    for budget in (54, 48, 40, 30):
+    for budget in (54, 48, 40, 29):
         rows = _rows(bars, parents, frozenset(ranked[:budget]))
         if len(rows) <= ROWS:
             break
@@ -151,7 +151,7 @@ def _folded(bars: Sequence[Bar], parents: Sequence[int]) -> list[int | Bar]:
 
 
 def _rows(bars: Sequence[Bar], parents: Sequence[int], kept: frozenset[int]) -> list[int | Bar]:
-    """The kept rows in tree order; what is left out is gathered after the nearest kept row above it in the tree."""
+    """The kept rows in tree order; what is left out is gathered at the end of the nearest kept row above it."""
     holder: list[int] = []
     left_out: dict[int, list[int]] = {}
     for at, parent in enumerate(parents):
@@ -160,9 +160,18 @@ def _rows(bars: Sequence[Bar], parents: Sequence[int], kept: frozenset[int]) -> 
         if at not in kept:
             left_out.setdefault(above, []).append(at)
     rows: list[int | Bar] = []
+    within: list[int] = []  # the kept rows that the current one lies under
+
+    def leave(until: int) -> None:
+        while within and within[-1] != until:
+            left = within.pop()
+            rows.extend(_gathered(bars, left_out.get(left, []), bars[left].depth + 1))
+
     for at in sorted(kept):
+        leave(holder[at])
         rows.append(at)
-        rows += _gathered(bars, left_out.get(at, []), bars[at].depth + 1)
+        within.append(at)
+    leave(-1)
     return rows + _gathered(bars, left_out.get(-1, []), 0)
 
 

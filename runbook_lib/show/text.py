@@ -69,8 +69,9 @@ def duration(ms: Json) -> str:
         return f"{sign}{size / 1000:.3g} s"
     whole_s = round(size / 1000)
     if whole_s < 3600:
-        return f"{sign}{whole_s // 60} min {whole_s % 60:02d} s"
-    return f"{sign}{whole_s // 3600:,} h {whole_s % 3600 // 60:02d} min"
+        return f"{sign}{whole_s // 60} min" + (f" {whole_s % 60:02d} s" if whole_s % 60 else "")
+    minutes = whole_s % 3600 // 60
+    return f"{sign}{whole_s // 3600:,} h" + (f" {minutes:02d} min" if minutes else "")
 
 
 def finite(value: Json) -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from runbook_lib.model import Json
 from runbook_lib.show.display import Display
-from runbook_lib.show.evidence import cited, counted, status_chip
+from runbook_lib.show.evidence import cited, counted, proves, status_chip
 from runbook_lib.show.html import (
     AMBER,
     BLUE,
@@ -54,7 +54,7 @@ def verdict_card(verdict: Mapping[str, Json]) -> Display:
         _findings("What hides the answer", _list(verdict, "blind"), AMBER),
         _findings("Also true", _list(verdict, "also"), GREY),
         _findings("Worth knowing, nothing broken", _list(verdict, "states"), BLUE),
-        _not_seen(_list(verdict, "not_seen")),
+        _not_seen(_list(verdict, "not_seen"), _list(verdict, "looked_at")),
         _looked_at(_list(verdict, "looked_at")),
         _footer(verdict),
     ]
@@ -130,9 +130,15 @@ def _suspects(suspects: Sequence[Mapping[str, Json]]) -> Html:
     return join([tag("h4", "Suspects, the likeliest first"), table, _rest(suspects)])
 
 
-def _not_seen(unseen: Sequence[Mapping[str, Json]]) -> Html:
+def _not_seen(unseen: Sequence[Mapping[str, Json]], looks: Sequence[Mapping[str, Json]]) -> Html:
     if not unseen:
-        return join([tag("h4", "Not seen"), tag("p", muted("Every look that was made came back."))])
+        all_came_back = all(proves(one_line(look.get("status"), 40)) for look in looks)
+        said = (
+            "Every look came back."
+            if all_came_back
+            else "Nothing that the answer depends on; some looks prove nothing."
+        )
+        return join([tag("h4", "Not seen"), tag("p", muted(said))])
     rows = (
         (
             [

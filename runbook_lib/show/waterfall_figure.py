@@ -72,7 +72,7 @@ def draw_waterfall(trace: Waterfall) -> bytes:
     for at, note in enumerate(notes):
         line_in = height_in - 0.1 - NOTE_IN * (len(notes) - 1 - at)
         _say(figure, line_in, drawable(note, 150), height_in, fontsize=7.5, color=FAINT)
-    figure.legend(
+    named = figure.legend(
         handles=legend,
         loc="upper left",
         bbox_to_anchor=(0.005, (foot_in - 0.04) / height_in),
@@ -84,6 +84,8 @@ def draw_waterfall(trace: Waterfall) -> bytes:
         columnspacing=1.3,
         borderpad=0.2,
     )
+    for text in named.get_texts():
+        text.set_parse_math(False)
     return to_png(figure)
 
 
