@@ -7,6 +7,7 @@ numbers, enums are numbers and unknown fields are ignored (opentelemetry.io/docs
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator
+from sys import intern
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ from runbook_lib.sandbox.store.model import (
     Value,
 )
 
+_SHORT = 32
 _KINDS = {f"SPAN_KIND_{name.upper()}": number for number, name in enumerate(KIND_NAMES)}
 _STATUSES = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 
@@ -89,7 +91,7 @@ def _pb_span(item: Any, resource: Resource, scope: Scope) -> Span:
         trace_id=_sized(item.trace_id, 16, "trace_id"),
         span_id=_sized(item.span_id, 8, "span_id"),
         parent_id=_parent(item.parent_span_id),
-        name=item.name,
+        name=intern(item.name),
         kind=_known(item.kind, 5),
         start_ns=item.start_time_unix_nano,
         end_ns=item.end_time_unix_nano,
@@ -115,13 +117,17 @@ def _pb_span(item: Any, resource: Resource, scope: Scope) -> Span:
 
 
 def _pb_attributes(pairs: Iterable[Any]) -> Attributes:
-    return {pair.key: _pb_value(pair.value) for pair in pairs}
+    # The same few keys and words come with every span; kept once, the store is half the size.
+    return {intern(pair.key): _pb_value(pair.value) for pair in pairs}
 
 
 def _pb_value(value: Any) -> Value:
     which = value.WhichOneof("value")
     if which is None:
         return None
+    if which == "string_value":
+        text: str = value.string_value
+        return intern(text) if len(text) <= _SHORT else text
     if which == "array_value":
         return [_pb_value(one) for one in value.array_value.values]
     if which == "kvlist_value":
@@ -166,7 +172,7 @@ def _json_span(item: dict[str, Any], resource: Resource, scope: Scope) -> Span:
 
 
 def _json_attributes(owner: dict[str, Any]) -> Attributes:
-    return {_text(pair, "key"): _json_value(_object(pair, "value")) for pair in _items(owner, "attributes")}
+    return {intern(_text(pair, "key")): _json_value(_object(pair, "value")) for pair in _items(owner, "attributes")}
 
 
 def _json_value(value: dict[str, Any]) -> Value:

@@ -6,6 +6,7 @@ resources become processes, times are microseconds.
 
 from typing import Any
 
+from runbook_lib.sandbox.store.encode import json_list
 from runbook_lib.sandbox.store.jaeger_find import NO_SERVICE, as_text
 from runbook_lib.sandbox.store.model import KIND_NAMES, Attributes, Resource, Span, Value
 
@@ -13,7 +14,7 @@ _TYPES: dict[type, str] = {str: "string", bool: "bool", int: "int64", float: "fl
 
 
 def ui_traces(spans: list[Span]) -> list[dict[str, Any]]:
-    """Spans, grouped by trace in order of first appearance, as `data` of a v1 reply."""
+    """Spans, grouped by trace in order of first appearance, as `data` of a v1 reply, for orjson."""
     traces: dict[bytes, list[Span]] = {}
     for span in spans:
         traces.setdefault(span.trace_id, []).append(span)
@@ -21,7 +22,7 @@ def ui_traces(spans: list[Span]) -> list[dict[str, Any]]:
 
 
 def ui_trace(trace_id: bytes, spans: list[Span] | tuple[Span, ...]) -> dict[str, Any]:
-    """One trace with its processes; resources with the same content are one process."""
+    """One trace with its processes; resources with the same content are one process. For orjson."""
     processes: dict[str, dict[str, Any]] = {}
     names: dict[int, str] = {}
     known: dict[tuple[tuple[str, str, str], ...], str] = {}
@@ -35,7 +36,7 @@ def ui_trace(trace_id: bytes, spans: list[Span] | tuple[Span, ...]) -> dict[str,
         names[id(span.resource)] = known[content]
     return {
         "traceID": trace_id.hex(),
-        "spans": [_span(span, names[id(span.resource)]) for span in spans],
+        "spans": json_list(_span(span, names[id(span.resource)]) for span in spans),
         "processes": processes,
         "warnings": None,
     }

@@ -235,6 +235,20 @@ def test_deep_nesting_is_refused_not_crashed_on():
         parse("{ " + "!" * 5000 + ".a }")
 
 
+@pytest.mark.parametrize("chain", [" + 1", " ^ 1", " = 1"])
+def test_a_long_chain_of_arithmetic_is_refused_not_crashed_on(chain):
+    with pytest.raises(TraceqlError, match="nested too deeply"):
+        parse("{ .a" + chain * 3000 + " }")
+    with pytest.raises(TraceqlError, match="nested too deeply"):
+        parse("{}" + " || {}" * 3000)
+
+
+def test_thousands_of_alternatives_are_one_query(selects, make):
+    wanted, other = make.span("wanted", attributes={"id": "7"}), make.span("other", attributes={"id": "x"})
+    alternatives = " || ".join(f'span.id = "{n}"' for n in range(5000))
+    assert selects(f"{{ {alternatives} }}", [wanted, other]) == ["wanted"]
+
+
 def test_a_value_of_ten_thousand_characters_is_read():
     text = 'x"}{\\' * 2000
     assert tokens(quoted(text))[0].value == text

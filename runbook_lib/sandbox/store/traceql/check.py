@@ -16,6 +16,7 @@ from runbook_lib.sandbox.store.traceql.tree import (
     Stage,
     TraceqlError,
     Unary,
+    logical_chain,
 )
 
 INTRINSIC_KINDS = {
@@ -88,11 +89,19 @@ def _check_scalar(stage: ScalarFilter) -> None:
 
 def references_span(expression: Expression) -> bool:
     """Whether any field is in the expression."""
+    return bool(fields_of(expression))
+
+
+def fields_of(expression: Expression) -> list[Attribute | Intrinsic]:
+    """The fields in an expression, from left to right."""
+    if isinstance(expression, Binary) and expression.operator in ("&&", "||"):
+        first, pairs = logical_chain(expression)
+        return [field for operand in (first, *(one for _, one in pairs)) for field in fields_of(operand)]
     if isinstance(expression, Binary):
-        return references_span(expression.left) or references_span(expression.right)
+        return [*fields_of(expression.left), *fields_of(expression.right)]
     if isinstance(expression, Unary):
-        return references_span(expression.operand)
-    return not isinstance(expression, Literal)
+        return fields_of(expression.operand)
+    return [] if isinstance(expression, Literal) else [expression]
 
 
 def _unary(expression: Unary) -> str:
@@ -107,11 +116,11 @@ def _unary(expression: Unary) -> str:
 
 def _binary(expression: Binary) -> str:
     operator = expression.operator
+    if operator in ("&&", "||"):
+        return _logical(expression)
     left, right = kind_of(expression.left), kind_of(expression.right)
     kinds = {left, right} - {"attribute"}
-    if operator in ("&&", "||"):
-        allowed = kinds <= {"bool"}
-    elif operator in ("=~", "!~"):
+    if operator in ("=~", "!~"):
         allowed = left in ("string", "attribute") and isinstance(expression.right, Literal) and right == "string"
         if allowed and isinstance(expression.right, Literal):
             compile_regex(expression.right.value)
@@ -125,7 +134,22 @@ def _binary(expression: Binary) -> str:
             return "duration" if "duration" in kinds else "attribute" if not kinds else max(kinds, key=len)
         allowed = False
     if not allowed:
-        same = len({*kinds}) > 1 and not kinds <= _NUMBERS
-        problem = "binary operations must operate on the same type" if same else "illegal operation for the given types"
-        raise TraceqlError(f"{problem}: {expression}")
+        raise _mismatch(kinds, str(expression))
     return "bool"
+
+
+def _logical(expression: Binary) -> str:
+    first, pairs = logical_chain(expression)
+    before, kind = str(first) if not isinstance(first, Binary) else f"({first})", kind_of(first)
+    for operator, operand in pairs:
+        kinds = {kind, kind_of(operand)} - {"attribute"}
+        if not kinds <= {"bool"}:
+            raise _mismatch(kinds, f"{before} {operator} {operand}")
+        before, kind = "…", "bool"
+    return "bool"
+
+
+def _mismatch(kinds: set[str], written: str) -> TraceqlError:
+    differ = len(kinds) > 1 and not kinds <= _NUMBERS
+    problem = "binary operations must operate on the same type" if differ else "illegal operation for the given types"
+    return TraceqlError(f"{problem}: {written}")

@@ -6,16 +6,14 @@ from typing import Any
 
 from runbook_lib.sandbox.store.durations import format_go
 from runbook_lib.sandbox.store.model import Span, Trace
-from runbook_lib.sandbox.store.traceql.check import kind_of
+from runbook_lib.sandbox.store.traceql.check import fields_of, kind_of
 from runbook_lib.sandbox.store.traceql.expressions import compare, compiled, runtime_value
 from runbook_lib.sandbox.store.traceql.fields import Several
 from runbook_lib.sandbox.store.traceql.structure import merged, related
 from runbook_lib.sandbox.store.traceql.tree import (
     Aggregate,
     Attribute,
-    Binary,
     Coalesce,
-    Expression,
     Filter,
     GroupBy,
     Intrinsic,
@@ -24,7 +22,6 @@ from runbook_lib.sandbox.store.traceql.tree import (
     Select,
     SpansetOperation,
     Stage,
-    Unary,
 )
 
 
@@ -186,12 +183,3 @@ def _fields_of_stage(stage: Stage) -> list[Attribute | Intrinsic]:
     if isinstance(stage, ScalarFilter) and stage.aggregate.argument is not None:
         return fields_of(stage.aggregate.argument)
     return []
-
-
-def fields_of(expression: Expression) -> list[Attribute | Intrinsic]:
-    """The fields in an expression, from left to right."""
-    if isinstance(expression, Binary):
-        return [*fields_of(expression.left), *fields_of(expression.right)]
-    if isinstance(expression, Unary):
-        return fields_of(expression.operand)
-    return [expression] if isinstance(expression, Attribute | Intrinsic) else []

@@ -13,7 +13,15 @@ from typing import Any
 from runbook_lib.sandbox.store.model import Span, Trace
 from runbook_lib.sandbox.store.traceql.fields import Getter, KindWord, Several, StatusWord, getter
 from runbook_lib.sandbox.store.traceql.regex import compile_regex
-from runbook_lib.sandbox.store.traceql.tree import Attribute, Binary, Expression, Intrinsic, Literal, Unary
+from runbook_lib.sandbox.store.traceql.tree import (
+    Attribute,
+    Binary,
+    Expression,
+    Intrinsic,
+    Literal,
+    Unary,
+    logical_chain,
+)
 
 Test = Callable[[Any], bool]
 
@@ -88,11 +96,9 @@ def _unary(expression: Unary) -> Getter:
 
 def _binary(expression: Binary) -> Getter:
     operator = expression.operator
+    if operator in ("&&", "||"):
+        return _logical(expression)
     left, right = compiled(expression.left), compiled(expression.right)
-    if operator == "&&":
-        return lambda span, trace: left(span, trace) is True and right(span, trace) is True
-    if operator == "||":
-        return lambda span, trace: left(span, trace) is True or right(span, trace) is True
     if operator in _ARITHMETIC:
         return _arithmetic(_ARITHMETIC[operator], left, right)
     if operator in ("=~", "!~"):
@@ -106,6 +112,21 @@ def _binary(expression: Binary) -> Getter:
         test = _against(_FLIPPED[operator], runtime_value(expression.left))
         return lambda span, trace: test(right(span, trace))
     return lambda span, trace: compare(operator, left(span, trace), right(span, trace))
+
+
+def _logical(expression: Binary) -> Getter:
+    first, pairs = logical_chain(expression)
+    start = compiled(first)
+    steps = [(operator == "&&", compiled(operand)) for operator, operand in pairs]
+
+    def holds(span: Span, trace: Trace) -> bool:
+        result = start(span, trace) is True
+        for both, operand in steps:
+            if result is both:
+                result = operand(span, trace) is True
+        return result
+
+    return holds
 
 
 def _against(operator: str, literal: Any) -> Test:

@@ -160,8 +160,10 @@ class _Parser:
     # --- spansets ---
 
     def spanset(self, binding: int) -> Spanset:
-        left = self.spanset_operand()
+        left, deep = self.spanset_operand(), 0
         while self.next.kind == "operator" and _SPANSET_BINDING.get(self.next.value, 0) > binding:
+            deep += 1
+            self.check_depth(deep)
             operator = self.take().value
             right = self.spanset(_SPANSET_BINDING[operator])
             negated, union = operator.startswith("!"), operator.startswith("&") and operator != "&&"
@@ -260,8 +262,10 @@ class _Parser:
 
     def expression(self, binding: int) -> Expression:
         self.enter()
-        left = self.operand()
+        left, deep = self.operand(), 0
         while self.next.kind == "operator" and _BINDING.get(self.next.value, 0) > binding:
+            deep += self.next.value not in ("&&", "||")
+            self.check_depth(deep)
             operator = self.take().value
             # `^` groups to the right: an operand of its own strength belongs to it.
             right = self.expression(_BINDING[operator] - (operator == "^"))
@@ -300,5 +304,9 @@ class _Parser:
 
     def enter(self) -> None:
         self.depth += 1
-        if self.depth > _MAX_DEPTH:
+        self.check_depth(self.depth)
+
+    def check_depth(self, depth: int) -> None:
+        """Refuse what could not be walked without exhausting the stack."""
+        if depth > _MAX_DEPTH:
             raise self.unexpected(": nested too deeply")

@@ -75,6 +75,19 @@ class Binary:
 Expression = Literal | Attribute | Intrinsic | Unary | Binary
 
 
+def logical_chain(expression: "Binary") -> tuple[Expression, list[tuple[str, Expression]]]:
+    """`a && b || c …` as its first operand and the (operator, operand) pairs after it, from left to right.
+
+    A query may name thousands of alternatives; walked as the left-leaning tree it is, that would exhaust the stack.
+    """
+    pairs: list[tuple[str, Expression]] = []
+    first: Expression = expression
+    while isinstance(first, Binary) and first.operator in ("&&", "||"):
+        pairs.append((first.operator, first.right))
+        first = first.left
+    return first, pairs[::-1]
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """`{ … }`: the spans for which the expression holds."""
