@@ -22,7 +22,9 @@ def one_line(value: Json, limit: int | None = None) -> str:
     text = value if isinstance(value, str) else str(value)
     if limit is not None and len(text) > 8 * limit + 64:
         text = text[: 8 * limit + 64]  # enough to fill the limit whatever is squeezed out; endless bodies cost nothing
-    text = _TRICKS.sub(_visible, _SPACES.sub(" ", text)).strip()
+    if not text.isprintable() or "  " in text:  # most texts are harmless, and a trace has a hundred thousand
+        text = _TRICKS.sub(_visible, _SPACES.sub(" ", text))
+    text = text.strip()
     return text if limit is None or len(text) <= limit else text[: max(0, limit - 1)].rstrip() + "…"
 
 
