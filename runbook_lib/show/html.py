@@ -34,8 +34,10 @@ overflow-wrap:break-word;border-bottom:1px solid rgba(128,128,128,.3)}
 .nx table.nx-stack td,.nx table.nx-stack .nx-right{border:0;padding:.1em .4em;text-align:left}
 .nx table.nx-stack td:empty{display:none}
 .nx table.nx-stack td[data-label]::before{content:attr(data-label) ": ";font-size:.85em;opacity:.7}}
-@media print{.nx{max-width:none}.nx figure,.nx tr,.nx .nx-keep{break-inside:avoid}.nx .nx-scroll{overflow:visible}
-.nx pre{white-space:pre-wrap}}
+@media print{.nx{max-width:none}.nx figure,.nx tr,.nx .nx-keep{break-inside:avoid}
+.nx .nx-scroll{overflow:visible!important}.nx pre{white-space:pre-wrap;overflow-wrap:anywhere}
+.nx table.nx-table{font-size:.72em}.nx table.nx-table td{padding:.2em .35em}
+.nx table.nx-table code,.nx table.nx-table td:nth-last-child(-n+2){overflow-wrap:anywhere}}
 """.replace("\n", "")
 
 
