@@ -1,1 +1,28 @@
-"""Filled in by its first room."""
+"""Named faults: compositions of primitives under the codes of causes, one module per procedure.
+
+The sandbox knows codes as plain strings and nothing of how they are found: what breaks and what diagnoses share no code.
+"""
+
+from runbook_lib.errors import UsageError
+from runbook_lib.sandbox.faults import failed_request
+from runbook_lib.sandbox.faults.fault import Fault
+
+__all__ = ["Fault", "codes", "find"]
+
+_FAULTS: dict[str, Fault] = {fault.code: fault for module in (failed_request,) for fault in module.FAULTS}
+
+
+def find(code: str) -> Fault:
+    """The fault of a cause's code or sub-code. Raises UsageError where there is none, with the codes that are like it."""
+    if code in _FAULTS:
+        return _FAULTS[code]
+    alike = [known for known in _FAULTS if known.startswith(code) or code in known]
+    raise UsageError(
+        f"There is no fault {code}",
+        do_next="Known: " + ", ".join(alike or sorted({known.split(".")[0] for known in _FAULTS})) + ".",
+    )
+
+
+def codes() -> list[str]:
+    """Every code that a fault stands under, a cause before its narrower cases."""
+    return list(_FAULTS)

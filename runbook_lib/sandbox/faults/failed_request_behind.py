@@ -1,0 +1,290 @@
+"""Faults of what lies behind NexusCore's own parts: model providers, database, Auth, Stripe, and the plan's limits.
+
+Error bodies are the vendors' own (documented shapes of November 2026).
+"""
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.sandbox.faults.fault import Fault, Result, Step, Variant, alias, fault, use, visit
+
+if TYPE_CHECKING:
+    from runbook_lib.sandbox.handle import Sandbox
+
+_MODELS = {
+    "openai": "openai/gpt-4o-mini",
+    "anthropic": "anthropic/claude-haiku-4-5-20251001",
+    "together": "together/meta-llama/Llama-3.3-70B-Instruct-Turbo",
+}
+_FREE = "Initech"  # an organization on the free plan: no customer at Stripe
+
+
+def _providers(sub: str, mode: str, **others: str) -> Fault:
+    """A provider in one of its modes, and nobody to fall back to. One variant a provider, and one for each other mode."""
+    variants = {name: _by(name, use("dial", of=name, field="mode", value=mode)) for name in _MODELS}
+    variants |= {
+        name: _by("openai", use("dial", of="openai", field="mode", value=each)) for name, each in others.items()
+    }
+    return Fault(f"request.provider_failed.{sub}", variants)
+
+
+def _by(provider: str, *steps: Step, **how: Any) -> Variant:
+    model = {} if provider == "openai" else {"model": _MODELS[provider]}
+    return Variant((use("code", part="gateway", no_fallback=True), *steps), visit("chat", **model, **how))
+
+
+def _sql(statement: str, undo: str, **more: Any) -> Step:
+    return use("sql", statement=statement, undo=undo, **more)
+
+
+def _role_setting(name: str, value: str, usual: str) -> Step:
+    reload = "; notify pgrst, 'reload config'"
+    back = f"set {name} = '{usual}'" if usual else f"reset {name}"
+    return _sql(f"alter role authenticated set {name} = '{value}'{reload}", f"alter role authenticated {back}{reload}")
+
+
+def _crowded(sandbox: "Sandbox") -> Result:
+    """Somebody's slow page holds the only connection while a user chats."""
+    other = threading.Thread(target=lambda: sandbox.visit("dashboard", timeout_s=10), daemon=True)
+    other.start()
+    time.sleep(0.3)
+    return sandbox.visit("chat")
+
+
+_SLOW_POLICY = (
+    "create function private.audited() returns boolean language plpgsql as "
+    "$$ begin perform pg_sleep({seconds}); return true; end $$; "
+    "grant execute on function private.audited() to authenticated; "
+    "alter policy memberships_select_member on public.memberships using (private.audited() and private.is_member(org_id))"
+)
+_SLOW_POLICY_UNDO = (
+    "alter policy memberships_select_member on public.memberships using (private.is_member(org_id)); "
+    "drop function private.audited()"
+)
+
+
+def slow_reads(seconds: float) -> Step:
+    """Every read of memberships by a user takes so long."""
+    return _sql(_SLOW_POLICY.replace("{seconds}", str(seconds)), _SLOW_POLICY_UNDO)
+
+
+_HELD = use("sql", statement="lock table public.memberships in access exclusive mode", hold=True)
+_NO_ROOM = "alter table public.usage_records add constraint usage_records_tokens_check check (tokens < 0) not valid"
+
+_PROVIDER = (
+    _providers("down", "down", server_error="server_error"),
+    _providers("throttled", "throttled"),
+    _providers("overloaded", "overloaded"),
+    _providers("bad_key", "bad_key"),
+    _providers("access_denied", "forbidden"),
+    _providers("out_of_credit", "insufficient_quota", spending_limit="spending_limit", billing="billing"),
+    _providers("model_gone", "model_gone"),
+    Fault(
+        "request.provider_failed.timeout",
+        {
+            name: _by(
+                name, use("http", part=name, method="POST", hang=True), use("code", part="gateway", timeout_s=0.8)
+            )
+            for name in _MODELS
+        },
+    ),
+    Fault(
+        "request.provider_failed.stream_error",
+        {name: _by(name, use("dial", of=name, field="mode", value="stream_error"), stream=True) for name in _MODELS},
+    ),
+    _providers("rejected", "bad_request", too_large="too_large"),
+)
+
+_REST_DOWN = json.dumps(
+    {"code": "PGRST001", "details": "connection refused", "hint": None, "message": "Database client error"}
+)
+
+_DATABASE = (
+    fault(
+        "request.db_failed.rls",
+        _sql(
+            "create policy memberships_read_team on public.memberships for select using "
+            "(exists (select 1 from public.memberships m where m.org_id = memberships.org_id and m.user_id = auth.uid()))",
+            "drop policy memberships_read_team on public.memberships",
+        ),
+    ),
+    fault(
+        "request.db_failed.grant",
+        _sql(
+            "revoke select on public.memberships from authenticated",
+            "grant select on public.memberships to authenticated",
+        ),
+        schema=Variant(
+            (
+                _sql(
+                    "revoke usage on schema public from authenticated, public",
+                    "grant usage on schema public to authenticated, public",
+                ),
+            )
+        ),
+    ),
+    fault("request.db_failed.statement_timeout", _role_setting("statement_timeout", "300ms", "8s"), slow_reads(2)),
+    fault(
+        "request.db_failed.lock",
+        _role_setting("lock_timeout", "300ms", ""),
+        _HELD,
+        statement_timeout=Variant((_role_setting("statement_timeout", "2500ms", "8s"), _HELD)),
+    ),
+    fault(
+        "request.db_failed.pool",
+        use("dial", of="SupabaseState", field="rest.pool_size", value=1),
+        use("dial", of="SupabaseState", field="rest.pool_wait_s", value=0.6),
+        use("sql", statement="lock table public.organizations in access exclusive mode", hold=True),
+        by=_crowded,
+    ),
+    fault(
+        "request.db_failed.read_only",
+        _sql("alter system set default_transaction_read_only = on", "alter system reset default_transaction_read_only"),
+        _sql("select pg_reload_conf()", "select pg_reload_conf()"),
+    ),
+    fault("request.db_failed.paused", use("dial", of="SupabaseState", field="project_status", value="INACTIVE")),
+    fault(
+        "request.db_failed.schema_cache",
+        _sql(
+            "alter table public.usage_records rename to usage_records_new; notify pgrst, 'reload schema'",
+            "select 1",
+        ),
+        use("sql", statement="select pg_sleep(0.3)", undo="select 1"),
+        _sql("alter table public.usage_records_new rename to usage_records", "select 1"),
+        not_exposed=Variant(
+            (
+                _sql(
+                    "alter role authenticator set pgrst.db_schemas = 'graphql_public'; notify pgrst, 'reload config'",
+                    "alter role authenticator reset pgrst.db_schemas; notify pgrst, 'reload config'",
+                ),
+            )
+        ),
+    ),
+    fault(
+        "request.db_failed.constraint",
+        _sql(_NO_ROOM, "alter table public.usage_records drop constraint usage_records_tokens_check"),
+    ),
+    fault(
+        "request.db_failed.schema",
+        _sql(
+            "alter table public.usage_records rename column model to model_name",
+            "alter table public.usage_records rename column model_name to model",
+        ),
+    ),
+    fault(
+        "request.db_failed.timeout",
+        use("http", part="supabase", path="/rest/*", hang=True),
+        use("code", part="api", timeout_s=0.8),
+    ),
+    fault(
+        "request.db_failed.down",
+        use("http", part="supabase", path="/rest/*", status=503, body=_REST_DOWN),
+        postgres=Variant((use("process", part="postgres", action="stop"),)),
+    ),
+)
+
+
+def _stripe(sub: str, status: int, kind: str, message: str, code: str = "") -> Fault:
+    """Stripe refuses a checkout in its own words."""
+    error = {"type": kind, "message": message, **({"code": code} if code else {})}
+    body = json.dumps({"error": error})
+    return fault(
+        f"request.stripe_failed.{sub}",
+        use("http", part="stripe", path="/v1/checkout/sessions", status=status, body=body),
+        by=visit("checkout"),
+    )
+
+
+_STRIPE = (
+    _stripe(
+        "bad_key", 401, "invalid_request_error", "Invalid API Key provided: sk_test_****************************Zk1x"
+    ),
+    _stripe(
+        "access_denied",
+        403,
+        "invalid_request_error",
+        "The provided key does not have the required permissions for this endpoint on account 'acct_1'. "
+        "Having the 'rak_checkout_session_write' permission would allow this request to continue.",
+    ),
+    _stripe("throttled", 429, "invalid_request_error", "Too many requests hit the API too quickly.", "rate_limit"),
+    fault(
+        "request.stripe_failed.timeout",
+        use("http", part="stripe", path="/v1/checkout/*", hang=True),
+        use("code", part="api", timeout_s=0.8),
+        by=visit("checkout"),
+    ),
+    _stripe("rejected", 400, "invalid_request_error", "No such price: 'price_pro_monthly'", "resource_missing"),
+    fault(
+        "request.stripe_failed.down",
+        use(
+            "http",
+            part="stripe",
+            path="/v1/*",
+            status=500,
+            body='{"error":{"type":"api_error","message":"An error occurred"}}',
+        ),
+        by=visit("checkout"),
+        refused=Variant((use("http", part="stripe", refuse=True),), visit("checkout")),
+    ),
+)
+
+_AUTH = (
+    fault(
+        "request.auth_failed.session_expired",
+        by=visit("chat", session="expired"),
+        forged=Variant((), visit("chat", session="forged")),
+        none=Variant((), visit("chat", session="none")),
+    ),
+    fault(
+        "request.auth_failed.down",
+        use("http", part="supabase", path="/auth/v1/user", status=503, body="upstream connect error"),
+        refused=Variant((use("http", part="supabase", refuse=True),)),
+    ),
+)
+
+
+def _plan(status: str) -> Fault:
+    """The organization's own record says that it may not."""
+    here = f"where org_id = (select id from public.organizations where name = '{_FREE}')"
+    return fault(
+        f"request.quota_blocked.{status}",
+        _sql(
+            f"update public.billing_customers set status = '{status}' {here}",
+            f"update public.billing_customers set status = 'active' {here}",
+        ),
+        by=visit("chat", org=_FREE),
+    )
+
+
+def _used(tokens: int, requests: int, rows: int) -> Step:
+    """Usage of the free organization, written now."""
+    return _sql(
+        "insert into public.usage_records (org_id, tokens, requests, provider, model, at) "
+        f"select id, {tokens}, {requests}, 'openai', 'gpt-4o-batch', now() from public.organizations, "
+        f"generate_series(1, {rows}) where name = '{_FREE}'",
+        "delete from public.usage_records where model = 'gpt-4o-batch'",
+    )
+
+
+_QUOTA = (
+    fault("request.quota_blocked.over_limit", _used(200_000, 1, 1), by=visit("chat", org=_FREE)),
+    _plan("past_due"),
+    _plan("canceled"),
+    # the API counts rows where the plan counts requests: rows that stand for none use the plan up
+    fault("request.quota_blocked.wrongly", _used(0, 0, 1_000), by=visit("chat", org=_FREE)),
+)
+
+FAULTS: tuple[Fault, ...] = (
+    alias("request.provider_failed", _PROVIDER[0]),
+    *_PROVIDER,
+    alias("request.db_failed", _DATABASE[1]),
+    *_DATABASE,
+    alias("request.stripe_failed", _STRIPE[-1]),
+    *_STRIPE,
+    alias("request.auth_failed", _AUTH[1]),
+    *_AUTH,
+    alias("request.quota_blocked", _QUOTA[0]),
+    *_QUOTA,
+)
