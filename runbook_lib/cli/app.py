@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from runbook_lib.cli import artifact_commands, look_commands, run_commands, sandbox_commands
-from runbook_lib.cli.printing import complain, tell_leftovers
+from runbook_lib.cli.printing import broke, complain, tell_leftovers
 from runbook_lib.errors import RunbookError
 
 app = typer.Typer(
@@ -45,8 +45,10 @@ def run_app(arguments: Sequence[str]) -> None:
         code = 141
     except Exception as error:  # click's own usage errors know how to show themselves
         show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        code = getattr(error, "exit_code", 2)
+        if show is not None:
+            show()
+            code = getattr(error, "exit_code", 2)
+        else:
+            broke(error)
+            code = 5
     sys.exit(code or 0)

@@ -34,6 +34,16 @@ def complain(error: RunbookError) -> None:
     note(f"runbook: {clean}")
 
 
+def broke(error: Exception) -> None:
+    """A bug of ours: the traceback, without secrets and without the values of variables."""
+    import traceback
+
+    from runbook_lib.redact import Redactor
+
+    note(Redactor().text("".join(traceback.format_exception(error))))
+    note("runbook: this is a bug of the runbook itself; nothing it says about the system can be trusted")
+
+
 def console() -> "Console":
     """A rich console on standard error, for progress."""
     from rich.console import Console

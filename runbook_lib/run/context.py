@@ -24,6 +24,7 @@ from runbook_lib.run.library import library_sha256, versions, whoami
 
 RUN_FILE = "run.json"
 RUN_VARIABLE = "RUNBOOK_RUN"  # in a kernel that a runner started: the folder of its run
+RESERVE = ".reserve"
 _RUNNING = "running"
 
 
@@ -116,8 +117,13 @@ def new_context(
     )
 
 
-def make_folder(home: Home, context: RunContext) -> tuple[RunContext, Path]:
+def make_folder(home: Home, context: RunContext, *, reserve_bytes: int = 0) -> tuple[RunContext, Path]:
     """Make the run's `.partial` folder with its run.json; the id is drawn until the folder is new.
+
+    Args:
+        home: where the outputs are.
+        context: the run; what is returned carries its id.
+        reserve_bytes: kept free in a file RESERVE, so that a disk that fills later still takes the truth.
 
     Raises:
         UsageError: the outputs folder cannot be written; nothing is left behind.
@@ -137,6 +143,8 @@ def make_folder(home: Home, context: RunContext) -> tuple[RunContext, Path]:
                 continue
             break
         named.write(folder)
+        if reserve_bytes:
+            (folder / RESERVE).write_bytes(bytes(reserve_bytes))
     except OSError as error:
         _undo(made, locals().get("folder"))
         raise UsageError(

@@ -23,7 +23,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.model import Json, VerdictStatus
 from runbook_lib.observe import Observer
 from runbook_lib.redact import Redactor
-from runbook_lib.run.context import RUN_VARIABLE, RunContext, make_folder, new_context, read_context
+from runbook_lib.run.context import RESERVE, RUN_VARIABLE, RunContext, make_folder, new_context, read_context
 from runbook_lib.run.engine import ending_of, seconds_from_now
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import checked_incident, default_incident
@@ -39,7 +39,7 @@ from runbook_lib.run.targets import Target, resolve_target
 from runbook_lib.run.verdicts import EXIT_OF, cut_off, published, verdict_of
 
 DEFAULT_DEADLINE_S = 900.0
-_RESERVE, _RESERVE_BYTES = ".reserve", 256 * 1024
+_RESERVE_BYTES = 256 * 1024
 _STATE = {
     Outcome.failed: "broke",
     Outcome.kernel_died: "broke",
@@ -134,8 +134,7 @@ def run_notebook(prepared: Prepared, on_cell: Callable[[Any], None] | None = Non
     Raises:
         UsageError: the outputs folder cannot be written; nothing ran.
     """
-    context, folder = make_folder(prepared.home, prepared.context)
-    (folder / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))  # so that a full disk still takes the truth
+    context, folder = make_folder(prepared.home, prepared.context, reserve_bytes=_RESERVE_BYTES)
     run = _Run(prepared, context, folder, on_cell or (lambda _: None))
     try:
         with _stops_as_exceptions():
@@ -180,7 +179,7 @@ class _Run:
 
     def end_incomplete(self, state: str, why: str, signum: int | None = None) -> RunResult:
         """Leave a `.partial` that says how the run ended, with the notebook and a report as far as it got."""
-        (self._folder / _RESERVE).unlink(missing_ok=True)
+        (self._folder / RESERVE).unlink(missing_ok=True)
         exit_code = 128 + signum if signum is not None else 5
         try:
             context = read_context(self._folder)
@@ -245,7 +244,7 @@ class _Run:
             return None
 
     def _seal(self, state: str, why: str) -> RunResult:
-        (self._folder / _RESERVE).unlink(missing_ok=True)
+        (self._folder / RESERVE).unlink(missing_ok=True)
         context = self._context.changed(state=state, why=why)
         context.write(self._folder)
         self._report(context)

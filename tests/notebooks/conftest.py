@@ -53,7 +53,9 @@ class House:
         change(document["cells"])
         self.notebook.write_text(json.dumps(document))
 
-    def insert(self, source: str, *, before: str = "step:look_at_the_switch", tags: tuple[str, ...] = ("step",), **runbook: Any):
+    def insert(
+        self, source: str, *, before: str = "step:look_at_the_switch", tags: tuple[str, ...] = ("step",), **runbook: Any
+    ):
         """Add a code cell before the one with this tag."""
 
         def change(cells: Cells) -> None:
@@ -146,7 +148,9 @@ def outcomes(notebook: Path) -> dict[str, str]:
     """Each code cell's outcome, by its last tag."""
     cells = json.loads(notebook.read_text())["cells"]
     return {
-        cell["metadata"]["tags"][-1]: cell["metadata"]["runbook"]["outcome"] for cell in cells if cell["cell_type"] == "code"
+        cell["metadata"]["tags"][-1]: cell["metadata"]["runbook"]["outcome"]
+        for cell in cells
+        if cell["cell_type"] == "code"
     }
 
 

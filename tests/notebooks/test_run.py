@@ -52,13 +52,23 @@ def test_verdict_json_holds_what_the_contract_says(house: House) -> None:
     ("answer", "status", "code", "said"),
     [({"lit": True}, 200, 0, "ruled_out"), ({"lit": False}, 200, 1, "confirmed"), ({}, 503, 3, "could_not_tell")],
 )
-def test_the_exit_code_is_the_verdict_s(house: House, lamp: Lamp, answer: dict, status: int, code: int, said: str) -> None:
+def test_the_exit_code_is_the_verdict_s(
+    house: House, lamp: Lamp, answer: dict, status: int, code: int, said: str
+) -> None:
     lamp.answer, lamp.status = answer, status
     done = house.run("run", "lamp", "--target", "fix", "--json")
     assert (done.returncode, json.loads(done.stdout)["status"]) == (code, said), done.stderr
 
 
-HOSTILE = ["'; drop table lamps; --", '{name} {0} "quoted" \\', "line\nbreak\ttab", "x" * 10_000, "$(touch pwned) `id`", "1234e56", "00123"]
+HOSTILE = [
+    "'; drop table lamps; --",
+    '{name} {0} "quoted" \\',
+    "line\nbreak\ttab",
+    "x" * 10_000,
+    "$(touch pwned) `id`",
+    "1234e56",
+    "00123",
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -94,7 +104,12 @@ def test_runs_at_once_do_not_meet(house: House) -> None:
 
 
 def test_no_secret_is_in_any_byte_that_was_written(house: House, lamp: Lamp) -> None:
-    lamp.answer = {"lit": False, "key": "canary_value_of_a_secret_1234", "other": "sk_live_abcdefghijklmnop", "mail": "a.b@example.com"}
+    lamp.answer = {
+        "lit": False,
+        "key": "canary_value_of_a_secret_1234",
+        "other": "sk_live_abcdefghijklmnop",
+        "mail": "a.b@example.com",
+    }
     house.insert("print('canary_value_of_a_secret_1234', 'sk_live_abcdefghijklmnop', 'a.b@example.com')", tags=("own",))
     house.insert("from IPython.display import HTML\nHTML('<b>canary_value_of_a_secret_1234</b>')", tags=("own2",))
     folder = house.artifact()
@@ -182,7 +197,9 @@ def test_wrong_use_is_refused_before_anything_starts(house: House, arguments: li
 
 def test_a_secret_by_reference_is_used_and_never_written(house: House) -> None:
     house.insert("import os\nprint(os.environ['LAMP_TOKEN'])", tags=("own",))
-    done = house.run("run", "90", "--target", "fix", "-p", "jwt=env:LAMP_TOKEN", env={"LAMP_TOKEN": "the-lamps-own-token"})
+    done = house.run(
+        "run", "90", "--target", "fix", "-p", "jwt=env:LAMP_TOKEN", env={"LAMP_TOKEN": "the-lamps-own-token"}
+    )
     assert done.returncode == 1, done.stderr
     folder = house.only_folder()
     assert json.loads((folder / "verdict.json").read_text())["parameters"]["jwt"] == "env:LAMP_TOKEN"
