@@ -245,6 +245,7 @@ def test_a_search_by_service_operation_duration_and_time(jaeger, feed):
     assert ids(start_time_min="2026-11-23T01:06:40.000000001Z") == ["3"]
     assert ids(start_time_max="2026-11-23T01:06:40.499999999Z") == ["1", "2"]
     assert ids(start_time_min="2026-11-23T02:06:40.5+01:00") == ["3"]
+    assert ids(start_time_max="2026-11-23T01:06:40.5Z") == ["1", "2", "3"]
 
 
 def test_one_span_must_satisfy_every_condition(jaeger, feed):
@@ -416,6 +417,12 @@ def test_v1_searches_in_microseconds(jaeger, feed):
     assert ids(tag="a:b") == []
 
 
+def test_a_v1_search_ends_after_the_last_nanosecond_of_its_last_microsecond(jaeger, feed):
+    feed(one("1", startTimeUnixNano=str(AT_S * 10**9 + 999)))
+    params = {"service": "svc", "start": AT_S * 10**6, "end": AT_S * 10**6}
+    assert len(jaeger.get("/api/traces", params=params).json()["data"]) == 1
+
+
 def test_v1_looks_back_two_days_by_default(jaeger, feed):
     feed(one("1", at_s=AT_S - 47 * 3600))
     feed(one("2", at_s=AT_S - 49 * 3600))
@@ -496,6 +503,7 @@ def test_a_span_without_a_service_a_link_and_odd_values_are_translated(jaeger, f
                 {"key": "list", "value": {"arrayValue": {"values": [{"intValue": "1"}]}}},
                 {"key": "half", "value": {"doubleValue": 0.5}},
             ],
+            events=[{"name": "retry", "timeUnixNano": "5000", "attributes": [text("event", "no"), text("n", "1")]}],
             links=[
                 {"traceId": "ab" * 16, "spanId": "cd" * 8},
                 {"traceId": "ef" * 16, "spanId": "cd" * 8, "attributes": [text("opentracing.ref_type", "child_of")]},
@@ -506,6 +514,8 @@ def test_a_span_without_a_service_a_link_and_odd_values_are_translated(jaeger, f
     assert trace["processes"] == {"p1": {"serviceName": "OTLPResourceNoServiceName", "tags": []}}
     (span,) = trace["spans"]
     assert [r["refType"] for r in span["references"]] == ["FOLLOWS_FROM", "CHILD_OF"]
+    (log,) = span["logs"]
+    assert (log["timestamp"], [(f["key"], f["value"]) for f in log["fields"]]) == (5, [("event", "retry"), ("n", "1")])
     assert [(t["key"], t["type"], t["value"]) for t in span["tags"]] == [
         ("raw", "binary", "AAE="),
         ("list", "string", "[1]"),
@@ -557,6 +567,13 @@ def test_spm_counts_calls_a_second_by_operation_and_kind(spm):
     assert [m["labels"][0]["value"] for m in grouped["metrics"]] == ["op0", "op1"]
     both = spm.get("/api/metrics/calls", params={**by, "spanKind": ["server", "client"]}).json()
     assert [m["labels"][0]["value"] for m in both["metrics"]] == ["call", "op0", "op1"]
+
+
+def test_an_spm_point_covers_only_the_time_before_it(spm):
+    params = {**WHOLE, "lookback": 300_000, "step": 60_000, "ratePer": 60_000}
+    (metric,) = spm.get("/api/metrics/calls", params=params).json()["metrics"]
+    rates = [point["gaugeValue"]["doubleValue"] for point in metric["metricPoints"]]
+    assert rates == [pytest.approx(6 / 60)] * 6
 
 
 def test_spm_latencies_are_quantiles_in_milliseconds(spm):

@@ -367,6 +367,15 @@ def test_a_range_query_has_the_shape_of_the_sample(tempo):
 
 
 @pytest.mark.usefixtures("incident")
+def test_samples_stand_at_whole_steps_and_cover_the_range(tempo):
+    window = {"start": AT_S - 50, "end": AT_S + 7, "step": "30s"}
+    (series,) = metrics(tempo, "query_range", q="{ } | count_over_time()", **window)["series"]
+    times_s = [int(one["timestampMs"]) // 1000 for one in series["samples"]]
+    assert times_s == [AT_S - 70, AT_S - 40, AT_S - 10, AT_S + 20]
+    assert [one["value"] for one in series["samples"]] == [0, 0, 0, 5]
+
+
+@pytest.mark.usefixtures("incident")
 def test_an_instant_query_has_one_value(tempo):
     found = metrics(tempo, "query", q="{ status = error } | count_over_time() by (resource.service.name)", since="10m")
     assert found["series"] == [

@@ -41,6 +41,16 @@ def test_spans_stay_visible_when_the_clock_goes_back(make, new_store, clock):
     assert names(store) == ["a", "b"]
 
 
+def test_a_clock_that_goes_back_shows_nothing_before_its_time(make, new_store, clock):
+    store = new_store([make.span("a")], ingest_delay_s=30)
+    clock.forward(seconds=-60)
+    store.add([make.span("b")])
+    clock.forward(seconds=40)
+    assert names(store) == []
+    clock.forward(seconds=50)
+    assert names(store) == ["a", "b"]
+
+
 def test_a_trace_is_gone_when_its_last_end_is_older_than_the_retention(make, new_store, clock):
     store = new_store([make.span("a", duration_ms=10_000)], retention_s=60)
     clock.forward(seconds=69)
@@ -98,6 +108,13 @@ def test_a_trace_knows_its_root_its_bounds_and_its_families(make, new_store):
     assert trace.parent(child) is root
     assert trace.parent(lost) is None
     assert trace.children[root.span_id] == [child]
+
+
+def test_of_two_spans_with_one_id_the_first_that_arrived_is_the_parent(make, new_store):
+    first, second = make.span("first"), make.span("second")
+    second.span_id = first.span_id
+    child = make.span("child", parent=first)
+    assert new_store([first, second, child]).traces()[0].parent(child) is first
 
 
 def test_a_trace_without_its_root_has_none(make, new_store):
