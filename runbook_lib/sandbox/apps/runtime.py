@@ -40,6 +40,7 @@ class Runtime:
         self.part = part
         self.condition = Condition()
         self.running: dict[str, tuple[asyncio.Task[Any], str | None]] = {}
+        self.listener: asyncio.Task[None] | None = None  # held here: the loop itself would let it be collected
         attributes = dict(options.get("resource", {}))
         self.tracing = Tracing(self.condition, attributes, options.get("semconv") == "old")
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=20)
@@ -119,6 +120,7 @@ async def _listen_to(
 
     task = asyncio.create_task(follow())
     task.add_done_callback(lambda _: ended.set())
+    runtime.listener = task
     return first
 
 
