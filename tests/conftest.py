@@ -46,6 +46,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         async with server.connect() as connection:
             await connection.execute(f"alter role postgres password '{server.passwords['postgres']}'".encode())
         await server.load(SCHEMA / "nexuscore.sql", "postgres")
+        await server.load(SCHEMA / "role_settings.sql", "supabase_admin")
 
     loop.run(up())
     yield server

@@ -69,7 +69,7 @@ def test_signing_in_gives_a_token_with_the_claims_that_supabase_documents(
     Draft202012Validator(CLAIMS).validate(claims)
     assert claims["sub"] == ann.id
     assert (claims["role"], claims["aud"], claims["aal"]) == ("authenticated", "authenticated", "aal1")
-    assert claims["iss"].endswith("/auth/v1")
+    assert claims["iss"] == f"https://{supabase_world.ids.supabase_ref}.supabase.co/auth/v1"
     assert claims["exp"] - claims["iat"] == 3600
 
 

@@ -11,7 +11,7 @@ import pytest
 from runbook_lib.sandbox.facades.supabase_gateway import create_project_app
 from runbook_lib.sandbox.facades.supabase_management import create_management_app
 from runbook_lib.sandbox.facades.supabase_state import Backup, SupabaseState
-from runbook_lib.sandbox.world import World
+from runbook_lib.sandbox.world import LogLine, World
 
 SPEC = "supabase/management-openapi-subset.json"
 READS = (
@@ -185,12 +185,19 @@ def test_migrations_are_read_from_the_clis_own_table(api: httpx.Client, project:
 
 @pytest.fixture
 def logged(supabase_world: World, in_process: Callable[..., httpx.Client]) -> None:
-    """One good request, one that the gateway refuses, one that Postgres refuses."""
+    """One good request, one that the gateway refuses, one that Postgres refuses, and Postgres' own line about that."""
     host = in_process(create_project_app(supabase_world))
     headers = {"apikey": supabase_world.keys.supabase_anon}
     host.get("/rest/v1/profiles", headers=headers)
     host.get("/rest/v1/profiles")
     host.get("/rest/v1/profiles?id=eq.x", headers=headers)
+    message, attributes = (
+        'invalid input syntax for type uuid: "x"',
+        {"sql_state_code": "22P02", "user_name": "authenticator"},
+    )
+    supabase_world.logs.append(
+        LogLine("supabase", "postgres", supabase_world.now(), "error", message, attributes=attributes)
+    )
 
 
 def _logs(api: httpx.Client, project: str, **asked: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import uvicorn
 from supabase import ClientOptions, create_client
 
 from runbook_lib.sandbox.facades.supabase_gateway import create_project_app
+from runbook_lib.sandbox.facades.supabase_pool import authenticator_password
 from runbook_lib.sandbox.world import World, make_world
 
 HERE = Path(__file__).parent
@@ -224,7 +225,7 @@ def worlds(new_database: Callable[[], str]) -> tuple[World, str]:
             connection.execute(script.encode())
             connection.execute("reset role")
             connection.execute("analyze")
-            connection.execute("alter role authenticator password 'oracle'")
+            connection.execute(f"alter role authenticator password '{authenticator_password(world)}'".encode())
     return world, other
 
 
@@ -252,7 +253,7 @@ def oracle(worlds: tuple[World, str], postgrest_binary: Path) -> Iterator[Peer]:
         port = probe.getsockname()[1]
     address = dsn.split("@", 1)[1]
     environment = {
-        "PGRST_DB_URI": f"postgresql://authenticator:oracle@{address}",
+        "PGRST_DB_URI": f"postgresql://authenticator:{authenticator_password(world)}@{address}",
         "PGRST_DB_SCHEMAS": "public,graphql_public",
         "PGRST_DB_EXTRA_SEARCH_PATH": "public,extensions",
         "PGRST_DB_ANON_ROLE": "anon",

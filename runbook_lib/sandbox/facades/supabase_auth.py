@@ -28,7 +28,7 @@ from runbook_lib.sandbox.facades.supabase_auth_sessions import (
     token_answer,
     turn_over,
 )
-from runbook_lib.sandbox.facades.supabase_pool import Pool, PoolTimeout
+from runbook_lib.sandbox.facades.supabase_pool import Pool, PoolTimeout, connect_auth
 from runbook_lib.sandbox.facades.supabase_state import AuthSettings, SupabaseState
 from runbook_lib.sandbox.world import World
 
@@ -71,7 +71,7 @@ class AuthService:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._pool = Pool(world, login_role=None)
+        self._pool = Pool(world, connect_auth)
 
     async def answer_error(self, request: Request, error: Exception) -> Response:
         """An error in the shape of the API version that was asked for; logged."""
@@ -271,8 +271,6 @@ class AuthService:
             async with self._pool.connection() as connection:
                 yield connection
         except (psycopg.Error, PoolTimeout) as error:
-            if isinstance(error, psycopg.Error):
-                supabase_logs.postgres_error(self._world, error, "supabase_auth_admin")
             raise AuthError(500, "unexpected_failure", "Database error querying schema") from error
 
     def _claims(self, request: Request) -> dict[str, Any]:

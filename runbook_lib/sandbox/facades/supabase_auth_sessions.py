@@ -73,7 +73,7 @@ def claims_of(world: World, user: User, session: Session) -> dict[str, Any]:
     """What an access token says. Source: supabase docs guides/auth/jwt-fields."""
     now = int(world.now().timestamp())
     return {
-        "iss": f"{supabase_keys.project_url(world)}/auth/v1",
+        "iss": supabase_keys.issuer(world),
         "sub": user["id"],
         "aud": user["aud"] or "authenticated",
         "exp": now + world.state(SupabaseState).auth.token_lifetime_s,

@@ -173,6 +173,6 @@ def api_key(world: World, value: str) -> ApiKey | None:
     return found if world.state(SupabaseState).legacy_keys_enabled or not found.legacy else None
 
 
-def project_url(world: World) -> str:
-    """The project's own address: what `iss` begins with."""
-    return world.endpoints.get("supabase", f"https://{world.ids.supabase_ref}.supabase.co").rstrip("/")
+def issuer(world: World) -> str:
+    """The `iss` of a user's token: the project's public address, wherever this sandbox happens to listen."""
+    return f"https://{world.ids.supabase_ref}.supabase.co/auth/v1"

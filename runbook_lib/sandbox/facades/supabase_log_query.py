@@ -66,14 +66,19 @@ def run_log_query(
         if found["where"]
         else []
     )
-    lines = [line for line in world.logs if _of_table(line, table) and since <= line.at <= until]
+    lines = [
+        line
+        for line in world.logs
+        if line.platform == "supabase" and _table(line) == table and since <= line.at <= until
+    ]
     lines.sort(key=lambda line: line.at, reverse=(found["order"] or "desc").lower() == "desc")
     rows = [row for row in map(_row, lines) if all(test(row) for test in tests)]
     return rows[: min(int(found["limit"] or _MOST), _MOST)]
 
 
-def _of_table(line: LogLine, table: str) -> bool:
-    return line.platform == "supabase" and line.attributes.get("table") == table
+def _table(line: LogLine) -> str:
+    """The table that holds a line: Postgres' own lines are known by their part."""
+    return "postgres_logs" if line.part == "postgres" else str(line.attributes.get("table", ""))
 
 
 def _row(line: LogLine) -> dict[str, Any]:
@@ -88,14 +93,13 @@ def _row(line: LogLine) -> dict[str, Any]:
 
 def _metadata(line: LogLine) -> dict[str, Any]:
     said = line.attributes
-    if said["table"] == "edge_logs":
+    if _table(line) == "edge_logs":
         request = {name: said[name] for name in ("method", "path", "search")}
         headers = [{"sb_request_id": line.request_id}]
         answer = {"status_code": said["status_code"], "origin_time": said["origin_time"], "headers": headers}
         return {"request": [request], "response": [answer]}
-    if said["table"] == "postgres_logs":
-        parsed = {name: value for name, value in said.items() if name != "table"}
-        return {"host": "db", "parsed": [{"timestamp": line.at.isoformat(), **parsed}]}
+    if _table(line) == "postgres_logs":
+        return {"host": "db", "parsed": [{"timestamp": line.at.isoformat(), **said}]}
     return {"level": line.level, "msg": line.message, **{k: v for k, v in said.items() if k != "table"}}
 
 

@@ -1,19 +1,23 @@
-"""Database connections of the Supabase façades: a small pool that fails the way PostgREST's does.
+"""Database connections of the Supabase façades: small pools that fail the way the vendor's services do.
 
-A connection logs in as the world's superuser and at once becomes `authenticator` (SET SESSION AUTHORIZATION), so that
-`SET LOCAL ROLE` afterwards obeys the same memberships as at the vendor. The slots that Postgres reserves for superusers are
-left alone, so that a full server refuses us as it refuses PostgREST.
+PostgREST's pool really logs in as `authenticator`, whose password the sandbox sets once: `SET LOCAL ROLE`, the server's limit of
+connections, its settings for the role and `pg_stat_activity` are then what they are at the vendor. Auth's connections become
+`supabase_auth_admin`.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
 
 from runbook_lib.sandbox.facades.supabase_state import SupabaseState
 from runbook_lib.sandbox.world import World
+
+_CONNECT_TIMEOUT_S = 5
 
 
 class PoolTimeout(Exception):
@@ -21,20 +25,19 @@ class PoolTimeout(Exception):
 
 
 class Pool:
-    """At most `pool_size` connections, kept between requests; bound to one event loop at a time."""
+    """At most so many connections as the world's settings say, kept between requests; bound to one event loop at a time."""
 
-    def __init__(self, world: World, login_role: str | None = "authenticator") -> None:
+    def __init__(self, world: World, connect: Callable[[World], Coroutine[None, None, AsyncConnection]]) -> None:
         self._world = world
-        self._login_role = login_role
+        self._connect = connect
         self._idle: list[AsyncConnection] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._places: asyncio.Semaphore | None = None
-        self._size = 0
-        self._dsn: str | None = None
+        self._made_for: tuple[int, str | None] = (0, None)
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for one transaction; rolled back and closed when its user failed in a way that broke it.
+        """A connection for one transaction; what is left open in it is rolled back.
 
         Raises:
             PoolTimeout: none came free within the pool's waiting time.
@@ -62,11 +65,12 @@ class Pool:
 
     def _here(self) -> asyncio.Semaphore:
         """The semaphore of the running loop; connections of another loop or another database are let go."""
-        loop, size = asyncio.get_running_loop(), self._world.state(SupabaseState).rest.pool_size
-        if self._places is None or (self._loop, self._size, self._dsn) != (loop, size, self._world.database):
+        loop = asyncio.get_running_loop()
+        wanted = (self._world.state(SupabaseState).rest.pool_size, self._world.database)
+        if self._places is None or self._loop is not loop or self._made_for != wanted:
             self._idle.clear()
-            self._loop, self._size, self._dsn = loop, size, self._world.database
-            self._places = asyncio.Semaphore(size)
+            self._loop, self._made_for = loop, wanted
+            self._places = asyncio.Semaphore(wanted[0])
         return self._places
 
     async def _take(self) -> AsyncConnection:
@@ -75,42 +79,59 @@ class Pool:
             if await _is_alive(connection):
                 return connection
             await connection.close()
-        return await self.connect()
-
-    async def connect(self) -> AsyncConnection:
-        """A fresh connection outside the pool, logged in as the login role."""
-        if self._world.database is None:
-            raise psycopg.OperationalError("the sandbox has no database")
-        name = "postgrest" if self._login_role else "supabase"
-        connection = await AsyncConnection.connect(self._world.database, autocommit=True, application_name=name)
-        if self._login_role:
-            await _leave_reserved_slots(connection)
-            await connection.execute(f'set session authorization "{self._login_role}"'.encode())
-        return connection
+        return await self._connect(self._world)
 
     async def _give_back(self, connection: AsyncConnection) -> None:
-        status = connection.info.transaction_status
-        if status != psycopg.pq.TransactionStatus.IDLE and not connection.closed:
+        idle = psycopg.pq.TransactionStatus.IDLE
+        if not connection.closed and connection.info.transaction_status != idle:
             with contextlib.suppress(psycopg.Error):
                 await connection.rollback()
-        if connection.closed or connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        if connection.closed or connection.info.transaction_status != idle:
             await connection.close()
         else:
             self._idle.append(connection)
 
 
-async def _leave_reserved_slots(connection: AsyncConnection) -> None:
-    """Refuse what only a superuser could have had: more client connections than the server grants to others."""
-    cursor = await connection.execute(
-        "select count(*) > current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
-        " - current_setting('reserved_connections')::int from pg_catalog.pg_stat_activity where backend_type = 'client backend'"
+async def connect_postgrest(world: World) -> AsyncConnection:
+    """A connection as `authenticator`, as PostgREST makes it.
+
+    Raises:
+        psycopg.OperationalError: the database refused or could not be reached.
+    """
+    state = world.state(SupabaseState)
+    password = authenticator_password(world)
+    if state.prepared_database != world.database:
+        async with await _as_superuser(world, "sandbox") as superuser:
+            await superuser.execute(f"alter role authenticator password '{password}'".encode())
+        state.prepared_database = world.database
+    conninfo = make_conninfo(world.database or "", user="authenticator", password=password)
+    return await AsyncConnection.connect(
+        conninfo, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S, application_name="postgrest"
     )
-    row = await cursor.fetchone()
-    if row and row[0]:
-        await connection.close()
-        raise psycopg.errors.TooManyConnections(
-            "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute"
-        )
+
+
+async def connect_auth(world: World) -> AsyncConnection:
+    """A connection that acts as `supabase_auth_admin`, the owner of Auth's tables.
+
+    Raises:
+        psycopg.OperationalError: the database refused or could not be reached.
+    """
+    connection = await _as_superuser(world, "supabase_auth")
+    await connection.execute("set session authorization supabase_auth_admin")
+    return connection
+
+
+def authenticator_password(world: World) -> str:
+    """The password that this sandbox gives to `authenticator`."""
+    return hashlib.sha256(f"authenticator/{world.keys.supabase_jwt_secret}".encode()).hexdigest()
+
+
+async def _as_superuser(world: World, name: str) -> AsyncConnection:
+    if world.database is None:
+        raise psycopg.OperationalError("the sandbox has no database")
+    return await AsyncConnection.connect(
+        world.database, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S, application_name=name
+    )
 
 
 async def _is_alive(connection: AsyncConnection) -> bool:

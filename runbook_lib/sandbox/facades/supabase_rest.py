@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runbook_lib.sandbox.facades import supabase_keys, supabase_logs
-from runbook_lib.sandbox.facades.supabase_pool import Pool, PoolTimeout
+from runbook_lib.sandbox.facades.supabase_pool import Pool, PoolTimeout, connect_postgrest
 from runbook_lib.sandbox.facades.supabase_rest_cache import SchemaCache, Snapshot
 from runbook_lib.sandbox.facades.supabase_rest_errors import (
     RestError,
@@ -58,15 +58,15 @@ class RestService:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._pool = Pool(world)
-        self._cache = SchemaCache(world, self._pool)
+        self._pool = Pool(world, connect_postgrest)
+        self._cache = SchemaCache(world)
 
     async def root(self, request: Request) -> Response:
         """The OpenAPI description of what the cache knows."""
         self._identify(request)
         snapshot = await self._snapshot()
         schema, _ = profile(request.method, dict(request.headers), snapshot.settings)
-        body = describe(snapshot, schema, supabase_keys.project_url(self._world))
+        body = describe(snapshot, schema, f"{self._world.ids.supabase_ref}.supabase.co")
         return JSONResponse(body, media_type="application/openapi+json; charset=utf-8")
 
     async def nowhere(self, _: Request) -> Response:
@@ -109,21 +109,24 @@ class RestService:
             async with self._pool.connection() as connection:
                 return await run(connection, context, asked, plan, snapshot)
         except PoolTimeout:
-            raise pool_timed_out() from None
+            raise self._logged(pool_timed_out()) from None
         except psycopg.Error as error:
-            supabase_logs.postgres_error(self._world, error, context.role)
             if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
-                raise connection_failed(error) from error
+                raise self._logged(connection_failed(error)) from error
             raise from_postgres(error, context.role != settings.anonymous_role) from error
 
     async def _snapshot(self) -> Snapshot:
         try:
             return await self._cache.current()
         except PoolTimeout:
-            raise pool_timed_out() from None
+            raise self._logged(pool_timed_out()) from None
         except psycopg.Error as error:
-            supabase_logs.postgres_error(self._world, error, "authenticator")
-            raise no_schema_cache() from error
+            raise self._logged(no_schema_cache()) from error
+
+    def _logged(self, error: RestError) -> RestError:
+        """The same error, after PostgREST's own log has it: Postgres never saw what went wrong here."""
+        supabase_logs.rest_failure(self._world, f"{error.code}: {error.message}")
+        return error
 
     def _identify(self, request: Request) -> tuple[dict[str, Any], str]:
         """Who asks: the claims and the Postgres role of the bearer token, or the anonymous role without one."""

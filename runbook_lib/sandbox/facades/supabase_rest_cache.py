@@ -5,13 +5,14 @@ the listening connection was lost. In between it may be stale, as at the vendor:
 """
 
 import asyncio
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Notify
 
-from runbook_lib.sandbox.facades.supabase_pool import Pool
+from runbook_lib.sandbox.facades.supabase_pool import connect_postgrest
 from runbook_lib.sandbox.facades.supabase_rest_relationships import Relationship, relationships_of
 from runbook_lib.sandbox.facades.supabase_state import RestSettings, SupabaseState
 from runbook_lib.sandbox.world import World
@@ -73,33 +74,30 @@ class Snapshot:
 class SchemaCache:
     """Keeps the newest snapshot and the connection that listens for reloads."""
 
-    def __init__(self, world: World, pool: Pool) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._pool = pool
         self._listener: AsyncConnection | None = None
-        self._loop: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = asyncio.Lock()
         self._snapshot: Snapshot | None = None
+        self._base: RestSettings | None = None
+        self._is_stale = False
 
     async def current(self) -> Snapshot:
-        """The snapshot in force, after taking in every notification that has arrived.
+        """The snapshot in force, after taking in every notification that has arrived and every setting that was changed.
 
         Raises:
             psycopg.Error: the database cannot be reached and nothing was ever loaded.
         """
-        try:
-            if self._listener is None or self._listener.closed or self._loop is not asyncio.get_running_loop():
-                self._loop = asyncio.get_running_loop()
-                self._listener = await self._pool.connect()
-                await self._listener.execute("listen pgrst")
-                self._snapshot = await self._load(self._listener)
-            elif [note async for note in self._listener.notifies(timeout=0)]:
-                self._snapshot = await self._load(self._listener)
-        except psycopg.Error:
-            if self._listener is not None:
-                await self._listener.close()
-            self._listener = None
-            if self._snapshot is None:
-                raise
+        if self._loop is not asyncio.get_running_loop():
+            self._loop, self._lock, self._listener = asyncio.get_running_loop(), asyncio.Lock(), None
+        async with self._lock:
+            try:
+                await self._refresh()
+            except psycopg.Error:
+                await self.close()
+                if self._snapshot is None:
+                    raise
         assert self._snapshot is not None
         return self._snapshot
 
@@ -108,6 +106,24 @@ class SchemaCache:
         if self._listener is not None:
             await self._listener.close()
         self._listener = None
+
+    async def _refresh(self) -> None:
+        settings = self._world.state(SupabaseState).rest
+        if self._listener is None:
+            self._listener = await connect_postgrest(self._world)
+            self._listener.add_notify_handler(self._hear)
+            await self._listener.execute("listen pgrst")
+        else:
+            # a round trip hands over every notification that was committed before it
+            await self._listener.execute("")
+            if not self._is_stale and self._base == settings:
+                return
+        self._is_stale = False
+        self._snapshot = await self._load(self._listener)
+        self._base = deepcopy(settings)
+
+    def _hear(self, _: Notify) -> None:
+        self._is_stale = True
 
     async def _load(self, connection: AsyncConnection) -> Snapshot:
         roles = await _role_settings(connection)

@@ -5,9 +5,8 @@ from typing import Any
 from runbook_lib.sandbox.facades.supabase_rest_cache import Snapshot
 
 
-def describe(snapshot: Snapshot, schema: str, url: str) -> dict[str, Any]:
-    """The document for one schema; `url` is the project's address."""
-    scheme, _, host = url.partition("://")
+def describe(snapshot: Snapshot, schema: str, host: str) -> dict[str, Any]:
+    """The document for one schema; `host` is the project's public one."""
     definitions = {
         table.name: {
             "type": "object",
@@ -28,7 +27,7 @@ def describe(snapshot: Snapshot, schema: str, url: str) -> dict[str, Any]:
         "info": {"title": "standard public schema", "description": "", "version": "14.1"},
         "host": host,
         "basePath": "/rest/v1",
-        "schemes": [scheme],
+        "schemes": ["https"],
         "consumes": ["application/json", "application/vnd.pgrst.object+json", "text/csv"],
         "produces": ["application/json", "application/vnd.pgrst.object+json", "text/csv"],
         "paths": paths,

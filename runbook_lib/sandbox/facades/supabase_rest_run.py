@@ -63,7 +63,6 @@ async def _set_up(connection: AsyncConnection, context: Context, snapshot: Snaps
     cookies = dict(pair.strip().split("=", 1) for pair in context.headers.get("cookie", "").split(";") if "=" in pair)
     settings = {
         "search_path": ", ".join(f'"{s}"' for s in dict.fromkeys([snapshot.settings.schemas[0], *_extra(snapshot)])),
-        **{k: v for k, v in snapshot.role_settings.get("authenticator", {}).items() if not k.startswith("pgrst.")},
         **snapshot.role_settings.get(context.role, {}),
         "request.jwt.claims": json.dumps(context.claims),
         "request.method": context.method,

@@ -83,6 +83,7 @@ class SupabaseState:
     `project_status` is the vendor's word (ACTIVE_HEALTHY, INACTIVE for a paused one …). `unhealthy` maps a service
     (auth, db, rest …) to what its health check says. `token_scopes` None means that the access token may do everything; else
     the scopes it has (`database:read`, `projects:read` …). `management_calls_left` None means no rate limit.
+    `prepared_database` is the database in which `authenticator` was given its password.
     """
 
     rest: RestSettings = field(default_factory=RestSettings)
@@ -96,6 +97,7 @@ class SupabaseState:
     management_calls_left: int | None = None
     revoked_keys: set[str] = field(default_factory=set)
     sessions: dict[str, Session] = field(default_factory=dict)
+    prepared_database: str | None = None
 
     def backup_plan(self, now: datetime) -> BackupPlan:
         """The backups as set, or, where nothing was set, seven healthy daily ones ending in the night before `now`."""
