@@ -4,6 +4,7 @@ Used by `runbook run`, and by any other caller of papermill: `papermill --engine
 loads every engine while it is itself being imported, so nothing of papermill is imported at the top.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -60,6 +61,7 @@ class RunbookEngine:
         mark_fresh(nb)
         mark_ending(nb, Ending(Outcome.running))
         saver.now(nb)
+        own_run = kernel is None  # nobody above will seal what this notebook concludes
         kernel = kernel or Kernel(Path.cwd(), {})
         try:
             runner = CellRunner(
@@ -76,6 +78,8 @@ class RunbookEngine:
             kernel.kill()
         mark_ending(nb, ending)
         saver.now(nb, durable=True)
+        if ending.outcome is Outcome.done and own_run:
+            _seal(nb)
         return nb
 
     @classmethod
@@ -98,6 +102,18 @@ def ending_of(notebook: Any) -> Ending:
     ended = (Outcome.failed, Outcome.timed_out, Outcome.kernel_died, Outcome.cancelled)
     at = next((i for i, cell in cells if cell.metadata.get("runbook", {}).get("outcome") in ended), None)
     return Ending(Outcome(said.get("outcome", "not_run")), at, said.get("why", ""), said.get("signal"))
+
+
+def _seal(notebook: Any) -> None:
+    """Seal the run that an executed notebook concluded, and say where it is."""
+    from papermill.log import logger
+
+    from runbook_lib.run.home import Home
+    from runbook_lib.run.saving import notebook_bytes
+    from runbook_lib.run.sealing import seal_from_notebook
+
+    if sealed := seal_from_notebook(Home.find(), json.loads(notebook_bytes(notebook))):
+        logger.info(f"Artifact: {sealed.folder} {sealed.manifest_sha256}")
 
 
 def seconds_from_now(seconds: float | None) -> float | None:

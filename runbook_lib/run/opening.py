@@ -17,6 +17,7 @@ from runbook_lib.redact import Redactor
 from runbook_lib.run.context import RUN_VARIABLE, RunContext, make_folder, new_context, read_context
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import checked_incident, default_incident
+from runbook_lib.run.library import git_state
 from runbook_lib.run.notebooks import Template, find_template
 from runbook_lib.run.parameters import check, declared
 from runbook_lib.run.session import Opened, Session
@@ -109,6 +110,7 @@ def _interactive(stem: str, parameters: Mapping[str, Any]) -> Opened:
         origin=target.origin,
         interactive=True,
         template_sha256=template.sha256,
+        git=git_state(home.root),
     )
     context, folder = make_folder(home, context)
     return _live(context, folder, values)

@@ -9,7 +9,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ import orjson
 
 from runbook_lib.artifact.files import NOTEBOOK, REPORT, VERDICT, write_atomic
 from runbook_lib.artifact.record import read_looks
-from runbook_lib.artifact.seal import Sealed, seal
 from runbook_lib.clock import Window, from_iso
 from runbook_lib.errors import RunbookError
 from runbook_lib.model import Json, VerdictStatus
@@ -35,6 +34,7 @@ from runbook_lib.run.opening import masked, redactor_of
 from runbook_lib.run.outcomes import Ending, Outcome
 from runbook_lib.run.parameters import check, declared
 from runbook_lib.run.saving import Saver
+from runbook_lib.run.sealing import seal_run, write_report
 from runbook_lib.run.targets import Target, resolve_target
 from runbook_lib.run.verdicts import EXIT_OF, cut_off, published, verdict_of
 
@@ -193,7 +193,7 @@ class _Run:
                     self._folder / NOTEBOOK,
                     self._prepared.redactor.data(orjson.dumps(self._prepared.template.document)),
                 )
-            self._report(context)
+            write_report(self._folder, context, self._prepared.redactor)
         except OSError as error:
             why = f"{why}; and the folder could not be completed: {error.strerror}"
         return RunResult(exit_code, state, why, self._folder, None)
@@ -247,19 +247,12 @@ class _Run:
         (self._folder / RESERVE).unlink(missing_ok=True)
         context = self._context.changed(state=state, why=why)
         context.write(self._folder)
-        self._report(context)
+        write_report(self._folder, context, self._prepared.redactor)
         verdict = json.loads((self._folder / VERDICT).read_bytes())
         sealed = seal_run(self._folder, context)
         status = VerdictStatus(verdict["status"])
         exit_code = 3 if state == "deadline" else EXIT_OF[status]
         return RunResult(exit_code, state, why, sealed.folder, verdict, sealed.manifest_sha256)
-
-    def _report(self, context: RunContext) -> None:
-        from runbook_lib.artifact.report import report_html
-
-        notebook = json.loads((self._folder / NOTEBOOK).read_bytes())
-        page = report_html(self._folder, notebook, asdict(context), self._prepared.redactor)
-        write_atomic(self._folder / REPORT, page)
 
     def _environment(self) -> dict[str, str]:
         """What the kernel is told beside what this process was told: its run, its home, its target."""
@@ -277,13 +270,6 @@ class _Run:
             "parameters": dict(context.parameters),
             "template_sha256": context.template_sha256,
         }
-
-
-def seal_run(folder: Path, context: RunContext) -> Sealed:
-    """Seal a run's folder; the manifest says who, when, which target, and what made the verdict."""
-    said = asdict(context)
-    keys = ("run", "procedure", "incident", "target", "who", "git", "versions", "library_sha256", "template_sha256")
-    return seal(folder, {**{key: said[key] for key in keys}, "started_at": context.now})
 
 
 def _refuse_early(home: Home, template: Template, context: RunContext, values: Mapping[str, Json]) -> None:

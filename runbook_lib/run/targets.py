@@ -98,7 +98,7 @@ def _has_live_settings(home: Home, environ: Mapping[str, str]) -> bool:
 
 
 def _sandbox_file(environ: Mapping[str, str]) -> Path | None:
-    """The settings file of the sandbox that is meant: RUNBOOK_SANDBOX names it or its file, else the only one that is up."""
+    """The settings file of the sandbox that is meant: RUNBOOK_SANDBOX names it or its file; else `default`, else the only one."""
     from runbook_lib.sandbox.home import homes
 
     named = environ.get("RUNBOOK_SANDBOX", "")
@@ -107,6 +107,8 @@ def _sandbox_file(environ: Mapping[str, str]) -> Path | None:
     up = {each.name: each.env_file for each in homes() if each.is_alive() and each.state_file.exists()}
     if named:
         return up.get(named)
+    if "default" in up:
+        return up["default"]
     if len(up) > 1:
         raise UsageError(
             "Which sandbox is meant?",
