@@ -1,0 +1,71 @@
+"""`doctor`: what of a target can be seen from here, and what is missing."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from runbook_lib.run.doctor import Check, Report
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    procedure: Annotated[
+        list[str] | None, typer.Argument(help="Only what these need; by default every procedure.")
+    ] = None,
+    target: Annotated[str | None, typer.Option("--target", help="sandbox, live, or NAME with a .env.NAME.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is configured, reachable and permitted. Exit 0 all that is needed is usable, 1 something is missing or refused."""
+    from runbook_lib.cli import printing
+    from runbook_lib.run.doctor import examine
+    from runbook_lib.run.home import Home
+    from runbook_lib.run.notebooks import find_template, templates
+    from runbook_lib.run.targets import resolve_target
+
+    home = Home.find()
+    chosen = [find_template(home, each) for each in procedure] if procedure else templates(home)
+    report = examine(resolve_target(home, target), chosen)
+    if as_json:
+        printing.as_json(report.as_dict())
+    else:
+        _print(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _print(report: "Report") -> None:
+    from runbook_lib.cli import printing
+
+    printing.result(f"target {report.target.upper()}")
+    headings = ["source", "configured", "reachable", "permitted", "why", "what would help"]
+    printing.table(headings, [_row(check) for check in report.checks])
+    for check in report.checks:
+        for need in check.needs if not check.usable else ():
+            printing.result(f"{check.source}: {need}")
+    for key in report.keys:
+        said = "EXPIRED" if key["expired"] else "expires"
+        printing.result(f"{key['setting']} {said} {key['expires_at']}")
+    for stem, services in report.missing.items():
+        printing.result(f"{stem} lacks {', '.join(services)}")
+    for warning in report.warnings:
+        printing.note(f"runbook: {warning}")
+
+
+def _row(check: "Check") -> list[str]:
+    def mark(value: bool | None) -> str:
+        return "?" if value is None else "yes" if value else "NO"
+
+    return [
+        check.source,
+        mark(check.configured),
+        mark(check.reachable),
+        mark(check.permitted),
+        check.why[:120],
+        "" if check.usable else check.what_would_help[:160],
+    ]
