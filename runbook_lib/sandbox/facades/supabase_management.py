@@ -20,7 +20,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runbook_lib.sandbox.facades import supabase_keys
-from runbook_lib.sandbox.facades.supabase_lints import finding, lints_of
+from runbook_lib.sandbox.facades.supabase_lints import Lint, finding
+from runbook_lib.sandbox.facades.supabase_lints_performance import PERFORMANCE
+from runbook_lib.sandbox.facades.supabase_lints_security import SECURITY
 from runbook_lib.sandbox.facades.supabase_log_query import LogQueryRefused, run_log_query
 from runbook_lib.sandbox.facades.supabase_management_query import QueryFailed, run_query
 from runbook_lib.sandbox.facades.supabase_state import SigningKey, SupabaseState, stable_uuid
@@ -296,15 +298,15 @@ class ManagementService:
 
     async def security_advisor(self, _: Request) -> Response:
         """The security lints."""
-        return await self._advise("SECURITY")
+        return await self._advise(SECURITY)
 
     async def performance_advisor(self, _: Request) -> Response:
         """The performance lints."""
-        return await self._advise("PERFORMANCE")
+        return await self._advise(PERFORMANCE)
 
-    async def _advise(self, category: str) -> Response:
+    async def _advise(self, lints: tuple[Lint, ...]) -> Response:
         found = []
-        for lint in lints_of(category):
+        for lint in lints:
             found += [finding(lint, row) for row in await self._ask(lint.sql, read_only=False)]
         return JSONResponse({"lints": found})
 
