@@ -70,15 +70,18 @@ class Redactor:
         self._needles = sorted(spellings, key=len, reverse=True)
 
     def text(self, text: str) -> str:
-        """The text without secrets. Applying it twice changes nothing more."""
+        """The text without secrets and e-mail addresses. Applying it twice changes nothing more."""
+        text = self.secrets_only(text)
+        return _EMAIL.sub(self._pseudonym, text) if "@" in text else text
+
+    def secrets_only(self, text: str) -> str:
+        """The text without secrets; e-mail addresses stay, for a parameter may be one."""
         for needle in self._needles:
             if needle in text:
                 text = text.replace(needle, MASK)
         for anchor, pattern, replacement in _ANCHORED:
             if anchor in text:
                 text = pattern.sub(replacement, text)
-        if "@" in text:
-            text = _EMAIL.sub(self._pseudonym, text)
         return text
 
     def data(self, encoded: bytes) -> bytes:

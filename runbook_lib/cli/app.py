@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 import typer
 
-from runbook_lib.cli import artifact_commands, doctor_commands, look_commands, run_commands, sandbox_commands
+from runbook_lib.cli import (
+    artifact_commands,
+    doctor_commands,
+    lab_commands,
+    look_commands,
+    run_commands,
+    sandbox_commands,
+)
 from runbook_lib.cli.printing import broke, complain, tell_leftovers
 from runbook_lib.errors import RunbookError
 
@@ -19,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (look_commands, run_commands, artifact_commands, doctor_commands, sandbox_commands):
+for module in (look_commands, run_commands, lab_commands, artifact_commands, doctor_commands, sandbox_commands):
     module.mount(app)
 
 

@@ -44,6 +44,14 @@ def broke(error: Exception) -> None:
     note("runbook: this is a bug of the runbook itself; nothing it says about the system can be trusted")
 
 
+def address(url: str, notebook: str, *, as_json: bool) -> None:
+    """Print where a server listens, at once, also into a pipe."""
+    text = (
+        json.dumps({"url": url, "notebook": notebook}) if as_json else f"{notebook}\n{url}\n\nCtrl-C ends the server."
+    )
+    print(text, flush=True)  # noqa: T201
+
+
 def console() -> "Console":
     """A rich console on standard error, for progress."""
     from rich.console import Console

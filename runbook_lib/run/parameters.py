@@ -22,7 +22,7 @@ from pydantic_core import to_jsonable_python
 
 from runbook_lib.errors import NotebookError, UsageError
 from runbook_lib.model import Json
-from runbook_lib.redact import MASK, Redactor
+from runbook_lib.redact import Redactor
 from runbook_lib.run.notebooks import Template, source, tags
 from runbook_lib.secret_ref import SecretRef, is_reference
 
@@ -219,7 +219,7 @@ def _checked_reference(parameter: Parameter, value: Any) -> str | None:
 def _refuse_secret(name: str, value: Any, redactor: Redactor) -> None:
     """A clear secret in a parameter would be in every copy of the notebook; an e-mail address is none."""
     text = value if isinstance(value, str) else str(value)
-    if redactor.text(text).count(MASK) > text.count(MASK):
+    if redactor.secrets_only(text) != text:
         raise UsageError(
             f"The value of {name} holds a secret",
             came_back="it is not shown; parameters are written into the notebook and its artifact",
