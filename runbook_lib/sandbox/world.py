@@ -1,4 +1,4 @@
-"""What the sandbox's façades share: secrets, ids, deployments, variables, requests and log lines of one NexusCore.
+"""What the sandbox's façades share: secrets, ids, deployments, variables, requests, logs of one NexusCore.
 
 A World lives in the supervisor's memory and is touched by its one event loop only. Façades read it and answer
 in their vendor's wire format; edges and parts feed it with what really happened.
@@ -132,7 +132,7 @@ class LogLine:
 
 @dataclass
 class World:
-    """One sandbox's shared state: `endpoints` maps parts to base URLs, `database` is the superuser DSN or None.
+    """One sandbox's shared state: `endpoints` maps parts to base URLs, `database` is the superuser's DSN.
 
     `providers` holds how openai, anthropic and together behave; `state(Kind)` is a façade's own memory.
     """
@@ -161,9 +161,7 @@ class World:
     def current_deployment(self, platform: str, part: str) -> Deployment | None:
         """The newest deployment of a part that serves, or None."""
         serving = {"READY", "SUCCESS", "started", "complete"}
-        found = [
-            d for d in self.deployments if (d.platform, d.part) == (platform, part) and d.state in serving
-        ]
+        found = [d for d in self.deployments if (d.platform, d.part) == (platform, part) and d.state in serving]
         return max(found, key=lambda d: d.created_at, default=None)
 
 
