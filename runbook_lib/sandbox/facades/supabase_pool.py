@@ -102,7 +102,9 @@ async def connect_postgrest(world: World) -> AsyncConnection:
     password = authenticator_password(world)
     if state.prepared_database != world.database:
         async with await _as_superuser(world, "sandbox") as superuser:
-            await superuser.execute("set default_transaction_read_only = off")  # a read-only project has its password too
+            await superuser.execute(
+                "set default_transaction_read_only = off"
+            )  # a read-only project has its password too
             await superuser.execute(f"alter role authenticator password '{password}'".encode())
         state.prepared_database = world.database
     conninfo = make_conninfo(world.database or "", user="authenticator", password=password)

@@ -5,23 +5,14 @@ Source: PostgREST docs/references/api/tables_views and resource_embedding (read 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
-T = TypeVar("T")
+from runbook_lib.sandbox.facades.supabase_rest_scanner import Scanner, listed, whole
 
 SIMPLE = ("neq", "cs", "cd", "ov", "sl", "sr", "nxr", "nxl", "adj")
 QUANTIFIED = ("eq", "gte", "gt", "lte", "lt", "like", "ilike", "match", "imatch")
 SEARCH = ("fts", "plfts", "phfts", "wfts")
 AGGREGATES = ("sum", "avg", "count", "max", "min")
 TRILEAN = ("not_null", "null", "true", "false", "unknown")
-
-
-class GrammarError(Exception):
-    """The text does not follow the grammar; the message says what came and what was expected, `column` where (from 1)."""
-
-    def __init__(self, message: str, column: int) -> None:
-        super().__init__(message)
-        self.column = column
 
 
 @dataclass(frozen=True)
@@ -96,107 +87,6 @@ class OrderTerm:
     nulls: str | None
 
 
-class Scanner:
-    """Walks over a text from left to right."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-
-    @property
-    def done(self) -> bool:
-        """Whether the end is reached."""
-        return self.at >= len(self.text)
-
-    def peek(self, token: str) -> bool:
-        """Whether this token comes next."""
-        return self.text.startswith(token, self.at)
-
-    def take(self, token: str) -> bool:
-        """Step over this token when it comes next."""
-        if self.peek(token):
-            self.at += len(token)
-            return True
-        return False
-
-    def need(self, token: str) -> None:
-        """Step over this token; it must come next."""
-        if not self.take(token):
-            raise self.unexpected(f'"{token}"')
-
-    def spaces(self) -> None:
-        """Step over blanks."""
-        while self.at < len(self.text) and self.text[self.at] in " \t":
-            self.at += 1
-
-    def unexpected(self, expecting: str) -> GrammarError:
-        """An error at this place."""
-        came = "end of input" if self.done else f'"{self.text[self.at]}"'
-        return GrammarError(f"unexpected {came} expecting {expecting}", self.at + 1)
-
-    def quoted(self) -> str:
-        """A text in double quotes, backslash escaping; the opening quote comes next."""
-        self.need('"')
-        out: list[str] = []
-        while not self.done:
-            char = self.text[self.at]
-            self.at += 1
-            if char == '"':
-                return "".join(out)
-            if char == "\\" and not self.done:
-                char = self.text[self.at]
-                self.at += 1
-            out.append(char)
-        raise self.unexpected('"\\""')
-
-    def name(self) -> str:
-        """A field name: quoted, or letters, digits, `_`, `$`, spaces within, and dashes that begin no arrow."""
-        if self.peek('"'):
-            return self.quoted()
-        if self.take("*"):
-            return "*"
-        start = self.at
-        while not self.done:
-            char = self.text[self.at]
-            if not (char.isalnum() or char in "_$ " or (char == "-" and not self.peek("->"))):
-                break
-            self.at += 1
-        found = self.text[start : self.at].strip(" ")
-        if not found:
-            raise self.unexpected("field name (* or [a..z0..9_$])")
-        return found
-
-    def until(self, stops: str) -> str:
-        """Everything up to one of these characters (or the end)."""
-        start = self.at
-        while not self.done and self.text[self.at] not in stops:
-            self.at += 1
-        return self.text[start : self.at]
-
-
-def whole(text: str, rule: Callable[[Scanner], T]) -> T:
-    """Apply a rule to the whole text.
-
-    Raises:
-        GrammarError: the rule failed, or left something over.
-    """
-    scanner = Scanner(text)
-    value = rule(scanner)
-    if not scanner.done:
-        raise scanner.unexpected("end of input")
-    return value
-
-
-def _listed(scanner: Scanner, rule: Callable[[Scanner], T]) -> list[T]:
-    items = [rule(scanner)]
-    while True:
-        scanner.spaces()
-        if not scanner.take(","):
-            return items
-        scanner.spaces()
-        items.append(rule(scanner))
-
-
 def field(scanner: Scanner) -> Field:
     """A name with its JSON path."""
     return Field(scanner.name(), _json_path(scanner))
@@ -228,7 +118,7 @@ def _json_key(scanner: Scanner) -> str:
 
 def select(text: str) -> tuple[SelectItem, ...]:
     """The whole `select` parameter."""
-    return whole(text, lambda s: tuple(_listed(s, _select_item)))
+    return whole(text, lambda s: tuple(listed(s, _select_item)))
 
 
 def _select_item(scanner: Scanner) -> SelectItem:
@@ -274,19 +164,19 @@ def _embed(scanner: Scanner, alias: str | None, target: str, *, spread: bool = F
             hint = word
     scanner.need("(")
     scanner.spaces()
-    items = () if scanner.peek(")") else tuple(_listed(scanner, _select_item))
+    items = () if scanner.peek(")") else tuple(listed(scanner, _select_item))
     scanner.need(")")
     return SelectEmbed(target, items, alias, hint, inner, spread)
 
 
 def columns(text: str) -> list[str]:
     """`columns` and `on_conflict`: a list of names."""
-    return whole(text, lambda s: _listed(s, lambda inner: inner.name()))
+    return whole(text, lambda s: listed(s, lambda inner: inner.name()))
 
 
 def order(text: str) -> list[OrderTerm]:
     """The whole `order` parameter."""
-    return whole(text, lambda s: _listed(s, _order_term))
+    return whole(text, lambda s: listed(s, _order_term))
 
 
 def _order_term(scanner: Scanner) -> OrderTerm:
@@ -325,7 +215,7 @@ def logic(operator: str, negated: bool, text: str) -> Logic:
 
 def _conditions(scanner: Scanner) -> tuple[Condition, ...]:
     scanner.need("(")
-    found = tuple(_listed(scanner, _condition))
+    found = tuple(listed(scanner, _condition))
     if not scanner.take(")"):
         raise scanner.unexpected('"," or ")"')
     return found
@@ -404,13 +294,13 @@ def _list_value(scanner: Scanner) -> tuple[str, ...]:
     scanner.need("(")
     if scanner.take(")"):
         return ()
-    items = _listed(scanner, lambda s: s.quoted() if s.peek('"') else s.until(",)"))
+    items = listed(scanner, lambda s: s.quoted() if s.peek('"') else s.until(",)"))
     scanner.need(")")
     return tuple(items)
 
 
 def _array_value(scanner: Scanner) -> tuple[str, ...]:
     scanner.need("{")
-    items = _listed(scanner, lambda s: s.quoted() if s.peek('"') else s.until(",}"))
+    items = listed(scanner, lambda s: s.quoted() if s.peek('"') else s.until(",}"))
     scanner.need("}")
     return tuple(items)

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from runbook_lib.sandbox.facades import supabase_rest_grammar as grammar
 from runbook_lib.sandbox.facades.supabase_rest_errors import RestError, parse_failed
+from runbook_lib.sandbox.facades.supabase_rest_scanner import GrammarError, Scanner, whole
 
 Path = tuple[str, ...]
 T = TypeVar("T")
@@ -72,7 +73,7 @@ def _sort_in(parameters: Parameters, key: str, value: str, with_arguments: bool)
 
 
 def _tree_path(text: str) -> tuple[Path, grammar.Field]:
-    def rule(scanner: grammar.Scanner) -> tuple[Path, grammar.Field]:
+    def rule(scanner: Scanner) -> tuple[Path, grammar.Field]:
         names: list[str] = []
         while True:
             target = grammar.field(scanner)
@@ -80,7 +81,7 @@ def _tree_path(text: str) -> tuple[Path, grammar.Field]:
                 return tuple(names), target
             names.append(target.name)
 
-    return grammar.whole(text, rule)
+    return whole(text, rule)
 
 
 def _looks_like_filter(key: str, value: str) -> bool:
@@ -92,7 +93,7 @@ def _looks_like_filter(key: str, value: str) -> bool:
 def _parsed(what: str, text: str, rule: Callable[[str], T]) -> T:
     try:
         return rule(text)
-    except grammar.GrammarError as error:
+    except GrammarError as error:
         raise parse_failed(what, text, str(error), error.column) from error
 
 
