@@ -258,10 +258,6 @@ def _give_up(where: Home, process: "subprocess.Popen[bytes] | None") -> None:
             except subprocess.TimeoutExpired:
                 process.kill()
         process.wait()
-    rows = [row for row in where.processes() if row[0] != os.getpid()]
-    for pid, start, what in rows:
-        children.end(pid, start, signal.SIGQUIT if what == "postgres" else signal.SIGKILL)
-    where.record([])
     where.clear()
 
 

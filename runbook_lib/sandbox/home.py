@@ -74,7 +74,7 @@ class Home:
 
     def clear(self) -> None:
         """End what is left of this sandbox's processes and remove its folder. Nothing else is touched."""
-        left = self.processes()
+        left = [row for row in self.processes() if row[0] != os.getpid()]
         for pid, start, what in left:
             children.end(pid, start, signal.SIGQUIT if what == "postgres" else signal.SIGKILL)
         deadline = time.monotonic() + 5
