@@ -63,13 +63,6 @@ class ReadQuery:
             if not isinstance(item, grammar.SelectEmbed):
                 continue
             relationship = find(self._snapshot.relationships, node.name, item.target, item.hint)
-            if item.spread and not relationship.to_one:
-                raise RestError(
-                    400,
-                    "PGRST119",
-                    f"A spread operation on '{item.target}' is not possible",
-                    f"'{node.name[1]}' and '{item.target}' do not form a many-to-one or one-to-one relationship",
-                )
             self._aliases += 1
             alias = f"{relationship.foreign[1]}_{self._aliases}"
             child = Node(
@@ -187,9 +180,20 @@ class ReadQuery:
         kind = "inner" if child.asked.inner else "left"
         if relationship.to_one:
             return f" {kind} join lateral ({inner}) as {alias} on true"
+        if child.asked.spread:
+            return f" {kind} join lateral ({self._gathered(child, inner)}) as {alias} on true"
         many = f"select json_agg({alias})::jsonb as {alias} from ({inner}) as {alias}"
         condition = f"{alias}.{alias} is not null" if child.asked.inner else "true"
         return f" {kind} join lateral ({many}) as {alias} on {condition}"
+
+    def _gathered(self, child: Embedded, inner: str) -> str:
+        """A to-many resource spread into its parent: each of its columns as one array."""
+        alias, keys = ident(child.alias), list[str]()
+        for item in child.asked.items:
+            keys += list(child.node.table.columns) if _is_star(item) and child.node.table else [_key(item)]
+        columns = ", ".join(f"coalesce(json_agg({alias}.{ident(k)}), '[]')::jsonb as {ident(k)}" for k in keys)
+        having = " having count(*) > 0" if child.asked.inner else ""
+        return f"select {columns} from ({inner}) as {alias}{having}"
 
     def _parent_of(self, child: Embedded) -> Node:
         path = child.node.path[:-1]
