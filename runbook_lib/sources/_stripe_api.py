@@ -1,0 +1,110 @@
+"""The `stripe` package over the look's own HTTP: its deadline, its statuses, no retries and no telemetry of the package's.
+
+The package takes no httpx client, but an object with a `request` method. The last reply is kept and read by ourselves, for the
+package's exceptions lose what was answered. Every request carries the version that NexusCore pins.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from runbook_lib.errors import LookError
+from runbook_lib.http import Http, Reply
+from runbook_lib.model import Json, Status
+from runbook_lib.observe import Door
+from runbook_lib.sources._asking import need, rows_in
+
+if TYPE_CHECKING:
+    import stripe
+
+T = TypeVar("T")
+
+_SENT_HEADERS = ("authorization", "stripe-version", "content-type", "idempotency-key")
+
+
+class StripeApi:
+    """One look's way to Stripe."""
+
+    def __init__(self, door: Door) -> None:
+        key = need(door, "stripe_key")
+        import stripe  # here: it takes most of a second to import
+
+        stripe.enable_telemetry = False  # it would read this machine's name and leave an id in its home
+        self.version = door.settings.stripe_api_version
+        self.is_live = "_live_" in key
+        self._last: list[Reply] = []
+        self._error = stripe.StripeError
+        self.client = stripe.StripeClient(
+            key,
+            stripe_version=self.version,
+            base_addresses={"api": need(door, "stripe_api_url")},
+            max_network_retries=0,
+            http_client=_make_client(door.http, self._last),
+        )
+
+    def read(self, ask: Callable[["stripe.StripeClient"], Any], permission: str, parse: Callable[[Json], T]) -> T:
+        """What `parse` makes of the JSON that Stripe answered.
+
+        Args:
+            ask: one call of the package.
+            permission: what a restricted key needs for it, in the words of Stripe's dashboard.
+
+        Raises LookError: denied with the permission, not_found, rate_limited, malformed.
+        """
+        self._last.clear()
+        help_text = f"the key of RUNBOOK_STRIPE_KEY needs: {permission}"
+        try:
+            ask(self.client)
+        except LookError:
+            raise
+        except (self._error, ValueError, TypeError, KeyError, AttributeError) as error:
+            if not self._last:
+                raise LookError(Status.malformed, f"Stripe's package refused to ask: {error}"[:300]) from error
+            self._last[-1].raise_for_status(help_text)
+            raise self._last[-1].malformed(f"unexpected answer: {type(error).__name__}") from error
+        return self._last[-1].raise_for_status(help_text).parsed(parse)
+
+    def pages(
+        self, ask: Callable[[Any, dict[str, Any]], Any], permission: str, most: int
+    ) -> tuple[list[dict[str, Json]], bool]:
+        """The rows of all pages of a list, newest first, up to `most`, and whether there are more."""
+        rows: list[dict[str, Json]] = []
+        after: dict[str, Any] = {}
+        while True:
+            page, more = self.read(partial(_ask_page, ask, {"limit": 100, **after}), permission, _page)
+            rows += page
+            if not more or not page or len(rows) >= most:
+                return rows[:most], bool(more or len(rows) > most)
+            after = {"starting_after": str(page[-1]["id"])}
+
+
+def _ask_page(ask: Callable[..., Any], paging: dict[str, Any], client: "stripe.StripeClient") -> Any:
+    return ask(client, paging)
+
+
+def _page(document: Json) -> tuple[list[dict[str, Json]], bool]:
+    rows = rows_in(document, "data")
+    if any(not isinstance(row.get("id"), str) for row in rows):
+        raise KeyError("id")
+    return rows, bool(document["has_more"])
+
+
+def _make_client(http: Http, last: list[Reply]) -> Any:
+    """A client in the package's own shape that sends through the look's HTTP and keeps each reply."""
+    import stripe
+
+    class OurClient(stripe.HTTPClient):
+        name = "nexuscore-runbook"
+
+        def request(self, method: str, url: str, headers: Any, post_data: Any = None, **_: Any) -> tuple[str, int, Any]:
+            """Send one request; a read is retried as every read is."""
+            sent = {name: value for name, value in (headers or {}).items() if name.lower() in _SENT_HEADERS}
+            send = http.read if method.upper() == "GET" else http.send
+            reply = send(method.upper(), url, headers=sent, content=post_data)
+            last.append(reply)
+            return reply.text, reply.status_code, reply.headers
+
+        def close(self) -> None:
+            """Nothing to close: the connections belong to the process."""
+
+    return OurClient()

@@ -1,0 +1,234 @@
+"""Stripe: a customer, its subscription, recent events; read through the `stripe` package with the version NexusCore pins."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from runbook_lib.clock import Window, to_iso
+from runbook_lib.errors import LookError
+from runbook_lib.model import Answer, Json, Status
+from runbook_lib.observe import Door, Look
+from runbook_lib.sources._asking import many, nothing, rows_in, span_of, text_of
+from runbook_lib.sources._stripe_api import StripeApi
+
+_CURRENT_FIRST = ("active", "trialing", "past_due", "unpaid", "paused", "incomplete", "canceled", "incomplete_expired")
+_EVENTS_KEPT_H = 30 * 24.0
+_MOST_EVENTS = 500
+
+
+def subscription(customer_id: str) -> Look:
+    """A customer's subscription; of several the one that counts (active before past_due before canceled, then the newest).
+
+    {"id", "status", "customer", "period_start", "period_end" (of the subscription or, in newer versions, of its first item),
+    "cancel_at_period_end", "canceled_at", "ended_at", "created_at", "paused", "livemode", "latest_invoice", "items": [{"id",
+    "price", "lookup_key", "nickname", "product", "usage_type", "meter", "quantity"}], "others": how many more}. Without
+    any: empty; a customer that Stripe does not know: not_found.
+    """
+
+    def fetch(door: Door) -> Answer:
+        if not customer_id.strip():
+            return Answer(Status.not_found, None, "the customer id is empty")
+        api = StripeApi(door)
+
+        def ask(client: Any, paging: dict[str, Any]) -> Any:
+            return client.v1.subscriptions.list({"customer": customer_id, "status": "all", **paging})
+
+        rows, _ = _absent_means_not_found(lambda: api.pages(ask, "Subscriptions: read", 100), "customer")
+        found = [_shaped(_subscription, row) for row in rows]
+        if not found:
+            return Answer(Status.empty, None, "the customer has no subscription")
+        found.sort(key=lambda row: row["created_at"] or "", reverse=True)
+        found.sort(key=lambda row: _CURRENT_FIRST.index(row["status"]) if row["status"] in _CURRENT_FIRST else 99)
+        return Answer(Status.ok, {**found[0], "others": len(found) - 1})
+
+    return Look("stripe", "subscription", {"customer_id": customer_id}, fetch)
+
+
+def customer(customer_id: str) -> Look:
+    """A customer: {"id", "email", "name", "livemode", "delinquent", "currency", "balance", "created_at", "metadata"}.
+
+    One that was deleted, or that Stripe does not know: not_found.
+    """
+
+    def fetch(door: Door) -> Answer:
+        if not customer_id.strip():
+            return Answer(Status.not_found, None, "the customer id is empty")
+        found = StripeApi(door).read(
+            lambda client: client.v1.customers.retrieve(customer_id), "Customers: read", _customer
+        )
+        if found.pop("deleted"):
+            return Answer(Status.not_found, None, "the customer was deleted")
+        return Answer(Status.ok, found)
+
+    return Look("stripe", "customer", {"customer_id": customer_id}, fetch)
+
+
+def events(window: Window, types: tuple[str, ...] = (), *, undelivered: bool = False) -> Look:
+    """Stripe's events of a window, newest first: {"id", "at", "type", "object", "customer", "api_version", "livemode",
+    "pending_webhooks", "request"}. Stripe keeps them 30 days.
+
+    Args:
+        types: only these, for example `invoice.paid`; empty: all.
+        undelivered: only those that some endpoint has not answered with a 2xx yet.
+    """
+
+    def fetch(door: Door) -> Answer:
+        api = StripeApi(door)
+        asked: dict[str, Any] = {
+            "created": {"gte": int(window.since.timestamp()), "lte": int(window.until.timestamp())}
+        }
+        asked |= {"types": list(types)} if types else {}
+        asked |= {"delivery_success": False} if undelivered else {}
+
+        def ask(client: Any, paging: dict[str, Any]) -> Any:
+            return client.v1.events.list({**asked, **paging})
+
+        rows, more = api.pages(ask, "Events: read", _MOST_EVENTS)
+        return many(
+            [_shaped(_event, row) for row in rows],
+            more,
+            "events",
+            lambda: nothing(door, "event", delay_s=0, retention_h=_EVENTS_KEPT_H, window=window),
+        )
+
+    arguments = {**span_of(window), "types": list(types), "undelivered": undelivered}
+    return Look("stripe", "events", arguments, fetch, deadline_s=20)
+
+
+def health() -> Look:
+    """What the key may read: {"livemode", "api_version", "may_read": {"customers", "subscriptions", "events"}}.
+
+    denied where one of them is refused, with what is missing; the value is there all the same.
+    """
+
+    def fetch(door: Door) -> Answer:
+        api = StripeApi(door)
+        may: dict[str, bool] = {}
+        refused: LookError | None = None
+        for name, ask in _READS.items():
+            try:
+                api.read(ask, f"{name.capitalize()}: read", lambda document: rows_in(document, "data"))
+                may[name] = True
+            except LookError as error:
+                if error.status != Status.denied:
+                    raise
+                may[name], refused = False, error
+        value = {"livemode": api.is_live, "api_version": api.version, "may_read": may}
+        if refused is None:
+            return Answer(Status.ok, value)
+        missing = ", ".join(f"{name.capitalize()}: read" for name, allowed in may.items() if not allowed)
+        return Answer(Status.denied, value, refused.tried, f"the key of RUNBOOK_STRIPE_KEY needs: {missing}")
+
+    return Look("stripe", "health", {}, fetch)
+
+
+_READS: dict[str, Any] = {
+    "customers": lambda client: client.v1.customers.list({"limit": 1}),
+    "subscriptions": lambda client: client.v1.subscriptions.list({"limit": 1}),
+    "events": lambda client: client.v1.events.list({"limit": 1}),
+}
+
+
+def _absent_means_not_found(ask: Any, what: str) -> Any:
+    """Run `ask`; Stripe's 400 for an id it does not know (`resource_missing`) becomes not_found."""
+    try:
+        return ask()
+    except LookError as error:
+        if error.status == Status.malformed and "No such " in error.tried:
+            raise LookError(
+                Status.not_found, f"Stripe knows no such {what}: {error.tried}", where=error.where
+            ) from error
+        raise
+
+
+def _shaped(read: Any, row: dict[str, Json]) -> dict[str, Any]:
+    """A row in our shape. Raises LookError(malformed) for one that lacks what it needs."""
+    try:
+        found: dict[str, Any] = read(row)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        why = f"unexpected shape of {row.get('object', 'a row')} {row.get('id', '')}: {type(error).__name__} {error}"
+        raise LookError(Status.malformed, why[:300]) from error
+    return found
+
+
+def _subscription(row: dict[str, Json]) -> dict[str, Json]:
+    items = rows_in(row["items"], "data")
+    first: dict[str, Json] = items[0] if items else {}
+    invoice = row.get("latest_invoice")
+    return {
+        "id": str(row["id"]),
+        "status": str(row["status"]),
+        "customer": _id_of(row["customer"]),
+        "period_start": _at(row.get("current_period_start") or first.get("current_period_start")),
+        "period_end": _at(row.get("current_period_end") or first.get("current_period_end")),
+        "cancel_at_period_end": bool(row.get("cancel_at_period_end")),
+        "canceled_at": _at(row.get("canceled_at")),
+        "ended_at": _at(row.get("ended_at")),
+        "created_at": _at(row["created"]),
+        "paused": row.get("pause_collection") is not None,
+        "livemode": bool(row.get("livemode")),
+        "latest_invoice": _id_of(invoice) if invoice else None,
+        "items": [_item(item) for item in items],
+    }
+
+
+def _item(item: dict[str, Json]) -> dict[str, Json]:
+    price = item["price"]
+    recurring = price.get("recurring") or {}
+    return {
+        "id": str(item["id"]),
+        "price": str(price["id"]),
+        "lookup_key": text_of(price, "lookup_key"),
+        "nickname": text_of(price, "nickname"),
+        "product": _id_of(price["product"]) if price.get("product") else None,
+        "usage_type": text_of(recurring, "usage_type"),
+        "meter": text_of(recurring, "meter"),
+        "quantity": item.get("quantity"),
+    }
+
+
+def _customer(row: dict[str, Json]) -> dict[str, Json]:
+    if row.get("deleted"):
+        return {"deleted": True}
+    return {
+        "deleted": False,
+        "id": str(row["id"]),
+        "email": text_of(row, "email"),
+        "name": text_of(row, "name"),
+        "livemode": bool(row.get("livemode")),
+        "delinquent": row.get("delinquent"),
+        "currency": text_of(row, "currency"),
+        "balance": row.get("balance"),
+        "created_at": _at(row["created"]),
+        "metadata": dict(row.get("metadata") or {}),
+    }
+
+
+def _event(row: dict[str, Json]) -> dict[str, Json]:
+    held = row["data"]["object"]
+    about = held.get("customer") or (held.get("id") if held.get("object") == "customer" else None)
+    request = row.get("request")
+    return {
+        "id": str(row["id"]),
+        "at": _at(row["created"]),
+        "type": str(row["type"]),
+        "object": text_of(held, "id"),
+        "customer": _id_of(about) if about else None,
+        "api_version": text_of(row, "api_version"),
+        "livemode": bool(row.get("livemode")),
+        "pending_webhooks": row.get("pending_webhooks"),
+        "request": text_of(request, "id") if isinstance(request, dict) else request,
+    }
+
+
+def _id_of(reference: Json) -> str:
+    """The id of an object that may be expanded."""
+    return str(reference["id"]) if isinstance(reference, dict) else str(reference)
+
+
+def _at(epoch_s: Json) -> str | None:
+    """ISO 8601 of epoch seconds; None for None. Raises TypeError, ValueError or OverflowError for what is no moment."""
+    if epoch_s is None:
+        return None
+    if isinstance(epoch_s, bool) or not isinstance(epoch_s, int | float):
+        raise TypeError(f"not a time: {epoch_s!r:.40}")
+    return to_iso(datetime.fromtimestamp(epoch_s, UTC))
