@@ -21,15 +21,15 @@ from runbook_lib.model import (
 
 
 def unseen(observations: Iterable[Observation], *, ignore: Iterable[Status] = ()) -> list[Unseen]:
-    """What could not be seen: one entry for each source and call whose last look proves nothing, in order of first mention.
+    """What could not be seen: one entry for each source, call and part whose last look proves nothing, in order of first mention.
 
     Args:
         observations: in the order in which they were made.
         ignore: statuses that are no gap here, such as not_configured for a source the system does not have.
     """
-    last: dict[tuple[str, str], Observation] = {}
+    last: dict[tuple[str, str, str], Observation] = {}
     for observation in observations:
-        last[(observation.source, observation.call)] = observation
+        last[(observation.source, observation.call, str(observation.arguments.get("part", "")))] = observation
     skipped = set(ignore)
     return [
         Unseen(each.source, each.call, str(each.status), each.why, each.help or _HELP.get(each.status, "look again"))

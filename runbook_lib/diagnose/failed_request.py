@@ -31,6 +31,7 @@ from runbook_lib.diagnose.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, S
 from runbook_lib.diagnose.spans import build_trace
 from runbook_lib.model import Change, Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
 
+_PLATFORMS = ("vercel", "railway", "fly")
 SLOW_FACTOR = 3.0  # slower than three times the healthy p95 …
 SLOW_MARGIN_MS = 500.0  # … and by at least half a second more, so that fast routes do not cry wolf
 
@@ -389,22 +390,24 @@ def _unproven(looks: Iterable[Observation]) -> list[Observation]:
 
 
 def not_seen(looks: Sequence[Observation]) -> list[Unseen]:
-    """What could not be seen. A backend that this system does not have is no gap where its alternative is there."""
+    """What could not be seen. What this system does not have is no gap: a trace backend beside the other one, a platform
+    that a part does not run on while another platform tells of the part."""
     has_traces = any(look.source in ("tempo", "jaeger") and look.status != Status.not_configured for look in looks)
-    alternatives = {
-        "tempo": has_traces,
-        "jaeger": has_traces,
-        "railway": _hosts(looks, "fly"),
-        "fly": _hosts(looks, "railway"),
-    }
-    return unseen(
-        look for look in looks if not (look.status == Status.not_configured and alternatives.get(look.source, False))
-    )
+    hosted = {_part(look) for look in looks if look.source in _PLATFORMS and look.status != Status.not_configured}
+
+    def is_elsewhere(look: Observation) -> bool:
+        if look.status != Status.not_configured:
+            return False
+        return (look.source in ("tempo", "jaeger") and has_traces) or (
+            look.source in _PLATFORMS and _part(look) in hosted
+        )
+
+    return unseen(look for look in looks if not is_elsewhere(look))
 
 
-def _hosts(looks: Sequence[Observation], platform: str) -> bool:
-    """Whether this platform is configured, and so hosts what the other one then does not."""
-    return any(look.source == platform and look.status != Status.not_configured for look in looks)
+def _part(look: Observation) -> str:
+    """The part a platform was asked about; Fly.io hosts the gateway alone."""
+    return str(look.arguments.get("part") or ("gateway" if look.source == "fly" else ""))
 
 
 def _situation(reading: Reading) -> Situation:

@@ -265,7 +265,6 @@ class FailedRequest(Procedure):
         return [
             vercel.request_log("web", self._window, request_id=self.request_id, pasted=self.pasted),
             vercel.request_log("api", self._window, request_id=self.request_id),
-            railway.http_log("gateway", self._window, request_id=self.request_id),
             tempo.find_request(self.request_id, self._window, at=self.at),
             jaeger.find_request(self.request_id, self._window, at=self.at),
         ]

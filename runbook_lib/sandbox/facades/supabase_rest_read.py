@@ -52,7 +52,6 @@ class ReadQuery:
         self._snapshot = snapshot
         self._parameters = parameters
         self._values = values
-        self._aliases = 0
         source = root_source or ident(*name)
         self.root = Node(name, snapshot.tables.get(name), source, source, ())
         self._embed(self.root, parameters.select)
@@ -63,8 +62,8 @@ class ReadQuery:
             if not isinstance(item, grammar.SelectEmbed):
                 continue
             relationship = find(self._snapshot.relationships, node.name, item.target, item.hint)
-            self._aliases += 1
-            alias = f"{relationship.foreign[1]}_{self._aliases}"
+            depth = len(node.path) + 1
+            alias = f"{relationship.foreign[1]}_{depth}"
             child = Node(
                 relationship.foreign,
                 self._snapshot.tables.get(relationship.foreign),
@@ -72,7 +71,8 @@ class ReadQuery:
                 ident(alias),
                 (*node.path, item.name),
             )
-            node.children.append(Embedded(item, relationship, child, f"{node.name[1]}_{alias}"))
+            # the same resource twice under one name is Postgres' 42712, here as at the vendor
+            node.children.append(Embedded(item, relationship, child, f"{node.name[1]}_{item.name}_{depth}"))
             self._embed(child, item.items)
 
     def _check_paths(self) -> None:
@@ -121,8 +121,9 @@ class ReadQuery:
         conditions: bool = True,
         default_limit: int | None = None,
     ) -> str:
-        columns = [self._item_sql(node, item) for item in items]
-        selected = ", ".join(c for c in columns if c) or "1"
+        ordered = sorted(items, key=lambda item: isinstance(item, grammar.SelectEmbed))  # own columns come first
+        columns = [self._item_sql(node, item) for item in ordered]
+        selected = ", ".join(c for c in columns if c) or ("1" if joined_on else "")
         joins = "".join(self._join(child) for child in node.children)
         where = self._where(node, joined_on, conditions)
         order = self._order(node)
@@ -140,7 +141,7 @@ class ReadQuery:
         alias = ident(child.alias)
         if item.spread:
             return ", ".join(f"{alias}.{ident(_key(i))}" for i in item.items if not _is_star(i)) or f"{alias}.*"
-        if not item.items:
+        if not _has_output(item):
             return ""
         if child.relationship.to_one:
             return f"row_to_json({alias}.*)::jsonb as {ident(item.name)}"
@@ -249,6 +250,11 @@ def _mentions(condition: grammar.Condition, name: str) -> bool:
     if isinstance(condition, grammar.Logic):
         return any(_mentions(child, name) for child in condition.children)
     return condition.field.name == name
+
+
+def _has_output(item: grammar.SelectItem) -> bool:
+    """Whether an item leaves anything in the answer: an embed of nothing does not."""
+    return not isinstance(item, grammar.SelectEmbed) or any(_has_output(i) for i in item.items)
 
 
 def _is_star(item: grammar.SelectItem) -> bool:

@@ -39,10 +39,10 @@ def _sql(statement: str, undo: str, **more: Any) -> Step:
     return use("sql", statement=statement, undo=undo, **more)
 
 
-def _role_setting(name: str, value: str, usual: str) -> Step:
+def _role_setting(role: str, name: str, value: str, usual: str = "") -> Step:
     reload = "; notify pgrst, 'reload config'"
     back = f"set {name} = '{usual}'" if usual else f"reset {name}"
-    return _sql(f"alter role authenticated set {name} = '{value}'{reload}", f"alter role authenticated {back}{reload}")
+    return _sql(f"alter role {role} set {name} = '{value}'{reload}", f"alter role {role} {back}{reload}")
 
 
 def _crowded(sandbox: "Sandbox") -> Result:
@@ -53,24 +53,44 @@ def _crowded(sandbox: "Sandbox") -> Result:
     return sandbox.visit("chat")
 
 
+def _renamed_back(sandbox: "Sandbox") -> Result:
+    """PostgREST has learned the table's absence; the table comes back, and nobody tells PostgREST."""
+    sandbox.visit("usage")
+    sandbox.inject(
+        "sql", statement="alter table if exists public.usage_records_old rename to usage_records", undo="select 1"
+    )
+    return sandbox.visit("chat")
+
+
 _SLOW_POLICY = (
     "create function private.audited() returns boolean language plpgsql as "
     "$$ begin perform pg_sleep({seconds}); return true; end $$; "
     "grant execute on function private.audited() to authenticated; "
-    "alter policy memberships_select_member on public.memberships using (private.audited() and private.is_member(org_id))"
+    "alter policy {table}_select_member on public.{table} using (private.audited() and private.is_member({org}))"
 )
 _SLOW_POLICY_UNDO = (
-    "alter policy memberships_select_member on public.memberships using (private.is_member(org_id)); "
+    "alter policy {table}_select_member on public.{table} using (private.is_member({org})); "
     "drop function private.audited()"
 )
 
 
-def slow_reads(seconds: float) -> Step:
-    """Every read of memberships by a user takes so long."""
-    return _sql(_SLOW_POLICY.replace("{seconds}", str(seconds)), _SLOW_POLICY_UNDO)
+def slow_reads(seconds: float, table: str = "memberships", org: str = "org_id") -> Step:
+    """Every read of a table by a user takes so long; `org` is its column of the organization."""
+    return _sql(
+        _SLOW_POLICY.format(seconds=seconds, table=table, org=org), _SLOW_POLICY_UNDO.format(table=table, org=org)
+    )
 
 
-_HELD = use("sql", statement="lock table public.memberships in access exclusive mode", hold=True)
+# What building an index without CONCURRENTLY holds: reads go on, writes wait.
+_HELD = use("sql", statement="lock table public.usage_records in share mode", hold=True)
+_WATCHES = ("pgrst_ddl_watch", "pgrst_drop_watch")
+_UNWATCHED = "; ".join(f"alter event trigger {name} disable" for name in _WATCHES)
+_WATCHED = "; ".join(f"alter event trigger {name} enable" for name in _WATCHES)
+_COUNTING_TRIGGER = (
+    "create function private.count_usage() returns trigger language plpgsql security definer as "
+    "$$ begin update public.usage_totals set tokens = tokens + new.tokens where org_id = new.org_id; return new; end $$; "
+    "create trigger count_usage after insert on public.usage_records for each row execute function private.count_usage()"
+)
 _NO_ROOM = "alter table public.usage_records add constraint usage_records_tokens_check check (tokens < 0) not valid"
 
 _PROVIDER = (
@@ -125,18 +145,22 @@ _DATABASE = (
             )
         ),
     ),
-    fault("request.db_failed.statement_timeout", _role_setting("statement_timeout", "300ms", "8s"), slow_reads(2)),
+    fault(
+        "request.db_failed.statement_timeout",
+        _role_setting("authenticated", "statement_timeout", "300ms", "8s"),
+        slow_reads(2),
+    ),
     fault(
         "request.db_failed.lock",
-        _role_setting("lock_timeout", "300ms", ""),
+        _role_setting("service_role", "lock_timeout", "300ms"),
         _HELD,
-        statement_timeout=Variant((_role_setting("statement_timeout", "2500ms", "8s"), _HELD)),
+        statement_timeout=Variant((_role_setting("service_role", "statement_timeout", "900ms"), _HELD)),
     ),
     fault(
         "request.db_failed.pool",
         use("dial", of="SupabaseState", field="rest.pool_size", value=1),
         use("dial", of="SupabaseState", field="rest.pool_wait_s", value=0.6),
-        use("sql", statement="lock table public.organizations in access exclusive mode", hold=True),
+        slow_reads(5, "organizations", "id"),
         by=_crowded,
     ),
     fault(
@@ -147,12 +171,12 @@ _DATABASE = (
     fault("request.db_failed.paused", use("dial", of="SupabaseState", field="project_status", value="INACTIVE")),
     fault(
         "request.db_failed.schema_cache",
+        # the watch that tells PostgREST of changes is off, and it was told of the table while that had another name
         _sql(
-            "alter table public.usage_records rename to usage_records_new; notify pgrst, 'reload schema'",
-            "select 1",
+            f"{_UNWATCHED}; alter table public.usage_records rename to usage_records_old; notify pgrst, 'reload schema'",
+            f"alter table if exists public.usage_records_old rename to usage_records; {_WATCHED}; notify pgrst, 'reload schema'",
         ),
-        use("sql", statement="select pg_sleep(0.3)", undo="select 1"),
-        _sql("alter table public.usage_records_new rename to usage_records", "select 1"),
+        by=_renamed_back,
         not_exposed=Variant(
             (
                 _sql(
@@ -169,8 +193,8 @@ _DATABASE = (
     fault(
         "request.db_failed.schema",
         _sql(
-            "alter table public.usage_records rename column model to model_name",
-            "alter table public.usage_records rename column model_name to model",
+            _COUNTING_TRIGGER,
+            "drop trigger count_usage on public.usage_records; drop function private.count_usage()",
         ),
     ),
     fault(

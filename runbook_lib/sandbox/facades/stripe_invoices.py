@@ -1,0 +1,322 @@
+"""Invoices and their items: made, finalized, paid or refused."""
+
+from typing import Any
+
+from runbook_lib.sandbox.facades import stripe_shapes as shapes
+from runbook_lib.sandbox.facades.stripe_call import Call, Page, Refused
+from runbook_lib.sandbox.facades.stripe_catalog import changed
+from runbook_lib.sandbox.facades.stripe_events import emit
+from runbook_lib.sandbox.facades.stripe_state import Obj, new_id
+
+
+def create_item(call: Call) -> Obj:
+    """An amount that waits for the customer's next invoice."""
+    customer = call.get("customer", call.needed("customer"), param="customer")
+    amount = call.integer("amount", 0) or 0
+    item = {
+        "id": new_id("ii_"),
+        "object": "invoiceitem",
+        "amount": amount,
+        "currency": (call.text("currency") or "usd").lower(),
+        "customer": customer["id"],
+        "date": call.now,
+        "created": call.now,
+        "description": call.text("description"),
+        "discountable": True,
+        "discounts": [],
+        "invoice": call.text("invoice"),
+        "livemode": call.book.livemode,
+        "metadata": call.metadata(),
+        "parent": None,
+        "period": {"start": call.now, "end": call.now},
+        "plan": None,
+        "price": None,
+        "pricing": {"type": "price_details", "unit_amount_decimal": str(amount), "price_details": None},
+        "proration": False,
+        "quantity": 1,
+        "subscription": None,
+        "tax_rates": [],
+        "test_clock": None,
+        "unit_amount": amount,
+    }
+    call.book.add(item)
+    emit(call, "invoiceitem.created", item)
+    if item["invoice"]:
+        invoice = _draft(call, item["invoice"])
+        _add_line(invoice, _item_line(invoice, item))
+    return item
+
+
+def delete_item(call: Call) -> Obj:
+    """Take an amount back."""
+    item = call.get("invoiceitem", call.ids["id"])
+    item["deleted"] = True
+    emit(call, "invoiceitem.deleted", item)
+    return {"id": item["id"], "object": "invoiceitem", "deleted": True}
+
+
+def create_invoice(call: Call) -> Obj:
+    """A draft; `pending_invoice_items_behavior=include` takes in what waits."""
+    customer = call.get("customer", call.needed("customer"), param="customer")
+    invoice = shapes.invoice(
+        call.book,
+        call.now,
+        customer,
+        description=call.text("description"),
+        metadata=call.metadata(),
+        collection_method=call.text("collection_method", "charge_automatically"),
+    )
+    if days := call.integer("days_until_due"):
+        invoice["due_date"] = call.now + days * 86_400
+    call.book.add(invoice)
+    if call.text("pending_invoice_items_behavior", "exclude") == "include":
+        for item in call.book.newest_first("invoiceitem"):
+            if item["customer"] == customer["id"] and item["invoice"] is None:
+                item["invoice"] = invoice["id"]
+                _add_line(invoice, _item_line(invoice, item))
+    emit(call, "invoice.created", invoice)
+    return invoice
+
+
+def invoice_period(call: Call, subscription: Obj, reason: str, at: int | None = None) -> Obj:
+    """The invoice of a subscription's running period: finalized, not paid yet."""
+    now = call.now if at is None else at
+    customer = call.book.of("customer")[subscription["customer"]]
+    period = (
+        subscription["items"]["data"][0]["current_period_start"],
+        subscription["items"]["data"][0]["current_period_end"],
+    )
+    invoice = shapes.invoice(
+        call.book,
+        now,
+        customer,
+        billing_reason=reason,
+        subscription=subscription["id"],
+        period_start=period[0],
+        period_end=period[1],
+        collection_method=subscription["collection_method"],
+        parent={
+            "quote_details": None,
+            "subscription_details": {"metadata": subscription["metadata"], "subscription": subscription["id"]},
+            "type": "subscription_details",
+        },
+    )
+    call.book.add(invoice)
+    is_trial = subscription["status"] == "trialing"
+    for item in subscription["items"]["data"]:
+        is_metered = "quantity" not in item
+        amount = 0 if is_trial or is_metered else (item["price"]["unit_amount"] or 0) * item["quantity"]
+        _add_line(invoice, _subscription_line(invoice, subscription, item, amount, period))
+    subscription["latest_invoice"] = invoice["id"]
+    return invoice
+
+
+def _item_line(invoice: Obj, item: Obj) -> Obj:
+    details = {"invoice_item": item["id"], "proration": False, "proration_details": None, "subscription": None}
+    parent = {"type": "invoice_item_details", "invoice_item_details": details, "subscription_item_details": None}
+    return _line(
+        invoice, item["amount"], item["description"], (item["period"]["start"], item["period"]["end"]), parent, None
+    ) | {
+        "type": "invoiceitem",
+        "invoice_item": item["id"],
+    }
+
+
+def _subscription_line(invoice: Obj, subscription: Obj, item: Obj, amount: int, period: tuple[int, int]) -> Obj:
+    details = {
+        "invoice_item": None,
+        "proration": False,
+        "proration_details": None,
+        "subscription": subscription["id"],
+        "subscription_item": item["id"],
+    }
+    parent = {"type": "subscription_item_details", "invoice_item_details": None, "subscription_item_details": details}
+    return _line(invoice, amount, "Subscription", period, parent, item["price"]) | {
+        "type": "subscription",
+        "subscription": subscription["id"],
+        "subscription_item": item["id"],
+        "plan": item["plan"],
+        "quantity": item.get("quantity"),
+    }
+
+
+def _line(invoice: Obj, amount: int, words: Any, period: tuple[int, int], parent: Obj, price: Obj | None) -> Obj:
+    pricing = {"type": "price_details", "unit_amount_decimal": str(amount), "price_details": None}
+    if price is not None:
+        pricing["price_details"] = {"price": price["id"], "product": price["product"]}  # type: ignore[assignment]
+    return {
+        "id": new_id("il_"),
+        "object": "line_item",
+        "amount": amount,
+        "currency": invoice["currency"],
+        "description": words,
+        "discount_amounts": [],
+        "discountable": True,
+        "discounts": [],
+        "invoice": invoice["id"],
+        "livemode": invoice["livemode"],
+        "metadata": {},
+        "parent": parent,
+        "period": {"start": period[0], "end": period[1]},
+        "plan": None,
+        "pretax_credit_amounts": None,
+        "price": price,
+        "pricing": pricing,
+        "proration": False,
+        "quantity": 1,
+        "subscription": None,
+        "subtotal": amount,
+        "tax_amounts": [],
+        "tax_rates": [],
+        "taxes": [],
+    }
+
+
+def _add_line(invoice: Obj, line: Obj) -> None:
+    invoice["lines"]["data"].append(line)
+    total = sum(row["amount"] for row in invoice["lines"]["data"])
+    invoice.update(amount_due=total, amount_remaining=total, subtotal=total, total=total)
+
+
+def _draft(call: Call, id_: str) -> Obj:
+    invoice = call.get("invoice", id_)
+    if invoice["status"] != "draft":
+        raise Refused(400, "This invoice is no longer editable", code="invoice_not_editable")
+    return invoice
+
+
+def update_invoice(call: Call) -> Obj:
+    """Change an invoice's words."""
+    invoice = call.get("invoice", call.ids["id"])
+    fields: Obj = {"metadata": call.metadata(invoice["metadata"])} if "metadata" in call.params else {}
+    if (words := call.text("description")) is not None:
+        fields["description"] = words
+    before = changed(invoice, fields)
+    emit(call, "invoice.updated", invoice, before)
+    return invoice
+
+
+def delete_invoice(call: Call) -> Obj:
+    """Delete a draft."""
+    invoice = _draft(call, call.ids["id"])
+    invoice["deleted"] = True
+    emit(call, "invoice.deleted", invoice)
+    return {"id": invoice["id"], "object": "invoice", "deleted": True}
+
+
+def finalize_invoice(call: Call) -> Obj:
+    """Make a draft final."""
+    return finalize(call, _draft(call, call.ids["id"]))
+
+
+def finalize(call: Call, invoice: Obj, at: int | None = None) -> Obj:
+    """Number a draft and open it; nothing to pay is paid at once."""
+    now = call.now if at is None else at
+    customer = call.book.of("customer")[invoice["customer"]]
+    number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}"
+    customer["next_invoice_sequence"] += 1
+    invoice.update(status="open", number=number, effective_at=now, auto_advance=True)
+    invoice["status_transitions"]["finalized_at"] = now
+    url = f"https://invoice.stripe.com/i/{invoice['id']}"
+    invoice.update(hosted_invoice_url=url, invoice_pdf=f"{url}/pdf")
+    emit(call, "invoice.finalized", invoice)
+    if invoice["amount_due"] == 0:
+        settle(call, invoice)
+    return invoice
+
+
+def send_invoice(call: Call) -> Obj:
+    """Send an invoice to its customer."""
+    invoice = call.get("invoice", call.ids["id"])
+    if invoice["status"] == "draft":
+        finalize(call, invoice)
+    emit(call, "invoice.sent", invoice)
+    return invoice
+
+
+def void_invoice(call: Call) -> Obj:
+    """Void an open invoice."""
+    return _end(call, "void", "voided_at", "invoice.voided")
+
+
+def mark_uncollectible(call: Call) -> Obj:
+    """Give an open invoice up."""
+    return _end(call, "uncollectible", "marked_uncollectible_at", "invoice.marked_uncollectible")
+
+
+def _end(call: Call, status: str, stamp: str, event: str) -> Obj:
+    invoice = call.get("invoice", call.ids["id"])
+    if invoice["status"] != "open":
+        raise Refused(400, f"You can only pass in open invoices. This invoice is {invoice['status']}.")
+    invoice["status"] = status
+    invoice["status_transitions"][stamp] = call.now
+    emit(call, event, invoice)
+    return invoice
+
+
+def pay_invoice(call: Call) -> Obj:
+    """Pay an invoice with the customer's card; a declined card is 402 `card_error`."""
+    invoice = call.get("invoice", call.ids["id"])
+    if invoice["status"] == "draft":
+        finalize(call, invoice)
+    if invoice["status"] == "paid":
+        raise Refused(400, "Invoice is already paid", code="invoice_already_paid")
+    if charge(call, invoice, call.text("payment_method")):
+        return invoice
+    raise Refused(
+        402, "Your card was declined.", type_="card_error", code="card_declined", decline_code="generic_decline"
+    )
+
+
+def charge(call: Call, invoice: Obj, card_id: str | None = None) -> bool:
+    """Try to take the money; True when it was taken. A subscription that was active is past due afterwards."""
+    from runbook_lib.sandbox.facades.stripe_subscriptions import after_payment
+
+    customer = call.book.of("customer")[invoice["customer"]]
+    wanted = card_id or customer["invoice_settings"]["default_payment_method"]
+    card = call.book.of("payment_method").get(str(wanted))
+    invoice.update(attempted=True, attempt_count=invoice["attempt_count"] + 1)
+    if card is not None and not card["_declines"]:
+        settle(call, invoice)
+    else:
+        invoice["next_payment_attempt"] = call.now + 3 * 86_400
+        emit(call, "invoice.payment_failed", invoice)
+    after_payment(call, invoice)
+    return bool(invoice["paid"])
+
+
+def settle(call: Call, invoice: Obj, at: int | None = None) -> None:
+    """Write an invoice down as paid."""
+    invoice.update(
+        status="paid",
+        paid=True,
+        attempted=True,
+        amount_paid=invoice["amount_due"],
+        amount_remaining=0,
+        next_payment_attempt=None,
+    )
+    invoice["status_transitions"]["paid_at"] = call.now if at is None else at
+    emit(call, "invoice.paid", invoice)
+    emit(call, "invoice.payment_succeeded", invoice)
+
+
+def get_invoice(call: Call) -> Obj:
+    """One invoice."""
+    return call.get("invoice", call.ids["id"])
+
+
+def invoice_lines(call: Call) -> Page:
+    """An invoice's lines."""
+    invoice = call.get("invoice", call.ids["id"])
+    return Page(invoice["lines"]["data"], invoice["lines"]["url"])
+
+
+def list_invoices(call: Call) -> Page:
+    """Invoices, by customer, subscription, status and time."""
+    items = [
+        i
+        for i in call.book.newest_first("invoice")
+        if call.matches(i, "customer", "subscription", "status", "collection_method")
+        and call.in_range(i["created"], "created")
+    ]
+    return Page(items, "/v1/invoices")
