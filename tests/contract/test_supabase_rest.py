@@ -23,7 +23,7 @@ from runbook_lib.sandbox.facades.supabase_pool import authenticator_password
 from runbook_lib.sandbox.world import World, make_world
 
 HERE = Path(__file__).parent
-TOPICS = ("selecting", "filtering", "shaping", "refusing", "writing", "calling")
+TOPICS = ("selecting", "filtering", "shaping", "mixing", "refusing", "writing", "calling")
 CALLS = [call for topic in TOPICS for call in runpy.run_path(str(HERE / "supabase_calls" / f"{topic}.py"))["CALLS"]]
 VERSION = "12.0.2-2"
 USER = "00000000-0000-4000-8000-000000000001"

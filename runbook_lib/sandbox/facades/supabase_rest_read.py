@@ -123,7 +123,7 @@ class ReadQuery:
     ) -> str:
         ordered = sorted(items, key=lambda item: isinstance(item, grammar.SelectEmbed))  # own columns come first
         columns = [self._item_sql(node, item) for item in ordered]
-        selected = ", ".join(c for c in columns if c) or ("1" if joined_on else "")
+        selected = ", ".join(c for c in columns if c) or (f"{node.qualifier}.*" if joined_on else "")
         joins = "".join(self._join(child) for child in node.children)
         where = self._where(node, joined_on, conditions)
         order = self._order(node)
