@@ -1,0 +1,105 @@
+"""Which system is meant: said, or the only one there is; never a guess between two."""
+
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.errors import ConfigError, UsageError
+from runbook_lib.run.home import Home
+from runbook_lib.run.targets import resolve_target
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("RUNBOOK_SANDBOX_HOME", str(tmp_path / "no-sandboxes"))
+    return Home(tmp_path, tmp_path / "outputs")
+
+
+def write(home: Home, name: str, text: str, mode: int = 0o600) -> Path:
+    path = home.root / name
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def sandbox(tmp_path: Path) -> dict[str, str]:
+    path = tmp_path / "sandbox.env"
+    path.write_text("RUNBOOK_WEB_URL=http://127.0.0.1:1\n")
+    return {"RUNBOOK_SANDBOX": str(path)}
+
+
+def test_with_nothing_there_it_says_what_to_do(home: Home) -> None:
+    with pytest.raises(UsageError, match="sandbox up"):
+        resolve_target(home, environ={})
+
+
+def test_the_only_one_there_is_needs_no_name(home: Home, tmp_path: Path) -> None:
+    assert resolve_target(home, environ=sandbox(tmp_path)).name == "sandbox"
+    assert resolve_target(home, environ={"RUNBOOK_TEMPO_URL": "http://t"}).name == "live"
+    write(home, ".env.staging", "RUNBOOK_TEMPO_URL=http://staging\n")
+    staging = resolve_target(home, environ={})
+    assert (staging.name, staging.settings.tempo_url) == ("staging", "http://staging")
+
+
+def test_a_sandbox_and_live_settings_make_it_ask(home: Home, tmp_path: Path) -> None:
+    write(home, ".env", "RUNBOOK_TEMPO_URL=http://live\n")
+    with pytest.raises(UsageError, match="Which system is meant"):
+        resolve_target(home, environ=sandbox(tmp_path))
+    assert resolve_target(home, "live", sandbox(tmp_path)).settings.tempo_url == "http://live"
+    assert resolve_target(home, "sandbox", sandbox(tmp_path)).settings.web_url == "http://127.0.0.1:1"
+
+
+def test_what_is_said_wins_over_the_variable_and_the_variable_over_the_file(home: Home, tmp_path: Path) -> None:
+    write(home, ".env", "RUNBOOK_TARGET=live\nRUNBOOK_TEMPO_URL=http://live\n")
+    write(home, ".env.staging", "RUNBOOK_TEMPO_URL=http://staging\n")
+    environ = sandbox(tmp_path)
+    assert resolve_target(home, environ=environ).name == "live"
+    assert resolve_target(home, environ={**environ, "RUNBOOK_TARGET": "staging"}).name == "staging"
+    assert resolve_target(home, "sandbox", {**environ, "RUNBOOK_TARGET": "staging"}).name == "sandbox"
+
+
+def test_a_named_target_reads_its_own_file_alone(home: Home) -> None:
+    write(home, ".env", "RUNBOOK_VERCEL_TOKEN=of-the-live-system\n")
+    write(home, ".env.staging", "RUNBOOK_TEMPO_URL=http://staging\n")
+    found = resolve_target(home, "staging", {"RUNBOOK_RAILWAY_TOKEN": "of-the-environment"})
+    assert found.settings.vercel_token is None
+    assert found.settings.railway_token is None
+
+
+@pytest.mark.parametrize("name", ["../etc", "", "no such", "stagign", "example", "a/b", "x" * 100])
+def test_an_unknown_target_is_refused(home: Home, name: str) -> None:
+    write(home, ".env.staging", "RUNBOOK_TEMPO_URL=http://staging\n")
+    write(home, ".env.example", "RUNBOOK_TEMPO_URL=http://example\n")
+    if not name:
+        assert resolve_target(home, name, {}).name == "staging"
+        return
+    with pytest.raises(UsageError, match="no such target"):
+        resolve_target(home, name, {})
+
+
+def test_a_mistyped_target_is_answered_with_the_nearest(home: Home) -> None:
+    write(home, ".env.staging", "RUNBOOK_TEMPO_URL=http://staging\n")
+    with pytest.raises(UsageError, match="Did you mean staging"):
+        resolve_target(home, "stagign", {})
+
+
+def test_a_bad_line_in_a_settings_file_is_named_by_its_number_and_not_shown(home: Home) -> None:
+    write(home, ".env", "RUNBOOK_TEMPO_URL=http://live\nsecret-without-a-name\n")
+    with pytest.raises(ConfigError, match="line 2") as refused:
+        resolve_target(home, "live", {})
+    assert "secret-without-a-name" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_a_settings_file_that_others_can_read_is_warned_about(home: Home, mode: int, warned: bool) -> None:
+    write(home, ".env.staging", "RUNBOOK_TEMPO_URL=http://staging\n", mode)
+    warnings = resolve_target(home, "staging", {}).warnings
+    assert bool(warnings) is warned
+    assert all("chmod 600" in warning for warning in warnings)
+
+
+def test_a_sandbox_that_went_away_is_no_traceback(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="sandbox"):
+        resolve_target(home, "sandbox", {"RUNBOOK_SANDBOX": str(tmp_path / "gone" / "sandbox.env")})
+    with pytest.raises(UsageError, match="No sandbox is up"):
+        resolve_target(home, "sandbox", {})
