@@ -60,7 +60,10 @@ def verify(folder: Path, expected: str | None = None) -> Verification:
     if not (folder / SEAL).is_file():
         missing.append(SEAL)
     elif value and (folder / SEAL).read_bytes() != f"{value}  {MANIFEST}\n".encode():
-        changed.append(MANIFEST if _SEAL_LINE.fullmatch((folder / SEAL).read_bytes()) else SEAL)
+        whole = _SEAL_LINE.fullmatch((folder / SEAL).read_bytes()) and value != expected
+        changed += (
+            [MANIFEST, SEAL] if whole else [SEAL]
+        )  # two that do not belong together: either may be the changed one
     if expected is not None and value != expected and MANIFEST not in (*changed, *missing):
         changed.append(MANIFEST)
     listed = _listed(folder)
