@@ -74,11 +74,17 @@ def new_database(postgres_server: Postgres) -> Callable[[], str]:
 
 
 @pytest.fixture(scope="session")
-def npm_package() -> Callable[[str, str], Path]:
-    """`npm_package(name, version)`: its node_modules folder, fetched once into the environment; skips where it cannot be had."""
+def npm_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """`npm_package(name, version)`: its node_modules folder, fetched once into the environment; skips where it cannot be had.
+
+    Where the environment is not ours to write to, it is fetched into a temporary folder.
+    """
 
     def fetch(name: str, version: str) -> Path:
-        folder = Path(sys.prefix) / "npm" / f"{name.replace('/', '-').replace('@', '')}-{version}"
+        place = f"{name.replace('/', '-').replace('@', '')}-{version}"
+        folder = Path(sys.prefix) / "npm" / place
+        if not (folder / "whole").exists() and not os.access(sys.prefix, os.W_OK):
+            folder = tmp_path_factory.getbasetemp() / "npm" / place
         if not (folder / "whole").exists():
             npm = shutil.which("npm", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
             if npm is None:
