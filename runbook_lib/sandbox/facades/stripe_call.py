@@ -40,7 +40,7 @@ class Page:
 
 @dataclass
 class Call:
-    """What a handler gets. `ids` are the ids in the path, `params` the query or the form, already nested."""
+    """What a handler gets: `ids` from the path, `params` the query or the form, already nested, `host` as it was called."""
 
     world: World
     state: StripeState
@@ -49,6 +49,7 @@ class Call:
     version: str
     params: dict[str, Any]
     ids: dict[str, str] = field(default_factory=dict)
+    host: str = ""
     request_id: str | None = None
     idempotency_key: str | None = None
 

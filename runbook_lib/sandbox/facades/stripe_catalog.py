@@ -4,17 +4,11 @@ from typing import Any
 
 from runbook_lib.sandbox.facades import stripe_shapes as shapes
 from runbook_lib.sandbox.facades.stripe_call import Call, Page, Refused, as_integer
-from runbook_lib.sandbox.facades.stripe_events import emit
+from runbook_lib.sandbox.facades.stripe_events import changed, emit
 from runbook_lib.sandbox.facades.stripe_state import Obj
+from runbook_lib.sandbox.facades.stripe_status import end_subscription
 
 _CUSTOMER_TEXTS = ("description", "email", "name", "phone", "test_clock")
-
-
-def changed(obj: Obj, fields: dict[str, Any]) -> Obj:
-    """Set fields; returns those that differ, as they were."""
-    before = {name: obj.get(name) for name, value in fields.items() if obj.get(name) != value}
-    obj.update(fields)
-    return before
 
 
 def create_customer(call: Call) -> Obj:
@@ -76,8 +70,6 @@ def get_customer(call: Call) -> Obj:
 
 def delete_customer(call: Call) -> Obj:
     """Delete a customer; its subscriptions end at once."""
-    from runbook_lib.sandbox.facades.stripe_subscriptions import end_subscription
-
     customer = call.get("customer", call.ids["id"])
     if customer.get("deleted"):
         raise Refused(404, f"No such customer: '{customer['id']}'", code="resource_missing", param="id")

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runbook_lib.sandbox.facades.stripe_state import Key, Obj, StripeState, new_id, stripe_state
 from runbook_lib.sandbox.facades.stripe_call import Call, Page, Refused
 from runbook_lib.sandbox.facades.stripe_form import parse_form
+from runbook_lib.sandbox.facades.stripe_state import Key, Obj, StripeState, new_id, stripe_state
 from runbook_lib.sandbox.facades.stripe_versions import expand, is_version, render
 from runbook_lib.sandbox.world import World
 
@@ -75,6 +75,7 @@ class Door:
             version=version,
             params=params,
             ids=dict(request.path_params),
+            host=request.headers.get("host", ""),
             request_id=request_id,
             idempotency_key=request.headers.get("idempotency-key"),
         )
@@ -183,7 +184,7 @@ def masked_key(token: str) -> str:
     return f"{head}{'*' * max(4, len(token) - 12)}{tail}" if len(token) > 12 else "*" * len(token)
 
 
-def not_found(request: Request) -> Response:
+async def not_found(request: Request, _: Exception) -> Response:
     """A route that Stripe does not have, in this version or at all."""
-    raise_as = Refused(404, f"Unrecognized request URL ({request.method}: {request.url.path}).")
-    return JSONResponse({"error": raise_as.error}, 404, headers={"request-id": new_id("req_", 14)})
+    refused = Refused(404, f"Unrecognized request URL ({request.method}: {request.url.path}).")
+    return JSONResponse({"error": refused.error}, 404, headers={"request-id": new_id("req_", 14)})

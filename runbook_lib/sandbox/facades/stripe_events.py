@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
-from runbook_lib.sandbox.facades.stripe_state import Book, Delivery, Obj, new_id, now_s, stripe_state
 from runbook_lib.sandbox.facades.stripe_call import Call, Page, Refused
+from runbook_lib.sandbox.facades.stripe_state import Book, Delivery, Obj, new_id, now_s, stripe_state
 from runbook_lib.sandbox.facades.stripe_versions import render
 from runbook_lib.sandbox.world import World
 
@@ -40,6 +40,13 @@ class Wire:
 
     listeners: dict[str, Listener] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+def changed(obj: Obj, fields: dict[str, Any]) -> Obj:
+    """Set fields; returns those that differ, as they were."""
+    before = {name: obj.get(name) for name, value in fields.items() if obj.get(name) != value}
+    obj.update(fields)
+    return before
 
 
 def emit(call: Call, type_: str, obj: Obj, before: Obj | None = None) -> Obj:

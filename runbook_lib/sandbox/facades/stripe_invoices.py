@@ -1,58 +1,11 @@
-"""Invoices and their items: made, finalized, paid or refused."""
-
-from typing import Any
+"""Invoices: made, finalized, paid or refused."""
 
 from runbook_lib.sandbox.facades import stripe_shapes as shapes
 from runbook_lib.sandbox.facades.stripe_call import Call, Page, Refused
-from runbook_lib.sandbox.facades.stripe_catalog import changed
-from runbook_lib.sandbox.facades.stripe_events import emit
-from runbook_lib.sandbox.facades.stripe_state import Obj, new_id
-
-
-def create_item(call: Call) -> Obj:
-    """An amount that waits for the customer's next invoice."""
-    customer = call.get("customer", call.needed("customer"), param="customer")
-    amount = call.integer("amount", 0) or 0
-    item = {
-        "id": new_id("ii_"),
-        "object": "invoiceitem",
-        "amount": amount,
-        "currency": (call.text("currency") or "usd").lower(),
-        "customer": customer["id"],
-        "date": call.now,
-        "created": call.now,
-        "description": call.text("description"),
-        "discountable": True,
-        "discounts": [],
-        "invoice": call.text("invoice"),
-        "livemode": call.book.livemode,
-        "metadata": call.metadata(),
-        "parent": None,
-        "period": {"start": call.now, "end": call.now},
-        "plan": None,
-        "price": None,
-        "pricing": {"type": "price_details", "unit_amount_decimal": str(amount), "price_details": None},
-        "proration": False,
-        "quantity": 1,
-        "subscription": None,
-        "tax_rates": [],
-        "test_clock": None,
-        "unit_amount": amount,
-    }
-    call.book.add(item)
-    emit(call, "invoiceitem.created", item)
-    if item["invoice"]:
-        invoice = _draft(call, item["invoice"])
-        _add_line(invoice, _item_line(invoice, item))
-    return item
-
-
-def delete_item(call: Call) -> Obj:
-    """Take an amount back."""
-    item = call.get("invoiceitem", call.ids["id"])
-    item["deleted"] = True
-    emit(call, "invoiceitem.deleted", item)
-    return {"id": item["id"], "object": "invoiceitem", "deleted": True}
+from runbook_lib.sandbox.facades.stripe_events import changed, emit
+from runbook_lib.sandbox.facades.stripe_invoice_items import add_line, draft, item_line, subscription_line
+from runbook_lib.sandbox.facades.stripe_state import Obj
+from runbook_lib.sandbox.facades.stripe_status import after_payment
 
 
 def create_invoice(call: Call) -> Obj:
@@ -73,7 +26,7 @@ def create_invoice(call: Call) -> Obj:
         for item in call.book.newest_first("invoiceitem"):
             if item["customer"] == customer["id"] and item["invoice"] is None:
                 item["invoice"] = invoice["id"]
-                _add_line(invoice, _item_line(invoice, item))
+                add_line(invoice, item_line(invoice, item))
     emit(call, "invoice.created", invoice)
     return invoice
 
@@ -106,82 +59,8 @@ def invoice_period(call: Call, subscription: Obj, reason: str, at: int | None = 
     for item in subscription["items"]["data"]:
         is_metered = "quantity" not in item
         amount = 0 if is_trial or is_metered else (item["price"]["unit_amount"] or 0) * item["quantity"]
-        _add_line(invoice, _subscription_line(invoice, subscription, item, amount, period))
+        add_line(invoice, subscription_line(invoice, subscription, item, amount, period))
     subscription["latest_invoice"] = invoice["id"]
-    return invoice
-
-
-def _item_line(invoice: Obj, item: Obj) -> Obj:
-    details = {"invoice_item": item["id"], "proration": False, "proration_details": None, "subscription": None}
-    parent = {"type": "invoice_item_details", "invoice_item_details": details, "subscription_item_details": None}
-    return _line(
-        invoice, item["amount"], item["description"], (item["period"]["start"], item["period"]["end"]), parent, None
-    ) | {
-        "type": "invoiceitem",
-        "invoice_item": item["id"],
-    }
-
-
-def _subscription_line(invoice: Obj, subscription: Obj, item: Obj, amount: int, period: tuple[int, int]) -> Obj:
-    details = {
-        "invoice_item": None,
-        "proration": False,
-        "proration_details": None,
-        "subscription": subscription["id"],
-        "subscription_item": item["id"],
-    }
-    parent = {"type": "subscription_item_details", "invoice_item_details": None, "subscription_item_details": details}
-    return _line(invoice, amount, "Subscription", period, parent, item["price"]) | {
-        "type": "subscription",
-        "subscription": subscription["id"],
-        "subscription_item": item["id"],
-        "plan": item["plan"],
-        "quantity": item.get("quantity"),
-    }
-
-
-def _line(invoice: Obj, amount: int, words: Any, period: tuple[int, int], parent: Obj, price: Obj | None) -> Obj:
-    pricing = {"type": "price_details", "unit_amount_decimal": str(amount), "price_details": None}
-    if price is not None:
-        pricing["price_details"] = {"price": price["id"], "product": price["product"]}  # type: ignore[assignment]
-    return {
-        "id": new_id("il_"),
-        "object": "line_item",
-        "amount": amount,
-        "currency": invoice["currency"],
-        "description": words,
-        "discount_amounts": [],
-        "discountable": True,
-        "discounts": [],
-        "invoice": invoice["id"],
-        "livemode": invoice["livemode"],
-        "metadata": {},
-        "parent": parent,
-        "period": {"start": period[0], "end": period[1]},
-        "plan": None,
-        "pretax_credit_amounts": None,
-        "price": price,
-        "pricing": pricing,
-        "proration": False,
-        "quantity": 1,
-        "subscription": None,
-        "subtotal": amount,
-        "tax_amounts": [],
-        "tax_rates": [],
-        "taxes": [],
-    }
-
-
-def _add_line(invoice: Obj, line: Obj) -> None:
-    invoice["lines"]["data"].append(line)
-    total = sum(row["amount"] for row in invoice["lines"]["data"])
-    invoice.update(amount_due=total, amount_remaining=total, subtotal=total, total=total)
-
-
-def _draft(call: Call, id_: str) -> Obj:
-    invoice = call.get("invoice", id_)
-    if invoice["status"] != "draft":
-        raise Refused(400, "This invoice is no longer editable", code="invoice_not_editable")
     return invoice
 
 
@@ -198,7 +77,7 @@ def update_invoice(call: Call) -> Obj:
 
 def delete_invoice(call: Call) -> Obj:
     """Delete a draft."""
-    invoice = _draft(call, call.ids["id"])
+    invoice = draft(call, call.ids["id"])
     invoice["deleted"] = True
     emit(call, "invoice.deleted", invoice)
     return {"id": invoice["id"], "object": "invoice", "deleted": True}
@@ -206,7 +85,7 @@ def delete_invoice(call: Call) -> Obj:
 
 def finalize_invoice(call: Call) -> Obj:
     """Make a draft final."""
-    return finalize(call, _draft(call, call.ids["id"]))
+    return finalize(call, draft(call, call.ids["id"]))
 
 
 def finalize(call: Call, invoice: Obj, at: int | None = None) -> Obj:
@@ -270,8 +149,6 @@ def pay_invoice(call: Call) -> Obj:
 
 def charge(call: Call, invoice: Obj, card_id: str | None = None) -> bool:
     """Try to take the money; True when it was taken. A subscription that was active is past due afterwards."""
-    from runbook_lib.sandbox.facades.stripe_subscriptions import after_payment
-
     customer = call.book.of("customer")[invoice["customer"]]
     wanted = card_id or customer["invoice_settings"]["default_payment_method"]
     card = call.book.of("payment_method").get(str(wanted))
@@ -313,6 +190,8 @@ def invoice_lines(call: Call) -> Page:
 
 def list_invoices(call: Call) -> Page:
     """Invoices, by customer, subscription, status and time."""
+    if customer := call.text("customer"):
+        call.get("customer", customer, param="customer")
     items = [
         i
         for i in call.book.newest_first("invoice")

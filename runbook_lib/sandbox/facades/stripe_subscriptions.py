@@ -6,10 +6,10 @@ from typing import Any
 
 from runbook_lib.sandbox.facades import stripe_shapes as shapes
 from runbook_lib.sandbox.facades.stripe_call import Call, Page, Refused, as_integer
-from runbook_lib.sandbox.facades.stripe_catalog import changed
-from runbook_lib.sandbox.facades.stripe_events import emit
+from runbook_lib.sandbox.facades.stripe_events import changed, emit
 from runbook_lib.sandbox.facades.stripe_invoices import charge, finalize, invoice_period
 from runbook_lib.sandbox.facades.stripe_state import Obj
+from runbook_lib.sandbox.facades.stripe_status import end_subscription
 
 _DAY = 86_400
 
@@ -18,12 +18,13 @@ def period_end(start: int, recurring: Obj, count: int = 1) -> int:
     """The end of the period that begins at `start`: calendar months keep their day, as far as the month has it."""
     interval, length = recurring["interval"], recurring["interval_count"] * count
     if interval in ("day", "week"):
-        return start + length * _DAY * (7 if interval == "week" else 1)
+        return int(start + length * _DAY * (7 if interval == "week" else 1))
     months = length * (12 if interval == "year" else 1)
     at = datetime.fromtimestamp(start, UTC)
     year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
     day = min(at.day, calendar.monthrange(year, month + 1)[1])
-    return int(at.replace(year=year, month=month + 1, day=day).timestamp())
+    end: datetime = at.replace(year=year, month=month + 1, day=day)
+    return int(end.timestamp())
 
 
 def create_subscription(call: Call) -> Obj:
@@ -52,7 +53,7 @@ def create_subscription(call: Call) -> Obj:
     for price, item in zip(prices, sent, strict=True):
         end = subscription["trial_end"] or period_end(call.now, price["recurring"])
         add_item(call, subscription, price, (call.now, end), as_integer(item.get("quantity", 1), "quantity"))
-    _check_card(call, customer, subscription)
+    _check_card(customer, subscription)
     call.book.add(subscription)
     invoice = invoice_period(call, subscription, "subscription_create")
     emit(call, "customer.subscription.created", subscription)
@@ -78,12 +79,12 @@ def _price(call: Call, item: Any, nth: int) -> Obj:
     return price
 
 
-def _check_card(call: Call, customer: Obj, subscription: Obj) -> None:
+def _check_card(customer: Obj, subscription: Obj) -> None:
     is_free = all("quantity" not in i or not i["price"]["unit_amount"] for i in subscription["items"]["data"])
     has_card = subscription["default_payment_method"] or customer["invoice_settings"]["default_payment_method"]
     if is_free or has_card or subscription["trial_end"] or subscription["collection_method"] == "send_invoice":
         return
-    message = "This customer has no attached payment source or default payment method. Please consider adding a default payment method."
+    message = "This customer has no attached payment source or default payment method. Please consider adding one."
     raise Refused(400, message, code="resource_missing")
 
 
@@ -99,20 +100,6 @@ def add_item(call: Call, subscription: Obj, price: Obj, period: tuple[int, int],
     subscription["items"]["data"].append(item)
     subscription["items"]["url"] = f"/v1/subscription_items?subscription={subscription['id']}"
     return call.book.add(item)
-
-
-def after_payment(call: Call, invoice: Obj) -> None:
-    """Set a subscription's status by how its invoice went, and tell it when it changed."""
-    subscription = call.book.of("subscription").get(str(invoice["subscription"]))
-    if subscription is None or subscription["status"] in ("canceled", "trialing"):
-        return
-    if invoice["paid"]:
-        status = "active"
-    else:
-        status = "incomplete" if invoice["billing_reason"] == "subscription_create" else "past_due"
-    before = changed(subscription, {"status": status})
-    if before:
-        emit(call, "customer.subscription.updated", subscription, before)
 
 
 def update_subscription(call: Call) -> Obj:
@@ -179,14 +166,6 @@ def cancel_subscription(call: Call) -> Obj:
     return end_subscription(call, subscription)
 
 
-def end_subscription(call: Call, subscription: Obj) -> Obj:
-    """Write a subscription down as ended, and tell it."""
-    subscription.update(status="canceled", canceled_at=call.now, ended_at=call.now, cancel_at_period_end=False)
-    subscription["cancellation_details"]["reason"] = "cancellation_requested"
-    emit(call, "customer.subscription.deleted", subscription)
-    return subscription
-
-
 def get_subscription(call: Call) -> Obj:
     """One subscription, ended or not."""
     return call.get("subscription", call.ids["id"])
@@ -194,13 +173,13 @@ def get_subscription(call: Call) -> Obj:
 
 def list_subscriptions(call: Call) -> Page:
     """Subscriptions by customer, price, status and time; those that ended only when asked for (`status=all` or `canceled`)."""
+    _check_customer(call)
     status = call.text("status")
-    wanted = {None: _living, "all": _any, "ended": _ended}.get(status, lambda s: s["status"] == status)
     price = call.text("price")
     items = [
         s
         for s in call.book.newest_first("subscription")
-        if wanted(s)
+        if _is_listed(s["status"], status)
         and call.matches(s, "customer", "collection_method")
         and call.in_range(s["created"], "created")
         and call.in_range(min(i["current_period_end"] for i in s["items"]["data"]), "current_period_end")
@@ -210,16 +189,16 @@ def list_subscriptions(call: Call) -> Page:
     return Page(items, "/v1/subscriptions")
 
 
-def _living(subscription: Obj) -> bool:
-    return subscription["status"] not in ("canceled", "incomplete_expired")
+def _check_customer(call: Call) -> None:
+    if customer := call.text("customer"):
+        call.get("customer", customer, param="customer")
 
 
-def _ended(subscription: Obj) -> bool:
-    return not _living(subscription)
-
-
-def _any(_: Obj) -> bool:
-    return True
+def _is_listed(status: str, wanted: str | None) -> bool:
+    has_ended = status in ("canceled", "incomplete_expired")
+    if wanted in (None, "ended"):
+        return has_ended == (wanted == "ended")
+    return wanted in ("all", status)
 
 
 def get_item(call: Call) -> Obj:
