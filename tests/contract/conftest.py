@@ -102,7 +102,8 @@ class _InProcess(httpx.BaseTransport):
         pending = asyncio.all_tasks(self._loop)
         for task in pending:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        if pending:
+            self._loop.run_until_complete(asyncio.wait(pending))
         self._loop.close()
 
 
