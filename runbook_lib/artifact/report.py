@@ -27,14 +27,14 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _PAGE = """
 :root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;max-width:72rem;margin:0 auto;
-padding:1rem;overflow-wrap:anywhere}
+padding:1rem;overflow-wrap:break-word}
 header{border-bottom:2px solid rgba(128,128,128,.4);margin-bottom:1.5rem;padding-bottom:1rem}
 section{margin:1.2rem 0;min-width:0}
 pre,.code{overflow-x:auto;font:13px/1.45 ui-monospace,Menlo,Consolas,monospace;white-space:pre;padding:.6rem;border-radius:6px}
 pre{background:rgba(128,128,128,.1)}
 details>summary{cursor:pointer;font-size:.85rem;opacity:.75}
-table{border-collapse:collapse;display:block;overflow-x:auto;max-width:100%;font-size:.9rem}
-th,td{text-align:left;vertical-align:top;padding:.25rem .5rem;border-bottom:1px solid rgba(128,128,128,.3)}
+table:not(.nx-table){border-collapse:collapse;display:block;overflow-x:auto;max-width:100%;font-size:.9rem}
+table:not(.nx-table) :is(th,td){text-align:left;vertical-align:top;padding:.25rem .5rem;border-bottom:1px solid rgba(128,128,128,.3)}
 img{max-width:100%;height:auto}
 .error{border-left:8px solid #d1453b;padding-left:.6rem}
 .own{border-left:4px solid #2f81d6;padding-left:.6rem}

@@ -29,6 +29,8 @@ overflow-wrap:break-word;border-bottom:1px solid rgba(128,128,128,.3)}
 .nx table.nx-table .nx-small{overflow-wrap:anywhere}.nx table.nx-table th{border-bottom-width:2px}
 .nx table.nx-table .nx-right{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .nx table.nx-table tr.nx-nothing td{background:rgba(128,128,128,.1)}
+@media screen and (min-width:641px){.nx table.nx-table td>div{min-width:17em}
+.nx table.nx-table td:nth-last-child(-n+2):not(.nx-right){overflow-wrap:anywhere}}
 @media (max-width:640px){.nx table.nx-stack,.nx table.nx-stack tbody,.nx table.nx-stack tr,.nx table.nx-stack td{display:block}
 .nx table.nx-stack thead{display:none}.nx table.nx-stack tr{border-bottom:2px solid rgba(128,128,128,.4);padding:.3em 0}
 .nx table.nx-stack td,.nx table.nx-stack .nx-right{border:0;padding:.1em .4em;text-align:left}
