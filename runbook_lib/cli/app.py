@@ -9,6 +9,7 @@ import typer
 
 from runbook_lib.cli import (
     artifact_commands,
+    demo_commands,
     doctor_commands,
     lab_commands,
     look_commands,
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (look_commands, run_commands, lab_commands, artifact_commands, doctor_commands, sandbox_commands):
+for module in (demo_commands, look_commands, run_commands, lab_commands, artifact_commands, doctor_commands, sandbox_commands):
     module.mount(app)
 
 

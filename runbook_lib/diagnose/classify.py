@@ -118,7 +118,11 @@ def classify_database(fault: Fault) -> Named:
 
 
 def classify_auth(fault: Fault) -> Named:
-    """Why Supabase Auth failed: `request.auth_failed.<sub>`."""
+    """Why Supabase Auth failed: `request.auth_failed.<sub>`, or the database behind it where Auth says so."""
+    if fault.http_status == 540 or "paused" in fault.text.lower():
+        return Named("request.db_failed.paused", "the project is paused")
+    if re.search(r"database error|querying schema", fault.text, re.I):
+        return Named("request.db_failed.down", "Supabase Auth could not reach its database")
     if fault.http_status in (400, 401, 403) or re.search(r"session|jwt|expired|token", fault.text, re.I):
         return Named("request.auth_failed.session_expired", "the user's session is expired or unknown")
     return Named("request.auth_failed.down", "Supabase Auth does not answer")

@@ -23,7 +23,7 @@ from runbook_lib.diagnose.classify import (
 from runbook_lib.diagnose.concluding import conclude, unseen
 from runbook_lib.diagnose.critical_path import critical_path
 from runbook_lib.diagnose.failed_request_exhibits import facts_of
-from runbook_lib.diagnose.failed_request_gaps import blind_for_gap, blind_for_missing_trace
+from runbook_lib.diagnose.failed_request_gaps import blind_for_gap, blind_for_missing_trace, unreachable_for_gap
 from runbook_lib.diagnose.failed_request_quota import judge_refusal
 from runbook_lib.diagnose.failed_request_trace import Refusal, TraceReading, make_finding, read_trace
 from runbook_lib.diagnose.logs import LogFailure, lines_for, lines_of, log_failures
@@ -225,8 +225,15 @@ def platform_findings(mine: Sequence[rows.Seen]) -> list[Finding]:
 
 
 def _trace_faults(reading: Reading) -> list[Finding]:
-    """What the trace names; a retry storm after the failures that set it off."""
-    return list(reading.trace.faults) if reading.trace is not None else []
+    """What the trace names; a retry storm after the failures that set it off; a gap that the callee's platform explains."""
+    if reading.trace is None:
+        return []
+    trace = reading.trace
+    explained = (
+        unreachable_for_gap(gap, reading.evidence.callee, trace.parts[gap.call["id"]], reading.trace_evidence)
+        for gap in trace.gaps
+    )
+    return [*trace.faults, *(finding for finding in explained if finding is not None)]
 
 
 def log_findings(failures: Iterable[LogFailure]) -> list[Finding]:

@@ -1,14 +1,19 @@
 """Where the root may lie in what nobody saw: a request without trace, a call without the callee's spans."""
 
+import re
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from runbook_lib.clock import from_iso
 from runbook_lib.diagnose import requests as rows
 from runbook_lib.diagnose.failed_request_trace import Gap, TraceReading, make_finding, read_trace
 from runbook_lib.diagnose.parts import parts_of
 from runbook_lib.diagnose.root import Fate, find_failures
-from runbook_lib.diagnose.spans import Trace, build_traces
+from runbook_lib.diagnose.spans import Trace, build_traces, first
 from runbook_lib.model import Finding, Observation, Status, Suspect
+
+_NOT_SERVED = r"failed to respond|connection refused|refused|no healthy|not running|upstream (?:connect|error)|dial tcp"
+_EDGE_SKEW_S = 0.25  # a platform's clock and a part's, both kept by NTP, with room for the way between them
 
 
 def blind_for_gap(
@@ -47,6 +52,37 @@ def blind_for_gap(
             Suspect(f"request.{gap.part}_failed", gap.part, f"{gap.part} {how}; its own spans are missing", look)
         ]
     return [make_finding(code, subject, summary, evidence)], suspects
+
+
+def unreachable_for_gap(
+    gap: Gap, callee: Sequence[Observation], caller: str, trace_evidence: Sequence[str]
+) -> Finding | None:
+    """`request.<part>_unreachable.<why>` where the callee's platform explains why the callee left no span; else None.
+
+    The platform saw the call and could not hand it on: nothing serves there. The platform was asked, saw no such call, and
+    yet something answered 4xx: it was something else, at a wrong address.
+    """
+    subject = f"{caller} → {gap.part}"
+    seen = rows.rows_of(callee)
+    for each in seen:
+        if _is_row_of(gap, each.row) and re.search(_NOT_SERVED, str(each.row.get("error") or ""), re.I):
+            summary = (
+                f"{gap.part}'s platform could not hand the call on: {each.row['error']} (HTTP {each.row.get('status')})"
+            )
+            evidence = [*trace_evidence, each.observation.id]
+            return make_finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
+    asked = [look for look in callee if look.call in ("http_log", "request_log")]
+    answered = bool(asked) and all(look.status.answered for look in asked)
+    if (
+        gap.status is not None
+        and 400 <= gap.status < 500
+        and answered
+        and not any(_is_row_of(gap, each.row) for each in seen)
+    ):
+        summary = f"something that is not {gap.part} answered {caller}'s call with {gap.status}; {gap.part}'s platform saw no such call"
+        evidence = [*trace_evidence, *(look.id for look in asked)]
+        return make_finding(f"request.{gap.part}_unreachable.wrong_url", subject, summary, evidence)
+    return None
 
 
 def _orphan(reading: TraceReading, gap: Gap, callee: Sequence[Observation]) -> Trace | None:
@@ -91,12 +127,21 @@ def _has_part(look: Observation, part: str) -> bool:
 
 
 def _reached(gap: Gap, callee: Sequence[Observation]) -> bool:
-    """Whether the callee's platform logged a request within the call."""
-    return any(
-        gap.call["start_ns"] / 1e9 - 1 <= from_iso(str(seen.row["at"])).timestamp() <= gap.call["end_ns"] / 1e9 + 1
-        for seen in rows.rows_of(callee)
-        if seen.row.get("part") == gap.part and seen.row.get("at")
-    )
+    """Whether the callee's platform logged this very call: same path, same answer, within its time."""
+    return any(_is_row_of(gap, seen.row) for seen in rows.rows_of(callee))
+
+
+def _is_row_of(gap: Gap, row: rows.Row) -> bool:
+    """Whether a platform's row can be this call: part, path, status, and a begin within the call's time (by an edge's clock)."""
+    if row.get("part") != gap.part or not row.get("at"):
+        return False
+    path = urlsplit(str(first(gap.call["attributes"], "url") or "")).path
+    if path and row.get("path") and str(row["path"]).split("?")[0] != path:
+        return False
+    if gap.status is not None and row.get("status") != gap.status:
+        return False
+    begun_s = from_iso(str(row["at"])).timestamp()
+    return gap.call["start_ns"] / 1e9 - _EDGE_SKEW_S <= begun_s <= gap.call["end_ns"] / 1e9 + _EDGE_SKEW_S
 
 
 def blind_for_missing_trace(

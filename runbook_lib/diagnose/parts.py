@@ -145,7 +145,7 @@ def _route(span: Span) -> str:
 def _target(attributes: Attributes) -> tuple[str, str]:
     """Host and path of a call; empty where the span does not say."""
     url = first(attributes, "url")
-    parts = urlsplit(str(url)) if url else None
+    parts = urlsplit(str(url) if "://" in str(url) else f"//{url}") if url else None
     host = str((parts.hostname if parts else None) or first(attributes, "host") or "").lower()
     path = str((parts.path if parts else None) or first(attributes, "path") or "")
     return host, path

@@ -77,7 +77,7 @@ def platform_verdict(row: Row) -> PlatformVerdict | None:
     if re.search(r"FUNCTION_INVOCATION_TIMEOUT|Task timed out after|Runtime Timeout", words):
         return PlatformVerdict("request.function_killed.timeout", "the platform ended the function at its time limit")
     if re.search(
-        r"out of memory|OOM|Runtime\.ExitError.*signal: killed|memory limit|ERR_WORKER_OUT_OF_MEMORY", words, re.I
+        r"out of memory|\bOOM\b|memory limit|more memory than|ERR_WORKER_OUT_OF_MEMORY", words, re.I
     ) and is_failed(row):
         return PlatformVerdict("request.function_killed.memory", "the platform ended the function for its memory")
     if re.search(r"FIREWALL|WAF|challenge|DENIED_BY_RULE|BOT_|_DENIED\b", words) and status in (401, 403, 429):

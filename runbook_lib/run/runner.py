@@ -96,8 +96,12 @@ def prepare(
     active: bool | None = None,
     deadline_s: float | None = DEFAULT_DEADLINE_S,
     home: Home | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Prepared:
     """Check everything about a run that can be checked before it begins.
+
+    Args:
+        environ: where the target is read from; None means this process's environment.
 
     Raises:
         UsageError: unknown procedure or parameter, a value of another type, a secret in clear, an unsafe incident, no target.
@@ -107,7 +111,7 @@ def prepare(
     template = find_template(home, procedure)
     parameters = declared(template)
     values = check(parameters, given, from_text=from_text)
-    looked_at = resolve_target(home, target)
+    looked_at = resolve_target(home, target, environ)
     check(parameters, given, from_text=from_text, redactor=Redactor(looked_at.settings.secret_values()))
     redactor = redactor_of(looked_at, incident, values)
     context = new_context(

@@ -1,0 +1,27 @@
+"""`demo`: the whole product in one command, with no account and no settings."""
+
+from typing import Annotated
+
+import typer
+
+
+def mount(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command("demo")(demo)
+
+
+def demo(as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False) -> None:
+    """Break the sandbox and find the fault. Exit 0 only if the verdict was right, else 1; 5 broke."""
+    from runbook_lib.cli import printing
+    from runbook_lib.drills.demo import demonstrate
+    from runbook_lib.show.verdict_text import verdict_text
+
+    shown = demonstrate(lambda line: printing.note(f"demo: {line}"))
+    if as_json:
+        printing.as_json({"injected": shown.injected, "is_right": shown.is_right, **shown.run.as_dict()})
+    else:
+        if shown.run.verdict is not None:
+            printing.result(verdict_text(shown.run.verdict))
+        printing.result(f"\nreport    {shown.run.folder / 'report.html'}")
+        printing.result(f"injected  {shown.injected}: the verdict is {'right' if shown.is_right else 'WRONG'}")
+    raise typer.Exit(0 if shown.is_right else 1)
