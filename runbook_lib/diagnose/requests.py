@@ -84,7 +84,7 @@ def platform_verdict(row: Row) -> PlatformVerdict | None:
         return PlatformVerdict(
             "request.edge_blocked.firewall", "the platform's firewall refused it before the function"
         )
-    if re.search(r"PROTECTION|AUTHENTICATION_REQUIRED|SSO", words, re.I) and status in (401, 403, 302, 307):
+    if re.search(r"PROTECT(?:ION|ED)|AUTHENTICATION_REQUIRED|\bSSO\b", words, re.I) and status in (401, 403, 302, 307):
         return PlatformVerdict(
             "request.edge_blocked.protection", "deployment protection refused it before the function"
         )
