@@ -176,7 +176,7 @@ def event_summaries(call: Call) -> Page:
         {
             "id": f"mtrusg_{meter['id'][-8:]}_{customer[-6:]}_{at}",
             "object": "billing.meter_event_summary",
-            "aggregated_value": _aggregate(meter["default_aggregation"]["formula"], found),
+            "aggregated_value": _plain(_aggregate(meter["default_aggregation"]["formula"], found)),
             "end_time": at + width,
             "livemode": call.book.livemode,
             "meter": meter["id"],
@@ -207,3 +207,8 @@ def _aggregate(formula: str, found: list[tuple[int, float]]) -> float:
     if formula == "last":
         return max(found)[1]
     return sum(value for _, value in found)
+
+
+def _plain(value: float) -> float | int:
+    """A whole value without its decimal point, as the API writes it."""
+    return int(value) if value.is_integer() else value
