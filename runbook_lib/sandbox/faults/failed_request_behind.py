@@ -86,6 +86,7 @@ _HELD = use("sql", statement="lock table public.usage_records in share mode", ho
 _WATCHES = ("pgrst_ddl_watch", "pgrst_drop_watch")
 _UNWATCHED = "; ".join(f"alter event trigger {name} disable" for name in _WATCHES)
 _WATCHED = "; ".join(f"alter event trigger {name} enable" for name in _WATCHES)
+_RELOADED = "select pg_reload_conf(), pg_sleep(0.2)"
 _COUNTING_TRIGGER = (
     "create function private.count_usage() returns trigger language plpgsql security definer as "
     "$$ begin update public.usage_totals set tokens = tokens + new.tokens where org_id = new.org_id; return new; end $$; "
@@ -160,13 +161,14 @@ _DATABASE = (
         "request.db_failed.pool",
         use("dial", of="SupabaseState", field="rest.pool_size", value=1),
         use("dial", of="SupabaseState", field="rest.pool_wait_s", value=0.6),
-        slow_reads(5, "organizations", "id"),
+        slow_reads(3, "organizations", "id"),
         by=_crowded,
     ),
     fault(
         "request.db_failed.read_only",
+        _sql("select 1", _RELOADED),  # healing goes backwards: this is the last that it does
         _sql("alter system set default_transaction_read_only = on", "alter system reset default_transaction_read_only"),
-        _sql("select pg_reload_conf()", "select pg_reload_conf()"),
+        _sql(_RELOADED, "select 1"),
     ),
     fault("request.db_failed.paused", use("dial", of="SupabaseState", field="project_status", value="INACTIVE")),
     fault(
