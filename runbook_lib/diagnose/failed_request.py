@@ -23,7 +23,7 @@ from runbook_lib.diagnose.classify import (
 from runbook_lib.diagnose.concluding import conclude, unseen
 from runbook_lib.diagnose.critical_path import critical_path
 from runbook_lib.diagnose.failed_request_exhibits import facts_of
-from runbook_lib.diagnose.failed_request_gaps import blind_for_gap, blind_for_missing_trace, unreachable_for_gap
+from runbook_lib.diagnose.failed_request_gaps import blind_for_gap, blind_for_missing_trace, platform_explains_gap
 from runbook_lib.diagnose.failed_request_quota import judge_refusal
 from runbook_lib.diagnose.failed_request_trace import Refusal, TraceReading, make_finding, read_trace
 from runbook_lib.diagnose.logs import LogFailure, lines_for, lines_of, log_failures
@@ -230,7 +230,7 @@ def _trace_faults(reading: Reading) -> list[Finding]:
         return []
     trace = reading.trace
     explained = (
-        unreachable_for_gap(gap, reading.evidence.callee, trace.parts[gap.call["id"]], reading.trace_evidence)
+        platform_explains_gap(gap, reading.evidence.callee, trace.parts[gap.call["id"]], reading.trace_evidence)
         for gap in trace.gaps
     )
     return [*trace.faults, *(finding for finding in explained if finding is not None)]

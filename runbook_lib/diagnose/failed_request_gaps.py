@@ -54,17 +54,22 @@ def blind_for_gap(
     return [make_finding(code, subject, summary, evidence)], suspects
 
 
-def unreachable_for_gap(
+def platform_explains_gap(
     gap: Gap, callee: Sequence[Observation], caller: str, trace_evidence: Sequence[str]
 ) -> Finding | None:
-    """`request.<part>_unreachable.<why>` where the callee's platform explains why the callee left no span; else None.
+    """The cause where the callee's platform explains why the callee left no span; else None.
 
-    The platform saw the call and could not hand it on: nothing serves there. The platform was asked, saw no such call, and
-    yet something answered 4xx: it was something else, at a wrong address.
+    The platform ended the function, or refused at its edge. It saw the call and could not hand it on: nothing serves there.
+    It was asked, saw no such call, and yet something answered 4xx: it was something else, at a wrong address.
     """
     subject = f"{caller} → {gap.part}"
     seen = rows.rows_of(callee)
     for each in seen:
+        verdict = rows.platform_verdict(each.row) if _is_row_of(gap, each.row) else None
+        if verdict is not None:
+            summary = f"{gap.part}: {verdict.what} ({rows.describe_row(each.row)}, {each.row.get('error') or 'no error code'})"
+            place = f"{gap.part} {each.row.get('method')} {each.row.get('path')}"
+            return make_finding(verdict.code, place, summary, [*trace_evidence, each.observation.id])
         if _is_row_of(gap, each.row) and re.search(_NOT_SERVED, str(each.row.get("error") or ""), re.I):
             summary = (
                 f"{gap.part}'s platform could not hand the call on: {each.row['error']} (HTTP {each.row.get('status')})"
@@ -79,7 +84,7 @@ def unreachable_for_gap(
         and answered
         and not any(_is_row_of(gap, each.row) for each in seen)
     ):
-        summary = f"something that is not {gap.part} answered {caller}'s call with {gap.status}; {gap.part}'s platform saw no such call"
+        summary = f"something else answered {caller}'s call with {gap.status}; {gap.part}'s platform saw no such call"
         evidence = [*trace_evidence, *(look.id for look in asked)]
         return make_finding(f"request.{gap.part}_unreachable.wrong_url", subject, summary, evidence)
     return None
@@ -138,7 +143,7 @@ def _is_row_of(gap: Gap, row: rows.Row) -> bool:
     path = urlsplit(str(first(gap.call["attributes"], "url") or "")).path
     if path and row.get("path") and str(row["path"]).split("?")[0] != path:
         return False
-    if gap.status is not None and row.get("status") != gap.status:
+    if gap.status is not None and row.get("status") not in (gap.status, -1, 0, None):
         return False
     begun_s = from_iso(str(row["at"])).timestamp()
     return gap.call["start_ns"] / 1e9 - _EDGE_SKEW_S <= begun_s <= gap.call["end_ns"] / 1e9 + _EDGE_SKEW_S

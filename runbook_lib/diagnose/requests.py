@@ -145,16 +145,26 @@ def situation_of(seen: Sequence[Seen], like: Row | None, now: datetime, orgs: se
     )
 
 
-def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 20) -> float | None:
-    """The p95 of the healthy likes of a request, itself left out; None with fewer than `minimum` of them.
+def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 8) -> float | None:
+    """The p95 of the healthy likes of a request from before its own trouble began; None with fewer than `minimum` of them.
 
-    Nearest-rank percentile: exact for the rows at hand.
+    An incident slows its neighbours too, so the streak of slow ones that leads up to the request is left out: going back
+    in time, it lasts as long as half of the last ten took more than half as long as the request. Where slow and quick
+    answers always mix, there is no such streak, and the slow ones count as usual. Nearest-rank percentile.
     """
-    durations = sorted(
+    took = float(like.get("duration_ms") or 0)
+    earlier = [
         float(row["duration_ms"])
         for row in alike(seen, like)
-        if not is_failed(row) and row.get("request_id") != like.get("request_id") and row.get("duration_ms") is not None
-    )
+        if not is_failed(row)
+        and row.get("request_id") != like.get("request_id")
+        and row.get("duration_ms") is not None
+        and str(row.get("at")) <= str(like.get("at"))
+    ]
+    end = len(earlier)
+    while end and 2 * sum(value > took / 2 for value in earlier[max(0, end - 10) : end]) >= min(10, end):
+        end -= 1
+    durations = sorted(earlier[:end])
     if len(durations) < minimum:
         return None
     return durations[max(0, -(-95 * len(durations) // 100) - 1)]

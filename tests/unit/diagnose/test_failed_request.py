@@ -232,7 +232,16 @@ def test_a_slow_request_names_the_span_the_time_went_into() -> None:
     builder.spans[-1]["end_ns"] += 9_000_000_000
     for span in builder.spans[:-1]:
         span["end_ns"] += 9_100_000_000
-    likes = [row(status=200, request_id=f"r{n}", trace_id=None, duration_ms=300.0 + n) for n in range(40)]
+    likes = [
+        row(
+            status=200,
+            request_id=f"r{n}",
+            trace_id=None,
+            duration_ms=300.0 + n,
+            at=f"2026-11-23T08:4{n // 10}:{n % 10:02d}.000Z",
+        )
+        for n in range(40)
+    ]
     conclusion = diagnose(evidence(row(status=200, duration_ms=10_000.0), trace=builder.table(), traffic=likes))
     assert codes(conclusion) == ["request.slow"]
     assert "chat openai" in conclusion.causes[0].subject
@@ -346,3 +355,63 @@ def test_a_client_that_left_is_a_state() -> None:
         span["attributes"] = {k: v for k, v in span["attributes"].items() if k != "http.response.status_code"}
     conclusion = diagnose(evidence(row(status=499), trace=builder.table()))
     assert codes(conclusion) == ["request.client_gone"]
+
+
+def _at(minute: int, second: int) -> str:
+    return f"2026-11-23T08:{minute:02d}:{second:02d}.000Z"
+
+
+def test_neighbours_slowed_by_the_same_trouble_do_not_hide_it() -> None:
+    builder = TraceBuilder()
+    builder.provider(builder.chat(200), 40, 790)
+    for span in builder.spans:
+        span["end_ns"] += 9_000_000_000
+    before = [row(status=200, request_id=f"b{n}", trace_id=None, duration_ms=300.0, at=_at(40, n)) for n in range(30)]
+    during = [row(status=200, request_id=f"d{n}", trace_id=None, duration_ms=9_500.0, at=_at(49, n)) for n in range(30)]
+    given = evidence(row(status=200, duration_ms=10_000.0), trace=builder.table(), traffic=[*before, *during])
+    assert codes(diagnose(given)) == ["request.slow"]
+
+
+def test_where_slow_and_quick_answers_always_mix_a_slow_one_is_usual() -> None:
+    builder = TraceBuilder()
+    builder.provider(builder.chat(200), 40, 790)
+    mixed = [
+        row(status=200, request_id=f"m{n}", trace_id=None, duration_ms=3_000.0 if n % 3 == 0 else 300.0, at=_at(40, n))
+        for n in range(45)
+    ]
+    given = evidence(row(status=200, duration_ms=3_100.0), trace=builder.table(), traffic=mixed)
+    assert codes(diagnose(given)) == []
+
+
+def test_a_callee_that_its_platform_ended_is_named_although_it_left_no_span() -> None:
+    builder = TraceBuilder()
+    builder.chat(504)
+    del builder.spans[2:]
+    killed = look(
+        "vercel", "request_log", [row("api", 504, trace_id=None, error="FUNCTION_INVOCATION_TIMEOUT")], part="api"
+    )
+    conclusion = diagnose(evidence(row(status=504), trace=builder.table(), callee=(killed,)))
+    assert codes(conclusion) == ["request.function_killed.timeout"]
+
+
+def test_a_callee_whose_platform_found_nothing_serving_is_unreachable() -> None:
+    builder = TraceBuilder()
+    builder.chat(502)
+    del builder.spans[4:]
+    refused = row("gateway", 502, path="/v1/chat", trace_id=None, error="connection refused", platform="railway")
+    conclusion = diagnose(
+        evidence(row(), trace=builder.table(), callee=(look("railway", "http_log", [refused], part="gateway"),))
+    )
+    assert codes(conclusion) == ["request.gateway_unreachable.refused"]
+
+
+def test_a_4xx_that_the_callees_platform_never_saw_came_from_something_else() -> None:
+    builder = TraceBuilder()
+    builder.chat(502, 404)
+    del builder.spans[4:]
+    conclusion = diagnose(
+        evidence(
+            row(), trace=builder.table(), callee=(look("railway", "http_log", None, Status.empty, part="gateway"),)
+        )
+    )
+    assert codes(conclusion) == ["request.gateway_unreachable.wrong_url"]
