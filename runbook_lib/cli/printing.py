@@ -77,7 +77,9 @@ def tell_leftovers() -> None:
     """Say which runs were killed since the last command, and where what they had is."""
     from runbook_lib.run.home import Home
     from runbook_lib.run.partials import settle_killed
+    from runbook_lib.run.runtime import clear_stale
 
+    clear_stale()
     for each in settle_killed(Home.find()):
         note(f"runbook: a run did not become whole: {each.why}. What it had: {each.folder}")
 
@@ -92,4 +94,4 @@ def progress_of(cell: Any) -> str:
     name = "opening the run" if "setup" in tags else "concluding" if "conclusion" in tags else name_of(cell)
     outcome = cell.metadata["runbook"]["outcome"]
     seconds = cell.metadata["papermill"]["duration"]
-    return f"{name.replace('_', ' ')} · {outcome}" + (f" · {seconds:.1f} s" if seconds else "")
+    return f"{name.replace('_', ' ').replace('-', ' ')} · {outcome}" + (f" · {seconds:.1f} s" if seconds else "")

@@ -21,6 +21,7 @@ from runbook_lib.model import Json
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import new_run_id
 from runbook_lib.run.library import library_sha256, versions, whoami
+from runbook_lib.run.processes import process_started
 
 RUN_FILE = "run.json"
 RUN_VARIABLE = "RUNBOOK_RUN"  # in a kernel that a runner started: the folder of its run
@@ -154,25 +155,6 @@ def make_folder(home: Home, context: RunContext, *, reserve_bytes: int = 0) -> t
             do_next="Make it writable, free some space, or choose another with --outputs.",
         ) from error
     return named, folder
-
-
-def process_started(pid: int) -> float | None:
-    """When a process was started, by the system's own clock ticks; None where it does not run. Tells reused ids apart."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-        return float(stat.rpartition(")")[2].split()[19])
-    except OSError:
-        pass
-    except (IndexError, ValueError):
-        return None
-    if Path("/proc/self/stat").exists():
-        return None
-    import psutil  # no /proc: macOS
-
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return None
 
 
 def is_running(context: RunContext) -> bool:

@@ -13,16 +13,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from runbook_lib.errors import NotebookError
 from runbook_lib.run.kernel import HEADLESS_VARIABLE, READY_VARIABLE
+from runbook_lib.run.processes import MARK, end_marked
+from runbook_lib.run.runtime import own_folder
 
-MARK = "RUNBOOK_KERNEL"
-_LONGEST_SOCKET_PATH = 90  # of about 104 to 108 bytes; the port's number comes after it
 _PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
 
@@ -37,7 +35,7 @@ class Kernel:
 
     def __init__(self, cwd: Path, extra: Mapping[str, str], without: Collection[str] = ()) -> None:
         self.mark = secrets.token_hex(8)
-        self._folder = Path(tempfile.mkdtemp(dir=runtime_folder(), prefix="k"))
+        self._folder = own_folder(self.mark)
         self.connection_file = self._folder / "kernel.json"
         self._log = self._folder / "log"
         self.ready_end, ready = os.pipe()
@@ -136,77 +134,3 @@ class Kernel:
                 pass_fds=[ready],
                 start_new_session=True,
             )
-
-
-def runtime_folder() -> Path:
-    """A folder of this user alone, with a path short enough for sockets.
-
-    Raises:
-        NotebookError: it exists and belongs to somebody else, or others may enter it.
-    """
-    for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108 (checked below)
-        if not base:
-            continue
-        folder = Path(base) / f"nexuscore-runbook-{os.getuid()}"
-        if len(str(folder).encode()) + 24 > _LONGEST_SOCKET_PATH:
-            continue
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            found = folder.lstat()
-        except OSError:
-            continue
-        if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            raise NotebookError(
-                "The runtime folder is not private",
-                where=str(folder),
-                came_back="it belongs to somebody else, is a link, or others may enter it",
-                do_next="Remove it, or set XDG_RUNTIME_DIR to a folder of your own.",
-            )
-        return folder
-    raise NotebookError(
-        "There is no place for the kernel's sockets",
-        came_back="no runtime or temporary folder with a short path can be written",
-        do_next="Set XDG_RUNTIME_DIR to a short path of your own.",
-    )
-
-
-def end_marked(mark: str, *, patience_s: float = 2.0) -> None:
-    """End every process that carries a kernel's mark, and those that they start while being ended."""
-    ends = time.monotonic() + patience_s
-    while True:
-        left = list(_marked(mark))
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
-        if not left or time.monotonic() > ends:
-            return
-        time.sleep(0.005)
-
-
-def _marked(mark: str) -> Iterator[int]:
-    needle = f"{MARK}={mark}".encode()
-    proc = Path("/proc")
-    if not (proc / "self" / "environ").exists():
-        yield from _marked_without_proc(mark)
-        return
-    for entry in proc.iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            if needle in (entry / "environ").read_bytes():
-                yield int(entry.name)
-        except OSError:
-            continue
-
-
-def _marked_without_proc(mark: str) -> Iterator[int]:
-    import psutil  # macOS
-
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
-                yield process.pid
-        except (psutil.Error, OSError):
-            continue

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
-from runbook_lib.run.kernels import runtime_folder
+from runbook_lib.run.runtime import runtime_folder
 from tests.notebooks.conftest import House, Lamp, outcomes, texts
 
 
@@ -149,7 +149,8 @@ def test_a_run_over_its_deadline_is_cut_off_and_says_so(house: House) -> None:
 
 
 def test_a_cell_that_heeds_no_interrupt_is_ended_all_the_same(house: House) -> None:
-    stubborn = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('stubborn', flush=True)\nwhile True: time.sleep(1)"
+    stubborn = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    stubborn += "print('stubborn', flush=True)\nwhile True: time.sleep(1)"
     house.insert(stubborn, tags=("own",), timeout_s=1)
     assert house.run("run", "90", "--target", "fix").returncode == 3
     folder = house.only_folder()
@@ -186,7 +187,7 @@ def test_a_cancelled_run_leaves_the_truth_and_no_process(house: House, tmp_path:
     assert (folder / "observations.jsonl").read_text().count("\n") == 1
     assert not alive(int(mark.read_text()))
     assert not _of_this_home(house)
-    assert not list(runtime_folder().glob(f"k*/{process.pid}"))
+    assert not [o for o in runtime_folder().glob("*/owner.json") if json.loads(o.read_text())["pid"] == process.pid]
 
 
 def test_a_run_cancelled_before_its_first_cell_says_so(house: House) -> None:
@@ -203,7 +204,7 @@ def test_a_run_cancelled_before_its_first_cell_says_so(house: House) -> None:
 
 def test_a_killed_run_stays_partial_and_the_next_command_says_so_once(house: House, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    house.insert(f"import pathlib, time\npathlib.Path({str(mark)!r}).write_text('x')\ntime.sleep(600)", tags=("own",))
+    house.insert(CHILDREN.format(mark=str(mark)), tags=("own",))
     process = house.start("run", "90", "--target", "fix")
     wait_for(mark)
     process.kill()
@@ -247,10 +248,8 @@ def test_a_disk_that_fills_leaves_a_partial_that_says_so(house: House, tmp_path:
     if mounted.returncode:
         pytest.skip("a small file system can only be made by root")
     try:
-        house.insert(
-            f"open({str(small / 'filler')!r}, 'wb').write(bytes(700_000))\nopen({str(small / 'rest')!r}, 'wb', 0).write(bytes(70_000))",
-            tags=("own",),
-        )
+        fill = f"open({str(small / 'filler')!r}, 'wb').write(bytes(700_000))\n"
+        house.insert(fill + f"open({str(small / 'rest')!r}, 'wb', 0).write(bytes(70_000))", tags=("own",))
         house.insert("print('y' * 600_000)", tags=("own2",))
         done = house.run("run", "90", "--target", "fix", "--outputs", str(small / "out"))
         assert done.returncode == 5, done.stderr

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from urllib.parse import quote
 
 from runbook_lib.errors import NotebookError
 from runbook_lib.run.home import Home
-from runbook_lib.run.kernels import runtime_folder
+from runbook_lib.run.processes import MARK
+from runbook_lib.run.runtime import own_folder
 
 SECRETS_VARIABLE = "RUNBOOK_LAB_SECRETS"  # a private folder for what is typed into masked fields; gone with the server
 _OURS = Path(__file__).parent.parent / "jupyter"
@@ -50,6 +50,7 @@ def serve(
         where = "lab/tree/" + quote(notebook.relative_to(home.outputs).as_posix())
         arguments = [
             "--ServerApp.ip=127.0.0.1",
+            "--ServerApp.port=0",
             f"--IdentityProvider.token={token}",
             "--ServerApp.password=",
             f"--ServerApp.root_dir={home.outputs}",
@@ -63,7 +64,7 @@ def serve(
             "--LabApp.news_url=None",
             "--KernelManager.transport=ipc",
             "--MultiKernelManager.default_kernel_name=runbook-python",
-            "--ServerApp.log_level=ERROR",
+            "--Application.log_level=ERROR",
         ]
         try:
             server = LabApp.initialize_server(argv=arguments)
@@ -76,7 +77,8 @@ def serve(
         _sealing(server, home)
         if prepare is not None:
             server.io_loop.run_sync(lambda: prepare(server))
-        announce(f"{server.connection_url}{where}?token={token}")
+        # the server listens by a callback that is queued already; this one comes after it
+        server.io_loop.add_callback(lambda: announce(f"{server.connection_url}{where}?token={token}"))
         server.start()
 
 
@@ -91,7 +93,8 @@ def _sealing(server: Any, home: Home) -> None:
 @contextlib.contextmanager
 def _private_runtime() -> Iterator[Path]:
     """A folder for connection files, sockets and typed secrets that only this user may enter; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(dir=runtime_folder(), prefix="l"))
+    folder = own_folder(mark := secrets.token_hex(8))
+    os.environ[MARK] = mark
     try:
         yield folder
     finally:
