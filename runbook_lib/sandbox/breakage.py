@@ -65,6 +65,8 @@ class Breakage:
             if self._is_database_changed:
                 await self._heal_database()
             needed = {name for name, part in self.system.parts.items() if name in self._restart or not part.is_running}
+            for name in needed:  # with the variables as they are now that all is undone
+                self.system.deployed(self._current(name))
             self._restart.clear()
             await asyncio.gather(*(self._restart_part(self.system.parts[name]) for name in needed))
             self.active.clear()

@@ -16,7 +16,9 @@ from psycopg import sql
 from runbook_lib.errors import SandboxError, UsageError
 from runbook_lib.sandbox import environment, seed
 from runbook_lib.sandbox.edge import Edge
-from runbook_lib.sandbox.facade_apps import STATES, facade_apps, state_kind
+from runbook_lib.sandbox.facade_apps import STATES, facade_apps
+from runbook_lib.sandbox.facades import stripe_plant
+from runbook_lib.sandbox.facades.fly_state import FlyState, main_machine
 from runbook_lib.sandbox.options import Options
 from runbook_lib.sandbox.overrides import App
 from runbook_lib.sandbox.part_process import PartProcess
@@ -79,7 +81,7 @@ class System:
         """Make a deployment the one that its part will be started from: its id shows in spans, logs and variables."""
         part = self.parts[deployment.part]
         part.deployment_id = deployment.id
-        part.instance = secrets.token_hex(7) if deployment.platform == "fly" else deployment.id[-12:]
+        part.instance = main_machine(self.world).id if deployment.platform == "fly" else deployment.id[-12:]
         own = {v.key: v.value for v in self.world.variables if (v.platform, v.part) == (part.platform, part.name)}
         part.variables = {**environment.platform_variables(self.world, deployment), **own}
         part.options = {
@@ -98,7 +100,7 @@ class System:
         if name not in STATES:
             known = ", ".join([*self.world.providers, *STATES])
             raise UsageError(f"No façade keeps a {name}", do_next=f"Known: {known}.")
-        return self.world.state(state_kind(name))
+        return self.world.state(STATES[name])
 
     async def restore_database(self) -> None:
         """Put the database back to what it was when the sandbox came up; every connection is cut."""
@@ -144,6 +146,7 @@ class System:
         for name in environment.PARTS:
             self.world.endpoints[name] = self.world.endpoints[f"{name}-edge"]
         self._deploy_history()
+        self._open_accounts()
         await asyncio.gather(*(part.start() for part in self.parts.values()))
 
     def _deploy_history(self) -> None:
@@ -156,6 +159,20 @@ class System:
             made = environment.past_deployments(self.world, part.platform, name, now, rng)
             self.world.deployments.extend(made)
             self.deployed(made[-1])
+            if part.platform == "fly":
+                self.world.state(FlyState).check_url = lambda: self.parts["gateway"].url
+
+    def _open_accounts(self) -> None:
+        """Give every paying organization its customer and subscription at Stripe."""
+        people = self.population.people
+        payers = [
+            stripe_plant.Payer(
+                org.customer, people[org.members[0][0]].email, org.name, org.plan, org.period_end, {"org_id": org.id}
+            )
+            for org in self.population.organizations
+            if org.customer and org.period_end
+        ]
+        stripe_plant.plant(self.world, payers, f"{self.world.endpoints['api']}/api/stripe/webhook")
 
     def record(self) -> None:
         """Write down the children, so that a later `up` can end them if this process is killed."""

@@ -73,7 +73,13 @@ class Api:
                 raise Refused(400, "invalid_plan", "plan must be pro or enterprise")
             rows = await self._rows(token, "billing_customers", org_id=f"eq.{org}", select="stripe_customer_id")
             customer = rows[0]["stripe_customer_id"] if rows else None
-            form = {"mode": "subscription", "line_items[0][price]": price, "line_items[0][quantity]": "1"}
+            form = {
+                "mode": "subscription",
+                "line_items[0][price]": price,
+                "line_items[0][quantity]": "1",
+                "success_url": "https://nexuscore-web.example/billing?done=1",
+                "cancel_url": "https://nexuscore-web.example/billing",
+            }
             if customer:
                 form["customer"] = customer
             session = await self.caller.stripe("POST", "/v1/checkout/sessions", "stripe.checkout.sessions.create", form)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from runbook_lib.errors import SandboxError, UsageError
-from runbook_lib.sandbox import Sandbox, home
+from runbook_lib.sandbox import Sandbox, children, home
 
 RUNBOOK = Path(sys.executable).with_name("runbook")
 
@@ -30,7 +30,7 @@ def name() -> Iterator[str]:
 
 
 def _alive(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+    return [pid for pid in pids if children.started_at(pid) is not None]
 
 
 def _pids(name: str) -> list[int]:

@@ -58,6 +58,7 @@ def test_the_log_of_each_platform_knows_the_request_and_its_trace(sandbox: Sandb
     got = sandbox.visit("chat")
     row = eyes.request_row(got["request_id"])
     assert row["statusCode"] == 200
+    assert eyes.trace(got["request_id"])
     assert eyes.spans(row["traceId"])
     assert got["headers"]["x-vercel-id"] == f"iad1::iad1::{got['request_id']}"
 
