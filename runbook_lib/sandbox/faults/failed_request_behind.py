@@ -86,7 +86,6 @@ _HELD = use("sql", statement="lock table public.usage_records in share mode", ho
 _WATCHES = ("pgrst_ddl_watch", "pgrst_drop_watch")
 _UNWATCHED = "; ".join(f"alter event trigger {name} disable" for name in _WATCHES)
 _WATCHED = "; ".join(f"alter event trigger {name} enable" for name in _WATCHES)
-_RELOADED = "select pg_reload_conf(), pg_sleep(0.2)"
 _COUNTING_TRIGGER = (
     "create function private.count_usage() returns trigger language plpgsql security definer as "
     "$$ begin update public.usage_totals set tokens = tokens + new.tokens where org_id = new.org_id; return new; end $$; "
@@ -166,9 +165,8 @@ _DATABASE = (
     ),
     fault(
         "request.db_failed.read_only",
-        _sql("select 1", _RELOADED),  # healing goes backwards: this is the last that it does
-        _sql("alter system set default_transaction_read_only = on", "alter system reset default_transaction_read_only"),
-        _sql(_RELOADED, "select 1"),
+        # PostgREST begins its writes with READ WRITE, so a default alone would not reach them
+        _role_setting("service_role", "transaction_read_only", "on"),
     ),
     fault("request.db_failed.paused", use("dial", of="SupabaseState", field="project_status", value="INACTIVE")),
     fault(
