@@ -104,7 +104,7 @@ def test_stop_and_start_move_the_machine(client, world, app):
 
 
 def test_the_health_check_is_really_sent_and_its_time_moves_only_with_its_status(client, world, app):
-    world.state(FlyState).check_url = "http://127.0.0.1:9/"
+    world.state(FlyState).check_url = lambda: "http://127.0.0.1:9/"
     before = main_machine(world).checks[0].updated_at
     (check,) = client.get(f"{app}/machines").json()[0]["checks"]
     assert (check["name"], check["status"]) == ("servicecheck-00-http-8000", "critical")

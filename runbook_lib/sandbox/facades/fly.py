@@ -86,12 +86,12 @@ class _Api:
 
     async def _probe(self) -> None:
         """Send the main machine's health check, as the proxy does, so that what is shown is so now."""
-        machine, url = main_machine(self.world), self.state.check_url
-        if url is None or machine.state != "started":
+        machine, check_url = main_machine(self.world), self.state.check_url
+        if check_url is None or machine.state != "started":
             return
         try:
             async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
-                reply = await client.get(url)
+                reply = await client.get(check_url())
         except httpx.HTTPError as error:
             set_check(self.world, machine, is_passing=False, output=f"connect: {error or type(error).__name__}")
             return

@@ -1,6 +1,7 @@
 """What Fly knows beside deployments and variables: the gateway's machines, their checks and events, and the limits."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -51,15 +52,15 @@ class Machine:
 class FlyState:
     """The dials of this façade.
 
-    machines is empty until it is asked for: then there is the one machine of `main_machine`. check_url is where the main
-    machine's health check is really sent; None leaves the checks as they stand. calls_left None means no rate limit.
+    machines is empty until it is asked for: then there is the one machine of `main_machine`. check_url tells where the main
+    machine's health check is really sent now; None leaves the checks as they stand. calls_left None means no rate limit.
     """
 
     retention_h: float = 7 * 24.0
     delay_s: float = 0.0
     page_lines: int = 100
     calls_left: int | None = None
-    check_url: str | None = None
+    check_url: Callable[[], str] | None = None
     machines: list[Machine] = field(default_factory=list)
 
 
