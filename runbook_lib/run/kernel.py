@@ -8,14 +8,15 @@ import os
 import sys
 from typing import Any
 
+from runbook_lib.run.lean import leave_out
+
 READY_VARIABLE = "RUNBOOK_READY_FD"  # a pipe's end: one byte is written when the sockets are bound
 HEADLESS_VARIABLE = "RUNBOOK_HEADLESS"
 
 
 def main() -> None:
     """Start the kernel and serve it until it is told to end."""
-    # jsonschema builds 35 grammars for formats that nobody here uses; without the module it leaves them out
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    leave_out()
     headless = bool(os.environ.get(HEADLESS_VARIABLE))
     if headless:
         sys.modules.setdefault("debugpy", None)  # type: ignore[arg-type]  # nobody can attach: save its import

@@ -7,7 +7,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,8 +102,6 @@ def _private_runtime() -> Iterator[Path]:
 
 def _set_environment(home: Home, runtime: Path) -> None:
     """What the server and the kernels that it starts inherit."""
-    # jsonschema (by way of nbformat) builds 35 grammars for formats that nobody here uses; without the module it does not
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     (runtime / "secrets").mkdir(mode=0o700)
     os.environ.update(home.environment())
     os.environ["JUPYTER_RUNTIME_DIR"] = str(runtime)

@@ -1,0 +1,109 @@
+"""doctor: each source configured, reachable, permitted; least permission; keys that expire; what procedures lack."""
+
+import json
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+
+from runbook_lib.errors import LookError
+from runbook_lib.model import Answer, Status
+from runbook_lib.observe import Look
+from runbook_lib.run import doctor
+from runbook_lib.run.doctor import examine
+from runbook_lib.run.notebooks import Template, read_template
+from runbook_lib.run.targets import Target
+from runbook_lib.settings import Settings
+
+
+def template(tmp_path: Path, *services: str) -> Template:
+    path = tmp_path / "90_x.ipynb"
+    path.write_text(json.dumps({"cells": [], "metadata": {"runbook": {"services": services}}}))
+    return read_template(path)
+
+
+def target(**variables: str) -> Target:
+    return Target("live", Settings.from_mapping(variables), "here", variables)
+
+
+def health(source: str, status: Status) -> Look:
+    def fetch(_: object) -> Answer:
+        if status is Status.ok:
+            return Answer(Status.ok, {"expires_at": "2030-01-01T00:00:00Z"})
+        raise LookError(status, f"{source} says {status}", do_next=f"give {source} what it needs")
+
+    return Look(source, "health", {}, fetch)
+
+
+@pytest.fixture
+def sources(monkeypatch: pytest.MonkeyPatch) -> dict[str, Status]:
+    told: dict[str, Status] = {}
+    monkeypatch.setattr(doctor, "healths", lambda: [(name, health(name, status)) for name, status in told.items()])
+    return told
+
+
+@pytest.mark.parametrize(
+    ("status", "configured", "reachable", "permitted"),
+    [
+        (Status.ok, True, True, True),
+        (Status.not_configured, False, None, None),
+        (Status.unreachable, True, False, None),
+        (Status.timed_out, True, False, None),
+        (Status.denied, True, True, False),
+        (Status.malformed, True, True, True),
+    ],
+)
+def test_each_status_is_told_apart(
+    sources: dict[str, Status], status: Status, configured: bool, reachable: bool | None, permitted: bool | None
+) -> None:
+    sources["tempo"] = status
+    (check,) = examine(target(), []).checks
+    assert (check.configured, check.reachable, check.permitted) == (configured, reachable, permitted)
+    assert check.usable == (status is Status.ok)
+    if status is not Status.ok:
+        assert check.what_would_help == "give tempo what it needs"
+
+
+@pytest.mark.parametrize(
+    ("services", "ok", "missing"),
+    [
+        (["Tempo or Jaeger"], ["jaeger"], []),
+        (["Tempo or Jaeger"], [], ["Tempo or Jaeger"]),
+        (["Vercel", "Railway or Fly.io"], ["vercel", "fly"], []),
+        (["Vercel", "Railway or Fly.io"], ["fly"], ["Vercel"]),
+        (["The telephone"], [], []),
+    ],
+)
+def test_what_a_procedure_needs_decides_the_exit_code(
+    sources: dict[str, Status], tmp_path: Path, services: list[str], ok: list[str], missing: list[str]
+) -> None:
+    for name in ("tempo", "jaeger", "vercel", "railway", "fly"):
+        sources[name] = Status.ok if name in ok else Status.not_configured
+    report = examine(target(), [template(tmp_path, *services)])
+    assert report.missing.get("90_x", []) == missing
+    assert report.exit_code == (1 if missing else 0)
+
+
+def test_a_key_that_expires_says_when_and_an_expired_one_is_a_failure(sources: dict[str, Status]) -> None:
+    def token(seconds: float) -> str:
+        return jwt.encode({"role": "anon", "exp": int(time.time() + seconds)}, "x" * 32, algorithm="HS256")
+
+    fresh = examine(target(SUPABASE_ANON_KEY=token(86_400)), [])
+    assert (fresh.keys[0]["setting"], fresh.keys[0]["expired"], fresh.exit_code) == ("SUPABASE_ANON_KEY", False, 0)
+    stale = examine(target(SUPABASE_ANON_KEY=token(-60)), [])
+    assert (stale.keys[0]["expired"], stale.exit_code) == (True, 1)
+
+
+def test_the_least_permission_of_a_source_is_told_and_no_key_is(sources: dict[str, Status]) -> None:
+    sources["vercel"] = Status.denied
+    report = examine(target(RUNBOOK_VERCEL_TOKEN="a-token-of-a-team"), [])
+    (need,) = [each for each in report.checks[0].needs if each.startswith("RUNBOOK_VERCEL_TOKEN")]
+    assert "(set)" in need
+    assert "Viewer" in need
+    assert "a-token-of-a-team" not in json.dumps(report.as_dict())
+
+
+def test_every_source_that_has_a_health_look_is_asked() -> None:
+    asked = {source for source, _ in doctor.healths()}
+    assert {"tempo", "jaeger", "vercel", "railway", "fly", "postgres"} <= asked
