@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 from opentelemetry.trace import Span, SpanKind
@@ -204,6 +204,9 @@ class Caller:
             "Authorization": f"Bearer {self.runtime.setting('STRIPE_SECRET_KEY') or ''}",
             "Stripe-Version": "2024-06-20",
         }
+        form = urlencode(params or {}).encode() if method == "POST" else None
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         async with self.open(
             method,
             f"{base}{path}",
@@ -211,7 +214,8 @@ class Caller:
             scope="stripe-node",
             name=name,
             headers=headers,
-            params=params,
+            params=params if form is None else None,
+            content=form,
         ) as (response, span):
             await response.aread()
             if request := response.headers.get("request-id"):
