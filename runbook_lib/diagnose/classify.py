@@ -104,7 +104,7 @@ def classify_database(fault: Fault) -> Named:
         return named("read_only", "the database is read-only")
     if status == 540 or "paused" in text:
         return named("paused", "the project is paused")
-    if code in ("PGRST202", "PGRST204", "PGRST205", "PGRST002", "PGRST200") or "schema cache" in text:
+    if code in ("PGRST202", "PGRST204", "PGRST205", "PGRST002", "PGRST200", "PGRST106") or "schema cache" in text:
         return named("schema_cache", "PostgREST's schema cache does not know it")
     if code.startswith("23"):
         return named("constraint", "a constraint refuses the row")

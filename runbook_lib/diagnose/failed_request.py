@@ -28,7 +28,7 @@ from runbook_lib.diagnose.failed_request_quota import judge_refusal
 from runbook_lib.diagnose.failed_request_trace import Refusal, TraceReading, make_finding, read_trace
 from runbook_lib.diagnose.logs import LogFailure, lines_for, lines_of, log_failures
 from runbook_lib.diagnose.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, STRIPE, WEB
-from runbook_lib.diagnose.spans import build_trace
+from runbook_lib.diagnose.spans import build_trace, duration_ms
 from runbook_lib.model import Change, Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
 
 _PLATFORMS = ("vercel", "railway", "fly")
@@ -41,7 +41,7 @@ class Evidence:
     """Everything the procedure saw, by topic, in the order in which it was seen.
 
     request: the platforms' logs asked for this one request · traces: span tables · logs: the parts' lines ·
-    traffic: the platforms' logs of the window · changes: deployments, variables, incidents · callee: looks at a part
+    traffic: the platforms' logs of the window · likes: traces that begin like this one · changes: deployments, variables, incidents · callee: looks at a part
     whose spans are missing · quota: plan, usage, subscription · behind: database and vendors.
     """
 
@@ -53,6 +53,7 @@ class Evidence:
     traces: tuple[Observation, ...] = ()
     logs: tuple[Observation, ...] = ()
     traffic: tuple[Observation, ...] = ()
+    likes: tuple[Observation, ...] = ()
     changes: tuple[Observation, ...] = ()
     callee: tuple[Observation, ...] = ()
     quota: tuple[Observation, ...] = ()
@@ -338,10 +339,12 @@ def _client_gone(reading: Reading) -> list[Finding]:
 def _slow(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
     """No error, but far slower than its healthy likes: the span of the critical path that the time went into."""
     outermost = reading.outermost
-    if outermost is None or outermost.row.get("duration_ms") is None:
+    if outermost is None:
         return [], []
-    took = float(outermost.row["duration_ms"])
-    p95 = rows.baseline_p95_ms(rows.rows_of(reading.evidence.traffic), outermost.row)
+    row, likes = timed(reading)
+    if row.get("duration_ms") is None:
+        return [], []
+    took, p95 = float(row["duration_ms"]), rows.baseline_p95_ms(likes, row)
     if p95 is None or took <= max(SLOW_FACTOR * p95, p95 + SLOW_MARGIN_MS):
         return [], []
     compared = f"{took:.0f} ms, the healthy p95 of its likes is {p95:.0f} ms"
@@ -366,6 +369,16 @@ def _slow(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
     part = trace.parts[top.span["id"]]
     summary = f"slow: {compared}; {top.self_ms:.0f} ms of it were {part}'s own in `{top.span['name']}`"
     return [make_finding("request.slow", f"{part} {top.span['name']}", summary, ids)], []
+
+
+def timed(reading: Reading) -> tuple[rows.Row, list[rows.Seen]]:
+    """The request's row with how long it took, and its likes: from the platform's log, else from the traces; {} without a row."""
+    evidence = reading.evidence
+    row: rows.Row = reading.outermost.row if reading.outermost is not None else {}
+    if row.get("duration_ms") is not None or reading.trace is None or not reading.trace.trace.roots:
+        return row, rows.rows_of((*evidence.request, *evidence.traffic))
+    row = {**row, "duration_ms": round(duration_ms(reading.trace.trace.roots[0]), 1)}
+    return row, rows.likes_as_rows(evidence.likes, row)
 
 
 def _needed(reading: Reading) -> list[Observation]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from runbook_lib.clock import from_iso, to_iso
+from runbook_lib.clock import from_epoch_s, from_iso, to_iso
 from runbook_lib.model import Observation, Situation
 
 Row = Mapping[str, Any]
@@ -164,10 +164,37 @@ def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 8) -> float 
     end = len(earlier)
     while end and 2 * sum(value > took / 2 for value in earlier[max(0, end - 10) : end]) >= min(10, end):
         end -= 1
-    durations = sorted(earlier[:end])
+    edge = max(0, end - 10)  # where the trouble began, its first few stand among quick ones
+    durations = sorted(
+        [*earlier[:edge], *(value for value in earlier[edge:end] if end == len(earlier) or value <= took / 2)]
+    )
     if len(durations) < minimum:
         return None
     return durations[max(0, -(-95 * len(durations) // 100) - 1)]
+
+
+def likes_as_rows(observations: Iterable[Observation], like: Row) -> list[Seen]:
+    """Traces that begin like a request's, as rows of its kind, for platforms whose log does not tell how long a request took.
+
+    A trace with an error in it counts as failed, for what it took says nothing of a healthy one.
+    """
+    return [
+        Seen(
+            {
+                **{name: like.get(name) for name in ("part", "platform", "method", "path")},
+                "request_id": summary["trace"],
+                "trace_id": summary["trace"],
+                "at": to_iso(from_epoch_s(int(summary["start_ns"]) / 1e9)),
+                "status": 500 if summary.get("error_count") else 200,
+                "duration_ms": summary["duration_ms"],
+            },
+            observation,
+        )
+        for observation in observations
+        if observation.status.has_content and isinstance(observation.value, list)
+        for summary in observation.value
+        if summary["trace"] != like.get("trace_id")
+    ]
 
 
 def since_iso(moment: datetime, hours: float) -> str:

@@ -127,7 +127,8 @@ class FailedRequest(Procedure):
             exhibits.append(Exhibit("table", "Attempts, retries and fallbacks", _table(attempts)))
         failed = [failure for failure in reading.trace.failures if failure.fate == "unrecovered"]
         parts = sorted({part for part in reading.trace.parts.values() if part != "other"})
-        told = f"{len(reading.trace.trace.spans)} spans of {', '.join(parts) or 'unknown parts'}; {len(failed)} unrecovered failures."
+        spans = len(reading.trace.trace.spans)
+        told = f"{spans} spans of {', '.join(parts) or 'unknown parts'}; {len(failed)} unrecovered failures."
         missing = "".join(f" {gap.part} was called, and no span of it is there." for gap in reading.trace.gaps)
         return Said(told + missing, tuple(exhibits))
 
@@ -168,16 +169,20 @@ class FailedRequest(Procedure):
         reading = self._read()
         row = reading.outermost.row if reading.outermost else None
         part = str(row.get("part")) if row else "web"
-        seen = self.see(*self._rows_of_part(part, around))
-        self.evidence = replace(self.evidence, traffic=tuple(seen))
-        everything = rows.rows_of((*self.evidence.request, *seen))
-        situation = rows.situation_of(everything, row, self.look.now, None)
-        plot = Exhibit("latency", "Requests like it", latency_of(everything, row, around.as_dict(), []))
+        looks = self._rows_of_part(part, around)
+        if reading.trace is not None and reading.trace.trace.roots:
+            name = reading.trace.trace.roots[0]["name"]
+            looks += [tempo.same_root(name, around), jaeger.same_root(name, around)]
+        seen = self.see(*looks)
+        traffic = [look for look in seen if look.call != "same_root"]
+        likes = [look for look in seen if look.call == "same_root"]
+        self.evidence = replace(self.evidence, traffic=tuple(traffic), likes=tuple(likes))
+        situation = rows.situation_of(rows.rows_of((*self.evidence.request, *traffic)), row, self.look.now, None)
+        mine, others = one.timed(self._read())
+        plot = Exhibit("latency", "Requests like it", latency_of(others, mine or None, around.as_dict(), []))
         going = {True: "It is still going on", False: "It is not going on", None: "Whether it goes on cannot be told"}
-        return Said(
-            f"{going[situation.ongoing]}; {situation.requests_failed or 0} requests failed alike, the first at {situation.onset or '?'}.",
-            (plot,),
-        )
+        count, onset = situation.requests_failed or 0, situation.onset or "a time that cannot be told"
+        return Said(f"{going[situation.ongoing]}; {count} requests failed alike, the first at {onset}.", (plot,))
 
     @step("What changed before it?")
     def ask_what_changed(self) -> Said:

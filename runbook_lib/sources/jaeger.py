@@ -87,6 +87,17 @@ def search(
     return Look("jaeger", "search", arguments, fetch, deadline_s=20)
 
 
+def same_root(name: str, window: Window, limit: int = 200) -> Look:
+    """Summaries of the traces whose root span has this name: how long its likes took."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        table, why = jaeger.search(window, limit, {}, None, name)
+        return _found(jaeger, table, why, "trace that begins like this", window)
+
+    return Look("jaeger", "same_root", {"name": name, **span_of(window), "limit": limit}, fetch, deadline_s=20)
+
+
 def failures(window: Window, route: str | None = None, limit: int = 100) -> Look:
     """Summaries of the traces that hold a span with status error, of one route or of all."""
 

@@ -18,10 +18,10 @@ from runbook_lib.http import Http, Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources._asking import listed, need, nothing, rows_in, span_of
+from runbook_lib.sources._asking import listed, need, nothing, rows_in, span_of, whole
 from runbook_lib.sources._ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources._span_table import SpanTable, otlp_value
-from runbook_lib.sources._traceql import any_equal, ends_with, route_is
+from runbook_lib.sources._traceql import any_equal, ends_with, route_is, text_literal
 
 _HELP = "RUNBOOK_TEMPO_TOKEN (and USER, TENANT where it has them) must be allowed to read traces (traces:read)"
 _LONGEST_SEARCH = timedelta(hours=168)  # Tempo's default max_duration of a search
@@ -169,6 +169,17 @@ def search(traceql: str, window: Window, limit: int = 20, spans_per_trace: int =
     return Look("tempo", "search", arguments, fetch, deadline_s=20)
 
 
+def same_root(name: str, window: Window, limit: int = 200) -> Look:
+    """Summaries of the traces whose root span has this name: how long its likes took."""
+
+    def fetch(door: Door) -> Answer:
+        tempo = _Tempo(door)
+        query = f"{{ rootName = {text_literal(name)} }}"
+        return _found(tempo, *tempo.search(query, window, limit, 1), "trace that begins like this", window)
+
+    return Look("tempo", "same_root", {"name": name, **span_of(window), "limit": limit}, fetch, deadline_s=20)
+
+
 def failures(window: Window, route: str | None = None, limit: int = 100) -> Look:
     """Summaries of the traces that hold a failed span (status error, or HTTP 500 and above), of one route or of all."""
 
@@ -309,16 +320,16 @@ def _summary(found: dict[str, Json]) -> dict[str, Json]:
         "trace": found["traceID"].lower().rjust(32, "0"),
         "service": "" if service.startswith("<root span") else service,
         "name": str(found.get("rootTraceName", "")),
-        "start_ns": int(found.get("startTimeUnixNano", 0)),
+        "start_ns": whole(found.get("startTimeUnixNano", 0)),
         "duration_ms": float(found.get("durationMs", 0)),
-        "span_count": sum(int(each.get("spanCount", 0)) for each in stats.values()) if stats else None,
-        "error_count": sum(int(each.get("errorCount", 0)) for each in stats.values()) if stats else None,
+        "span_count": sum(whole(each.get("spanCount", 0)) for each in stats.values()) if stats else None,
+        "error_count": sum(whole(each.get("errorCount", 0)) for each in stats.values()) if stats else None,
         "spans": [
             {
                 "id": span_id,
                 "name": str(span.get("name", "")),
-                "start_ns": int(span.get("startTimeUnixNano", 0)),
-                "duration_ms": int(span.get("durationNanos", 0)) / 1e6,
+                "start_ns": whole(span.get("startTimeUnixNano", 0)),
+                "duration_ms": whole(span.get("durationNanos", 0)) / 1e6,
                 "attributes": {pair["key"]: otlp_value(pair["value"]) for pair in span.get("attributes") or ()},
             }
             for span_id, span in spans.items()

@@ -63,7 +63,7 @@ class TraceBuilder:
     def add(
         self, name: str, part: str, start: float, end: float, parent: str = "", kind: str = "internal", **given: Any
     ) -> str:
-        """Add a span; returns its id. `status`, `message`, `events`, `trace` as in the table; other words are attributes with _ for dots."""
+        """Add a span; returns its id. Further words as in the table: status, message, events, trace, scope, attributes, id."""
         identity = given.pop("id", f"{len(self.spans) + 1:016x}")
         own = {key: given.pop(key) for key in ("status", "message", "events", "trace", "scope") if key in given}
         base_ns = int(START.timestamp() * 1e9)

@@ -266,8 +266,14 @@ def test_without_trace_and_logs_it_cannot_tell_and_names_the_sources(status: Sta
 
 
 def test_without_a_trace_the_parts_logs_still_name_the_cause() -> None:
-    line = {"at": "2026-11-23T08:50:00.100Z", "level": "warning", "message": "openai/gpt-4o-mini failed: rate limit", "trace_id": TRACE_ID,
-            "part": "gateway", "attributes": {"provider": "openai", "model": "gpt-4o-mini", "status": 429, "code": "rate_limit_exceeded"}}  # fmt: skip
+    said = {"provider": "openai", "model": "gpt-4o-mini", "status": 429, "code": "rate_limit_exceeded"}
+    line = {
+        "at": "2026-11-23T08:50:00.100Z",
+        "level": "warning",
+        "message": "openai failed: rate limit",
+        "part": "gateway",
+    }
+    line = {**line, "trace_id": TRACE_ID, "attributes": said}
     conclusion = diagnose(evidence(row(), trace_status=Status.unreachable, logs=[line]))
     assert codes(conclusion) == ["request.provider_failed.throttled"]
     assert [unseen.source for unseen in conclusion.not_seen] == ["tempo"]
@@ -373,10 +379,10 @@ def test_neighbours_slowed_by_the_same_trouble_do_not_hide_it() -> None:
 
 
 def test_where_slow_and_quick_answers_always_mix_a_slow_one_is_usual() -> None:
-    builder = TraceBuilder()
+    builder, slow, quick = TraceBuilder(), 3_000.0, 300.0
     builder.provider(builder.chat(200), 40, 790)
     mixed = [
-        row(status=200, request_id=f"m{n}", trace_id=None, duration_ms=3_000.0 if n % 3 == 0 else 300.0, at=_at(40, n))
+        row(status=200, request_id=f"m{n}", trace_id=None, duration_ms=quick if n % 3 else slow, at=_at(40, n))
         for n in range(45)
     ]
     given = evidence(row(status=200, duration_ms=3_100.0), trace=builder.table(), traffic=mixed)
@@ -415,3 +421,17 @@ def test_a_4xx_that_the_callees_platform_never_saw_came_from_something_else() ->
         )
     )
     assert codes(conclusion) == ["request.gateway_unreachable.wrong_url"]
+
+
+def test_where_the_platform_tells_no_durations_the_traces_do() -> None:
+    builder = TraceBuilder()
+    builder.provider(builder.chat(200), 40, 790)
+    for span in builder.spans:
+        span["end_ns"] += 9_000_000_000
+    begun_ns = builder.spans[0]["start_ns"]
+    likes = [
+        {"trace": f"{n:032x}", "start_ns": begun_ns - (n + 1) * 10**9, "duration_ms": 300.0 + n} for n in range(30)
+    ]
+    summaries = look("tempo", "same_root", likes)
+    given = evidence(row(status=200, duration_ms=None), trace=builder.table(), likes=(summaries,))
+    assert codes(diagnose(given)) == ["request.slow"]
