@@ -70,6 +70,14 @@ def number_of(value: Json) -> float | None:
     return value
 
 
+def whole(value: Json) -> int:
+    """A whole number from a number or its text. Raises TypeError or ValueError for what is none, or takes more than 64 bits."""
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("a number of more than 64 bits")
+    return number
+
+
 def iso_of_ms(milliseconds: Json) -> str | None:
     """ISO 8601 of epoch milliseconds; None for None. Raises TypeError or ValueError for what is no moment."""
     number = number_of(milliseconds)
@@ -155,6 +163,18 @@ def listed(reply: Reply, help: str) -> Reply:
     if reply.status_code in (404, 410):
         raise LookError(
             Status.denied, f"{reply.complaint()} (hidden, or no such place)", where=reply.where, do_next=help
+        )
+    return reply.raise_for_status(help)
+
+
+def there(reply: Reply, help: str = "") -> Reply:
+    """A reply to a call that is always there: 404 means that the address is another thing's.
+
+    Raises LookError: malformed for 404, else what the status stands for.
+    """
+    if reply.status_code in (404, 410):
+        raise LookError(
+            Status.malformed, f"{reply.complaint()}: this address is not what the setting says", where=reply.where
         )
     return reply.raise_for_status(help)
 

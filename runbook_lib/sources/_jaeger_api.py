@@ -20,7 +20,7 @@ from runbook_lib.http import Http, Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources._asking import need, nothing, rows_in
+from runbook_lib.sources._asking import need, nothing, rows_in, there
 from runbook_lib.sources._jaeger_v1 import add_v1
 from runbook_lib.sources._span_table import SpanTable, no_collections
 
@@ -53,8 +53,7 @@ class JaegerApi:
         reply, version = self.get("/api/v3/services"), "v3"
         if not _is_there(reply):
             reply, version = self.get("/api/services"), "v1"
-        reply.raise_for_status(_HELP)
-        return reply.parsed(
+        return there(reply, _HELP).parsed(
             lambda document: sorted(map(_text, document["services" if version == "v3" else "data"] or ()))
         ), version
 

@@ -5,6 +5,7 @@ otel.status_description, otel.scope.name. Times are whole microseconds.
 """
 
 from runbook_lib.model import Json
+from runbook_lib.sources._asking import whole
 from runbook_lib.sources._span_table import KINDS, SpanTable
 
 _OWN_TAGS = frozenset(
@@ -35,7 +36,7 @@ def add_v1(table: SpanTable, traces: list[dict[str, Json]]) -> None:
 
 def _span(span: dict[str, Json], resources: dict[str, int], table: SpanTable) -> dict[str, Json]:
     tags = _values(span.get("tags"))
-    start_ns = int(span["startTime"]) * 1000
+    start_ns = whole(int(span["startTime"]) * 1000)
     kind = str(tags.get("span.kind", "internal" if "otel.scope.name" in tags else "unspecified")).lower()
     row = {
         "trace": table.hex_id(str(span["traceID"]).rjust(32, "0")),
@@ -44,7 +45,7 @@ def _span(span: dict[str, Json], resources: dict[str, int], table: SpanTable) ->
         "name": str(span["operationName"]),
         "kind": kind if kind in KINDS else "unspecified",
         "start_ns": start_ns,
-        "end_ns": start_ns + int(span["duration"]) * 1000,
+        "end_ns": whole(start_ns + int(span["duration"]) * 1000),
         "status": _status(tags),
         "message": str(tags.get("otel.status_description", "")),
         "attributes": {key: value for key, value in tags.items() if key not in _OWN_TAGS},
@@ -73,7 +74,7 @@ def _status(tags: dict[str, Json]) -> str:
 def _event(log: dict[str, Json]) -> dict[str, Json]:
     fields = _values(log.get("fields"))
     name = fields.pop("event", None) or fields.pop("message", "")
-    return {"name": str(name), "at_ns": int(log["timestamp"]) * 1000, "attributes": fields}
+    return {"name": str(name), "at_ns": whole(int(log["timestamp"]) * 1000), "attributes": fields}
 
 
 def _values(tags: Json) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from runbook_lib.http import Reply
 from runbook_lib.model import Json, Status
 from runbook_lib.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources._asking import need
+from runbook_lib.sources._asking import need, there
 
 HELP = "RUNBOOK_RAILWAY_PROJECT_TOKEN of this environment is enough (or RUNBOOK_RAILWAY_TOKEN of a member with the Viewer role)"
 _DENIED = re.compile(r"not authorized|project token not found|invalid token|unauthorized", re.IGNORECASE)
@@ -84,7 +84,7 @@ class RailwayApi:
         body = {"query": QUERIES[name], "variables": variables}
         reply = self.http.read("POST", self.url, json=body, headers=self.headers)
         if reply.status_code != 400:  # a query that was refused comes with 400 and errors[]
-            reply.raise_for_status(HELP)
+            there(reply, HELP)
         document = reply.parsed(_as_object)
         if errors := document.get("errors"):
             raise _refusal(reply, errors)

@@ -12,6 +12,7 @@ the look of each value, so no reader has to say which one it has.
 """
 
 import gc
+from array import array
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import orjson
 
 from runbook_lib.http import Reply
 from runbook_lib.model import Json
+from runbook_lib.sources._asking import whole
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
@@ -141,14 +143,20 @@ class SpanTable:
                         if "events" in span:
                             row["events"] = [_event(event) for event in span["events"]]
                         keep(row)
+        added = self.spans[first:]
         for text in ("name", "message", "scope"):  # one pass in C tells whether every one is text
-            "".join([row[text] for row in self.spans[first:]])
+            "".join([row[text] for row in added])
+        for time in ("start_ns", "end_ns"):  # and whether every one is a number of 64 bits
+            array("q", [row[time] for row in added])
 
 
 def _event(event: dict[str, Json]) -> dict[str, Json]:
+    name = event.get("name", "")
+    if not isinstance(name, str):
+        raise TypeError(f"an event's name is a {type(name).__name__}")
     return {
-        "name": event.get("name", ""),
-        "at_ns": int(event.get("timeUnixNano", 0)),
+        "name": name,
+        "at_ns": whole(event.get("timeUnixNano", 0)),
         "attributes": _attributes(event.get("attributes", ())),
     }
 
@@ -168,7 +176,7 @@ def otlp_value(value: dict[str, Json]) -> Json:
 
 def _other_value(value: dict[str, Json]) -> Json:
     if "intValue" in value:
-        return int(value["intValue"])
+        return whole(value["intValue"])
     if "boolValue" in value:
         return bool(value["boolValue"])
     if "doubleValue" in value:

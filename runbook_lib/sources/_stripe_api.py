@@ -12,7 +12,7 @@ from runbook_lib.errors import LookError
 from runbook_lib.http import Http, Reply
 from runbook_lib.model import Json, Status
 from runbook_lib.observe import Door
-from runbook_lib.sources._asking import need, rows_in
+from runbook_lib.sources._asking import need, rows_in, there
 
 if TYPE_CHECKING:
     import stripe
@@ -42,12 +42,20 @@ class StripeApi:
             http_client=_make_client(door.http, self._last),
         )
 
-    def read(self, ask: Callable[["stripe.StripeClient"], Any], permission: str, parse: Callable[[Json], T]) -> T:
+    def read(
+        self,
+        ask: Callable[["stripe.StripeClient"], Any],
+        permission: str,
+        parse: Callable[[Json], T],
+        *,
+        one: bool = False,
+    ) -> T:
         """What `parse` makes of the JSON that Stripe answered.
 
         Args:
             ask: one call of the package.
             permission: what a restricted key needs for it, in the words of Stripe's dashboard.
+            one: one thing is asked for by its id, so that 404 means that there is no such thing.
 
         Raises LookError: denied with the permission, not_found, rate_limited, malformed.
         """
@@ -60,9 +68,9 @@ class StripeApi:
         except (self._error, ValueError, TypeError, KeyError, AttributeError) as error:
             if not self._last:
                 raise LookError(Status.malformed, f"Stripe's package refused to ask: {error}"[:300]) from error
-            self._last[-1].raise_for_status(help_text)
+            _checked(self._last[-1], help_text, one)
             raise self._last[-1].malformed(f"unexpected answer: {type(error).__name__}") from error
-        return self._last[-1].raise_for_status(help_text).parsed(parse)
+        return _checked(self._last[-1], help_text, one).parsed(parse)
 
     def pages(
         self, ask: Callable[[Any, dict[str, Any]], Any], permission: str, most: int
@@ -76,6 +84,10 @@ class StripeApi:
             if not more or not page or len(rows) >= most:
                 return rows[:most], bool(more or len(rows) > most)
             after = {"starting_after": str(page[-1]["id"])}
+
+
+def _checked(reply: Reply, help_text: str, one: bool) -> Reply:
+    return reply.raise_for_status(help_text) if one else there(reply, help_text)
 
 
 def _ask_page(ask: Callable[..., Any], paging: dict[str, Any], client: "stripe.StripeClient") -> Any:

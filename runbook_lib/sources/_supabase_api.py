@@ -17,7 +17,7 @@ from runbook_lib.errors import LookError
 from runbook_lib.http import Http, Reply
 from runbook_lib.model import Json, Status
 from runbook_lib.observe import Door
-from runbook_lib.sources._asking import need
+from runbook_lib.sources._asking import need, there
 
 if TYPE_CHECKING:
     import supabase
@@ -87,7 +87,7 @@ class ProjectApi:
         if error.code == "22P02":
             return LookError(Status.not_found, f"{error.code}: {error.message}", where=reply.where)
         try:
-            reply.raise_for_status(SERVICE_HELP)
+            there(reply, SERVICE_HELP)
         except LookError as refused:
             return refused
         return self.malformed("unexpected answer")

@@ -104,9 +104,11 @@ def health() -> Look:
 
     def fetch(door: Door) -> Answer:
         fly = _Fly(door)
-        app = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}").parsed(lambda document: dict(document))
+        app = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}").parsed(
+            lambda document: {"app": str(document["name"]), "status": text_of(document, "status")}
+        )
         machines = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}/machines").parsed(rows_in)
-        return Answer(Status.ok, {"app": app["name"], "status": text_of(app, "status"), "machines": len(machines)})
+        return Answer(Status.ok, {**app, "machines": len(machines)})
 
     return Look("fly", "health", {}, fetch)
 

@@ -143,10 +143,14 @@ def variables_names(part: str) -> Look:
             reply, _ = api.ask(
                 "variables", id=scope.environment_id, projectId=scope.project_id, first=100, after=after or None
             )
-            return reply.parsed(lambda document: _connection(document["data"]["environment"]["variables"]))
 
-        nodes, more = paged(page, "", 2000)
-        rows = [_variable(node, part) for node in nodes if node.get("serviceId") in (service, None)]
+            def parse(document: Json) -> tuple[list[dict[str, Json]], str | None]:
+                nodes, cursor = _connection(document["data"]["environment"]["variables"])
+                return [_variable(node, part) for node in nodes if node.get("serviceId") in (service, None)], cursor
+
+            return reply.parsed(parse)
+
+        rows, more = paged(page, "", 2000)
         rows.sort(key=lambda row: (row["updated_at"] or "", row["name"]), reverse=True)
         return many(rows, more, "variables", lambda: Answer(Status.empty, None, "no variable"))
 
@@ -170,9 +174,7 @@ def health() -> Look:
         api = RailwayApi(door)
         if api.is_project_token:
             reply, _ = api.ask("token")
-            token = reply.parsed(lambda document: dict(document["data"]["projectToken"]))
-            ids = {"project_id": token.get("projectId"), "environment_id": token.get("environmentId")}
-            return Answer(Status.ok, {"token": "project", "name": token.get("name"), **ids})
+            return Answer(Status.ok, reply.parsed(lambda document: _token(document["data"]["projectToken"])))
         reply, _ = api.ask("me")
         scope = api.scope()
         name = reply.parsed(lambda document: text_of(document["data"]["me"], "name", "email"))
@@ -180,6 +182,15 @@ def health() -> Look:
         return Answer(Status.ok, {"token": "account", "name": name, **ids})
 
     return Look("railway", "health", {}, fetch)
+
+
+def _token(token: dict[str, Json]) -> dict[str, Json]:
+    return {
+        "token": "project",
+        "name": text_of(token, "name"),
+        "project_id": text_of(token, "projectId"),
+        "environment_id": text_of(token, "environmentId"),
+    }
 
 
 def _service(door: Door, part: str) -> str:

@@ -12,7 +12,7 @@ from runbook_lib.errors import LookError
 from runbook_lib.http import Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
-from runbook_lib.sources._asking import iso_of_text, need, rows_in, span_of, text_of
+from runbook_lib.sources._asking import iso_of_text, need, rows_in, span_of, text_of, there
 
 _PAGES = {
     "openai": "openai_status_url",
@@ -44,7 +44,7 @@ def incidents(vendor: str, window: Window | None = None) -> Look:
         http = door.http
 
         def get(path: str) -> Reply:
-            return http.get(url + path, headers={"Accept": "application/json"}).raise_for_status()
+            return there(http.get(url + path, headers={"Accept": "application/json"}))
 
         said = _READERS.get(vendor, _statuspage)(get)
         said["incidents"] = [each for each in said["incidents"] if window is None or _overlaps(each, window)]

@@ -53,7 +53,7 @@ def customer(customer_id: str) -> Look:
         if not customer_id.strip():
             return Answer(Status.not_found, None, "the customer id is empty")
         found = StripeApi(door).read(
-            lambda client: client.v1.customers.retrieve(customer_id), "Customers: read", _customer
+            lambda client: client.v1.customers.retrieve(customer_id), "Customers: read", _customer, one=True
         )
         if found.pop("deleted"):
             return Answer(Status.not_found, None, "the customer was deleted")

@@ -8,7 +8,7 @@ from runbook_lib.http import Reply, status_of
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources._asking import iso_of_text, many, need, nothing, rows_in, span_of, text_of
+from runbook_lib.sources._asking import iso_of_text, many, need, nothing, number_of, rows_in, span_of, text_of
 from runbook_lib.sources._supabase_api import ManagementApi, ProjectApi, key_facts
 
 _ANON_HELP = "SUPABASE_ANON_KEY must be the anon or a publishable key of this project"
@@ -202,7 +202,7 @@ def _log(door: Door, sql: str, window: Window, line: Any, what: str) -> Answer:
     rows = api.log_rows(sql, asked)
     try:
         lines = [line(row) for row in rows]
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, OSError) as error:
         return Answer(Status.malformed, None, f"unexpected shape of a log row: {type(error).__name__} {error}"[:300])
     if cut:
         return Answer(
@@ -274,7 +274,7 @@ def _edge_row(row: dict[str, Json]) -> dict[str, Json]:
         "path": text_of(request, "path"),
         "host": text_of(request, "host"),
         "status": int(status) if status is not None else None,
-        "duration_ms": response.get("origin_time"),
+        "duration_ms": number_of(response.get("origin_time")),
         "trace_id": None,
         "deployment_id": None,
         "error": None,

@@ -15,7 +15,19 @@ from runbook_lib.errors import LookError
 from runbook_lib.http import Http, Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
-from runbook_lib.sources._asking import iso_of_ms, listed, many, need, nothing, paged, rows_in, span_of, text_of
+from runbook_lib.sources._asking import (
+    iso_of_ms,
+    listed,
+    many,
+    need,
+    nothing,
+    number_of,
+    paged,
+    rows_in,
+    span_of,
+    text_of,
+    there,
+)
 from runbook_lib.sources._ids import VercelId, not_an_id, parse_traceparent, parse_vercel_id, trace_id_hex
 from runbook_lib.sources._vercel_lines import from_request_log, from_text
 
@@ -128,15 +140,15 @@ def deployments(part: str, window: Window) -> Look:
         vercel, project = _Vercel(door), _project(door, part)
         since, until = _ms(window.since) - 1, _ms(window.until) + 1
 
-        def page(before: int) -> tuple[list[dict[str, Json]], int | None]:
-            params: dict[str, str | int] = {"projectId": project, "since": since, "until": before, "limit": _PAGE}
+        def page(before: float) -> tuple[list[dict[str, Json]], float | None]:
+            params: dict[str, str | int] = {"projectId": project, "since": since, "until": int(before), "limit": _PAGE}
             reply = vercel.get("/v7/deployments", **params)
             if reply.status_code == 404:
                 reply = vercel.get("/v6/deployments", **params)
             return listed(reply, _HELP).parsed(
                 lambda document: (
                     [_deployment(row, part) for row in rows_in(document, "deployments")],
-                    (document.get("pagination") or {}).get("next"),
+                    number_of((document.get("pagination") or {}).get("next")),
                 )
             )
 
@@ -190,10 +202,8 @@ def health() -> Look:
 
     def fetch(door: Door) -> Answer:
         vercel = _Vercel(door)
-        user = (
-            vercel.get("/v2/user")
-            .raise_for_status(_HELP)
-            .parsed(lambda document: text_of(document["user"], "username", "email"))
+        user = there(vercel.get("/v2/user"), _HELP).parsed(
+            lambda document: text_of(document["user"], "username", "email")
         )
         projects = {}
         for part, field in _PROJECTS.items():
