@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.evidence import NOW, REQUEST_ID, START, TRACE_ID, TraceBuilder, evidence, look, row
 
 from runbook_lib.clock import Window
-from runbook_lib.diagnose.failed_request import Evidence, diagnose
+from runbook_lib.diagnose.failed_request import diagnose
+from runbook_lib.diagnose.failed_request_reading import Evidence
 from runbook_lib.diagnose.failed_request_window import diagnose_window
 from runbook_lib.model import Answer, Observation, Status
 from runbook_lib.observe import Look, Observer

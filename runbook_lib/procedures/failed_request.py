@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from runbook_lib.clock import Window, from_iso, parse_window
 from runbook_lib.diagnose import failed_request as one
+from runbook_lib.diagnose import failed_request_reading as reading_of
 from runbook_lib.diagnose import failed_request_window as many
 from runbook_lib.diagnose import requests as rows
 from runbook_lib.diagnose.failed_request_exhibits import attempts_of, deployed_commits, latency_of, waterfall_of
@@ -61,9 +62,9 @@ class FailedRequest(Procedure):
         )
         if asked.at is not None:
             self._window = Window(asked.at - _AROUND, min(now, asked.at + _AROUND)) if asked.at < now else self._window
-        self.evidence = one.Evidence(now, self._window, self.request_id, self.trace_id)
+        self.evidence = reading_of.Evidence(now, self._window, self.request_id, self.trace_id)
         self.baseline: tuple[Observation, ...] = ()
-        self._reading: one.Reading | None = None
+        self._reading: reading_of.Reading | None = None
 
     @property
     def window(self) -> Window:
@@ -178,7 +179,7 @@ class FailedRequest(Procedure):
         likes = [look for look in seen if look.call == "same_root"]
         self.evidence = replace(self.evidence, traffic=tuple(traffic), likes=tuple(likes))
         situation = rows.situation_of(rows.rows_of((*self.evidence.request, *traffic)), row, self.look.now, None)
-        mine, others = one.timed(self._read())
+        mine, others = reading_of.timed(self._read())
         plot = Exhibit("latency", "Requests like it", latency_of(others, mine or None, around.as_dict(), []))
         going = {True: "It is still going on", False: "It is not going on", None: "Whether it goes on cannot be told"}
         count, onset = situation.requests_failed or 0, situation.onset or "a time that cannot be told"
@@ -256,9 +257,9 @@ class FailedRequest(Procedure):
             return one.diagnose(self.evidence, self._read())
         return many.diagnose_window(self.evidence, self.baseline, self.route)
 
-    def _read(self) -> one.Reading:
+    def _read(self) -> reading_of.Reading:
         """The evidence so far, read; a trace is read once."""
-        self._reading = one.read(self.evidence, self._reading)
+        self._reading = reading_of.read(self.evidence, self._reading)
         return self._reading
 
     def _find_one(self) -> list[Look]:
@@ -321,7 +322,7 @@ class FailedRequest(Procedure):
             return self._window
         return Window(self.at - timedelta(seconds=30), max(min(self.look.now, self.at + timedelta(minutes=2)), self.at))
 
-    def _place_in_time(self, reading: one.Reading) -> None:
+    def _place_in_time(self, reading: reading_of.Reading) -> None:
         """Take the request's time from its trace where no platform told it."""
         if self.at is None and reading.trace is not None:
             start_s = min(root["start_ns"] for root in reading.trace.trace.roots) / 1e9

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runbook_lib.clock import Window, to_iso
-from runbook_lib.diagnose.failed_request import Evidence
+from runbook_lib.diagnose.failed_request_reading import Evidence
 from runbook_lib.model import Observation, Status, observation_id, observation_key
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
