@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "runbook_lib"
 
 WORDS = {"errors", "model", "clock"}
-DOORS = {"settings", "redact", "http", "observe", "secret_ref"}
+DOORS = {"settings", "redact", "http", "sql", "observe", "secret_ref"}
 ALLOWED: dict[str, set[str]] = {
     # room: the rooms it may import from (its own is always allowed)
     **dict.fromkeys(WORDS, WORDS),
@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "artifact": WORDS | DOORS | {"diagnose", "procedures", "show"},
     "sandbox": {"errors"},
     "run": WORDS | DOORS | {"diagnose", "sources", "procedures", "show", "artifact", "sandbox"},
-    "drills": WORDS | DOORS | {"diagnose", "procedures", "show", "artifact", "run", "sandbox"},
+    "drills": WORDS | DOORS | {"diagnose", "sources", "procedures", "show", "artifact", "run", "sandbox"},
 }
 TOUCHING_THE_WORLD = {
     "httpx", "requests", "socket", "subprocess", "psycopg", "urllib.request", "http.client", "time", "os", "shutil",
