@@ -29,9 +29,8 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "60",
     "shared_buffers": "32MB",
-    # a sandbox's data need not survive a power cut
+    # a sandbox's data need not survive a power cut; a crash of the server it does
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum_naptime": "10min",
     "log_line_prefix": "%m [%p] %u %e ",
