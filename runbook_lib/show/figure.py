@@ -6,7 +6,6 @@ backend and keep every figure alive.
 
 import functools
 import io
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -97,5 +96,5 @@ def _palette(drawn: Image.Image) -> Image.Image:
 
 @functools.cache
 def _glyphs() -> frozenset[int]:
-    font = Path(os.fspath(get_data_path()), "fonts", "ttf", "DejaVuSans.ttf")
+    font = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
     return frozenset(get_font(str(font)).get_charmap())
