@@ -34,7 +34,8 @@ pre,.code{overflow-x:auto;font:13px/1.45 ui-monospace,Menlo,Consolas,monospace;w
 pre{background:rgba(128,128,128,.1)}
 details>summary{cursor:pointer;font-size:.85rem;opacity:.75}
 table:not(.nx-table){border-collapse:collapse;display:block;overflow-x:auto;max-width:100%;font-size:.9rem}
-table:not(.nx-table) :is(th,td){text-align:left;vertical-align:top;padding:.25rem .5rem;border-bottom:1px solid rgba(128,128,128,.3)}
+table:not(.nx-table) :is(th,td){text-align:left;vertical-align:top;
+padding:.25rem .5rem;border-bottom:1px solid rgba(128,128,128,.3)}
 img{max-width:100%;height:auto}
 .error{border-left:8px solid #d1453b;padding-left:.6rem}
 .own{border-left:4px solid #2f81d6;padding-left:.6rem}
@@ -86,7 +87,9 @@ def _ending(run: Mapping[str, Json], notebook: Mapping[str, Any]) -> Html:
         if cell.get("cell_type") == "code"
     ]
     table = rows_table(["cell", "what", "outcome"], (([*row], None, None) for row in rows))
-    said = f"This run is not whole: {one_line(run.get('state'))}. {cut(run.get('why') or '', 1000)}"
+    state = one_line(run.get("state"))
+    said = "This run hit its own deadline." if state == "deadline" else f"This run is not whole: {state}."
+    said += f" {cut(run.get('why') or '', 1000)}"
     return band(
         "#d1453b", tag("strong", said), tag("details", tag("summary", "what became of each cell"), table, open="")
     )

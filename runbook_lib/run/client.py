@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from queue import Empty
 from typing import Any
 
@@ -160,8 +161,13 @@ class CellRunner:
         self._signal: int | None = None
 
     def run(self, ready_s: float = 60.0) -> Ending:
-        """Run all cells; never raises for what a cell does."""
-        return asyncio.run(self._run(ready_s))
+        """Run all cells; never raises for what a cell does. In a program that has a loop of its own, a thread gets ours."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self._run(ready_s))
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, self._run(ready_s)).result()
 
     async def _run(self, ready_s: float) -> Ending:
         stop = asyncio.Event()

@@ -118,7 +118,7 @@ class Kernel:
         environment = {
             **variables,
             "JPY_PARENT_PID": str(os.getpid()),  # the kernel ends when this process does
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "IPYTHONDIR": str(self._folder / "ipython"),  # nobody's start-up files and settings
             HEADLESS_VARIABLE: "1",
             READY_VARIABLE: str(ready),
             MARK: self.mark,

@@ -42,6 +42,13 @@ def open_run(stem: str, **parameters: Any) -> Session:
     """
     if folder := os.environ.get(RUN_VARIABLE):
         context = read_context(Path(folder))
+        if context.procedure != stem:
+            raise UsageError(
+                "This kernel belongs to another procedure's run",
+                where=context.procedure,
+                came_back=f"the notebook opens {stem}",
+                do_next="Give open_run the stem of the notebook it stands in.",
+            )
         if context.is_replay:
             return Session(_replaying(context, Path(folder)))
         return Session(_live(context, Path(folder), parameters))

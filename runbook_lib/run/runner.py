@@ -175,6 +175,8 @@ class _Run:
         if ending.outcome is Outcome.done and not (self._folder / VERDICT).exists():
             ending = Ending(Outcome.failed, None, "the notebook ended without a conclusion")
         state = "done" if ending.outcome is Outcome.done else _STATE[ending.outcome]
+        if state == "deadline" and (self._folder / VERDICT).exists():
+            state = "done"  # it had concluded; what was cut off is an engineer's own cell, and its outcome says so
         if state == "deadline":
             self._conclude_cut_off(ending.why)
         elif state != "done":
@@ -225,10 +227,8 @@ class _Run:
         return executed
 
     def _conclude_cut_off(self, why: str) -> None:
-        """Write the verdict of a run that its deadline ended, unless it had concluded before."""
+        """Write the verdict of a run that its deadline ended."""
         self._context = self._context.changed(state="deadline", why=why)
-        if (self._folder / VERDICT).exists():
-            return
         looks = read_looks(self._folder) if (self._folder / "observations.jsonl").exists() else []
         conclusion = cut_off(self._context.procedure, looks, why)
         assert conclusion.status is VerdictStatus.could_not_tell

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runbook_lib.artifact.files import VERDICT, write_atomic
+from runbook_lib.artifact.files import PARTIAL, VERDICT, write_atomic
 from runbook_lib.model import Json
 from runbook_lib.observe import Observer
 from runbook_lib.procedures.base import Procedure, replay_steps
@@ -77,7 +77,11 @@ class Session:
         write_atomic(opened.folder / VERDICT, orjson.dumps(verdict, option=orjson.OPT_INDENT_2))
         if not opened.context.is_replay:
             self._note(context)
-        return Concluded(verdict)
+        return Concluded(verdict, self._where() if context.interactive else "")
+
+    def _where(self) -> str:
+        whole = self._opened.folder.name.removesuffix(PARTIAL)
+        return f"The artifact is completed when this notebook is saved: {self._opened.folder.with_name(whole)}"
 
     def _step(self, name: str) -> "Display":
         from runbook_lib.show.step import step_view
@@ -131,20 +135,26 @@ class Session:
 class Concluded:
     """The verdict as a cell shows it; its data names the run, so that whoever saves the notebook can seal the artifact."""
 
-    def __init__(self, verdict: Mapping[str, Json]) -> None:
-        self.verdict = dict(verdict)
+    def __init__(self, verdict: Mapping[str, Json], note: str) -> None:
+        self.verdict, self._note = dict(verdict), note
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        from runbook_lib.show.verdict import verdict_card
-
-        shown = verdict_card(self.verdict)._repr_mimebundle_(include, exclude)
+        shown = self._display()._repr_mimebundle_(include, exclude)
         keys = ("run", "procedure", "incident", "status", "verdict_sha256")
         return {**shown, VERDICT_MEDIA_TYPE: {key: self.verdict[key] for key in keys}}
 
-    def __repr__(self) -> str:
+    def _display(self) -> "Display":
+        from runbook_lib.show.display import Display
+        from runbook_lib.show.html import join, tag
         from runbook_lib.show.verdict import verdict_card
 
-        return verdict_card(self.verdict).plain
+        card = verdict_card(self.verdict)
+        if not self._note:
+            return card
+        return Display(f"{card.plain}\n\n{self._note}", join([card.body, tag("p", tag("strong", self._note))]))
+
+    def __repr__(self) -> str:
+        return self._display().plain
 
 
 def _replayed_in_order(opened: Opened, executed: list[str]) -> tuple[Procedure, Observer]:

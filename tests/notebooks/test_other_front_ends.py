@@ -47,3 +47,15 @@ def test_the_kernel_is_installed_where_jupyter_finds_it() -> None:
 
     spec = KernelSpecManager().get_kernel_spec("runbook-python")
     assert spec.argv[1:4] == ["-P", "-m", "runbook_lib.run.kernel"]
+
+
+def test_the_engine_works_inside_a_program_that_has_a_loop_of_its_own(house: House, tmp_path: Path) -> None:
+    code = f"""
+import asyncio, papermill
+async def main():
+    papermill.execute_notebook({str(house.notebook)!r}, {str(tmp_path / "out.ipynb")!r}, engine_name="runbook", progress_bar=False)
+asyncio.run(main())
+"""
+    env = {**house.env, "RUNBOOK_TARGET": "fix"}
+    subprocess.run([sys.executable, "-c", code], env=env, cwd=house.cwd, check=True, timeout=120, capture_output=True)
+    assert set(outcomes(tmp_path / "out.ipynb").values()) == {"done"}

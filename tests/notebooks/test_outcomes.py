@@ -148,6 +148,20 @@ def test_a_run_over_its_deadline_is_cut_off_and_says_so(house: House) -> None:
     assert house.run("replay", said["artifact"], "--no-kernel").returncode == 3
 
 
+def test_a_deadline_after_the_conclusion_takes_nothing_back(house: House) -> None:
+    house.edit(
+        lambda cells: cells.append(
+            {**cells[5], "id": "last", "metadata": {"tags": ["own"]}, "source": "import time\ntime.sleep(60)"}
+        )
+    )
+    done = house.run("run", "90", "--target", "fix", "--deadline", "5")
+    assert done.returncode == 1, done.stderr
+    folder = house.only_folder()
+    assert outcomes(folder / "notebook.ipynb")["own"] == "timed_out"
+    assert verify(folder).intact
+    assert house.run("replay", str(folder), "--no-kernel").returncode == 1
+
+
 def test_a_cell_that_heeds_no_interrupt_is_ended_all_the_same(house: House) -> None:
     stubborn = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     stubborn += "print('stubborn', flush=True)\nwhile True: time.sleep(1)"

@@ -4,12 +4,14 @@ import hashlib
 import json
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from runbook_lib.run.home import Home
 from runbook_lib.run.replay import replay
+from runbook_lib.settings import Settings
 from tests.notebooks.conftest import RUNBOOK, House, Lamp
 
 
@@ -49,6 +51,24 @@ def test_a_hundred_replays_without_a_kernel_reach_the_same_hash(house: House) ->
         wanted
     }
     assert fingerprint(folder) == before
+
+
+def test_a_replay_reads_no_clock_and_no_settings(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = house.artifact()
+
+    class NoClock(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> "NoClock":
+            raise AssertionError("the clock was read")
+
+    def no_settings(*_: object, **__: object) -> None:
+        raise AssertionError("settings were read")
+
+    for module in ("runbook_lib.observe", "runbook_lib.run.headless", "runbook_lib.run.context", "runbook_lib.clock"):
+        monkeypatch.setattr(f"{module}.datetime", NoClock)
+    monkeypatch.setattr(Settings, "from_mapping", no_settings)
+    monkeypatch.setattr(Settings, "empty", no_settings)
+    assert replay(folder, with_kernel=False, home=home_of(house)).same
 
 
 @pytest.mark.parametrize("how", ["--kernel", "--no-kernel"])

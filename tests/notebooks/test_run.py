@@ -210,3 +210,13 @@ def test_wrong_use_with_json_is_json(house: House) -> None:
     done = house.run("run", "91", "--json")
     assert done.returncode == 2
     assert json.loads(done.stdout)["exit_code"] == 2
+
+
+def test_nothing_that_is_typed_or_run_goes_into_a_hidden_history(house: House, tmp_path: Path) -> None:
+    mine = tmp_path / "user"
+    startup = mine / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "mine.py").write_text("raise SystemExit('somebody else's start-up file')")
+    done = house.run("run", "90", "--target", "fix", env={"HOME": str(mine)})
+    assert done.returncode == 1, done.stderr
+    assert not list(mine.rglob("history.sqlite*"))
