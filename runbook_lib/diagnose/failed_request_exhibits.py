@@ -115,7 +115,7 @@ def latency_of(
         "window": window,
         "baseline_p95_ms": rows.baseline_p95_ms(seen, like) if like else None,
         "deployments": [{"at": each["at"], "label": str(each.get("commit") or "")[:7]} for each in deployments],
-        "request": {"at": like["at"], "ms": like.get("duration_ms")} if like else None,
+        "request": {"at": like["at"], "ms": like.get("duration_ms")} if like and like.get("at") else None,
     }
 
 
