@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.sandbox_eyes import Eyes, SeenSpan
 
 from runbook_lib.errors import SandboxError, UsageError
 from runbook_lib.sandbox import Sandbox, children, home
@@ -225,3 +226,33 @@ def test_traffic_is_steady_and_healthy(name: str) -> None:
     with Sandbox.up(name, seed=4, foreground=True) as sandbox:
         assert _until(lambda: sandbox.status()["requests"] > 12)
         assert sandbox.status()["spans"] > 0
+
+
+def test_old_names_and_a_service_name_for_each_part(name: str) -> None:
+    with Sandbox.up(
+        name,
+        traffic=False,
+        semconv="old",
+        service_names="several",
+        api_platform="railway",
+        gateway_platform="fly",
+        foreground=True,
+    ) as sandbox:
+        whole = {"nexus-web", "nexus-api", "nexus-gateway"}
+        request_id = sandbox.visit("chat")["request_id"]
+        spans = Eyes(sandbox).trace(request_id, lambda found: _is_whole(found, whole))
+    assert {span.service for span in spans} == whole
+    attributes = {key for span in spans for key in span.attributes}
+    assert {"http.method", "http.status_code", "db.system", "gen_ai.system", "gen_ai.usage.prompt_tokens"} <= attributes
+    assert (
+        not {"http.request.method", "http.response.status_code", "db.system.name", "gen_ai.provider.name"} & attributes
+    )
+    (api,) = [span for span in spans if span.attributes.get("http.route") == "/api/chat" and span.kind == "server"]
+    assert "http.request.header.x-railway-request-id" in api.attributes
+    assert "vercel.request_id" not in api.attributes
+
+
+def _is_whole(spans: list[SeenSpan], services: set[str]) -> bool:
+    """Every part has sent, and every server span is there: a part's batch may come in two."""
+    servers = [span for span in spans if span.kind == "server"]
+    return {span.service for span in servers} == services and any(span.name.startswith("chat ") for span in spans)
