@@ -132,15 +132,15 @@ def _holds(line: dict[str, Json], text: str) -> bool:
 def _line(row: dict[str, Json]) -> dict[str, Json]:
     said = row["attributes"]
     meta = said.get("meta") or {}
-    message = str(said["message"])
-    attributes = dict(_flat(meta))
-    attributes |= _logged_object(message)
+    logged = _logged_object(str(said["message"]))
+    message = text_of(logged, "message", "msg") or str(said["message"])
+    attributes = {**dict(_flat(meta)), **{key: value for key, value in logged.items() if key not in ("message", "msg")}}
     at = iso_of_text(said["timestamp"])
     if at is None:
         raise KeyError("timestamp")
     return {
         "at": at,
-        "level": str(said.get("level") or "info"),
+        "level": text_of(logged, "level", "severity") or str(said.get("level") or "info"),
         "message": message,
         "trace_id": text_of(attributes, "trace_id", "traceId", "otelTraceID"),
         "request_id": text_of(attributes, "http.request.id", "request_id"),

@@ -53,7 +53,8 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
             value = request_id.strip() if name.endswith("x-vercel-id") else wanted.request_id
             table, why = jaeger.search(window, 20, {name: value})
             if table.spans:
-                return Answer(Status.ok, summaries(table.as_dict()))
+                carrying = {span["id"] for span in table.spans if span["attributes"].get(name) == value}
+                return Answer(Status.ok, summaries(table.as_dict(), carrying))
             incomplete = why or incomplete
         if incomplete:
             return Answer(Status.partial, [], incomplete, "narrow the window")
@@ -93,7 +94,8 @@ def same_root(name: str, window: Window, limit: int = 200) -> Look:
     def fetch(door: Door) -> Answer:
         jaeger = JaegerApi(door)
         table, why = jaeger.search(window, limit, {}, None, name)
-        return _found(jaeger, table, why, "trace that begins like this", window)
+        roots = {span["trace"] for span in table.spans if not span["parent"] and span["name"] == name}
+        return _found(jaeger, _only(table, roots), why, "trace that begins like this", window)
 
     return Look("jaeger", "same_root", {"name": name, **span_of(window), "limit": limit}, fetch, deadline_s=20)
 
@@ -188,10 +190,14 @@ def _found(jaeger: JaegerApi, table: SpanTable, why: str, what: str, window: Win
 
 def _of_route(table: SpanTable, route: str) -> SpanTable:
     """The traces of a table that have a span of this route."""
-    traces = {s["trace"] for s in table.spans}
-    of_route = {
-        s["trace"] for s in table.spans if any(s["attributes"].get(name) == route for name in _ROUTE_ATTRIBUTES)
-    }
+    attributes = ((span["trace"], span["attributes"]) for span in table.spans)
+    return _only(
+        table, {trace for trace, held in attributes if any(held.get(name) == route for name in _ROUTE_ATTRIBUTES)}
+    )
+
+
+def _only(table: SpanTable, traces: set[str]) -> SpanTable:
+    """These traces of a table."""
     kept = SpanTable()
-    kept.absorb(table, traces - of_route)
+    kept.absorb(table, {span["trace"] for span in table.spans} - traces)
     return kept

@@ -63,8 +63,12 @@ class _Vercel:
         self.team = door.settings.vercel_team_id
 
     def get(self, path: str, **params: str | int) -> Reply:
-        team = {"teamId": self.team} if self.team else {}
-        return self.http.get(f"{self.url}{path}", params={**params, **team}, headers=self.headers)
+        """A reply within the team."""
+        return self.get_own(path, **params, **({"teamId": self.team} if self.team else {}))
+
+    def get_own(self, path: str, **params: str | int) -> Reply:
+        """A reply about the token itself, outside any team."""
+        return self.http.get(f"{self.url}{path}", params=params, headers=self.headers)
 
 
 def request_log(
@@ -202,7 +206,7 @@ def health() -> Look:
 
     def fetch(door: Door) -> Answer:
         vercel = _Vercel(door)
-        user = there(vercel.get("/v2/user"), _HELP).parsed(
+        user = there(vercel.get_own("/v2/user"), _HELP).parsed(
             lambda document: text_of(document["user"], "username", "email")
         )
         projects = {}
@@ -210,7 +214,7 @@ def health() -> Look:
             if project := getattr(door.settings, field):
                 reply = listed(vercel.get(f"/v9/projects/{quote(project, safe='')}"), _HELP)
                 projects[part] = reply.parsed(lambda document: text_of(document, "name"))
-        token = vercel.get("/v5/user/tokens/current")
+        token = vercel.get_own("/v5/user/tokens/current")
         expires_at = None
         if token.status_code == 200:
             expires_at = token.parsed(lambda document: iso_of_ms(document["token"].get("expiresAt")))

@@ -71,7 +71,9 @@ MACHINE = {
     "events": [{"type": "start", "status": "started", "source": "flyd", "timestamp": AT_MS}], "config": {},
 }  # fmt: skip
 PROJECT = {
-    "name": "nexuscore", "status": "ACTIVE_HEALTHY", "region": "eu-central-1", "database": {"version": "17"}
+    "id": "abcdefghijklmnopqrst", "ref": "abcdefghijklmnopqrst", "organization_id": "org", "organization_slug": "org",
+    "name": "nexuscore", "status": "ACTIVE_HEALTHY", "region": "eu-central-1", "created_at": "2026-01-05T09:12:44Z",
+    "database": {"host": "db", "version": "17.6", "postgres_engine": "17", "release_channel": "ga"},
 }  # fmt: skip
 SUBSCRIPTION = {
     "id": "sub_1", "object": "subscription", "status": "past_due", "customer": "cus_1", "created": 1790000000,
@@ -191,6 +193,7 @@ CASES: dict[str, Case] = {
     "tempo.trace": Case(lambda: tempo.trace(TRACE, PAST), {r"/api/v2/traces/": TEMPO_TRACE}, absent=Status.not_found),
     "tempo.find_request": Case(lambda: tempo.find_request(REQUEST, PAST), {r"/api/search": TEMPO_SEARCH}),
     "tempo.search": Case(lambda: tempo.search("{ }", PAST), {r"/api/search": TEMPO_SEARCH}),
+    "tempo.same_root": Case(lambda: tempo.same_root("POST /api/chat", PAST), {r"/api/search": TEMPO_SEARCH}),
     "tempo.failures": Case(lambda: tempo.failures(PAST, "/api/chat"), {r"/api/search": TEMPO_SEARCH}),
     "tempo.traces_of": Case(
         lambda: tempo.traces_of([TRACE], PAST), {r"/api/v2/traces/": TEMPO_TRACE}, absent=Status.not_found
@@ -209,6 +212,7 @@ CASES: dict[str, Case] = {
         lambda: jaeger.find_request("x7k2p-1795396000123-5f0c2a9b7d1e", PAST), JAEGER, absent=Status.malformed
     ),
     "jaeger.search": Case(lambda: jaeger.search({"error": "true"}, PAST), JAEGER, absent=Status.malformed),
+    "jaeger.same_root": Case(lambda: jaeger.same_root("POST /api/chat", PAST), JAEGER, absent=Status.malformed),
     "jaeger.failures": Case(lambda: jaeger.failures(PAST), JAEGER, absent=Status.malformed),
     "jaeger.traces_of": Case(lambda: jaeger.traces_of([TRACE], PAST), JAEGER, absent=Status.malformed),
     "jaeger.window_traces": Case(lambda: jaeger.window_traces(PAST), JAEGER, absent=Status.malformed),

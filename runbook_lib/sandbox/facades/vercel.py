@@ -4,6 +4,7 @@ Routes and shapes: Vercel's OpenAPI document of 2025-10-27, the published SDK 1.
 undocumented ones (tests/specs/vercel). A bad token is a 403 with `invalidToken`, as Vercel has it, not a 401.
 """
 
+from datetime import datetime
 from typing import Any
 
 from starlette.applications import Starlette
@@ -25,6 +26,11 @@ from runbook_lib.sandbox.facades.vercel_state import (
     target_of,
 )
 from runbook_lib.sandbox.world import Deployment, World
+
+
+def _moment_ms(text: str) -> int:
+    """Epoch milliseconds of an event filter's time, which is ISO 8601 text or epoch milliseconds."""
+    return int(text) if text.isdigit() else ms(datetime.fromisoformat(text))
 
 
 class _Api(Door):
@@ -204,7 +210,9 @@ class _Api(Door):
         if types := query.get("types"):
             rows = [row for row in rows if row["type"] in types.split(",")]
         if "since" in query:
-            rows = [row for row in rows if row["createdAt"] >= int(query["since"])]
+            rows = [row for row in rows if row["createdAt"] >= _moment_ms(query["since"])]
+        if "until" in query:
+            rows = [row for row in rows if row["createdAt"] <= _moment_ms(query["until"])]
         rows.sort(key=lambda row: int(row["createdAt"]), reverse=True)
         return JSONResponse({"events": rows[: int(query.get("limit", "20"))]})
 
