@@ -181,6 +181,8 @@ class Observer:
         if self._record is not None:
             return lambda: self._keep(self._recorded(look, clean, nth, key, identity))
         budget_s = look.deadline_s
+        if self._settings is not None and self._settings.look_deadline_s:
+            budget_s = min(budget_s, self._settings.look_deadline_s)
         if self._run_deadline is not None:
             budget_s = min(budget_s, self._run_deadline.remaining_s)
         at, begun = self._settings_clock(), time.monotonic()

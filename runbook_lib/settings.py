@@ -82,6 +82,12 @@ class Settings(BaseModel):
         "OTEL_EXPORTER_OTLP_ENDPOINT", group="NexusCore", about="Where the parts send their spans."
     )
 
+    look_deadline_s: float | None = _named(
+        "RUNBOOK_LOOK_DEADLINE_S",
+        group="NexusCore",
+        about="Seconds that no look may take longer than; by default each look's own deadline, 5 to 60.",
+    )
+
     tempo_url: Url = _named(
         "RUNBOOK_TEMPO_URL", group="Traces", about="Tempo, or a Grafana data source proxy in front of it."
     )

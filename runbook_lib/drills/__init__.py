@@ -1,1 +1,1 @@
-"""Filled in by its first room."""
+"""Drills: what is injected, what is expected, and whether the verdict said so. The only place that knows sandbox and procedures."""

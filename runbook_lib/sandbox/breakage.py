@@ -242,10 +242,10 @@ class Breakage:
         await self.replace_attribute(state, first, copy.deepcopy(vars(state)[first]))
         target: Any = state
         while rest:
-            target = target[first] if isinstance(target, dict) else getattr(target, first, None)
+            target = target[_key(target, first)] if isinstance(target, dict) else getattr(target, first, None)
             first, *rest = rest[0].split(".", 1)
         if isinstance(target, dict):
-            target[first] = value
+            target[_key(target, first)] = value
         elif is_dataclass(target) and first in {f.name for f in fields(target)}:
             setattr(target, first, _as_the_old_one(getattr(target, first), value))
         else:
@@ -365,6 +365,11 @@ class Breakage:
             known = ", ".join(["web", "api", "gateway", *sorted(self.system.servers)])
             raise UsageError(f"There is no part named {name}", do_next=f"Known: {known}.")
         return server
+
+
+def _key(mapping: dict[Any, Any], text: str) -> Any:
+    """The key that this text stands for: itself, or one that is no text and is written like it (false, 3)."""
+    return next((key for key in mapping if not isinstance(key, str) and str(key).lower() == text.lower()), text)
 
 
 def _as_the_old_one(old: Any, value: Any) -> Any:

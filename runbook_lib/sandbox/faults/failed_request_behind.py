@@ -8,6 +8,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx
+import psycopg
+
 from runbook_lib.sandbox.faults.fault import Fault, Result, Step, Variant, alias, fault, use, visit
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ _MODELS = {
     "together": "together/meta-llama/Llama-3.3-70B-Instruct-Turbo",
 }
 _FREE = "Initech"  # an organization on the free plan: no customer at Stripe
+_PAYING = "Acme Rockets"
 
 
 def _providers(sub: str, mode: str, **others: str) -> Fault:
@@ -270,16 +274,37 @@ _AUTH = (
 
 
 def _plan(status: str) -> Fault:
-    """The organization's own record says that it may not."""
+    """The organization may not: by its own record where it is no customer of Stripe, else by its subscription."""
     here = f"where org_id = (select id from public.organizations where name = '{_FREE}')"
-    return fault(
-        f"request.quota_blocked.{status}",
-        _sql(
-            f"update public.billing_customers set status = '{status}' {here}",
-            f"update public.billing_customers set status = 'active' {here}",
-        ),
-        by=visit("chat", org=_FREE),
+    own = _sql(
+        f"update public.billing_customers set status = '{status}' {here}",
+        f"update public.billing_customers set status = 'active' {here}",
     )
+    billed = use("dial", of="StripeState", field=_subscription_status, value=status)
+    variants = {
+        "usual": Variant((own,), visit("chat", org=_FREE)),
+        "stripe": Variant((billed,), visit("chat", org=_PAYING)),
+    }
+    return Fault(f"request.quota_blocked.{status}", variants)
+
+
+def _subscription_status(sandbox: "Sandbox") -> str:
+    """Where the paying organization's subscription keeps its status in the façade's memory."""
+    query = (
+        "select stripe_customer_id from public.billing_customers b join public.organizations o on o.id = b.org_id "
+        "where o.name = %s"
+    )
+    with psycopg.connect(sandbox.superuser) as connection:
+        row = connection.execute(query, [_PAYING]).fetchone()
+    answer = httpx.get(
+        f"{sandbox.endpoints['stripe']}/v1/subscriptions",
+        params={"customer": str(row[0] if row else "")},
+        headers={"Authorization": f"Bearer {sandbox.env['STRIPE_SECRET_KEY']}"},
+        timeout=5,
+        trust_env=False,
+    )
+    found = answer.raise_for_status().json()["data"]
+    return f"books.false.objects.subscription.{found[0]['id']}.status"
 
 
 def _used(tokens: int, requests: int, rows: int) -> Step:

@@ -4,7 +4,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.sandbox.faults.failed_request_behind import slow_reads
-from runbook_lib.sandbox.faults.fault import AddressOf, Fault, Variant, alias, fault, use, visit
+from runbook_lib.sandbox.faults.fault import Fault, Variant, address_of, alias, fault, use, visit
 
 if TYPE_CHECKING:
     from runbook_lib.sandbox.handle import Sandbox
@@ -36,7 +36,7 @@ def _unreachable(caller: str, callee: str, variable: str, stranger: str) -> tupl
         fault(
             f"{code}.wrong_url",
             use("env", part=caller, name=variable, value=f"nexuscore-{callee}.up.railway.app"),
-            other_service=Variant((use("env", part=caller, name=variable, value=AddressOf(stranger)),)),
+            other_service=Variant((use("env", part=caller, name=variable, value=address_of(stranger)),)),
         ),
     )
 

@@ -14,26 +14,21 @@ Exercise = Callable[["Sandbox"], Result]
 
 
 @dataclass(frozen=True)
-class AddressOf:
-    """A step's argument that is only known once the sandbox is up: where one of its parts answers."""
-
-    part: str
-
-
-@dataclass(frozen=True)
 class Step:
-    """One use of a primitive."""
+    """One use of a primitive. An argument that is a function is asked for its value once the sandbox is up."""
 
     primitive: str
     arguments: Mapping[str, Any]
 
     def apply(self, sandbox: "Sandbox") -> None:
         """Use it."""
-        given = {
-            name: sandbox.endpoints[value.part] if isinstance(value, AddressOf) else value
-            for name, value in self.arguments.items()
-        }
+        given = {name: value(sandbox) if callable(value) else value for name, value in self.arguments.items()}
         sandbox.inject(self.primitive, **given)
+
+
+def address_of(part: str) -> Callable[["Sandbox"], str]:
+    """A step's argument: where a part answers."""
+    return lambda sandbox: sandbox.endpoints[part]
 
 
 def use(primitive: str, **arguments: Any) -> Step:

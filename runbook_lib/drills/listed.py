@@ -1,0 +1,36 @@
+"""Every drill case there is, and which of them are meant."""
+
+from collections.abc import Sequence
+
+from runbook_lib.drills import failed_request_blind, failed_request_cases, failed_request_decoys
+from runbook_lib.drills.case import Case
+from runbook_lib.errors import UsageError
+
+CASES: tuple[Case, ...] = (*failed_request_cases.CASES, *failed_request_decoys.CASES, *failed_request_blind.CASES)
+
+
+def select(
+    codes: Sequence[str] = (), *, ids: Sequence[str] = (), procedure: str = "", kinds: Sequence[str] = ()
+) -> list[Case]:
+    """The cases of these codes (and their narrower ones), ids, procedure (number or name) and kinds; all without.
+
+    Raises:
+        UsageError: something is named that no case has.
+    """
+    chosen = list(CASES)
+    if procedure:
+        chosen = [case for case in chosen if procedure in (case.procedure, case.procedure[:2], case.procedure[3:])]
+        if not chosen:
+            raise UsageError("No drill case is of this procedure", came_back=procedure, do_next="See: runbook list")
+    for wanted in (*codes, *ids):
+        if not any(_is_meant(case, wanted) for case in chosen):
+            raise UsageError(
+                f"No drill case is of {wanted}", do_next="See the cases: runbook drill --list, or docs/drills.md."
+            )
+    if codes or ids:
+        chosen = [case for case in chosen if any(_is_meant(case, wanted) for wanted in (*codes, *ids))]
+    return [case for case in chosen if not kinds or case.kind in kinds]
+
+
+def _is_meant(case: Case, wanted: str) -> bool:
+    return case.id == wanted or any(code == wanted or code.startswith(f"{wanted}.") for code in case.injected)

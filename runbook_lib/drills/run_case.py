@@ -1,0 +1,205 @@
+"""One case on one sandbox: break, act as the user, wait as a person would, run the procedure, judge, heal, run again."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.clock import to_iso
+from runbook_lib.drills import oncall
+from runbook_lib.drills.case import Case, Got, told, why_wrong
+from runbook_lib.errors import RunbookError, SandboxError
+from runbook_lib.run.headless import run_procedure
+from runbook_lib.run.targets import Target
+from runbook_lib.sandbox import Sandbox, faults
+from runbook_lib.sandbox.faults.failed_request_parts import make_history
+from runbook_lib.sandbox.faults.fault import Result
+from runbook_lib.settings import Settings
+
+# The sandbox's spans leave their parts every 0.2 s; a person waits, a drill waits just long enough.
+DELAYS = {"RUNBOOK_TRACE_DELAY_S": "0.8", "RUNBOOK_LOG_DELAY_S": "0.4", "RUNBOOK_LOOK_DEADLINE_S": "4"}
+_SETTLED_S = 1.0
+KERNEL_LIMIT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case went. `got` None: no verdict; `error` says why. `healed`: the verdict after healing, None where not asked for."""
+
+    case: Case
+    got: Got | None
+    verdict_s: float | None
+    elapsed_s: float
+    error: str = ""
+    healed: Got | None = None
+    verdict: Mapping[str, Any] | None = None
+
+    @property
+    def is_correct(self) -> bool:
+        """Whether the verdict is the expected one, and, where healing is checked, ruled_out afterwards."""
+        return not self.why
+
+    @property
+    def why(self) -> str:
+        """What is wrong, in a few words; empty where nothing is."""
+        wrong = why_wrong(self.case, self.got, self.error)
+        if not wrong and self.healed is not None and (self.healed.status, self.healed.codes) != ("ruled_out", ()):
+            return f"after healing: {told(self.healed.status, self.healed.codes)}"
+        return wrong
+
+    def as_dict(self) -> dict[str, Any]:
+        """The contract's form, with what went wrong beside it."""
+        got = self.got
+        return {
+            "id": self.case.id,
+            "procedure": self.case.procedure,
+            "kind": self.case.kind,
+            "injected": self.case.injected,
+            "expected": {"status": self.case.status, "codes": list(self.case.codes)},
+            "got": {"status": got.status, "codes": list(got.codes), "also": list(got.also)} if got else None,
+            "correct": self.is_correct,
+            "verdict_s": self.verdict_s,
+            "why": self.why,
+        }
+
+
+def run_case(case: Case, sandbox: Sandbox, *, kernel: bool) -> Outcome:
+    """Run a case and leave the sandbox healed.
+
+    Args:
+        kernel: run the real notebook; else the procedure in this process.
+
+    Raises:
+        SandboxError: the sandbox could not be healed and is of no more use.
+    """
+    began = time.monotonic()
+    verdict: dict[str, Any] | None = None
+    healed, error = None, ""
+    try:
+        verdict = _broken(case, sandbox, kernel)
+    except (RunbookError, subprocess.TimeoutExpired) as trouble:
+        error = f"{type(trouble).__name__}: {trouble}"[:500]
+    finally:
+        sandbox.heal()
+    if case.heals and verdict is not None:
+        healed = Got.of(_after_healing(case, sandbox))
+    got = Got.of(verdict) if verdict else None
+    seconds = float(verdict["verdict_s"]) if verdict else None
+    return Outcome(case, got, seconds, round(time.monotonic() - began, 2), error, healed, verdict)
+
+
+def _broken(case: Case, sandbox: Sandbox, kernel: bool) -> dict[str, Any]:
+    """The verdict while the case's faults are on."""
+    if case.calm:
+        sandbox.inject("age", by_s=3 * 3600.0)
+        make_history(sandbox)
+    since = datetime.now(UTC)
+    for injected in case.faults:
+        faults.find(injected.code)(sandbox, injected.variant)
+    for step in case.before:
+        step.apply(sandbox)
+    got = _acted(case, sandbox)
+    time.sleep(_SETTLED_S)
+    parameters = _parameters(case, sandbox, got, since)
+    for step in case.after:
+        step.apply(sandbox)
+    variables = {**sandbox.env, **DELAYS, **case.settings}
+    if kernel:
+        return run_notebook(case.procedure, parameters, variables)
+    return run_here(case.procedure, parameters, variables)
+
+
+def _acted(case: Case, sandbox: Sandbox) -> Result:
+    """What the user got."""
+    if case.exercise is not None:
+        return case.exercise(sandbox)
+    if case.faults:
+        first = case.faults[0]
+        return faults.find(first.code).exercise(sandbox, first.variant)
+    return sandbox.visit("chat")
+
+
+def _parameters(case: Case, sandbox: Sandbox, got: Result, since: datetime) -> dict[str, str]:
+    """How on-call asks: by the id that the user's answer showed, else by the platform's log; by trace; or by a window."""
+    if case.by == "window":
+        return {"since": to_iso(since)}
+    if case.by == "trace_id":
+        return {"trace_id": str(got["traceparent"])}
+    found = got["request_id"] or oncall.failing_request(sandbox.env, since, "/chat")["requestId"]
+    parameters = {"request_id": str(found)}
+    if case.by == "both":
+        parameters["trace_id"] = str(got["traceparent"])
+    return parameters
+
+
+def _after_healing(case: Case, sandbox: Sandbox) -> dict[str, Any]:
+    """The verdict on a fresh request of the healed system."""
+    got = sandbox.visit("checkout" if any("stripe" in code for code in case.injected) else "chat")
+    if not got["request_id"]:
+        raise SandboxError("The healed sandbox did not answer", came_back=str(got["error"]))
+    time.sleep(_SETTLED_S)
+    return run_here(case.procedure, {"request_id": got["request_id"]}, {**sandbox.env, **DELAYS, **case.settings})
+
+
+def run_here(procedure: str, parameters: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, Any]:
+    """The verdict of a procedure run in this process, without a kernel."""
+    target = Target("sandbox", Settings.from_mapping(variables, origin="the sandbox"), "the sandbox", variables)
+    return dict(run_procedure(procedure, parameters, target=target, incident="drill").verdict)
+
+
+def run_notebook(
+    procedure: str, parameters: Mapping[str, str], variables: Mapping[str, str], *, limit_s: float = KERNEL_LIMIT_S
+) -> dict[str, Any]:
+    """The verdict of the real notebook, run as a user runs it: `runbook run`, in a process and a kernel of its own.
+
+    Raises:
+        SandboxError: the run brought no verdict.
+        subprocess.TimeoutExpired: it took longer than the limit.
+    """
+    with env_file(variables) as (settings, folder):
+        done = runbook(
+            "run", procedure, *_as_options(parameters), "--incident", "drill", "--target", "sandbox",
+            "--outputs", str(folder / "outputs"), "--json", settings=settings, limit_s=limit_s,
+        )  # fmt: skip
+    try:
+        verdict: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        verdict = {}
+    if not verdict.get("status"):
+        raise SandboxError("The notebook brought no verdict", came_back=(done.stderr or done.stdout)[-600:])
+    return verdict
+
+
+def runbook(*arguments: str, settings: Path, limit_s: float, check: bool = False) -> "subprocess.CompletedProcess[str]":
+    """Run a `runbook` command on the sandbox whose settings file is given."""
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("runbook")), *arguments],
+        env={**os.environ, "RUNBOOK_SANDBOX": str(settings)},
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        check=check,
+    )
+
+
+@contextlib.contextmanager
+def env_file(variables: Mapping[str, str]) -> Iterator[tuple[Path, Path]]:
+    """A settings file that only its owner may read, in a folder of its own: (file, folder). Both are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="runbook-drill-") as name:
+        folder = Path(name)
+        path = folder / "settings.env"
+        path.touch(mode=0o600)
+        path.write_text("".join(f"{key}='{value}'\n" for key, value in variables.items()))
+        yield path, folder
+
+
+def _as_options(parameters: Mapping[str, str]) -> list[str]:
+    return [word for name, value in parameters.items() for word in ("-p", f"{name}={value}")]
