@@ -1,6 +1,6 @@
 """Keeps observations while a run goes on, one line each, so that a killed run still has what it saw; and reads them back.
 
-A line above 256 KiB leaves its value beside it: `{"payload": "payloads/<sha256>.json"}` in the place of the value.
+A value above 256 KiB lies beside its line: `{"payload": "payloads/<sha256>.json"}` in the place of the value.
 """
 
 import hashlib
@@ -36,11 +36,10 @@ class FileRecorder:
     def keep(self, observation: Observation) -> None:
         """Write one observation down before anything is concluded from it. Raises OSError when the disk refuses."""
         data = observation.as_dict()
+        value = orjson.dumps(data["value"])
+        if len(value) > INLINE_MAX_BYTES:  # written once: a large trace is not masked twice
+            data["value"] = {"payload": self._beside(self._redactor.data(value))}
         line = self._redactor.data(orjson.dumps(data))
-        if len(line) > INLINE_MAX_BYTES:
-            payload = self._redactor.data(orjson.dumps(data["value"]))
-            data["value"] = {"payload": self._beside(payload)}
-            line = self._redactor.data(orjson.dumps(data))
         with self._lock:
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:

@@ -27,7 +27,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo_commands, look_commands, run_commands, lab_commands, artifact_commands, doctor_commands, sandbox_commands):
+for module in (
+    demo_commands,
+    look_commands,
+    run_commands,
+    lab_commands,
+    artifact_commands,
+    doctor_commands,
+    sandbox_commands,
+):
     module.mount(app)
 
 

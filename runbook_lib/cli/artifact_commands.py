@@ -48,7 +48,8 @@ def replay(
     from runbook_lib.cli import printing
     from runbook_lib.run.replay import replay as replayed
 
-    again = replayed(artifact, with_kernel=kernel)
+    with printing.Progress() as progress:
+        again = replayed(artifact, with_kernel=kernel, on_cell=progress.cell)
     if not check(artifact).intact:
         printing.note("runbook: this artifact is NOT intact; `runbook verify` says what was changed")
     for note in again.notes:

@@ -2,13 +2,10 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook_lib.errors import RunbookError
 from runbook_lib.model import Json
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def result(text: str) -> None:
@@ -52,13 +49,6 @@ def address(url: str, notebook: str, *, as_json: bool) -> None:
     print(text, flush=True)  # noqa: T201
 
 
-def console() -> "Console":
-    """A rich console on standard error, for progress."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)
-
-
 def table(headings: list[str], rows: list[list[str]]) -> None:
     """Print rows in columns, in colour on a terminal."""
     from rich.console import Console
@@ -84,14 +74,40 @@ def tell_leftovers() -> None:
         note(f"runbook: a run did not become whole: {each.why}. What it had: {each.folder}")
 
 
-def progress_of(cell: Any) -> str:
-    """One line on a cell that begins or ended; empty for cells that are no step."""
-    from runbook_lib.run.outcomes import name_of
+class Progress:
+    """Shows how a notebook gets on: a line for each step that ended and, on a terminal, what runs at the moment.
 
-    tags = cell.metadata.get("tags", [])
-    if not any(tag in ("setup", "step", "conclusion") for tag in tags):
-        return ""
-    name = "opening the run" if "setup" in tags else "concluding" if "conclusion" in tags else name_of(cell)
-    outcome = cell.metadata["runbook"]["outcome"]
-    seconds = cell.metadata["papermill"]["duration"]
-    return f"{name.replace('_', ' ').replace('-', ' ')} · {outcome}" + (f" · {seconds:.1f} s" if seconds else "")
+    Use as a context manager; `cell` is called with each cell that begins or ends.
+    """
+
+    def __init__(self) -> None:
+        self._status: Any = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True, highlight=False).status("starting the kernel")
+
+    def __enter__(self) -> "Progress":
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def cell(self, cell: Any) -> None:
+        """Tell of one cell; those that are no step are passed over."""
+        from runbook_lib.run.outcomes import Outcome, name_of
+
+        tags = cell.metadata.get("tags", [])
+        if not any(tag in ("setup", "step", "conclusion") for tag in tags):
+            return
+        name = "opening the run" if "setup" in tags else "concluding" if "conclusion" in tags else name_of(cell)
+        name = name.replace("_", " ").replace("-", " ")
+        outcome, seconds = cell.metadata["runbook"]["outcome"], cell.metadata["papermill"]["duration"]
+        if outcome != Outcome.running:
+            line = f"  {name} · {outcome.replace('_', ' ')}" + (f" · {seconds:.1f} s" if seconds else "")
+            note(line) if self._status is None else self._status.console.print(line, markup=False)
+        elif self._status is not None:
+            self._status.update(name)

@@ -56,7 +56,8 @@ def run(
     for warning in prepared.target.warnings:
         printing.note(f"runbook: {warning}")
     printing.note(f"{prepared.template.stem} on {prepared.target.name.upper()}, incident {prepared.context.incident}")
-    ended = run_notebook(prepared, on_cell=_progress)
+    with printing.Progress() as progress:
+        ended = run_notebook(prepared, on_cell=progress.cell)
     if as_json:
         printing.as_json(ended.as_dict())
     elif ended.verdict is not None:
@@ -68,13 +69,6 @@ def run(
         printing.result(f"\nartifact  {ended.folder}\nreport    {ended.folder / 'report.html'}")
         printing.result(f"sealed    {ended.manifest_sha256}")
     raise typer.Exit(ended.exit_code)
-
-
-def _progress(cell: Any) -> None:
-    from runbook_lib.cli import printing
-
-    if (line := printing.progress_of(cell)) and not line.endswith("running"):
-        printing.note(f"  {line}")
 
 
 def _verdict_text(verdict: dict[str, Any]) -> str:

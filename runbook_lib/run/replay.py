@@ -116,6 +116,8 @@ def _in_a_kernel(
             notebook, kernel=kernel, saver=Saver(None, Redactor()), wanted=is_template_cell, on_cell=on_cell
         )
         ending = ending_of(notebook)
+        if ending.signal is not None:
+            raise SystemExit(128 + ending.signal)
         if ending.outcome is not Outcome.done or not (temporary / VERDICT).exists():
             raise NotebookError(
                 "The notebook broke while it was replayed",
