@@ -23,7 +23,10 @@ from runbook_lib.sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-IMPORTS = "import runbook_lib.cli, runbook_lib.run.runner; from papermill import execute_notebook"
+IMPORTS = (
+    "from runbook_lib.run.lean import leave_out; leave_out(); import runbook_lib.cli.app, runbook_lib.run.runner; "
+    "from papermill import execute_notebook"
+)
 
 
 def timed(command: list[str], environment: dict[str, str], expected: tuple[int, ...]) -> float:
