@@ -34,6 +34,11 @@ def span_of(window: Window | None) -> dict[str, Json]:
     return dict(window.as_dict()) if window else {"since": None, "until": None}
 
 
+def within(at: str | None, window: Window) -> bool:
+    """Whether a time in our spelling lies in a window, to the millisecond that it is written with."""
+    return at is not None and to_iso(window.since) <= at <= to_iso(window.until)
+
+
 def rows_in(document: Json, key: str | None = None, *, may_lack: bool = False) -> list[dict[str, Json]]:
     """The list of objects in a document (under `key`, or the document itself). Raises TypeError or KeyError where it is none.
 

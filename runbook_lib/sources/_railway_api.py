@@ -19,7 +19,7 @@ HELP = "RUNBOOK_RAILWAY_PROJECT_TOKEN of this environment is enough (or RUNBOOK_
 _DENIED = re.compile(r"not authorized|project token not found|invalid token|unauthorized", re.IGNORECASE)
 _ABSENT = re.compile(r"not found", re.IGNORECASE)
 _LIMITED = re.compile(r"rate limit|too many requests", re.IGNORECASE)
-_SAFE_VALUE = re.compile(r"[A-Za-z0-9_.:/-]+", re.ASCII)
+_SAFE_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]*", re.ASCII)
 
 QUERIES = {
     "token": "query Token { projectToken { name projectId environmentId } }",

@@ -126,11 +126,11 @@ def _from_entries(request_id: str, entries: list[dict[str, Json]], part: str) ->
     )
 
 
-def from_text(text: str, part: str) -> tuple[list[dict[str, Any]], int]:
+def from_text(text: str, part: str, *, may_be_plain: bool = True) -> tuple[list[dict[str, Any]], int]:
     """Rows from a drain file or from pasted text, and how many lines told nothing.
 
     Understood: request-log rows and drain entries as JSON, one a line or in arrays or under `rows`; and plain lines, which go
-    to the request whose id they hold, or to the only one that was named.
+    to the request whose id they hold, or to the only one that was named (unless the text may not hold plain lines).
     """
     entries: list[dict[str, Json]] = []
     plain: list[str] = []
@@ -141,6 +141,8 @@ def from_text(text: str, part: str) -> tuple[list[dict[str, Any]], int]:
     rows = {row["request_id"]: row for row in from_drain(drained, part)}
     rows |= {row["request_id"]: row for row in (from_request_log(entry, part) for entry in listed)}
     unread = len(entries) - len(drained) - len(listed)
+    if not may_be_plain:
+        return list(rows.values()), unread + len(plain)
     named = [(_ID_IN_TEXT.search(line), line) for line in plain]
     ids = list(rows) or list(dict.fromkeys(match[0] for match, _ in named if match))
     for match, line in named:

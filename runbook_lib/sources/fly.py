@@ -23,6 +23,7 @@ from runbook_lib.sources._asking import (
     rows_in,
     span_of,
     text_of,
+    within,
 )
 
 _HELP = "RUNBOOK_FLY_TOKEN must be for this app (fly tokens create readonly is enough); check RUNBOOK_FLY_GATEWAY_APP"
@@ -61,9 +62,7 @@ def logs(window: Window, text: str | None = None, *, limit: int = 500) -> Look:
             return lines, None if is_past or not lines or last == token else last
 
         lines, unread = paged(page, str(to_epoch_ns(window.since)), _MOST_SCANNED)
-        kept = [
-            line for line in lines if window.contains(from_iso(line["at"])) and (text is None or _holds(line, text))
-        ]
+        kept = [line for line in lines if within(line["at"], window) and (text is None or _holds(line, text))]
         return many(kept[-limit:], unread or len(kept) > limit, "log lines", lambda: _none(door, window))
 
     arguments = {**span_of(window), "limit": limit, **({} if text is None else {"text": text})}

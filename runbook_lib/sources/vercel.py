@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from runbook_lib.clock import Window, from_iso, to_iso
+from runbook_lib.clock import Window, to_iso
 from runbook_lib.errors import LookError
 from runbook_lib.http import Http, Reply
 from runbook_lib.model import Answer, Json, Status
@@ -27,6 +27,7 @@ from runbook_lib.sources._asking import (
     span_of,
     text_of,
     there,
+    within,
 )
 from runbook_lib.sources._ids import VercelId, not_an_id, parse_traceparent, parse_vercel_id, trace_id_hex
 from runbook_lib.sources._vercel_lines import from_request_log, from_text
@@ -98,13 +99,13 @@ def request_log(
         if pasted is not None:
             return _from_lines(door, pasted, "the pasted lines")
         if file := door.settings.vercel_log_drain_file:
-            return _from_lines(door, door.read_text(file), "the log drain file")
+            return _from_lines(door, _drained(door, file), "the log drain file")
         rows, more = _request_log(door, part, window, wanted, status, search, limit)
         return many(rows, more, "requests", lambda: _none(door))
 
     def _from_lines(door: Door, text: str, where: str) -> Answer:
         try:
-            rows, unread = from_text(text, part)
+            rows, unread = from_text(text, part, may_be_plain=pasted is not None)
         except (KeyError, TypeError, ValueError) as error:
             why = f"{where} hold something else than Vercel's log: {type(error).__name__} {error}; begins {text[:80]!r}"
             raise LookError(Status.malformed, why[:400]) from error
@@ -195,7 +196,7 @@ def events(part: str, window: Window) -> Look:
             "/v3/events", projectIds=project, since=to_iso(window.since), until=to_iso(window.until), limit=_PAGE
         )
         rows = listed(reply, _HELP).parsed(lambda document: [_event(row, part) for row in rows_in(document, "events")])
-        kept = [row for row in rows if window.contains(from_iso(row["at"]))]
+        kept = [row for row in rows if within(row["at"], window)]
         return many(kept, len(rows) >= _PAGE, "events", lambda: Answer(Status.empty, None, "no change in the window"))
 
     return Look("vercel", "events", {"part": part, **span_of(window)}, fetch)
@@ -221,6 +222,19 @@ def health() -> Look:
         return Answer(Status.ok, {"user": user, "team": vercel.team, "projects": projects, "expires_at": expires_at})
 
     return Look("vercel", "health", {}, fetch)
+
+
+def _drained(door: Door, file: str) -> str:
+    """The log drain file's text. A file that is not there is a wrong setting, no empty log."""
+    try:
+        return door.read_text(file)
+    except LookError as error:
+        if error.status != Status.not_found:
+            raise
+        help_text = "correct RUNBOOK_VERCEL_LOG_DRAIN_FILE, or take it away to ask Vercel"
+        raise LookError(
+            Status.not_configured, "no such log drain file", where=error.where, do_next=help_text
+        ) from error
 
 
 def _request_log(
@@ -255,7 +269,7 @@ def _is_wanted(
     row: Mapping[str, Json], window: Window | None, wanted: VercelId | None, status: str | None, search: str | None
 ) -> bool:
     """The filters of the vendor's route, for rows that come from elsewhere."""
-    if window and row["at"] and not window.contains(from_iso(row["at"])):
+    if window and row["at"] and not within(row["at"], window):
         return False
     if wanted and row["request_id"] != wanted.request_id:
         return False
