@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.run.runner import prepare, run_notebook
 from runbook_lib.run.runtime import runtime_folder
+from runbook_lib.run.saving import Saver
 from tests.notebooks.conftest import House, Lamp, outcomes, texts
 
 
@@ -139,7 +141,7 @@ def test_a_step_over_its_own_time_gives_a_verdict_that_could_not_tell(house: Hou
 
 def test_a_run_over_its_deadline_is_cut_off_and_says_so(house: House) -> None:
     house.insert("import time\ntime.sleep(60)", tags=("own",))
-    done = house.run("run", "90", "--target", "fix", "--deadline", "4", "--json")
+    done = house.run("run", "90", "--target", "fix", "--deadline", "8", "--json")
     assert done.returncode == 3, done.stderr
     said = json.loads(done.stdout)
     assert said["state"] == "deadline"
@@ -154,7 +156,7 @@ def test_a_deadline_after_the_conclusion_takes_nothing_back(house: House) -> Non
             {**cells[5], "id": "last", "metadata": {"tags": ["own"]}, "source": "import time\ntime.sleep(60)"}
         )
     )
-    done = house.run("run", "90", "--target", "fix", "--deadline", "5")
+    done = house.run("run", "90", "--target", "fix", "--deadline", "10")
     assert done.returncode == 1, done.stderr
     folder = house.only_folder()
     assert outcomes(folder / "notebook.ipynb")["own"] == "timed_out"
@@ -273,6 +275,26 @@ def test_a_disk_that_fills_leaves_a_partial_that_says_so(house: House, tmp_path:
         assert json.loads((folder / "notebook.ipynb").read_text())
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_a_save_that_finds_no_space_ends_the_run_and_says_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in house.env.items():
+        monkeypatch.setenv(name, value)
+    save, saves = Saver.now, []
+
+    def full(self: Saver, notebook: object, **options: bool) -> None:
+        saves.append(1)
+        if len(saves) > 1:
+            raise OSError(28, "No space left on device")
+        save(self, notebook, **options)
+
+    monkeypatch.setattr(Saver, "now", full)
+    ended = run_notebook(prepare("90", {}, target="fix"))
+    assert (ended.exit_code, ended.state) == (5, "broke")
+    assert record(house.only_folder())["state"] == "broke"
+    assert "No space left" in record(house.only_folder())["why"]
+    assert "No space left" in (house.only_folder() / "report.html").read_text()
+    assert not _of_this_home(house)
 
 
 def test_a_disk_that_is_full_from_the_start_is_wrong_use(house: House, tmp_path: Path) -> None:
