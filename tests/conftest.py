@@ -35,12 +35,11 @@ class _Loop:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres_server() -> Iterator[Postgres]:
     """The sandbox's own Postgres with Supabase's roles and NexusCore's schema in its database `postgres`."""
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, *folder.parents[:3]):  # an unprivileged server must reach its files when root runs the tests
-        if parent.stat().st_uid == 0 and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
+    # not below pytest's folders: another run closes them to the unprivileged user that the server runs as under root
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o711)
     loop, server = _Loop(), Postgres(folder / "cluster")
 
     async def up() -> None:
@@ -56,6 +55,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     yield server
     loop.run(server.stop())
     loop.end()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,8 @@ async def _start(system: System, traffic: Traffic, control: PartServer) -> None:
 def _announce(home: Home, options: Options, system: System, control_url: str, token: str) -> None:
     """Write the files that the handle and the runbook read."""
     limits = "".join(
-        f"[plans.{plan}]\ntokens = {tokens}\nrequests = {requests}\n\n" for plan, (tokens, requests) in PLAN_LIMITS.items()
+        f"[plans.{plan}]\ntokens = {tokens}\nrequests = {requests}\n\n"
+        for plan, (tokens, requests) in PLAN_LIMITS.items()
     )
     limits_file = home.folder / "plan_limits.toml"
     write_private(limits_file, limits)

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,11 @@ from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 
 
 @pytest.fixture
-def open_folder(tmp_path: Path) -> Path:
-    """A folder that an unprivileged server can reach when root runs the tests."""
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        if parent.stat().st_uid == 0 and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    return tmp_path
+def open_folder() -> Iterator[Path]:
+    """A folder that an unprivileged server can reach when root runs the tests; pytest closes its own ones again and again."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as somebody else")
