@@ -160,6 +160,13 @@ def nothing(
     return Answer(Status.not_found if one else Status.empty, None, f"no {what}{late}")
 
 
+def still_arriving(door: Door, end_ns: int) -> str:
+    """Why a trace that ended then may lack spans: it is younger than the backend's delay. Empty where it is not."""
+    age_s = door.clock().timestamp() - end_ns / 1e9
+    delay_s = door.settings.trace_delay_s
+    return f"it ended {age_s:.1f} s ago, and spans take up to {delay_s:g} s to arrive" if age_s < delay_s else ""
+
+
 def listed(reply: Reply, help: str) -> Reply:
     """A reply to a list call. Here 404 never means that nothing is there: the vendor hides what a key may not see.
 

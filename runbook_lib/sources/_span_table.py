@@ -80,6 +80,11 @@ class SpanTable:
         """The table's JSON-safe form; shares its lists."""
         return {"resources": self.resources, "spans": self.spans}
 
+    @property
+    def end_ns(self) -> int:
+        """The latest end of any span; 0 without spans."""
+        return max((span["end_ns"] for span in self.spans), default=0)
+
     def resource(self, attributes: dict[str, Json]) -> int:
         """The index of a resource with these attributes, added when it is new."""
         key = orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)

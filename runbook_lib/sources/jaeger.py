@@ -7,7 +7,7 @@ from runbook_lib.clock import Window, to_iso
 from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
-from runbook_lib.sources._asking import span_of
+from runbook_lib.sources._asking import span_of, still_arriving
 from runbook_lib.sources._ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources._jaeger_api import JaegerApi
 from runbook_lib.sources._span_table import SpanTable, summaries
@@ -35,7 +35,7 @@ def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = 
         table = SpanTable()
         if not jaeger.trace(wanted, table) or not table.spans:
             return jaeger.nothing(f"trace {wanted}", window, at=at, one=True)
-        return Answer(Status.ok, table.as_dict())
+        return Answer(Status.ok, table.as_dict(), still_arriving(door, table.end_ns))
 
     return Look("jaeger", "trace", {"trace_id": trace_id, **span_of(window), **_moment(at)}, fetch, deadline_s=20)
 

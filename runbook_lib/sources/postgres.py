@@ -8,7 +8,8 @@ _ACTIVITY = """
 select pid, usename as role, application_name as application, state, wait_event_type, wait_event, backend_start, xact_start,
        query_start, state_change, pg_catalog.pg_blocking_pids(pid) as blocked_by, left(query, 300) as query
 from pg_catalog.pg_stat_activity
-where backend_type = 'client backend' and pid <> pg_catalog.pg_backend_pid()
+where coalesce(backend_type, 'client backend') = 'client backend' and usename is not null
+  and pid <> pg_catalog.pg_backend_pid()
 order by xact_start nulls last, pid
 limit 500
 """
@@ -20,7 +21,8 @@ where name in ('max_connections', 'superuser_reserved_connections', 'statement_t
 """
 _STATE = """
 select pg_catalog.pg_is_in_recovery() as in_recovery, current_user as role, pg_catalog.pg_postmaster_start_time() as started_at,
-       (select count(*) from pg_catalog.pg_stat_activity where backend_type = 'client backend') as connections
+       (select count(*) from pg_catalog.pg_stat_activity
+        where coalesce(backend_type, 'client backend') = 'client backend' and usename is not null) as connections
 """
 _HELP = "the role needs pg_monitor to see other roles' queries"
 

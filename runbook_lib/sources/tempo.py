@@ -18,7 +18,7 @@ from runbook_lib.http import Http, Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources._asking import listed, need, nothing, rows_in, span_of, whole
+from runbook_lib.sources._asking import listed, need, nothing, rows_in, span_of, still_arriving, whole
 from runbook_lib.sources._ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources._span_table import SpanTable, otlp_value
 from runbook_lib.sources._traceql import any_equal, ends_with, route_is, text_literal
@@ -110,7 +110,8 @@ def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = 
         window: where the request should lie; only used to judge what its absence means.
         at: the moment of the request, where it is known: judges more sharply than the window.
 
-    Absent: too_recent or out_of_retention by `at` or window, else not_found. What is no trace id is not_found.
+    Absent: too_recent or out_of_retention by `at` or window, else not_found. What is no trace id is not_found. A trace younger than
+    the delay is ok, and its `why` says that spans may still arrive.
     """
 
     def fetch(door: Door) -> Answer:
@@ -125,7 +126,7 @@ def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = 
             return tempo.nothing(f"trace {wanted}", window, at=at, one=True)
         if partial:
             return Answer(Status.partial, table.as_dict(), partial, "ask Tempo for a shorter trace, or raise its limit")
-        return Answer(Status.ok, table.as_dict())
+        return Answer(Status.ok, table.as_dict(), still_arriving(door, table.end_ns))
 
     arguments = {"trace_id": trace_id, **span_of(window), **_moment(at)}
     return Look("tempo", "trace", arguments, fetch, deadline_s=20)
