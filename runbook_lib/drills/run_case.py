@@ -99,8 +99,7 @@ def run_case(case: Case, sandbox: Sandbox, *, kernel: bool) -> Outcome:
 def _broken(case: Case, sandbox: Sandbox, kernel: bool) -> dict[str, Any]:
     """The verdict while the case's faults are on."""
     if case.calm:
-        sandbox.inject("age", by_s=3 * 3600.0)
-        make_history(sandbox)
+        _calm(sandbox)
     since = datetime.now(UTC)
     for injected in case.faults:
         faults.find(injected.code)(sandbox, injected.variant)
@@ -115,6 +114,15 @@ def _broken(case: Case, sandbox: Sandbox, kernel: bool) -> dict[str, Any]:
     if kernel:
         return run_notebook(case.procedure, parameters, variables)
     return run_here(case.procedure, parameters, variables)
+
+
+def _calm(sandbox: Sandbox) -> None:
+    """Make what happened so far three hours older, with nothing under way that would become half old, and be ordinary again."""
+    sandbox.inject("traffic", rate_per_s=0.0)
+    time.sleep(_SETTLED_S)
+    sandbox.inject("age", by_s=3 * 3600.0)
+    make_history(sandbox)
+    sandbox.inject("traffic", rate_per_s=2.0)
 
 
 def _acted(case: Case, sandbox: Sandbox) -> Result:
@@ -142,7 +150,9 @@ def _parameters(case: Case, sandbox: Sandbox, got: Result, since: datetime) -> d
 
 def _after_healing(case: Case, sandbox: Sandbox) -> dict[str, Any]:
     """The verdict on a fresh request of the healed system."""
-    got = sandbox.visit("checkout" if any("stripe" in code for code in case.injected) else "chat")
+    action = "checkout" if any("stripe" in code for code in case.injected) else "chat"
+    sandbox.visit(action)  # whoever was still queueing when it was healed is out of the way after this
+    got = sandbox.visit(action)
     if not got["request_id"]:
         raise SandboxError("The healed sandbox did not answer", came_back=str(got["error"]))
     time.sleep(_SETTLED_S)

@@ -45,7 +45,7 @@ def _sql(statement: str, undo: str, **more: Any) -> Step:
 
 def _role_setting(role: str, name: str, value: str, usual: str = "") -> Step:
     reload = "; notify pgrst, 'reload config'"
-    back = f"set {name} = '{usual}'" if usual else f"reset {name}"
+    back = f"set {name} = '{usual}'" if usual else "reset all"  # some settings cannot be reset by name
     return _sql(f"alter role {role} set {name} = '{value}'{reload}", f"alter role {role} {back}{reload}")
 
 

@@ -76,11 +76,11 @@ _EDGE = (
 _STORM_TEXT = "Summarise the minutes of the storm drill"
 
 
-def _among_others(sandbox: "Sandbox", action: str = "chat", count: int = 30, **how: Any) -> None:
-    """So many ordinary requests, six at a time: what a slow one is compared with."""
+def _among_others(sandbox: "Sandbox", action: str = "chat", count: int = 24, **how: Any) -> None:
+    """So many ordinary requests, two at a time: what a slow one is compared with."""
     pending = [threading.Thread(target=lambda: sandbox.visit(action, **how), daemon=True) for _ in range(count)]
-    for start in range(0, count, 6):
-        group = pending[start : start + 6]
+    for start in range(0, count, 2):
+        group = pending[start : start + 2]
         for thread in group:
             thread.start()
         for thread in group:
