@@ -11,6 +11,7 @@ from runbook_lib.cli import (
     artifact_commands,
     demo_commands,
     doctor_commands,
+    drill_commands,
     lab_commands,
     look_commands,
     run_commands,

@@ -24,6 +24,13 @@ def last_results() -> dict[str, dict[str, Any]]:
     return {case["id"]: case for case in document["cases"]}
 
 
+def keep(document: dict[str, Any]) -> None:
+    """Keep the result of a full drill for the documents; `make docs` then writes them. Times are left out: they are not facts."""
+    cases = [{name: value for name, value in case.items() if name != "verdict_s"} for case in document["cases"]]
+    text = json.dumps({"cases": cases, "summary": document["summary"]}, indent=1, ensure_ascii=False)
+    RESULTS.write_text(text + "\n", "utf-8")
+
+
 def counts_table() -> str:
     """Cases by procedure and kind, and how many of them the last full drill found correct."""
     results = last_results()

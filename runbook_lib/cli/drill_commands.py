@@ -1,0 +1,74 @@
+"""`drill`: break the sandbox in every known way and see that the runbook finds it, and only it."""
+
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from typing import Annotated, Any
+
+import typer
+
+
+def mount(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command("drill")(drill)
+
+
+def drill(
+    codes: Annotated[
+        list[str] | None, typer.Argument(metavar="[CODE…]", help="Causes; the narrower ones are meant too.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every case there is.")] = False,
+    case: Annotated[list[str] | None, typer.Option("--case", help="A case by its id; may be repeated.")] = None,
+    procedure: Annotated[str, typer.Option(help="Only cases of this procedure.")] = "",
+    kind: Annotated[list[str] | None, typer.Option(help="fault, healthy, decoy, double or blind_spot.")] = None,
+    kernel: Annotated[bool, typer.Option("--kernel/--no-kernel", help="Run faults through the real notebook.")] = True,
+    list_only: Annotated[bool, typer.Option("--list", help="Show the cases, run none.")] = False,
+    write_docs: Annotated[bool, typer.Option(help="Keep the result for README.md and docs/ (with --all).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Drill. Exit 0 all correct and none left out, 1 otherwise, 2 wrong use, 5 broke."""
+    from runbook_lib.cli import printing
+    from runbook_lib.drills.arena import arena
+    from runbook_lib.drills.case import KINDS
+    from runbook_lib.drills.documents import keep
+    from runbook_lib.drills.listed import select
+    from runbook_lib.drills.results import as_json as as_document
+    from runbook_lib.drills.results import exit_code
+    from runbook_lib.errors import UsageError
+
+    if unknown := sorted(set(kind or ()) - set(KINDS)):
+        raise UsageError(
+            "There is no such kind of case", came_back=", ".join(unknown), do_next=f"Known: {', '.join(KINDS)}."
+        )
+    named = bool(codes or case or procedure or kind)
+    if not (named or every or list_only) or (write_docs and (named or not every)):
+        raise UsageError("Say what to drill", do_next="Name causes, or give --all; --write-docs goes with --all alone.")
+    cases = select(codes or (), ids=case or (), procedure=procedure, kinds=kind or ())
+    if list_only:
+        printing.result(
+            "\n".join(f"{each.id}  expects {each.status} {', '.join(each.codes)}".rstrip() for each in cases)
+        )
+        return
+    outcomes: list[Any] = []
+    with arena(cases, lambda each: kernel and each.kind == "fault") as running:
+        for number, each in enumerate(cases, 1):
+            try:
+                outcome = running.futures[each.id].result()
+            except CancelledError:
+                continue
+            outcomes.append(outcome)
+            printing.note(
+                f"{number}/{len(cases)} {'ok   ' if outcome.is_correct else 'WRONG'} {each.id} {outcome.why}".rstrip()
+            )
+    document = as_document(len(cases), outcomes)
+    if write_docs:
+        keep(document)
+    if as_json:
+        printing.as_json(document)
+    else:
+        printing.result(_told(document["summary"]))
+    raise typer.Exit(exit_code(document["summary"]))
+
+
+def _told(summary: dict[str, int]) -> str:
+    counts: Sequence[str] = [f"{name.replace('_', ' ')} {count}" for name, count in summary.items()]
+    return " · ".join(counts)

@@ -1,0 +1,51 @@
+"""Every drill case, without a kernel; one fault and one healthy system through the real notebook."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from runbook_lib.diagnose.catalogues import CATALOGUES
+from runbook_lib.drills.arena import Arena, arena
+from runbook_lib.drills.case import Case
+from runbook_lib.drills.listed import CASES
+from runbook_lib.sandbox import faults
+
+THROUGH_THE_NOTEBOOK = {
+    next(case.id for case in CASES if case.kind == "fault" and case.status == "confirmed"),
+    next(case.id for case in CASES if case.kind == "healthy"),
+}
+PATIENCE_S = 900
+
+
+@pytest.fixture(scope="module")
+def running(request: pytest.FixtureRequest) -> Iterator[Arena]:
+    """The cases that this test run asks for, under way on sandboxes side by side."""
+    wanted = {
+        item.callspec.params["case"].id
+        for item in request.session.items
+        if hasattr(item, "callspec") and "case" in item.callspec.params
+    }
+    with arena(
+        [case for case in CASES if case.id in wanted], lambda case: case.id in THROUGH_THE_NOTEBOOK
+    ) as under_way:
+        yield under_way
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_verdict_is_the_expected_one(case: Case, running: Arena) -> None:
+    outcome = running.futures[case.id].result(timeout=PATIENCE_S)
+    assert outcome.is_correct, outcome.why
+
+
+def test_case_ids_are_unique() -> None:
+    assert len({case.id for case in CASES}) == len(CASES)
+
+
+def test_every_cause_has_a_fault_and_a_drill() -> None:
+    named = {code for catalogue in CATALOGUES for code in catalogue.codes()}
+    assert named - set(faults.codes()) == set()
+    assert named - {code for case in CASES for code in case.injected} == set()
+
+
+def test_no_fault_is_named_that_no_procedure_can_find() -> None:
+    assert set(faults.codes()) - {code for catalogue in CATALOGUES for code in catalogue.codes()} == set()
