@@ -35,6 +35,7 @@ for module in (
     lab_commands,
     artifact_commands,
     doctor_commands,
+    drill_commands,
     sandbox_commands,
 ):
     module.mount(app)
