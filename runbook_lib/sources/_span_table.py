@@ -117,6 +117,7 @@ class SpanTable:
         if not isinstance(resource_spans, list):
             raise TypeError(f"resource spans are a {type(resource_spans).__name__}, not a list")
         ids, kinds, statuses, keep = self._ids, _KIND, _STATUS, self.spans.append
+        lowest, highest = -(2**63), 2**63 - 1
         first = len(self.spans)
         with no_collections():
             for batch in resource_spans:
@@ -126,6 +127,18 @@ class SpanTable:
                     for span in scope_spans.get("spans", ()):
                         get = span.get
                         status = get("status") or _NO_STATUS
+                        attributes: dict[str, Json] = {}
+                        for pair in get(
+                            "attributes", ()
+                        ):  # a loop in place: a call for each attribute would double the time
+                            value = pair["value"]
+                            if "stringValue" in value:
+                                attributes[pair["key"]] = value["stringValue"]
+                            elif "intValue" in value:
+                                number = int(value["intValue"])
+                                attributes[pair["key"]] = number if lowest <= number <= highest else whole(number)
+                            else:
+                                attributes[pair["key"]] = _other_value(value)
                         row = {
                             "trace": ids[span["traceId"]],
                             "id": ids[span["spanId"]],
@@ -136,12 +149,7 @@ class SpanTable:
                             "end_ns": int(get("endTimeUnixNano", 0)),
                             "status": statuses[status.get("code")],
                             "message": status.get("message", ""),
-                            "attributes": {
-                                pair["key"]: value["stringValue"]
-                                if "stringValue" in (value := pair["value"])
-                                else _other_value(value)
-                                for pair in get("attributes", ())
-                            },
+                            "attributes": attributes,
                             "resource": resource,
                             "scope": scope,
                         }

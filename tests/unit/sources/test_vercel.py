@@ -162,8 +162,9 @@ def test_an_empty_log_means_what_the_time_inside_the_id_says(loopback: Loopback,
     loopback.answer = lambda _: Reply(200, {"rows": [], "hasMoreRows": False})
 
     def of_age(**age: float) -> Status:
-        request_id = f"abcde-{int((NOW - timedelta(**age)).timestamp() * 1000)}-0123456789ab"
-        return make_look(vercel.request_log("web", Window(NOW - timedelta(hours=1), NOW), request_id=request_id)).status
+        now = datetime.now(UTC)
+        request_id = f"abcde-{int((now - timedelta(**age)).timestamp() * 1000)}-0123456789ab"
+        return make_look(vercel.request_log("web", Window(now - timedelta(hours=1), now), request_id=request_id)).status
 
     assert [of_age(seconds=5), of_age(minutes=5), of_age(hours=30)] == [
         Status.too_recent,
