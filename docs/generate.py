@@ -12,10 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from runbook_lib.drills.documents import counts_table, matrix_page  # noqa: E402
 
 from runbook_lib.diagnose.catalogues import CATALOGUES  # noqa: E402
 from runbook_lib.diagnose.causes import Catalogue  # noqa: E402
+from runbook_lib.drills.documents import counts_table, matrix_page  # noqa: E402
 from runbook_lib.run.home import Home  # noqa: E402
 from runbook_lib.run.notebooks import templates  # noqa: E402
 from runbook_lib.settings import env_example  # noqa: E402

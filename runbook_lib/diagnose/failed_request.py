@@ -17,21 +17,28 @@ from runbook_lib.diagnose.classify import (
     classify_database,
     classify_provider,
     classify_stripe,
+    is_timeout,
     is_unreachable,
 )
 from runbook_lib.diagnose.concluding import conclude, unseen
 from runbook_lib.diagnose.critical_path import critical_path
 from runbook_lib.diagnose.failed_request_exhibits import facts_of
-from runbook_lib.diagnose.failed_request_gaps import blind_for_gap, blind_for_missing_trace, platform_explains_gap
+from runbook_lib.diagnose.failed_request_gaps import (
+    blind_for_gap,
+    blind_for_missing_trace,
+    finished_for_nobody,
+    platform_explains_gap,
+)
 from runbook_lib.diagnose.failed_request_quota import judge_refusal
 from runbook_lib.diagnose.failed_request_reading import Evidence, Reading, read, timed
 from runbook_lib.diagnose.failed_request_trace import make_finding
-from runbook_lib.diagnose.logs import LogFailure
+from runbook_lib.diagnose.logs import Line, LogFailure, finished_after
 from runbook_lib.diagnose.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, STRIPE, WEB
 from runbook_lib.model import Change, Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
 
 _PLATFORMS = ("vercel", "railway", "fly")
 LONG_MS = 5_000.0  # with nothing to compare with, only this much is worth a doubt
+_STATEMENT_TIMEOUT = "request.db_failed.statement_timeout"
 SLOW_FACTOR = 3.0  # slower than three times the healthy p95 …
 SLOW_MARGIN_MS = 500.0  # … and by at least half a second more, so that fast routes do not cry wolf
 
@@ -52,8 +59,10 @@ def diagnose(evidence: Evidence, before: Reading | None = None) -> Conclusion:
     elif platform:
         faults += platform
     if not faults and _something_failed(reading):
-        faults += log_findings(reading.log_failures)
-    if not faults:
+        faults += log_findings(reading.log_failures, reading.my_lines)
+    if [finding.code for finding in faults] == [_STATEMENT_TIMEOUT] and (holders := _old_transactions(evidence)):
+        suspects += _lock_or_plan(faults.pop(), holders)
+    if not faults and not suspects:
         hidden_blind, hidden_suspects = _hidden(reading)
         blind += hidden_blind
         suspects += hidden_suspects
@@ -97,27 +106,40 @@ def platform_findings(mine: Sequence[rows.Seen]) -> list[Finding]:
 
 
 def _trace_faults(reading: Reading) -> list[Finding]:
-    """What the trace names; a retry storm after the failures that set it off; a gap that the callee's platform explains."""
+    """What the trace names; a retry storm after the failures that set it off; a gap that the callee's platform or log explains."""
     if reading.trace is None:
         return []
-    trace = reading.trace
-    explained = (
-        platform_explains_gap(gap, reading.evidence.callee, trace.parts[gap.call["id"]], reading.trace_evidence)
-        for gap in trace.gaps
-    )
-    return [*trace.faults, *(finding for finding in explained if finding is not None)]
+    trace, found = reading.trace, list(reading.trace.faults)
+    for gap in trace.gaps:
+        caller = trace.parts[gap.call["id"]]
+        explained = platform_explains_gap(gap, reading.evidence.callee, caller, reading.trace_evidence)
+        explained = explained or finished_for_nobody(gap, reading.my_lines, caller, reading.trace_evidence)
+        found += [explained] if explained is not None else []
+    return found
 
 
-def log_findings(failures: Iterable[LogFailure]) -> list[Finding]:
-    """What the parts' own lines about a failed request name."""
+def log_findings(failures: Iterable[LogFailure], lines: Sequence[tuple[Line, Observation]] = ()) -> list[Finding]:
+    """What the parts' own lines about a failed request name; `lines` are all of them, the contented ones too."""
     found: list[Finding] = []
     for failure in failures:
         named, subject = _named_from_log(failure)
+        late = _answered_late(failure, lines)
+        if named is None and late is not None:
+            subject = f"{failure.part} → {failure.callee[0] if failure.callee else ''}"
+            summary = f"{subject}: the caller gave up; the callee answered well at {late[0].get('at')}, for nobody"
+            found.append(make_finding("request.timeout_inverted", subject, summary, [failure.observation_id, late[1]]))
         if named is None:
             continue
         summary = f"{subject} {named.what}: {failure.fault.text[:160]}; {failure.part} logged it"
         found.append(make_finding(named.code, subject, summary, [failure.observation_id]))
     return found
+
+
+def _answered_late(failure: LogFailure, lines: Sequence[tuple[Line, Observation]]) -> tuple[Line, str] | None:
+    """The line in which a part of ours says that it answered well after its caller had given up on it."""
+    if failure.callee is None or failure.callee[0] not in (API, GATEWAY) or not is_timeout(failure.fault):
+        return None
+    return finished_after(lines, failure.callee[0], str(failure.line.get("at")))
 
 
 def _named_from_log(failure: LogFailure) -> tuple[Named | None, str]:
@@ -157,8 +179,36 @@ def _hidden(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
             return [], [Suspect(f"request.{part}_failed" if part in (WEB, API, GATEWAY) else "", part, why, look)]
         return [], []
     if outermost is not None and _something_failed(reading) and not rows.is_refused(outermost.row):
-        return blind_for_missing_trace(reading.trace_id, outermost, evidence.traces)
+        return blind_for_missing_trace(reading.trace_id, outermost, _backends(evidence), evidence.sampled)
     return [], []
+
+
+def _backends(evidence: Evidence) -> list[Observation]:
+    """The trace backends' looks: for the trace, or, where nobody knew its id, for the request."""
+    return list(evidence.traces) or [look for look in evidence.request if look.source in ("tempo", "jaeger")]
+
+
+def _old_transactions(evidence: Evidence) -> list[str]:
+    """Sessions that have held a transaction open since before the request: any of them may hold the lock it waited for."""
+    return [
+        f"pid {session['pid']} ({session.get('role')}, {session.get('state')})"
+        for look in evidence.behind
+        if look.call == "activity" and look.status.has_content and isinstance(look.value, dict)
+        for session in look.value.get("sessions", ())
+        if session.get("xact_start")
+        and str(session["xact_start"]) < evidence.window.as_dict()["until"]
+        and str(session.get("state", "")).startswith("idle in transaction")
+    ]
+
+
+def _lock_or_plan(named: Finding, holders: Sequence[str]) -> list[Suspect]:
+    """A statement time-out is the same whether the statement was slow or waited for a lock; PostgREST does not say which."""
+    look = "the database's log with log_lock_waits on, or pg_blocking_pids while it waits; a role in pg_monitor"
+    why = f"{named.summary}; {', '.join(holders[:3])} held a transaction open"
+    return [
+        Suspect("request.db_failed.lock", named.subject, why, look),
+        Suspect(_STATEMENT_TIMEOUT, named.subject, "or the statement itself took too long", look),
+    ]
 
 
 def _no_request(evidence: Evidence) -> tuple[list[Finding], list[Suspect]]:

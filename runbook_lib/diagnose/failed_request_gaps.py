@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from runbook_lib.clock import from_iso
+from runbook_lib.clock import from_iso, to_iso
 from runbook_lib.diagnose import requests as rows
 from runbook_lib.diagnose.failed_request_trace import Gap, TraceReading, make_finding, read_trace
+from runbook_lib.diagnose.logs import Line, finished_after
 from runbook_lib.diagnose.parts import parts_of
 from runbook_lib.diagnose.root import Fate, find_failures
-from runbook_lib.diagnose.spans import Trace, build_traces, first
+from runbook_lib.diagnose.spans import Trace, build_traces, duration_ms, first
 from runbook_lib.model import Finding, Observation, Status, Suspect
 
 _NOT_SERVED = r"failed to respond|connection refused|refused|no healthy|not running|upstream (?:connect|error)|dial tcp"
@@ -29,19 +31,22 @@ def blind_for_gap(
         "did not answer in time" if gap.timed_out else f"answered HTTP {gap.status}" if gap.status else "did not answer"
     )
     evidence = [*trace_evidence, *(look.id for look in callee if look.status.answered)]
-    orphan = _orphan(reading, gap, callee)
+    orphans = _orphans(reading, gap, callee)
     tables = [look for look in callee if isinstance(look.value, dict) or look.status.proves_absence]
-    reached = _reached(gap, callee)
+    reports = _reports(reading, gap, tables)
     suspects: list[Suspect] = []
-    if orphan is not None:
-        code, why = "trace.broken.propagation_lost", "it has a trace of its own at that time, without parent"
-        suspects = _suspects_of(orphan, gap)
-    elif any(look.status.has_content and _has_part(look, gap.part) for look in tables):
+    if orphans:
+        code, why = "trace.broken.propagation_lost", "it has traces of its own at that time, without parent"
+        suspects = _suspects_of(orphans[0], gap) if len(orphans) == 1 else []
+    elif reports == "since":
+        reached = _reached(gap, callee)
         code = "trace.broken.sampled" if reached else "trace.broken.not_reached"
         why = "it reports spans of other requests at that time" + (
             "" if reached else ", and its platform saw no such request"
         )
-    elif any(look.status.proves_absence or look.status.has_content for look in tables):
+    elif reports == "before":
+        code, why = "trace.broken", "it reported spans shortly before, and none since"
+    elif reports == "none":
         code, why = "trace.broken.exporter_silent", "it reported no spans at all around that time"
     else:
         code, why = "trace.broken", "whether it reports spans at all could not be seen"
@@ -90,10 +95,24 @@ def platform_explains_gap(
     return None
 
 
-def _orphan(reading: TraceReading, gap: Gap, callee: Sequence[Observation]) -> Trace | None:
-    """The one trace of the callee that began without parent within the call; None where there is none, or more than one."""
+def finished_for_nobody(
+    gap: Gap, lines: Sequence[tuple[Line, Observation]], caller: str, trace_evidence: Sequence[str]
+) -> Finding | None:
+    """`request.timeout_inverted`, where the caller gave up and the callee's own log says that it answered well afterwards."""
+    ended = to_iso(datetime.fromtimestamp(gap.call["end_ns"] / 1e9, UTC))
+    late = finished_after(lines, gap.part, ended) if gap.timed_out else None
+    if late is None:
+        return None
+    budget_s = duration_ms(gap.call) / 1000
+    summary = f"{caller} gave up on {gap.part} after {budget_s:.1f} s; {gap.part} answered well at {late[0].get('at')}, for nobody"
+    return make_finding("request.timeout_inverted", f"{caller} → {gap.part}", summary, [*trace_evidence, late[1]])
+
+
+def _orphans(reading: TraceReading, gap: Gap, callee: Sequence[Observation]) -> list[Trace]:
+    """The traces of the callee that began within the call, at the route that was called, and without parent."""
     start, end = reading.timeline.start_ns(gap.call), reading.timeline.end_ns(gap.call)
-    found = [
+    path = _path_of(gap)
+    return [
         trace
         for look in callee
         if look.status.has_content and isinstance(look.value, dict) and "spans" in look.value
@@ -103,11 +122,27 @@ def _orphan(reading: TraceReading, gap: Gap, callee: Sequence[Observation]) -> T
             root["kind"] == "server"
             and not root["parent"]
             and start - 5_000_000 <= root["start_ns"] <= end
+            and (not path or first(root["attributes"], "path", path) == path)
             and parts_of(trace)[root["id"]] == gap.part
             for root in trace.roots
         )
     ]
-    return found[0] if len(found) == 1 else None
+
+
+def _reports(reading: TraceReading, gap: Gap, tables: Sequence[Observation]) -> str:
+    """When the callee reported spans: `since` the call began, only `before`, `none` around it, or empty where nobody knows."""
+    start = reading.timeline.start_ns(gap.call)
+    began = [
+        span["start_ns"]
+        for look in tables
+        if look.status.has_content and "spans" in look.value
+        for trace in build_traces(look.value)
+        for span, part in ((span, parts_of(trace)[span["id"]]) for span in trace.spans)
+        if part == gap.part
+    ]
+    if began:
+        return "since" if max(began) >= start else "before"
+    return "none" if any(look.status.proves_absence or look.status.has_content for look in tables) else ""
 
 
 def _suspects_of(orphan: Trace, gap: Gap) -> list[Suspect]:
@@ -124,23 +159,21 @@ def _suspects_of(orphan: Trace, gap: Gap) -> list[Suspect]:
     return [Suspect(f"request.{gap.part}_failed", gap.part, why, look)]
 
 
-def _has_part(look: Observation, part: str) -> bool:
-    """Whether any span of the look's table was reported by this part."""
-    if not isinstance(look.value, dict) or "spans" not in look.value:
-        return False
-    return any(part in parts_of(trace).values() for trace in build_traces(look.value))
-
-
 def _reached(gap: Gap, callee: Sequence[Observation]) -> bool:
     """Whether the callee's platform logged this very call: same path, same answer, within its time."""
     return any(_is_row_of(gap, seen.row) for seen in rows.rows_of(callee))
+
+
+def _path_of(gap: Gap) -> str:
+    """The path that was called; empty where the span does not tell."""
+    return urlsplit(str(first(gap.call["attributes"], "url") or "")).path
 
 
 def _is_row_of(gap: Gap, row: rows.Row) -> bool:
     """Whether a platform's row can be this call: part, path, status, and a begin within the call's time (by an edge's clock)."""
     if row.get("part") != gap.part or not row.get("at"):
         return False
-    path = urlsplit(str(first(gap.call["attributes"], "url") or "")).path
+    path = _path_of(gap)
     if path and row.get("path") and str(row["path"]).split("?")[0] != path:
         return False
     if gap.status is not None and row.get("status") not in (gap.status, -1, 0, None):
@@ -150,11 +183,15 @@ def _is_row_of(gap: Gap, row: rows.Row) -> bool:
 
 
 def blind_for_missing_trace(
-    trace_id: str, row: rows.Seen, looks: Sequence[Observation]
+    trace_id: str, row: rows.Seen, looks: Sequence[Observation], sampled: bool | None
 ) -> tuple[list[Finding], list[Suspect]]:
     """`trace.not_found.<why>`: the platform knows the request, the trace backends do not know its trace.
 
     Only said when the backends were asked and answered; a backend that could not be asked is a missing look instead.
+
+    Args:
+        looks: the trace backends, asked for the trace or for the request's id.
+        sampled: what the request's trace context says of itself; None where nobody has seen it.
     """
     asked = [look for look in looks if look.status != Status.not_configured]
     suspects = [
@@ -165,23 +202,19 @@ def blind_for_missing_trace(
             f"the logs of API and gateway for request {row.row.get('request_id')}: read access to their platforms' logs",
         )
     ]
-    recent = [look for look in asked if look.status == Status.too_recent]
-    old = [look for look in asked if look.status == Status.out_of_retention]
-    if recent:
-        code, why, shown = "trace.not_found.not_yet_ingested", "it is younger than the trace backend's delay", recent
-    elif old:
-        code, why, shown = "trace.not_found.retention", "it is older than the trace backend keeps", old
-    elif not asked or not all(look.status.answered for look in asked):
+    statuses = {look.status for look in asked}
+    if Status.too_recent in statuses:
+        sub, why = "not_yet_ingested", "it is younger than the trace backend's delay"
+    elif Status.out_of_retention in statuses:
+        sub, why = "retention", "it is older than the trace backend keeps"
+    elif not asked or not all(status.answered for status in statuses):
         return [], suspects
+    elif sampled is False:
+        sub, why = "not_sampled", "its trace context says that it was not sampled"
     elif not trace_id:
-        code, why, shown = "trace.not_found.no_context", "the platform saw no trace context on it", asked
-    elif str(row.row.get("trace_flags", "")) == "00":
-        code, why, shown = "trace.not_found.not_sampled", "its trace context says that it was not sampled", asked
+        sub, why = "no_context", "the platform saw no trace context on it"
     else:
-        code, why, shown = (
-            "trace.not_found.lost",
-            "its trace id is known, so spans were not sampled or never arrived",
-            asked,
-        )
+        sub, why = "lost", "its trace id is known, so spans were not sampled or never arrived"
     summary = f"{rows.describe_row(row.row)}: the request is there, no trace of it is; {why}"
-    return [make_finding(code, "trace", summary, [row.observation.id, *(look.id for look in shown)])], suspects
+    evidence = [row.observation.id, *(look.id for look in asked)]
+    return [make_finding(f"trace.not_found.{sub}", "trace", summary, evidence)], suspects

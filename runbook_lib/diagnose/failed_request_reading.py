@@ -17,6 +17,7 @@ from runbook_lib.model import Observation
 class Evidence:
     """Everything the procedure saw, by topic, in the order in which it was seen.
 
+    sampled: what a traceparent that on-call gave says of itself; None without one.
     request: the platforms' logs asked for this one request · traces: span tables · logs: the parts' lines ·
     traffic: the platforms' logs of the window · likes: traces that begin like this one · changes: deployments, variables,
     incidents · callee: looks at a part whose spans are missing · quota: plan, usage, subscription · behind: database and vendors.
@@ -26,6 +27,7 @@ class Evidence:
     window: Window
     request_id: str = ""
     trace_id: str = ""
+    sampled: bool | None = None
     request: tuple[Observation, ...] = ()
     traces: tuple[Observation, ...] = ()
     logs: tuple[Observation, ...] = ()

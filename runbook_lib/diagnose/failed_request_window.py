@@ -82,7 +82,7 @@ def diagnose_window(evidence: Evidence, baseline: Sequence[Observation], route: 
             continue
         platform = platform_findings([seen])
         mine = lines_for(lines, trace_id=trace_id, request_ids={str(seen.row.get("request_id"))})
-        findings = platform or log_findings(log_failures(mine))
+        findings = platform or log_findings(log_failures(mine), mine)
         for finding in findings:
             _count(counted, samples, finding)
         if not findings:

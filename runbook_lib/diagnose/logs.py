@@ -95,6 +95,16 @@ def log_failures(lines: Sequence[tuple[Line, Observation]]) -> list[LogFailure]:
     return found
 
 
+def finished_after(lines: Sequence[tuple[Line, Observation]], part: str, moment: str) -> tuple[Line, str] | None:
+    """The line in which a part says that it answered well after that moment (ISO), and its observation; None without one."""
+    for line, observation in lines:
+        status = _number(_field(line, "status"))
+        is_own = str(line.get("part")) == part and not _field(line, "provider")
+        if is_own and status is not None and 200 <= status < 400 and str(line.get("at")) > moment:
+            return line, observation.id
+    return None
+
+
 def _read(line: Line, observation_id: str) -> LogFailure | None:
     """One line as a failure; None for a line that complains of nothing."""
     if str(line.get("level", "")).lower() not in _BAD_LEVELS:

@@ -35,12 +35,13 @@ class PlatformVerdict:
 
 
 def rows_of(observations: Iterable[Observation]) -> list[Seen]:
-    """Every row of the request-log looks that brought any."""
+    """Every row of the request-log looks that brought any; what else came as a list (traces, log lines) has no method."""
     return [
         Seen(row, observation)
         for observation in observations
         if observation.status.has_content and isinstance(observation.value, list)
         for row in observation.value
+        if "method" in row
     ]
 
 

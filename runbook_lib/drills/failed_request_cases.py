@@ -5,7 +5,7 @@ from typing import Any
 
 from runbook_lib.drills.case import Case, Injected
 from runbook_lib.sandbox import Sandbox, faults
-from runbook_lib.sandbox.faults.fault import Exercise, Result, visit
+from runbook_lib.sandbox.faults.fault import Exercise, Result, use, visit
 
 P = "01_failed_request"
 
@@ -30,6 +30,10 @@ _SETTINGS = {
     "trace.not_found.retention": {"RUNBOOK_TRACE_RETENTION_H": "1"},
 }
 _CALM = ("request.slow",)
+# The same time-out ends a slow statement and one that waits for a lock, and PostgREST does not say which.
+_TWINS = {("request.db_failed.lock", "statement_timeout")}
+# A part that has been silent for a minute: what it reported before is older than the call's surroundings.
+_BEFORE = {"trace.broken.exporter_silent": (use("age", by_s=60.0),)}
 
 
 def _status(code: str) -> str:
@@ -54,8 +58,11 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
         "by": _BY.get(code, "request_id"),
         "settings": _SETTINGS.get(code, {}),
         "calm": code.startswith(_CALM),
+        "before": _BEFORE.get(code, ()),
         "heals": True,
     }
+    if (code, variant) in _TWINS:
+        given.update(status="could_not_tell", codes=())
     return Case(**{**given, **more})
 
 

@@ -48,7 +48,9 @@ class FailedRequest(Procedure):
         self.request_id = asked.request_id
         self.route = str(self.parameters.get("route") or "")
         self.pasted = str(self.parameters.get("pasted_log") or "") or None
-        self.trace_id = _trace_id_of(str(self.parameters.get("trace_id") or ""))
+        given = str(self.parameters.get("trace_id") or "")
+        self.trace_id = _trace_id_of(given)
+        context = vercel.parse_traceparent(given)
         if len(self.request_id) > _LONGEST_ID:
             raise UsageError(
                 "Cannot look for this request",
@@ -62,7 +64,8 @@ class FailedRequest(Procedure):
         )
         if asked.at is not None:
             self._window = Window(asked.at - _AROUND, min(now, asked.at + _AROUND)) if asked.at < now else self._window
-        self.evidence = reading_of.Evidence(now, self._window, self.request_id, self.trace_id)
+        sampled = context[1] if context else None
+        self.evidence = reading_of.Evidence(now, self._window, self.request_id, self.trace_id, sampled=sampled)
         self.baseline: tuple[Observation, ...] = ()
         self._reading: reading_of.Reading | None = None
 
