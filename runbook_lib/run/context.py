@@ -146,8 +146,10 @@ def make_folder(home: Home, context: RunContext, *, reserve_bytes: int = 0) -> t
         named.write(folder)
         if reserve_bytes:
             (folder / RESERVE).write_bytes(bytes(reserve_bytes))
-    except OSError as error:
+    except BaseException as error:
         _undo(made, locals().get("folder"))
+        if not isinstance(error, OSError):
+            raise
         raise UsageError(
             "Cannot write into the outputs folder",
             where=str(home.outputs),

@@ -7,8 +7,7 @@ always leaves a folder that says how it ended: the artifact, or a `.partial`.
 import contextlib
 import json
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from runbook_lib.run.outcomes import Ending, Outcome
 from runbook_lib.run.parameters import check, declared
 from runbook_lib.run.saving import Saver
 from runbook_lib.run.sealing import seal_run, write_report
+from runbook_lib.run.stops import Stopped, Stops, stops_as_exceptions
 from runbook_lib.run.targets import Target, resolve_target
 from runbook_lib.run.verdicts import EXIT_OF, cut_off, published, verdict_of
 
@@ -138,24 +138,37 @@ def run_notebook(prepared: Prepared, on_cell: Callable[[Any], None] | None = Non
     Raises:
         UsageError: the outputs folder cannot be written; nothing ran.
     """
-    context, folder = make_folder(prepared.home, prepared.context, reserve_bytes=_RESERVE_BYTES)
-    run = _Run(prepared, context, folder, on_cell or (lambda _: None))
-    try:
-        with _stops_as_exceptions():
+    run: _Run | None = None
+    with stops_as_exceptions() as stops:
+        try:
+            context, folder = make_folder(prepared.home, prepared.context, reserve_bytes=_RESERVE_BYTES)
+            run = _Run(prepared, context, folder, on_cell or (lambda _: None), stops)
             return run.execute()
-    except _Stopped as stopped:
-        return run.end_incomplete("cancelled", f"cancelled by {signal.Signals(stopped.signum).name}", stopped.signum)
-    except OSError as error:
-        return run.end_incomplete("broke", f"the disk refused: {error.strerror or error}")
-    except RunbookError as error:
-        return run.end_incomplete("broke", str(error))
+        except Stopped as stopped:
+            if run is None:
+                raise SystemExit(128 + stopped.signum) from None
+            return run.end_incomplete(
+                "cancelled", f"cancelled by {signal.Signals(stopped.signum).name}", stopped.signum
+            )
+        except Exception as error:
+            if run is None:
+                raise
+            if isinstance(error, OSError):
+                return run.end_incomplete("broke", f"the disk refused: {error.strerror or error}")
+            ended = run.end_incomplete("broke", str(error) or type(error).__name__)
+            if isinstance(error, RunbookError):
+                return ended
+            raise  # a bug of ours: its traceback belongs on the terminal
 
 
 class _Run:
     """One run that has its folder."""
 
-    def __init__(self, prepared: Prepared, context: RunContext, folder: Path, on_cell: Callable[[Any], None]) -> None:
-        self._prepared, self._context, self._folder, self._on_cell = prepared, context, folder, on_cell
+    def __init__(
+        self, prepared: Prepared, context: RunContext, folder: Path, on_cell: Callable[[Any], None], stops: Stops
+    ) -> None:
+        self._prepared, self._context, self._folder = prepared, context, folder
+        self._on_cell, self._stops = on_cell, stops
         self._saver = Saver(folder / NOTEBOOK, prepared.redactor)
         self._kernel: Kernel | None = None
 
@@ -163,7 +176,8 @@ class _Run:
         """Kernel, papermill, cells; then the verdict, the report and the seal."""
         deadline = seconds_from_now(self._context.deadline_s)
         try:
-            self._kernel = Kernel(Path.cwd(), self._environment())
+            with self._stops.held():  # a kernel that nobody knows of could not be ended
+                self._kernel = Kernel(Path.cwd(), self._environment())
             self._context = self._context.changed(git=git_state(self._prepared.home.root))
             self._context.write(self._folder)
             notebook = self._through_papermill(self._kernel, deadline)
@@ -280,31 +294,3 @@ def _refuse_early(home: Home, template: Template, context: RunContext, values: M
     """Let the procedure itself refuse what types cannot: a window that ends before it begins, a time without zone."""
     observer = Observer(now=from_iso(context.now), record=[])
     home.procedure(template.stem)(observer, values)
-
-
-class _Stopped(BaseException):
-    """A signal that came while no cell was running."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
-
-
-@contextmanager
-def _stops_as_exceptions() -> Iterator[None]:
-    """Outside the engine's loop, which has its own way, a request to stop becomes an exception; only in the main thread."""
-
-    def stop(signum: int, _frame: object) -> None:
-        raise _Stopped(signum)
-
-    before: dict[int, Any] = {}
-    try:
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            before[signum] = signal.signal(signum, stop)
-    except ValueError:
-        before = {}  # not the main thread: signals are somebody else's business
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)

@@ -8,13 +8,16 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
+from runbook_lib.artifact.files import write_atomic
 from runbook_lib.errors import NotebookError
 from runbook_lib.run.processes import end_marked, process_started
 
 _LONGEST_SOCKET_PATH = 90  # of about 104 to 108 bytes; the port's number comes after it
 _OWNER = "owner.json"
+_YOUNG_S = 60.0
 
 
 def own_folder(mark: str) -> Path:
@@ -25,7 +28,7 @@ def own_folder(mark: str) -> Path:
     """
     folder = Path(tempfile.mkdtemp(dir=runtime_folder()))
     owner = {"pid": os.getpid(), "started": process_started(os.getpid()), "mark": mark}
-    (folder / _OWNER).write_text(json.dumps(owner))
+    write_atomic(folder / _OWNER, json.dumps(owner).encode())
     return folder
 
 
@@ -33,11 +36,20 @@ def clear_stale() -> None:
     """Remove the folders whose owners were killed, and end what their kernels left running."""
     with contextlib.suppress(NotebookError, OSError):
         for folder in runtime_folder().iterdir():
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                owner = json.loads((folder / _OWNER).read_text())
-                if process_started(int(owner["pid"])) != owner["started"]:
-                    end_marked(str(owner["mark"]))
-                    shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    try:
+        owner = json.loads((folder / _OWNER).read_bytes())
+        gone, mark = process_started(int(owner["pid"])) != owner["started"], str(owner["mark"])
+    except (OSError, ValueError, KeyError, TypeError):
+        gone, mark = time.time() - folder.stat().st_mtime > _YOUNG_S, ""  # its maker was killed while making it
+    if gone:
+        if mark:
+            end_marked(mark)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def runtime_folder() -> Path:

@@ -58,7 +58,7 @@ def resolve_target(home: Home, asked: str | None = None, environ: Mapping[str, s
 def available(home: Home, environ: Mapping[str, str]) -> list[str]:
     """The targets there are: a sandbox that is up, live settings, and every `.env.NAME`."""
     found = []
-    if _sandbox_file(environ) is not None:
+    if _sandbox_files(environ):
         found.append("sandbox")
     if _has_live_settings(home, environ):
         found.append("live")
@@ -97,31 +97,28 @@ def _has_live_settings(home: Home, environ: Mapping[str, str]) -> bool:
     return any(present.get(name, "").strip() for field in telling for name in variable_names(field))
 
 
-def _sandbox_file(environ: Mapping[str, str]) -> Path | None:
-    """The settings file of the sandbox that is meant: RUNBOOK_SANDBOX names it or its file; else `default`, else the only one."""
+def _sandbox_files(environ: Mapping[str, str]) -> dict[str, Path]:
+    """The settings files of the sandboxes that may be meant: the one that RUNBOOK_SANDBOX names, else all that are up."""
     from runbook_lib.sandbox.home import homes
 
     named = environ.get("RUNBOOK_SANDBOX", "")
     if os.sep in named:
-        return Path(named)
+        return {named: Path(named)}
     up = {each.name: each.env_file for each in homes() if each.is_alive() and each.state_file.exists()}
-    if named:
-        return up.get(named)
-    if "default" in up:
-        return up["default"]
-    if len(up) > 1:
+    return {name: path for name, path in up.items() if name == named} if named else up
+
+
+def _sandbox(environ: Mapping[str, str]) -> Target:
+    up = _sandbox_files(environ)
+    if not up:
+        raise UsageError("No sandbox is up", do_next="Start one with `runbook sandbox up`.")
+    if len(up) > 1 and "default" not in up:
         raise UsageError(
             "Which sandbox is meant?",
             came_back=f"{len(up)} are up: {', '.join(up)}",
             do_next="Set RUNBOOK_SANDBOX to the name of the one that is meant.",
         )
-    return next(iter(up.values()), None)
-
-
-def _sandbox(environ: Mapping[str, str]) -> Target:
-    path = _sandbox_file(environ)
-    if path is None:
-        raise UsageError("No sandbox is up", do_next="Start one with `runbook sandbox up`.")
+    path = up["default"] if len(up) > 1 else next(iter(up.values()))
     if not path.exists():
         raise ConfigError(
             "The sandbox's settings cannot be found",

@@ -36,7 +36,7 @@ async def run_start_page(server: Any, home: Home) -> None:
     try:
         await asyncio.wait_for(_run(server, home), 30)
     except Exception as error:
-        server.log.warning("The start page was not run in advance: %s", error)
+        server.log.error("The start page was not run in advance: %s", error)
 
 
 async def _run(server: Any, home: Home) -> None:

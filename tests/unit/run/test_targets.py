@@ -6,7 +6,8 @@ import pytest
 
 from runbook_lib.errors import ConfigError, UsageError
 from runbook_lib.run.home import Home
-from runbook_lib.run.targets import resolve_target
+from runbook_lib.run.targets import available, resolve_target
+from runbook_lib.sandbox.home import Home as Sandbox
 
 
 @pytest.fixture
@@ -103,3 +104,29 @@ def test_a_sandbox_that_went_away_is_no_traceback(home: Home, tmp_path: Path) ->
         resolve_target(home, "sandbox", {"RUNBOOK_SANDBOX": str(tmp_path / "gone" / "sandbox.env")})
     with pytest.raises(UsageError, match="No sandbox is up"):
         resolve_target(home, "sandbox", {})
+
+
+def test_with_several_sandboxes_up_it_asks_only_when_one_of_them_is_meant(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def up(*names: str) -> None:
+        found = []
+        for name in names:
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            (folder / "sandbox.env").write_text(f"RUNBOOK_WEB_URL=http://{name}\n")
+            (folder / "state.json").write_text("{}")
+            found.append(type("Up", (Sandbox,), {"is_alive": lambda _: True})(name, folder))
+        monkeypatch.setattr("runbook_lib.sandbox.home.homes", lambda: found)
+
+    up("one", "two")
+    assert available(home, {}) == ["sandbox"]
+    with pytest.raises(UsageError, match="one, two"):
+        resolve_target(home, environ={})
+    assert resolve_target(home, environ={"RUNBOOK_SANDBOX": "two"}).settings.web_url == "http://two"
+    with pytest.raises(UsageError, match="No sandbox is up"):
+        resolve_target(home, "sandbox", {"RUNBOOK_SANDBOX": "three"})
+    write(home, ".env.staging", "RUNBOOK_TEMPO_URL=http://staging\n")
+    assert resolve_target(home, "staging", {}).name == "staging"
+    up("one", "default")
+    assert resolve_target(home, "sandbox", {}).settings.web_url == "http://default"
