@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from runbook_lib.diagnose import requests as rows
 from runbook_lib.diagnose.concluding import conclude
 from runbook_lib.diagnose.contrast import Blame, JudgedTrace, Trait, judge, rank_blame, rank_traits
-from runbook_lib.diagnose.failed_request import changes_of, log_findings, not_seen, platform_findings
+from runbook_lib.diagnose.failed_request import changes_of, not_seen, platform_findings
+from runbook_lib.diagnose.failed_request_logs import log_findings
 from runbook_lib.diagnose.failed_request_reading import Evidence
 from runbook_lib.diagnose.failed_request_trace import read_trace
 from runbook_lib.diagnose.logs import lines_for, lines_of, log_failures
