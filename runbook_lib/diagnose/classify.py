@@ -19,6 +19,9 @@ _DNS = re.compile(
 _RESET = re.compile(
     r"econnreset|connection reset|socket hang up|remoteprotocolerror|server disconnected|broken pipe", re.I
 )
+_NOT_IN_CACHE = re.compile(r"in the schema cache|invalid schema: |schema must be one of")
+_CONSTRAINT = re.compile(r"violates (?:foreign key|unique|check|not-null|exclusion) constraint|duplicate key value")
+_NOT_THERE = re.compile(r"(?:relation|column|function|type) \S+.* does not exist")
 _BAD_URL = re.compile(r"invalid url|failed to parse url|err_invalid_url|unsupportedprotocol|unknown scheme", re.I)
 
 
@@ -86,9 +89,9 @@ def classify_database(fault: Fault) -> Named:
 
     if code in ("PGRST301", "PGRST302", "PGRST303") or "jwt expired" in text:
         return Named("request.auth_failed.session_expired", "the session's token was refused by the database")
-    if code == "42501":
-        if "row-level security" in text or "row level security" in text:
-            return named("rls", "a row-level security policy refuses it")
+    if "row-level security" in text or "row level security" in text:
+        return named("rls", "a row-level security policy refuses it")
+    if code == "42501" or "permission denied for" in text:
         return named("grant", "the role lacks a grant")
     if code == "42P17" or "infinite recursion" in text:
         return named("rls", "a row-level security policy refers to itself")
@@ -104,11 +107,13 @@ def classify_database(fault: Fault) -> Named:
         return named("read_only", "the database is read-only")
     if status == 540 or "paused" in text:
         return named("paused", "the project is paused")
-    if code in ("PGRST202", "PGRST204", "PGRST205", "PGRST002", "PGRST200", "PGRST106") or "schema cache" in text:
+    if code in ("PGRST000", "PGRST001", "PGRST002") or "could not query the database" in text:
+        return named("down", "PostgREST cannot reach it")
+    if code in ("PGRST202", "PGRST204", "PGRST205", "PGRST200", "PGRST106") or _NOT_IN_CACHE.search(text):
         return named("schema_cache", "PostgREST's schema cache does not know it")
-    if code.startswith("23"):
+    if code.startswith("23") or _CONSTRAINT.search(text):
         return named("constraint", "a constraint refuses the row")
-    if code.startswith("42"):
+    if code.startswith("42") or _NOT_THERE.search(text):
         return named("schema", "the schema is not what the code expects")
     if is_timeout(fault):
         return named("timeout", "it did not answer in time")

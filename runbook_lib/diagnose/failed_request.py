@@ -13,6 +13,7 @@ from runbook_lib.clock import Window
 from runbook_lib.diagnose import requests as rows
 from runbook_lib.diagnose.concluding import conclude, unseen
 from runbook_lib.diagnose.critical_path import critical_path
+from runbook_lib.diagnose.failed_request_database import settle_timeouts
 from runbook_lib.diagnose.failed_request_exhibits import facts_of
 from runbook_lib.diagnose.failed_request_gaps import (
     blind_for_gap,
@@ -29,7 +30,6 @@ from runbook_lib.model import Change, Conclusion, Finding, Observation, Situatio
 
 _PLATFORMS = ("vercel", "railway", "fly")
 LONG_MS = 5_000.0  # with nothing to compare with, only this much is worth a doubt
-_STATEMENT_TIMEOUT = "request.db_failed.statement_timeout"
 SLOW_FACTOR = 3.0  # slower than three times the healthy p95 …
 SLOW_MARGIN_MS = 500.0  # … and by at least half a second more, so that fast routes do not cry wolf
 
@@ -51,8 +51,8 @@ def diagnose(evidence: Evidence, before: Reading | None = None) -> Conclusion:
         faults += platform
     if not faults and _something_failed(reading):
         faults += log_findings(reading.log_failures, reading.my_lines)
-    if [finding.code for finding in faults] == [_STATEMENT_TIMEOUT] and (holders := _old_transactions(evidence)):
-        suspects += _lock_or_plan(faults.pop(), holders)
+    faults, undecided = settle_timeouts(faults, evidence.behind, evidence.window.as_dict()["until"])
+    suspects += undecided
     if not faults and not suspects:
         hidden_blind, hidden_suspects = _hidden(reading)
         blind += hidden_blind
@@ -132,29 +132,6 @@ def _hidden(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
 def _backends(evidence: Evidence) -> list[Observation]:
     """The trace backends' looks: for the trace, or, where nobody knew its id, for the request."""
     return list(evidence.traces) or [look for look in evidence.request if look.source in ("tempo", "jaeger")]
-
-
-def _old_transactions(evidence: Evidence) -> list[str]:
-    """Sessions that have held a transaction open since before the request: any of them may hold the lock it waited for."""
-    return [
-        f"pid {session['pid']} ({session.get('role')}, {session.get('state')})"
-        for look in evidence.behind
-        if look.call == "activity" and look.status.has_content and isinstance(look.value, dict)
-        for session in look.value.get("sessions", ())
-        if session.get("xact_start")
-        and str(session["xact_start"]) < evidence.window.as_dict()["until"]
-        and str(session.get("state", "")).startswith("idle in transaction")
-    ]
-
-
-def _lock_or_plan(named: Finding, holders: Sequence[str]) -> list[Suspect]:
-    """A statement time-out is the same whether the statement was slow or waited for a lock; PostgREST does not say which."""
-    look = "the database's log with log_lock_waits on, or pg_blocking_pids while it waits; a role in pg_monitor"
-    why = f"{named.summary}; {', '.join(holders[:3])} held a transaction open"
-    return [
-        Suspect("request.db_failed.lock", named.subject, why, look),
-        Suspect(_STATEMENT_TIMEOUT, named.subject, "or the statement itself took too long", look),
-    ]
 
 
 def _no_request(evidence: Evidence) -> tuple[list[Finding], list[Suspect]]:

@@ -27,6 +27,7 @@ class Case:
         kind: fault, healthy, decoy, double or blind_spot.
         status, codes: what the verdict must say; the first code explains the symptom.
         not_seen: sources that the verdict must name as not seen.
+        never: codes that would say more than the evidence carries, though they are narrower than the expected ones.
         faults: injected in this order; the first one's exercise is the user's action.
         before: other injections, before the user acts.
         after: injections after the user acted: what happens to the witnesses.
@@ -44,6 +45,7 @@ class Case:
     status: str
     codes: tuple[str, ...] = ()
     not_seen: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
     faults: tuple[Injected, ...] = ()
     before: tuple[Step, ...] = ()
     after: tuple[Step, ...] = ()
@@ -97,6 +99,7 @@ def is_correct(case: Case, got: Got) -> bool:
         and all(any(_fits(code, wanted) for wanted in case.codes) for code in got.codes)
         and all(any(_fits(code, wanted) for code in got.codes) for wanted in case.codes)
         and set(case.not_seen) <= set(got.not_seen)
+        and not set(case.never) & set(got.codes)
     )
 
 

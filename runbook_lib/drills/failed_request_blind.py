@@ -102,10 +102,12 @@ def _behind() -> list[Case]:
     for way in WAYS:
         known = way == "slow"
         blocked = "request.quota_blocked.over_limit" if known else "request.quota_blocked"
-        cases.append(_case("supabase", way, _FAULT_OF["supabase"], "confirmed", (blocked,)))
+        never = () if known else ("request.quota_blocked.wrongly", "request.quota_blocked.over_limit")
+        cases.append(_case("supabase", way, _FAULT_OF["supabase"], "confirmed", (blocked,), never=never))
         cases.append(_case("supabase", way, None, "ruled_out", (), not_seen=()))
         due = "request.quota_blocked.past_due" if known else "request.quota_blocked"
-        cases.append(_case("stripe", way, _FAULT_OF["stripe"], "confirmed", (due,)))
+        never = () if known else ("request.quota_blocked.wrongly", "request.quota_blocked.canceled")
+        cases.append(_case("stripe", way, _FAULT_OF["stripe"], "confirmed", (due,), never=never))
         cases.append(_case("stripe", way, None, "ruled_out", (), not_seen=()))
     for way in ("unreachable", "hanging"):
         cases.append(

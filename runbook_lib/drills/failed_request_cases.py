@@ -30,8 +30,6 @@ _SETTINGS = {
     "trace.not_found.retention": {"RUNBOOK_TRACE_RETENTION_H": "1"},
 }
 _CALM = ("request.slow",)
-# The same time-out ends a slow statement and one that waits for a lock, and PostgREST does not say which.
-_TWINS = {("request.db_failed.lock", "statement_timeout")}
 # A part that has been silent for a minute: what it reported before is older than the call's surroundings.
 _BEFORE = {"trace.broken.exporter_silent": (use("age", by_s=60.0),)}
 
@@ -61,8 +59,6 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
         "before": _BEFORE.get(code, ()),
         "heals": True,
     }
-    if (code, variant) in _TWINS:
-        given.update(status="could_not_tell", codes=())
     return Case(**{**given, **more})
 
 

@@ -251,6 +251,7 @@ def _twins() -> list[Case]:
             "confirmed",
             ("request.db_failed",),
             ("postgres",),
+            never=("request.db_failed.lock", "request.db_failed.statement_timeout"),
             faults=(Injected("request.db_failed.lock", "statement_timeout"),),
             after=(use("process", part="postgres", action="stop"),),
         ),

@@ -13,6 +13,18 @@ where coalesce(backend_type, 'client backend') = 'client backend' and usename is
 order by xact_start nulls last, pid
 limit 500
 """
+# a lock on a relation that keeps out writers or readers, or tells of rows written and not yet committed
+_LOCKS = """
+select l.pid, c.relname as "table", l.mode, a.usename as role, a.state, a.xact_start
+from pg_catalog.pg_locks l
+join pg_catalog.pg_class c on c.oid = l.relation
+join pg_catalog.pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'relation' and l.granted and c.relkind in ('r', 'p') and c.relnamespace <> 'pg_catalog'::regnamespace
+  and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+  and l.mode not in ('AccessShareLock', 'RowShareLock') and l.pid <> pg_catalog.pg_backend_pid()
+order by a.xact_start nulls last, l.pid
+limit 500
+"""
 _SETTINGS = """
 select name, setting, unit, source
 from pg_catalog.pg_settings
@@ -30,14 +42,19 @@ _HELP = "the role needs pg_monitor to see other roles' queries"
 def activity() -> Look:
     """Who is connected and who waits for whom: {"sessions": [{"pid", "role", "application", "state", "wait_event_type",
     "wait_event", "backend_start", "xact_start", "query_start", "state_change", "blocked_by": [pid], "query"}], "waiting": [pid],
-    "blocking": [pid that blocks and waits for nobody]}. Queries are cut at 300 characters; partial where some are hidden."""
+    "blocking": [pid that blocks and waits for nobody], "locks": [{"pid", "table", "mode", "role", "state", "xact_start"}]}:
+    held on tables by those that write or keep others out. Queries are cut at 300 characters; partial where some are hidden."""
 
     def fetch(door: Door) -> Answer:
         rows = door.sql.query(need(door, "database_url"), _ACTIVITY)
         sessions = [{key: iso_of_moment(value) for key, value in row.items()} for row in rows]
         waiting = [row["pid"] for row in sessions if row["blocked_by"]]
         blocking = sorted({pid for row in sessions for pid in row["blocked_by"]} - set(waiting))
-        value: dict[str, Json] = {"sessions": sessions, "waiting": waiting, "blocking": blocking}
+        locks = [
+            {key: iso_of_moment(value) for key, value in row.items()}
+            for row in door.sql.query(need(door, "database_url"), _LOCKS)
+        ]
+        value: dict[str, Json] = {"sessions": sessions, "waiting": waiting, "blocking": blocking, "locks": locks}
         if any(row["query"] == "<insufficient privilege>" for row in sessions):
             return Answer(Status.partial, value, "other roles' queries are hidden from this role", _HELP)
         return Answer(Status.ok, value)
