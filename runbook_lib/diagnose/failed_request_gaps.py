@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 from runbook_lib.clock import from_iso, to_iso
 from runbook_lib.diagnose import requests as rows
 from runbook_lib.diagnose.failed_request_trace import Gap, TraceReading, make_finding, read_trace
-from runbook_lib.diagnose.logs import Line, finished_after
+from runbook_lib.diagnose.logs import Line, finished_after, lines_of
 from runbook_lib.diagnose.parts import parts_of
 from runbook_lib.diagnose.root import Fate, find_failures
 from runbook_lib.diagnose.spans import Trace, build_traces, duration_ms, first
 from runbook_lib.model import Finding, Observation, Status, Suspect
 
 _NOT_SERVED = r"failed to respond|connection refused|refused|no healthy|not running|upstream (?:connect|error)|dial tcp"
+_REQUEST_LOGS = ("http_log", "request_log")
 _EDGE_SKEW_S = 0.25  # a platform's clock and a part's, both kept by NTP, with room for the way between them
 
 
@@ -39,11 +40,11 @@ def blind_for_gap(
         code, why = "trace.broken.propagation_lost", "it has traces of its own at that time, without parent"
         suspects = _suspects_of(orphans[0], gap) if len(orphans) == 1 else []
     elif reports == "since":
-        reached = _reached(gap, callee)
-        code = "trace.broken.sampled" if reached else "trace.broken.not_reached"
-        why = "it reports spans of other requests at that time" + (
-            "" if reached else ", and its platform saw no such request"
-        )
+        code, why = "trace.broken", "it reports spans of other requests at that time"
+        if _reached(gap, callee):
+            code = "trace.broken.sampled"
+        elif _platform_told(callee):
+            code, why = "trace.broken.not_reached", f"{why}, and its platform saw no such request"
     elif reports == "before":
         code, why = "trace.broken", "it reported spans shortly before, and none since"
     elif reports == "none":
@@ -81,12 +82,16 @@ def platform_explains_gap(
             )
             evidence = [*trace_evidence, each.observation.id]
             return make_finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
-    asked = [look for look in callee if look.call in ("http_log", "request_log")]
-    answered = bool(asked) and all(look.status.answered for look in asked)
+    for line, look in lines_of(look for look in callee if look.call == "logs"):
+        if _is_line_of(gap, line) and re.search(_NOT_SERVED, str(line["message"]), re.I):
+            summary = f"{gap.part}'s platform could not hand the call on: {line['message']} ({line.get('at')})"
+            evidence = [*trace_evidence, look.id]
+            return make_finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
+    asked = [look for look in callee if look.call in _REQUEST_LOGS and look.status.answered]
     if (
         gap.status is not None
         and 400 <= gap.status < 500
-        and answered
+        and _platform_told(callee)
         and not any(_is_row_of(gap, each.row) for each in seen)
     ):
         summary = f"something else answered {caller}'s call with {gap.status}; {gap.part}'s platform saw no such call"
@@ -164,9 +169,25 @@ def _reached(gap: Gap, callee: Sequence[Observation]) -> bool:
     return any(_is_row_of(gap, seen.row) for seen in rows.rows_of(callee))
 
 
+def _is_line_of(gap: Gap, line: Line) -> bool:
+    """Whether a platform's proxy wrote a line about the callee within the call's time."""
+    if line.get("part") != gap.part or not line.get("at") or gap.status not in (None, 502, 503):
+        return False
+    if str((line.get("attributes") or {}).get("provider", "proxy")) != "proxy":
+        return False
+    at_s = from_iso(str(line["at"])).timestamp()
+    return gap.call["start_ns"] / 1e9 - _EDGE_SKEW_S <= at_s <= gap.call["end_ns"] / 1e9 + _EDGE_SKEW_S
+
+
 def _path_of(gap: Gap) -> str:
     """The path that was called; empty where the span does not tell."""
     return urlsplit(str(first(gap.call["attributes"], "url") or "")).path
+
+
+def _platform_told(callee: Sequence[Observation]) -> bool:
+    """Whether a platform that logs requests was asked for the callee's, and answered in full. Fly.io logs none."""
+    asked = [look for look in callee if look.call in _REQUEST_LOGS and look.status != Status.not_configured]
+    return bool(asked) and all(look.status.answered for look in asked)
 
 
 def _is_row_of(gap: Gap, row: rows.Row) -> bool:

@@ -72,34 +72,14 @@ def _judge_quota(
     status: int, subject: str, evidence: list[str], quota: Sequence[Observation], lines: Sequence[str]
 ) -> JudgedRefusal:
     """Whether the organization's records support the refusal."""
-    facts = {look.call: look for look in quota if look.status.answered}
-    plan, usage = _value(facts.get("billing_customer")), _value(facts.get("usage"))
-    subscription, limits = _value(facts.get("subscription")), _value(facts.get("plan_limits"))
-    cited = [*evidence, *(look.id for look in facts.values())]
     said = next((line for line in lines if re.search(r"quota|subscription", line, re.I)), "")
-    stripe_status = str(subscription.get("status", ""))
-    own_status = str(plan.get("status", ""))
-    blocking = _BLOCKING.get(stripe_status) or (_BLOCKING.get(own_status) if not stripe_status else None)
     told = f" ({said})" if said else ""
-    if status == 402 and blocking:
-        source = "Stripe" if stripe_status else "the database"
-        summary = f"refused with 402{told}; {source} agrees: the subscription is {stripe_status or own_status}; rightly"
-        return JudgedRefusal(faults=(make_finding(f"request.quota_blocked.{blocking}", subject, summary, cited),))
-    limit = limits.get(str(plan.get("plan", "free")), {}) if limits else {}
-    if status == 429 and limit and usage:
-        over = [
-            f"{usage.get(unit)} of {limit[unit]} {unit}"
-            for unit in ("tokens", "requests")
-            if limit.get(unit) is not None and (usage.get(unit) or 0) >= limit[unit]
-        ]
-        if over:
-            summary = f"refused with 429{told}; the records agree: {', '.join(over)} used in the period; rightly"
-            return JudgedRefusal(faults=(make_finding("request.quota_blocked.over_limit", subject, summary, cited),))
-        summary = f"refused with 429{told}; the records do not: {_spent(usage, limit)} used in the period; wrongly"
-        return JudgedRefusal(faults=(make_finding("request.quota_blocked.wrongly", subject, summary, cited),))
-    if status == 402 and (stripe_status or own_status):
-        summary = f"refused with 402{told}; the subscription is {stripe_status or own_status}; wrongly"
-        return JudgedRefusal(faults=(make_finding("request.quota_blocked.wrongly", subject, summary, cited),))
+    sub, shows = _by_subscription(quota) if status == 402 else _by_usage(quota)
+    if sub:
+        judged = "rightly" if sub != "wrongly" else "wrongly"
+        cited = [*evidence, *(look.id for look in quota if look.status.answered)]
+        summary = f"refused with {status}{told}; {shows}; {judged}"
+        return JudgedRefusal(faults=(make_finding(f"request.quota_blocked.{sub}", subject, summary, cited),))
     if said:
         summary = f"refused with {status}{told}; whether rightly could not be checked"
         return JudgedRefusal(faults=(make_finding("request.quota_blocked", subject, summary, evidence),))
@@ -108,11 +88,50 @@ def _judge_quota(
     return JudgedRefusal(suspects=(Suspect("request.quota_blocked", subject, why, look),))
 
 
+def _by_subscription(quota: Sequence[Observation]) -> tuple[str, str]:
+    """What the subscription's status makes of a 402: the sub-code, and the words; empty where nobody tells.
+
+    Stripe's word counts for its customers, the database's for the others. A customer whose subscription could not be seen,
+    or is not there, is judged by neither.
+    """
+    plan = _value(quota, "billing_customer")
+    if plan.get("stripe_customer_id"):
+        source, status = "Stripe", str(_value(quota, "subscription").get("status", ""))
+    else:
+        source, status = "the database", str(plan.get("status", ""))
+    if not status:
+        return "", ""
+    if status in _BLOCKING:
+        return _BLOCKING[status], f"{source} agrees: the subscription is {status}"
+    return "wrongly", f"{source} says that the subscription is {status}"
+
+
+def _by_usage(quota: Sequence[Observation]) -> tuple[str, str]:
+    """What usage and limits make of a 429: the sub-code, and the words; empty where nobody tells.
+
+    Records that hold nothing at all contradict whoever counted them, and prove neither.
+    """
+    plan, usage = _value(quota, "billing_customer"), _value(quota, "usage")
+    limit = _value(quota, "plan_limits").get(str(plan.get("plan", "")), {})
+    if not limit or not usage or not usage.get("records", 1):
+        return "", ""
+    over = [
+        f"{usage.get(unit)} of {limit[unit]} {unit}"
+        for unit in ("tokens", "requests")
+        if limit.get(unit) is not None and (usage.get(unit) or 0) >= limit[unit]
+    ]
+    if over:
+        return "over_limit", f"the records agree: {', '.join(over)} used in the period"
+    return "wrongly", f"the records do not: {_spent(usage, limit)} used in the period"
+
+
 def _spent(usage: dict[str, Any], limit: dict[str, Any]) -> str:
     return ", ".join(
         f"{usage.get(unit) or 0} of {limit[unit]} {unit}" for unit in ("tokens", "requests") if unit in limit
     )
 
 
-def _value(look: Observation | None) -> dict[str, Any]:
-    return look.value if look is not None and isinstance(look.value, dict) else {}
+def _value(quota: Sequence[Observation], call: str) -> dict[str, Any]:
+    """What a look brought; {} where it was not made, brought nothing, or brought less than all."""
+    found = next((look for look in quota if look.call == call and look.status.answered), None)
+    return found.value if found is not None and isinstance(found.value, dict) else {}

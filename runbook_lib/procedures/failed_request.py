@@ -123,6 +123,7 @@ class FailedRequest(Procedure):
                 tempo.window_traces(around, limit=50),
                 jaeger.window_traces(around, limit=50),
                 *self._rows_of_part(gap.part, around),
+                *([fly.logs(around)] if gap.part == "gateway" else []),
             )
             self.evidence = replace(self.evidence, callee=(*self.evidence.callee, *seen_of_callee))
         exhibits = [Exhibit("waterfall", "The trace", waterfall_of(reading.trace))]
@@ -317,7 +318,7 @@ class FailedRequest(Procedure):
     def _rows_of_part(self, part: str, around: Window) -> list[Look]:
         """The request log of a part, on whichever platform it runs."""
         if part == "gateway":
-            return [railway.http_log("gateway", around)]
+            return [railway.http_log("gateway", around)]  # Fly.io has no such log
         return [vercel.request_log(part, around)]
 
     def _around(self) -> Window:

@@ -1,10 +1,11 @@
 """Faults of NexusCore's own parts, of the platforms they run on, and of the ways between them."""
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.sandbox.faults.failed_request_behind import slow_reads
-from runbook_lib.sandbox.faults.fault import Fault, Variant, address_of, alias, fault, use, visit
+from runbook_lib.sandbox.faults.fault import Fault, Result, Variant, address_of, alias, fault, use, visit
 
 if TYPE_CHECKING:
     from runbook_lib.sandbox.handle import Sandbox
@@ -92,6 +93,13 @@ def make_history(sandbox: "Sandbox") -> None:
     _among_others(sandbox)
 
 
+def _until_the_callee_is_done(sandbox: "Sandbox") -> Result:
+    """The caller has given up; nobody investigates before its callee has finished too."""
+    got = sandbox.visit("chat")
+    time.sleep(2.0)
+    return got
+
+
 def _storm(**more: Any) -> tuple[Any, ...]:
     refused = '{"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}'
     return (
@@ -117,6 +125,7 @@ FAULTS: tuple[Fault, ...] = (
         "request.timeout_inverted",
         use("code", part="api", timeout_s=0.9),
         use("dial", of="openai", field="mode", value="slow"),
+        by=_until_the_callee_is_done,
     ),
     fault(
         "request.slow",
