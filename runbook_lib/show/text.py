@@ -76,15 +76,18 @@ def duration(ms: Json) -> str:
     return f"{sign}{whole_s // 3600:,} h" + (f" {minutes:02d} min" if minutes else "")
 
 
+_MOST = 1e18  # larger ones overflow in the arithmetic of a picture
+
+
 def finite(value: Json) -> float | None:
-    """The value as a finite float; None where it is none."""
+    """The value as a finite float that can still be drawn (below 1e18); None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         asked = float(value)
     except OverflowError:
         return None
-    return asked if math.isfinite(asked) else None
+    return asked if math.isfinite(asked) and abs(asked) < _MOST else None
 
 
 def moment_of(text: Json) -> datetime | None:
