@@ -17,7 +17,7 @@ THROUGH_THE_NOTEBOOK = {
     next(case.id for case in CASES if case.kind == "fault" and case.status == "confirmed"),
     next(case.id for case in CASES if case.kind == "healthy"),
 }
-PATIENCE_S = 900
+PATIENCE_S = 1800
 OPEN = {case.id for case in CASES if not last_results().get(case.id, {}).get("correct")}
 
 
