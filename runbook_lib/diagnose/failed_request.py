@@ -21,7 +21,7 @@ from runbook_lib.diagnose.failed_request_gaps import (
     finished_for_nobody,
     platform_explains_gap,
 )
-from runbook_lib.diagnose.failed_request_logs import log_findings
+from runbook_lib.diagnose.failed_request_logs import log_findings, log_suspects, not_served, stream_findings
 from runbook_lib.diagnose.failed_request_quota import judge_refusal
 from runbook_lib.diagnose.failed_request_reading import Evidence, Reading, read, timed
 from runbook_lib.diagnose.failed_request_trace import make_finding
@@ -49,14 +49,14 @@ def diagnose(evidence: Evidence, before: Reading | None = None) -> Conclusion:
         also += platform  # the platform ended or refused what something deeper had already broken
     elif platform:
         faults += platform
-    if not faults and _something_failed(reading):
-        faults += log_findings(reading.log_failures, reading.my_lines)
+    if not faults:
+        faults += _log_faults(reading)
     faults, undecided = settle_timeouts(faults, evidence.behind, evidence.window.as_dict()["until"])
     suspects += undecided
     if not faults and not suspects:
         hidden_blind, hidden_suspects = _hidden(reading)
         blind += hidden_blind
-        suspects += hidden_suspects
+        suspects += [*(log_suspects(reading.log_failures) if hidden_suspects else ()), *hidden_suspects]
     if not faults and not blind and not suspects:
         judged = judge_refusal(reading.refusal, _refused_row(reading), evidence.quota, _why_lines(reading))
         if judged is not None:
@@ -107,6 +107,14 @@ def _trace_faults(reading: Reading) -> list[Finding]:
         explained = explained or finished_for_nobody(gap, reading.my_lines, caller, reading.trace_evidence)
         found += [explained] if explained is not None else []
     return found
+
+
+def _log_faults(reading: Reading) -> list[Finding]:
+    """What the logs name, where no trace does: of a request that failed, or of one that only seemed to end well."""
+    if _something_failed(reading):
+        found = log_findings(reading.log_failures, reading.my_lines)
+        return found or not_served(reading.log_failures, reading.evidence.callee)
+    return stream_findings(reading.log_failures) if reading.trace is None else []
 
 
 def _hidden(reading: Reading) -> tuple[list[Finding], list[Suspect]]:

@@ -14,7 +14,8 @@ from runbook_lib.diagnose.root import Fate, find_failures
 from runbook_lib.diagnose.spans import Trace, build_traces, duration_ms, first
 from runbook_lib.model import Finding, Observation, Status, Suspect
 
-_NOT_SERVED = r"failed to respond|connection refused|refused|no healthy|not running|upstream (?:connect|error)|dial tcp"
+# what a platform's edge says when nothing takes its calls: Railway's and Fly.io's words, and those of common proxies
+NOT_SERVED = r"failed to respond|connection refused|refused|no healthy|not running|upstream (?:connect|error)|dial tcp"
 _REQUEST_LOGS = ("http_log", "request_log")
 _EDGE_SKEW_S = 0.25  # a platform's clock and a part's, both kept by NTP, with room for the way between them
 
@@ -76,14 +77,14 @@ def platform_explains_gap(
             summary = f"{gap.part}: {verdict.what} ({rows.describe_row(each.row)}, {each.row.get('error') or 'no error code'})"
             place = f"{gap.part} {each.row.get('method')} {each.row.get('path')}"
             return make_finding(verdict.code, place, summary, [*trace_evidence, each.observation.id])
-        if _is_row_of(gap, each.row) and re.search(_NOT_SERVED, str(each.row.get("error") or ""), re.I):
+        if _is_row_of(gap, each.row) and re.search(NOT_SERVED, str(each.row.get("error") or ""), re.I):
             summary = (
                 f"{gap.part}'s platform could not hand the call on: {each.row['error']} (HTTP {each.row.get('status')})"
             )
             evidence = [*trace_evidence, each.observation.id]
             return make_finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
     for line, look in lines_of(look for look in callee if look.call == "logs"):
-        if _is_line_of(gap, line) and re.search(_NOT_SERVED, str(line["message"]), re.I):
+        if _is_line_of(gap, line) and re.search(NOT_SERVED, str(line["message"]), re.I):
             summary = f"{gap.part}'s platform could not hand the call on: {line['message']} ({line.get('at')})"
             evidence = [*trace_evidence, look.id]
             return make_finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)

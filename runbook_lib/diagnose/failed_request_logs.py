@@ -1,7 +1,10 @@
 """What the parts' own lines about a failed request name, where no trace does."""
 
+import re
 from collections.abc import Iterable, Sequence
 
+from runbook_lib.clock import from_iso
+from runbook_lib.diagnose import requests as rows
 from runbook_lib.diagnose.classify import (
     Named,
     classify_auth,
@@ -11,10 +14,11 @@ from runbook_lib.diagnose.classify import (
     is_timeout,
     is_unreachable,
 )
+from runbook_lib.diagnose.failed_request_gaps import NOT_SERVED
 from runbook_lib.diagnose.failed_request_trace import make_finding
-from runbook_lib.diagnose.logs import Line, LogFailure, finished_after
+from runbook_lib.diagnose.logs import UNKNOWN, Line, LogFailure, finished_after, lines_of
 from runbook_lib.diagnose.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, STRIPE, WEB
-from runbook_lib.model import Finding, Observation
+from runbook_lib.model import Finding, Observation, Suspect
 
 
 def log_findings(failures: Iterable[LogFailure], lines: Sequence[tuple[Line, Observation]] = ()) -> list[Finding]:
@@ -24,7 +28,7 @@ def log_findings(failures: Iterable[LogFailure], lines: Sequence[tuple[Line, Obs
         named, subject = _named_from_log(failure)
         late = _answered_late(failure, lines)
         if named is None and late is not None:
-            subject = f"{failure.part} → {failure.callee[0] if failure.callee else ''}"
+            subject = f"{failure.part} → {late[0].get('part')}"
             summary = f"{subject}: the caller gave up; the callee answered well at {late[0].get('at')}, for nobody"
             found.append(make_finding("request.timeout_inverted", subject, summary, [failure.observation_id, late[1]]))
         if named is None:
@@ -34,11 +38,72 @@ def log_findings(failures: Iterable[LogFailure], lines: Sequence[tuple[Line, Obs
     return found
 
 
+def stream_findings(failures: Iterable[LogFailure]) -> list[Finding]:
+    """Where the platform saw a good answer: a provider that failed, and none that answered after it, broke off in the stream."""
+    found = []
+    for failure in failures:
+        if failure.callee is not None and failure.callee[0] == PROVIDER:
+            named = classify_provider(failure.fault, in_stream=True)
+            subject = f"{failure.callee[1]}/{failure.model}".rstrip("/")
+            summary = f"{subject} {named.what}: {failure.fault.text[:160]}; {failure.part} logged it"
+            found.append(make_finding(named.code, subject, summary, [failure.observation_id]))
+    return found
+
+
+def not_served(failures: Iterable[LogFailure], callee: Sequence[Observation]) -> list[Finding]:
+    """The gateway's platform says, just before the API complained of the gateway, that it could not hand calls on."""
+    for failure in failures:
+        if not asks_for_platform(failure):
+            continue
+        ended_s = from_iso(str(failure.line["at"])).timestamp()
+        told = [
+            (str(seen.row.get("error") or ""), seen.row.get("at"), seen.observation.id)
+            for seen in rows.rows_of(callee)
+            if seen.row.get("part") == GATEWAY
+        ]
+        told += [
+            (str(line["message"]), line.get("at"), look.id)
+            for line, look in lines_of(callee)
+            if line.get("part") == GATEWAY and str((line.get("attributes") or {}).get("provider", "proxy")) == "proxy"
+        ]
+        for words, at, look_id in told:
+            if (
+                at
+                and re.search(NOT_SERVED, words, re.I)
+                and 0 <= ended_s - from_iso(str(at)).timestamp() + 0.25 <= 2.25
+            ):
+                summary = f"the gateway's platform could not hand calls on: {words} ({at}); {failure.fault.text[:120]}"
+                evidence = [failure.observation_id, look_id]
+                return [make_finding("request.gateway_unreachable.refused", "api → gateway", summary, evidence)]
+    return []
+
+
+def asks_for_platform(failure: LogFailure) -> bool:
+    """Whether the API complains of the gateway, or of somebody it does not name, in a way that the platform may explain."""
+    return failure.part == API and failure.callee is not None and failure.callee[0] in (GATEWAY, UNKNOWN)
+
+
+def log_suspects(failures: Iterable[LogFailure]) -> list[Suspect]:
+    """Whom a connection error may be about, where the line names nobody."""
+    found = []
+    for failure in failures:
+        if failure.callee is None or failure.callee[0] != UNKNOWN:
+            continue
+        why = f"{failure.part} logged: {failure.fault.message[:160]}; the line does not say whom it called"
+        look = "the request's trace, or a log line with the host that was called: read access to traces, or a change of the log"
+        reason = is_unreachable(failure.fault) or ("timeout" if is_timeout(failure.fault) else "")
+        gateway = f"request.gateway_unreachable.{reason}" if reason in ("refused", "dns", "wrong_url") else ""
+        codes = (gateway or "request.timeout_inverted", "request.auth_failed.down", "request.db_failed.down")
+        found += [Suspect(code, f"{failure.part} → ?", why, look) for code in codes]
+    return found
+
+
 def _answered_late(failure: LogFailure, lines: Sequence[tuple[Line, Observation]]) -> tuple[Line, str] | None:
     """The line in which a part of ours says that it answered well after its caller had given up on it."""
-    if failure.callee is None or failure.callee[0] not in (API, GATEWAY) or not is_timeout(failure.fault):
+    if failure.callee is None or not is_timeout(failure.fault):
         return None
-    return finished_after(lines, failure.callee[0], str(failure.line.get("at")))
+    kind = GATEWAY if asks_for_platform(failure) else failure.callee[0]
+    return finished_after(lines, kind, str(failure.line.get("at"))) if kind in (API, GATEWAY) else None
 
 
 def _named_from_log(failure: LogFailure) -> tuple[Named | None, str]:

@@ -15,6 +15,11 @@ from runbook_lib.model import Observation
 
 Line = Mapping[str, Any]
 
+UNKNOWN = "unknown"  # a callee that the line does not name
+_NO_CONNECTION = re.compile(
+    r"ECONN|ENOTFOUND|EAI_AGAIN|fetch failed|ConnectError|Timeout|aborted due|Failed to parse URL|ERR_INVALID_URL"
+)
+_NAMED_HOSTS = (("supabase", DATABASE), ("stripe", STRIPE), ("gateway", GATEWAY), ("/v1/chat", GATEWAY))
 _DEPTH = {GATEWAY: 0, API: 1, WEB: 2}
 _BAD_LEVELS = frozenset({"error", "warning", "warn", "fatal", "critical", "err"})
 _UPSTREAM = re.compile(r"^(database|auth|stripe|gateway|api)\b.{0,3}failed: (.*)$", re.I | re.S)
@@ -127,25 +132,24 @@ def _read(line: Line, observation_id: str) -> LogFailure | None:
     if message.startswith("auth:"):
         return LogFailure(part, (AUTH, "supabase auth"), Fault(401, code, message, code), line, observation_id)
     raised = _OWN_EXCEPTION.match(message)
-    if error_type or raised:
+    unreached = _unreached(part, f"{error_type} {message}")
+    if error_type or raised or unreached:
         error_type = error_type or (raised[1] if raised else "")
-        return LogFailure(part, _unreachable_callee(part, message, error_type), Fault(None, error_type, message, code),
-                          line, observation_id)  # fmt: skip
+        return LogFailure(part, unreached, Fault(None, error_type, message, code), line, observation_id)
     return None
 
 
-def _unreachable_callee(part: str, message: str, error_type: str) -> tuple[str, str] | None:
-    """Whom a connection error is about: a part has one upstream of ours, and Supabase, Stripe are named in the text."""
-    text = f"{error_type} {message}"
-    if not re.search(
-        r"ECONN|ENOTFOUND|EAI_AGAIN|fetch failed|ConnectError|Timeout|aborted due|Failed to parse URL|ERR_INVALID_URL",
-        text,
-    ):
+def _unreached(part: str, text: str) -> tuple[str, str] | None:
+    """Whom a connection error is about, by what it names; web calls the API alone, the API several: unknown without a name."""
+    if not _NO_CONNECTION.search(text):
         return None
-    for word, kind in (("supabase", DATABASE), ("stripe", STRIPE)):
-        if word in text.lower():
-            return kind, kind
-    return (GATEWAY, "gateway") if part == API else (API, "api") if part == WEB else None
+    low = text.lower()
+    for word, kind in _NAMED_HOSTS:
+        if word in low:
+            return kind, word
+    if part == WEB:
+        return API, "api"
+    return (UNKNOWN, "") if part == API else None
 
 
 def _passes_on(failure: LogFailure) -> bool:

@@ -30,6 +30,11 @@ _SETTINGS = {
     "trace.not_found.retention": {"RUNBOOK_TRACE_RETENTION_H": "1"},
 }
 _CALM = ("request.slow",)
+# What logs alone cannot tell: whom a refused connection was meant for; for which organization a refusal was.
+_LOGS_ALONE: dict[tuple[str, str], dict[str, Any]] = {
+    ("request.gateway_unreachable.refused", ""): {"status": "could_not_tell", "codes": ()},
+    ("request.quota_blocked.over_limit", ""): {"codes": ("request.quota_blocked",)},
+}
 # A part that has been silent for a minute: what it reported before is older than the call's surroundings.
 _BEFORE = {"trace.broken.exporter_silent": (use("age", by_s=60.0),)}
 
@@ -59,6 +64,8 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
         "before": _BEFORE.get(code, ()),
         "heals": True,
     }
+    if kind == "logs-only":
+        given.update(_LOGS_ALONE.get((code, variant), {}))
     return Case(**{**given, **more})
 
 
@@ -101,9 +108,9 @@ def _elsewhere() -> list[Case]:
         ("request.edge_blocked.firewall", ""),
         ("request.quota_blocked.over_limit", ""),
         ("request.rejected", ""),
+        ("request.timeout_inverted", ""),
     ]
     seen_in_traces = [
-        ("request.timeout_inverted", ""),
         ("request.retry_storm", ""),
         ("request.stream_broken", ""),
         ("request.slow", ""),

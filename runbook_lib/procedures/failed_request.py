@@ -9,11 +9,13 @@ from runbook_lib.diagnose import failed_request_reading as reading_of
 from runbook_lib.diagnose import failed_request_window as many
 from runbook_lib.diagnose import requests as rows
 from runbook_lib.diagnose.failed_request_exhibits import attempts_of, deployed_commits, latency_of, waterfall_of
+from runbook_lib.diagnose.failed_request_logs import asks_for_platform
 from runbook_lib.diagnose.failed_request_quota import may_be_quota
 from runbook_lib.errors import UsageError
 from runbook_lib.model import Conclusion, Json, Observation
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.failed_request_times import around_call, billing_period
 from runbook_lib.sources import (
     fly,
     jaeger,
@@ -118,7 +120,7 @@ class FailedRequest(Procedure):
             return Said("The trace could not be seen.")
         self._place_in_time(reading)
         for gap in reading.trace.gaps:
-            around = _window_of(gap.call["start_ns"], gap.call["end_ns"], self.look.now)
+            around = around_call(gap.call["start_ns"], gap.call["end_ns"], self.look.now)
             seen_of_callee = self.see(
                 tempo.window_traces(around, limit=50),
                 jaeger.window_traces(around, limit=50),
@@ -158,6 +160,8 @@ class FailedRequest(Procedure):
                 f"{sum(len(look.value) for look in seen if isinstance(look.value, list))} log lines of the window."
             )
         reading = self._read()
+        if reading.trace is None:
+            self._ask_the_platform(reading)
         lines = [
             [line.get("at"), line.get("part"), line.get("level"), line.get("message")] for line, _ in reading.my_lines
         ]
@@ -226,7 +230,7 @@ class FailedRequest(Procedure):
             return Said("It was refused, but nothing tells for which organization.")
         (customer,) = self.see(supabase.billing_customer(reading.org_id))
         held = customer.value if isinstance(customer.value, dict) else {}
-        period = _period(held, self.at or self.look.now)
+        period = billing_period(held, self.at or self.look.now)
         looks = [supabase.usage(reading.org_id, period), team_files.plan_limits()]
         if held.get("stripe_customer_id"):
             looks.append(stripe.subscription(str(held["stripe_customer_id"])))
@@ -321,6 +325,18 @@ class FailedRequest(Procedure):
             return [railway.http_log("gateway", around)]  # Fly.io has no such log
         return [vercel.request_log(part, around)]
 
+    def _ask_the_platform(self, reading: reading_of.Reading) -> None:
+        """Where a line complains of the gateway and no trace shows the call: what its platform saw in those seconds."""
+        for failure in reading.log_failures:
+            if asks_for_platform(failure):
+                ended = from_iso(str(failure.line["at"]))
+                around = Window(
+                    ended - timedelta(seconds=5), max(min(self.look.now, ended + timedelta(seconds=2)), ended)
+                )
+                seen = self.see(*self._rows_of_part("gateway", around), fly.logs(around))
+                self.evidence = replace(self.evidence, callee=(*self.evidence.callee, *seen))
+                return
+
     def _around(self) -> Window:
         if not self.is_one or self.at is None:
             return self._window
@@ -355,24 +371,6 @@ def _first_trace(seen: list[Observation]) -> str:
         if look.call == "find_request" and look.status.has_content and isinstance(look.value, list) and look.value:
             return str(look.value[0]["trace"])
     return ""
-
-
-def _window_of(start_ns: int, end_ns: int, now: datetime) -> Window:
-    """A call's time with two seconds on either side."""
-    start = datetime.fromtimestamp(start_ns / 1e9 - 2, now.tzinfo)
-    return Window(
-        start, max(start + timedelta(seconds=1), min(now, datetime.fromtimestamp(end_ns / 1e9 + 2, now.tzinfo)))
-    )
-
-
-def _period(customer: dict[str, Json], at: datetime) -> Window:
-    """The billing period the moment lies in: the month before current_period_end, else the calendar month."""
-    end = customer.get("current_period_end")
-    if isinstance(end, str):
-        until = from_iso(end)
-        if until - timedelta(days=31) <= at <= until:
-            return Window(until - timedelta(days=31), at)
-    return Window(at.replace(day=1, hour=0, minute=0, second=0, microsecond=0), at)
 
 
 def _rows_table(found: list[rows.Row]) -> Json:
