@@ -44,10 +44,12 @@ def read_window(evidence: Evidence, baseline: Sequence[Observation], route: str)
     """Read the window's traces and rows; `baseline` holds the span tables of as long a time before it."""
     judged = [judge(trace) for look in _tables(evidence.traces) for trace in build_traces(look.value)]
     before = [judge(trace) for look in _tables(baseline) for trace in build_traces(look.value)]
+    known = rows.rows_of((*evidence.request, *evidence.traffic))
+    shut_out = rows.mostly_shut_out(known)
     failing = [
         seen
-        for seen in rows.rows_of((*evidence.request, *evidence.traffic))
-        if rows.is_failed(seen.row)
+        for seen in known
+        if (rows.is_failed(seen.row) or (rows.is_refused(seen.row) and rows.kind_of(seen.row) in shut_out))
         and (not route or str(seen.row.get("path", "")).startswith(route))
         and evidence.window.as_dict()["since"] <= str(seen.row.get("at")) <= evidence.window.as_dict()["until"]
     ]

@@ -97,6 +97,25 @@ def platform_verdict(row: Row) -> PlatformVerdict | None:
     return None
 
 
+def kind_of(row: Row) -> tuple[str, str]:
+    """Part, method and path of a request, ids folded."""
+    return str(row.get("part")), _shape(row)
+
+
+def mostly_shut_out(seen: Sequence[Seen], minimum: int = 3) -> set[tuple[str, str]]:
+    """The kinds of request of which the platform itself refused at least half since it first refused one.
+
+    That is no firewall keeping a few bots away.
+    """
+    kinds: dict[tuple[str, str], list[bool]] = {}
+    for row in alike(seen, None):  # in order of time
+        verdict = platform_verdict(row) if is_refused(row) else None
+        refused = verdict is not None and verdict.code.startswith("request.edge_blocked")
+        if refused or kind_of(row) in kinds:
+            kinds.setdefault(kind_of(row), []).append(refused)
+    return {kind for kind, refused in kinds.items() if sum(refused) >= max(minimum, len(refused) / 2)}
+
+
 def describe_row(row: Row) -> str:
     """`POST /chat → 502 at 09:14:02Z`, for a sentence."""
     status = row.get("status")
