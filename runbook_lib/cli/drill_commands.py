@@ -22,7 +22,7 @@ def drill(
     kind: Annotated[list[str] | None, typer.Option(help="fault, healthy, decoy, double or blind_spot.")] = None,
     kernel: Annotated[bool, typer.Option("--kernel/--no-kernel", help="Run faults through the real notebook.")] = True,
     list_only: Annotated[bool, typer.Option("--list", help="Show the cases, run none.")] = False,
-    write_docs: Annotated[bool, typer.Option(help="Keep the result for README.md and docs/ (with --all).")] = False,
+    write_docs: Annotated[bool, typer.Option(help="Keep what the cases came to for README.md and docs/.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Drill. Exit 0 all correct and none left out, 1 otherwise, 2 wrong use, 5 broke."""
@@ -40,8 +40,8 @@ def drill(
             "There is no such kind of case", came_back=", ".join(unknown), do_next=f"Known: {', '.join(KINDS)}."
         )
     named = bool(codes or case or procedure or kind)
-    if not (named or every or list_only) or (write_docs and (named or not every)):
-        raise UsageError("Say what to drill", do_next="Name causes, or give --all; --write-docs goes with --all alone.")
+    if not (named or every or list_only):
+        raise UsageError("Say what to drill", do_next="Name causes, or give --all.")
     cases = select(codes or (), ids=case or (), procedure=procedure, kinds=kind or ())
     if list_only:
         printing.result(
@@ -61,7 +61,7 @@ def drill(
             )
     document = as_document(len(cases), outcomes)
     if write_docs:
-        keep(document)
+        keep(outcomes)
     if as_json:
         printing.as_json(document)
     else:

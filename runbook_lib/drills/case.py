@@ -1,11 +1,16 @@
 """A drill's case as data, and the one rule by which its verdict is judged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from runbook_lib.sandbox.faults.fault import Exercise, Step
+from runbook_lib.sandbox import Sandbox
+from runbook_lib.sandbox.faults.fault import Exercise, Result, Step
 
+Parameters = Mapping[str, str]
+Ask = Callable[[Sandbox, Result, datetime], Parameters]
+AskAgain = Callable[[Sandbox], Parameters]
 KINDS = ("fault", "healthy", "decoy", "double", "blind_spot")
 
 
@@ -15,6 +20,11 @@ class Injected:
 
     code: str
     variant: str = ""
+
+
+def as_audit(_sandbox: Sandbox, _got: Result, _since: datetime) -> Parameters:
+    """How a scheduler asks: without parameters."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -34,9 +44,12 @@ class Case:
         exercise: the user's action where it is not the fault's own.
         options: the sandbox's, where they are not the usual ones.
         settings: settings of the runbook that differ from the sandbox's own.
-        by: how the request is given: request_id, trace_id (its traceparent), or window (none; since the fault).
+        ask: how on-call asks: the run's parameters, from the sandbox, what the user got, and the moment before the fault;
+            by default there are none, as in an audit.
+        again: the check after healing: what on-call asks then; the verdict must be ruled_out. None: no such check.
+        healed_codes: the states that the verdict after healing must name.
+        settle_s: what a person would wait before asking, so that spans and lines have arrived.
         calm: whether what happened before is made older, and an ordinary hour put in its place.
-        heals: whether the check after healing is made: a fresh request must be ruled out.
     """
 
     id: str
@@ -52,9 +65,11 @@ class Case:
     exercise: Exercise | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
-    by: str = "request_id"
+    ask: Ask = as_audit
+    again: AskAgain | None = None
+    healed_codes: tuple[str, ...] = ()
+    settle_s: float = 1.0
     calm: bool = False
-    heals: bool = False
 
     @property
     def injected(self) -> list[str]:

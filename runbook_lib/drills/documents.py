@@ -1,22 +1,24 @@
-"""What README.md and docs/drills.md say of the drills: every listed case, and what its last full drill came to.
+"""What README.md and docs/drills.md say of the drills: every listed case, and what it came to when it was last drilled.
 
-`runbook drill --all` leaves its result in docs/drill-results.json when it is asked to; a case that stands there no more, or
+`runbook drill … --write-docs` leaves what its cases came to in docs/drill-results.json; a case that stands there no more, or
 does not stand there yet, makes the page stale, and a test says so.
 """
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.drills.case import KINDS
 from runbook_lib.drills.listed import CASES
+from runbook_lib.drills.run_case import Outcome
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "drill-results.json"
 
 
 def last_results() -> dict[str, dict[str, Any]]:
-    """The cases of the last full drill by id; empty where none was kept."""
+    """What each case came to when it was last drilled, by id; empty where nothing was kept."""
     try:
         document = json.loads(RESULTS.read_text("utf-8"))
     except FileNotFoundError:
@@ -24,15 +26,22 @@ def last_results() -> dict[str, dict[str, Any]]:
     return {case["id"]: case for case in document["cases"]}
 
 
-def keep(document: dict[str, Any]) -> None:
-    """Keep the result of a full drill for the documents; `make docs` then writes them. Times are left out: they are not facts."""
-    cases = [{name: value for name, value in case.items() if name != "verdict_s"} for case in document["cases"]]
-    text = json.dumps({"cases": cases, "summary": document["summary"]}, indent=1, ensure_ascii=False)
-    RESULTS.write_text(text + "\n", "utf-8")
+def keep(outcomes: Sequence[Outcome]) -> None:
+    """Keep what cases came to for the documents, in place of what they came to before; `make docs` then writes them.
+
+    A case that is listed no more is dropped. Times are left out: they are not facts.
+    """
+    kept = {**last_results(), **{each.case.id: _without_times(each.as_dict()) for each in outcomes}}
+    lines = [json.dumps(kept[case.id], ensure_ascii=False) for case in CASES if case.id in kept]
+    RESULTS.write_text('{"cases": [\n' + ",\n".join(lines) + "\n]}\n", "utf-8")
+
+
+def _without_times(case: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in case.items() if name != "verdict_s"}
 
 
 def counts_table() -> str:
-    """Cases by procedure and kind, and how many of them the last full drill found correct."""
+    """Cases by procedure and kind, and how many of them the last drill found correct."""
     results = last_results()
     lines = ["| procedure | " + " | ".join(kind.replace("_", " ") for kind in KINDS) + " | all | correct |"]
     lines.append("|---|" + "---|" * (len(KINDS) + 2))
@@ -46,12 +55,12 @@ def counts_table() -> str:
 
 
 def matrix_page() -> str:
-    """Every case: what is injected, what is expected, and what the last full drill got."""
+    """Every case: what is injected, what is expected, and what the last drill got."""
     results = last_results()
     parts = [
         "# Every drill",
         "",
-        "Generated from `runbook_lib/drills` and the last full drill (`docs/drill-results.json`) by `make docs`; do not edit.",
+        "Generated from `runbook_lib/drills` and the last drills (`docs/drill-results.json`) by `make docs`; do not edit.",
         "A case is **correct** when status, first code and set of codes are the expected ones (a narrower sub-code counts).",
         "",
         "| case | injected | expected | got | correct |",

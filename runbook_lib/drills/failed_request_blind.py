@@ -6,6 +6,7 @@ The verdict is still right from what remains, with the blind spot named; or coul
 from typing import Any
 
 from runbook_lib.drills.case import Case, Injected
+from runbook_lib.drills.failed_request_asking import by_request, by_window
 from runbook_lib.drills.failed_request_cases import JAEGER, LOGS_ONLY, SEVERAL, P
 from runbook_lib.sandbox.faults.fault import Step, use, visit
 
@@ -78,6 +79,7 @@ def _case(source: str, way: str, injected: Injected | None, status: str, codes: 
         "after": (unseen(source, way),),
         "options": _OPTIONS.get(source, {}),
         "settings": _HANGS if way == "hanging" else {},
+        "ask": by_request,
     }
     return Case(f"blind/{source}/{way}/{name}", P, "blind_spot", status, codes, **{**given, **more})
 
@@ -126,6 +128,7 @@ def _together() -> list[Case]:
             "not_seen": sources,
             "faults": (injected,) if injected else (),
             "after": tuple(unseen(source, "unreachable") for source in sources),
+            "ask": by_request,
         }
         return Case(f"blind/{name}", P, "blind_spot", "could_not_tell", **{**given, **more})
 
@@ -138,8 +141,8 @@ def _together() -> list[Case]:
         blind("logs-only/vercel/fault", ("vercel",), options=LOGS_ONLY),
         blind("logs-only/railway/fault", ("railway",), options=LOGS_ONLY),
         blind("logs-only/vercel/healthy", ("vercel",), None, options=LOGS_ONLY),
-        blind("window/everything", ("vercel", "tempo", "railway"), by="window", exercise=visit("chat")),
-        blind("window/everything/healthy", ("vercel", "tempo", "railway"), None, by="window", exercise=visit("chat")),
+        blind("window/everything", ("vercel", "tempo", "railway"), ask=by_window, exercise=visit("chat")),
+        blind("window/everything/healthy", ("vercel", "tempo", "railway"), None, ask=by_window, exercise=visit("chat")),
     ]
 
 

@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 from runbook_lib.drills.case import Case, Injected
+from runbook_lib.drills.failed_request_asking import by_both, by_request, by_window, fresh_checkout, fresh_request
 from runbook_lib.sandbox import Sandbox, faults
 from runbook_lib.sandbox.faults.fault import Exercise, Result, use, visit
 
@@ -24,7 +25,7 @@ KINDS_OF_SANDBOX: dict[str, dict[str, Any]] = {
 # What a fault's verdict is where it is not simply the fault's own code, confirmed.
 _RULED_OUT = ("request.rejected", "request.client_gone")
 _BLIND = ("request.not_found", "trace.not_found", "trace.broken")
-_BY = {"trace.not_found.not_sampled": "both"}
+_ASKED = {"trace.not_found.not_sampled": by_both}
 _SETTINGS = {
     "trace.not_found.not_yet_ingested": {"RUNBOOK_TRACE_DELAY_S": "60"},
     "trace.not_found.retention": {"RUNBOOK_TRACE_RETENTION_H": "1"},
@@ -58,11 +59,11 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
         "codes": (code,),
         "faults": (Injected(code, variant),),
         "options": KINDS_OF_SANDBOX[kind],
-        "by": _BY.get(code, "request_id"),
+        "ask": _ASKED.get(code, by_request),
         "settings": _SETTINGS.get(code, {}),
         "calm": code.startswith(_CALM),
         "before": _BEFORE.get(code, ()),
-        "heals": True,
+        "again": fresh_checkout if "stripe" in code else fresh_request,
     }
     if kind == "logs-only":
         given.update(_LOGS_ALONE.get((code, variant), {}))
@@ -141,9 +142,9 @@ def _healthy() -> list[Case]:
     for kind, options in KINDS_OF_SANDBOX.items():
         for name, action in actions.items():
             id_ = "/".join(part for part in ("healthy", kind, name) if part)
-            cases.append(Case(id_, P, "healthy", "ruled_out", exercise=action, options=options))
+            cases.append(Case(id_, P, "healthy", "ruled_out", exercise=action, options=options, ask=by_request))
         id_ = "/".join(part for part in ("healthy", kind, "window") if part)
-        cases.append(Case(id_, P, "healthy", "ruled_out", exercise=several("chat"), options=options, by="window"))
+        cases.append(Case(id_, P, "healthy", "ruled_out", exercise=several("chat"), options=options, ask=by_window))
     return cases
 
 
@@ -178,7 +179,7 @@ def _windows() -> list[Case]:
             code,
             variant,
             kind,
-            by="window",
+            ask=by_window,
             exercise=several(action),
             id="/".join(part for part in ("window", kind, code) if part),
         )

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from runbook_lib.drills.case import Case, Injected
+from runbook_lib.drills.failed_request_asking import by_request, by_window, fresh_checkout, fresh_request
 from runbook_lib.drills.failed_request_cases import P, fault_case, several
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.fault import Exercise, Result, Step, use, visit
@@ -74,7 +75,8 @@ def _trace_of(sandbox: Sandbox, request_id: str) -> tuple[str, str, int] | None:
 
 def _decoys() -> list[Case]:
     def decoy(name: str, *before: Step, exercise: Exercise | None = None, **more: Any) -> Case:
-        return Case(f"decoy/{name}", P, "decoy", "ruled_out", before=before, exercise=exercise, **more)
+        given: dict[str, Any] = {"ask": by_request, "before": before, "exercise": exercise}
+        return Case(f"decoy/{name}", P, "decoy", "ruled_out", **{**given, **more})
 
     told = {"provider": "openai", "model": "gpt-4o-mini", "status": 503, "code": "overloaded_error"}
     failed = "openai/gpt-4o-mini failed: The engine is currently overloaded"
@@ -120,7 +122,7 @@ def _decoys() -> list[Case]:
             "window-throttle-cured",
             use("dial", of="openai", field="mode", value="throttled"),
             exercise=several("chat"),
-            by="window",
+            ask=by_window,
         ),
     ]
 
@@ -168,7 +170,8 @@ def _among_decoys() -> list[Case]:
 
 def _doubles() -> list[Case]:
     def double(name: str, injected: tuple[Injected, ...], codes: tuple[str, ...], **more: Any) -> Case:
-        return Case(f"double/{name}", P, "double", "confirmed", codes, faults=injected, heals=True, **more)
+        given: dict[str, Any] = {"ask": by_request, "again": fresh_request, "faults": injected}
+        return Case(f"double/{name}", P, "double", "confirmed", codes, **{**given, **more})
 
     provider = "request.provider_failed"
     all_fail = (
@@ -184,7 +187,8 @@ def _doubles() -> list[Case]:
             "confirmed",
             (f"{provider}.throttled", f"{provider}.bad_key", f"{provider}.overloaded"),
             before=all_fail,
-            heals=True,
+            ask=by_request,
+            again=fresh_request,
         ),
         double(
             "storm-and-down",
@@ -223,7 +227,8 @@ def _doubles() -> list[Case]:
             (Injected("request.db_failed.constraint"), Injected("request.stripe_failed.rejected")),
             ("request.db_failed.constraint", "request.stripe_failed.rejected"),
             exercise=lambda sandbox: (several("chat", 9)(sandbox), sandbox.visit("checkout"))[1],
-            by="window",
+            ask=by_window,
+            again=fresh_checkout,
         ),
     ]
 
@@ -236,12 +241,13 @@ def _twins() -> list[Case]:
         undo="drop policy memberships_hidden on public.memberships",
     )
     return [
-        Case("twin/hidden-by-policy-or-no-member", P, "blind_spot", "could_not_tell", before=(hidden,)),
+        Case("twin/hidden-by-policy-or-no-member", P, "blind_spot", "could_not_tell", before=(hidden,), ask=by_request),
         Case(
             "twin/no-member-or-hidden-by-policy",
             P,
             "blind_spot",
             "could_not_tell",
+            ask=by_request,
             exercise=lambda sandbox: sandbox.visit("chat", user=sandbox.people[0]["email"], org="Umbrella Bakery"),
         ),
         Case(
@@ -252,6 +258,7 @@ def _twins() -> list[Case]:
             ("request.db_failed",),
             ("postgres",),
             never=("request.db_failed.lock", "request.db_failed.statement_timeout"),
+            ask=by_request,
             faults=(Injected("request.db_failed.lock", "statement_timeout"),),
             after=(use("process", part="postgres", action="stop"),),
         ),

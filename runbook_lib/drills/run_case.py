@@ -13,9 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.clock import to_iso
-from runbook_lib.drills import oncall
-from runbook_lib.drills.case import Case, Got, told, why_wrong
+from runbook_lib.drills.case import Case, Got, Parameters, told, why_wrong
 from runbook_lib.errors import RunbookError, SandboxError
 from runbook_lib.run.headless import run_procedure
 from runbook_lib.run.targets import Target
@@ -51,7 +49,7 @@ class Outcome:
     def why(self) -> str:
         """What is wrong, in a few words; empty where nothing is."""
         wrong = why_wrong(self.case, self.got, self.error)
-        if not wrong and self.healed is not None and (self.healed.status, self.healed.codes) != ("ruled_out", ()):
+        if not wrong and self.healed is not None and not _is_well(self.case, self.healed):
             return f"after healing: {told(self.healed.status, self.healed.codes)}"
         return wrong
 
@@ -89,8 +87,8 @@ def run_case(case: Case, sandbox: Sandbox, *, kernel: bool) -> Outcome:
         error = f"{type(trouble).__name__}: {trouble}"[:500]
     finally:
         sandbox.heal()
-    if case.heals and verdict is not None:
-        healed = Got.of(_after_healing(case, sandbox))
+    if case.again is not None and verdict is not None:
+        healed = Got.of(_after_healing(case, case.again(sandbox), sandbox))
     got = Got.of(verdict) if verdict else None
     seconds = float(verdict["verdict_s"]) if verdict else None
     return Outcome(case, got, seconds, round(time.monotonic() - began, 2), error, healed, verdict)
@@ -106,8 +104,8 @@ def _broken(case: Case, sandbox: Sandbox, kernel: bool) -> dict[str, Any]:
     for step in case.before:
         step.apply(sandbox)
     got = _acted(case, sandbox)
-    time.sleep(_SETTLED_S)
-    parameters = _parameters(case, sandbox, got, since)
+    time.sleep(case.settle_s)
+    parameters = case.ask(sandbox, got, since)
     for step in case.after:
         step.apply(sandbox)
     variables = {**sandbox.env, **DELAYS, **case.settings}
@@ -135,28 +133,14 @@ def _acted(case: Case, sandbox: Sandbox) -> Result:
     return sandbox.visit("chat")
 
 
-def _parameters(case: Case, sandbox: Sandbox, got: Result, since: datetime) -> dict[str, str]:
-    """How on-call asks: by the id that the user's answer showed, else by the platform's log; by trace; or by a window."""
-    if case.by == "window":
-        return {"since": to_iso(since)}
-    if case.by == "trace_id":
-        return {"trace_id": str(got["traceparent"])}
-    found = got["request_id"] or oncall.failing_request(sandbox.env, since, "/chat")["requestId"]
-    parameters = {"request_id": str(found)}
-    if case.by == "both":
-        parameters["trace_id"] = str(got["traceparent"])
-    return parameters
+def _after_healing(case: Case, parameters: Parameters, sandbox: Sandbox) -> dict[str, Any]:
+    """The verdict of the healed system."""
+    time.sleep(case.settle_s)
+    return run_here(case.procedure, parameters, {**sandbox.env, **DELAYS, **case.settings})
 
 
-def _after_healing(case: Case, sandbox: Sandbox) -> dict[str, Any]:
-    """The verdict on a fresh request of the healed system."""
-    action = "checkout" if any("stripe" in code for code in case.injected) else "chat"
-    sandbox.visit(action)  # whoever was still queueing when it was healed is out of the way after this
-    got = sandbox.visit(action)
-    if not got["request_id"]:
-        raise SandboxError("The healed sandbox did not answer", came_back=str(got["error"]))
-    time.sleep(_SETTLED_S)
-    return run_here(case.procedure, {"request_id": got["request_id"]}, {**sandbox.env, **DELAYS, **case.settings})
+def _is_well(case: Case, healed: Got) -> bool:
+    return healed.status == "ruled_out" and set(healed.codes) == set(case.healed_codes)
 
 
 def run_here(procedure: str, parameters: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, Any]:

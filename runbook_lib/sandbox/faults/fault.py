@@ -45,6 +45,11 @@ def visit(action: str = "chat", **how: Any) -> Exercise:
     return act
 
 
+def nothing(_sandbox: "Sandbox") -> Result:
+    """No user is needed to bring the fault to light."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Variant:
     """One way to bring a cause about, and what a user does to run into it.

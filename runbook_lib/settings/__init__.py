@@ -1,0 +1,117 @@
+"""Where everything is and which key opens it: NexusCore's own variable names plus `RUNBOOK_…`, read once, never at import.
+
+A target is a place to look at. `live` reads the environment and `.env`; any other NAME reads `.env.NAME` alone, so that a
+variable of one system never completes another's; `sandbox` reads the file its sandbox wrote. (A plain pydantic model, for
+pydantic-settings reads the environment beside the file for every target, and only logs a line that it cannot read.)
+
+The settings of each vendor stand in a module of their own; a new one goes there, and `make docs` writes .env.example.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from runbook_lib.errors import ConfigError
+from runbook_lib.settings.env_file import live_variables, read_env_file, readable_by_others
+from runbook_lib.settings.nexuscore import NexusCore
+from runbook_lib.settings.platforms import Platforms
+from runbook_lib.settings.stripe import Stripe
+from runbook_lib.settings.supabase import Supabase
+from runbook_lib.settings.team import TeamFiles
+from runbook_lib.settings.traces import Traces
+from runbook_lib.settings.vendors import Vendors
+
+__all__ = [
+    "Settings",
+    "env_example",
+    "live_variables",
+    "read_env_file",
+    "readable_by_others",
+    "reveal",
+    "variable_names",
+]
+
+PARTS: tuple[type[BaseModel], ...] = (NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFiles)
+_HOST_OF_REF = re.compile(r"^([a-z]{20})\.supabase\.(?:co|in)$")
+
+
+class Settings(NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFiles):
+    """Every setting of the runbook. A source whose settings are None answers `not_configured`."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def from_mapping(cls, variables: Mapping[str, str], *, origin: str = "the environment") -> "Settings":
+        """Settings from variables; unknown ones are ignored, blank ones count as not set.
+
+        Raises:
+            ConfigError: a variable that is set and is not what its name says. The value is never shown.
+        """
+        given = {name: value for name, value in variables.items() if value.strip()}
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as error:
+            names = sorted({str(problem["loc"][0]) for problem in error.errors()})
+            reasons = "; ".join(sorted({problem["msg"] for problem in error.errors()}))
+            raise ConfigError(
+                f"Cannot use {', '.join(names)}",
+                where=origin,
+                came_back=reasons,
+                do_next="Correct the variable; .env.example says what each one is.",
+            ) from None
+        return settings
+
+    @classmethod
+    def empty(cls) -> "Settings":
+        """No keys and no trace backend: every vendor's source answers not_configured."""
+        return cls()
+
+    @cached_property
+    def supabase_project_ref(self) -> str | None:
+        """The project's ref: set by hand, or the first label of its address."""
+        if self.supabase_ref:
+            return self.supabase_ref
+        match = _HOST_OF_REF.match(urlsplit(self.supabase_url or "").hostname or "")
+        return match[1] if match else None
+
+    def secret_values(self) -> list[str]:
+        """Every secret's value, for the redactor; of a URL also its password."""
+        values = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        passwords = [urlsplit(value).password or "" for value in values if "://" in value]
+        return values + [password for password in passwords if password]
+
+
+def reveal(secret: SecretStr | None) -> str | None:
+    """A secret's value, asked for by name; None where it is not set."""
+    return None if secret is None else secret.get_secret_value()
+
+
+def variable_names(field_name: str) -> list[str]:
+    """The environment variables a setting is read from, the preferred one first."""
+    extra = Settings.model_fields[field_name].json_schema_extra
+    assert isinstance(extra, dict)
+    names = extra["names"]
+    assert isinstance(names, list)
+    return [str(name) for name in names]
+
+
+def env_example() -> str:
+    """The text of .env.example: every setting by group, what it is for, its default; generated, never edited."""
+    lines = [
+        "# Generated from runbook_lib/settings by `make docs`; do not edit. Copy to .env and fill in what you have."
+    ]
+    group = ""
+    for name, field in [each for part in PARTS for each in part.model_fields.items()]:
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict)
+        if extra["group"] != group:
+            group = str(extra["group"])
+            lines += ["", f"# {group}"]
+        names = variable_names(name)
+        also = f" Also read: {', '.join(names[1:])}." if names[1:] else ""
+        default = "" if field.default is None else str(field.default)
+        lines += [f"# {field.description}{also}", f"{'# ' if default else ''}{names[0]}={default}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,16 @@
+"""Files of the team's own."""
+
+from pydantic import BaseModel
+
+from runbook_lib.settings.field import Text, named
+
+
+class TeamFiles(BaseModel):
+    """Files of the team's own."""
+
+    plan_limits_file: Text = named(
+        "RUNBOOK_PLAN_LIMITS",
+        default="plan_limits.toml",
+        group="Team files",
+        about="Tokens and requests a month by plan.",
+    )
