@@ -11,6 +11,7 @@ from runbook_lib.show.display import Display
 from runbook_lib.show.html import join, muted, preformatted, tag
 from runbook_lib.show.latency import latency
 from runbook_lib.show.matrix import matrix
+from runbook_lib.show.plan import plan
 from runbook_lib.show.table import table
 from runbook_lib.show.text import one_line
 from runbook_lib.show.waterfall import waterfall
@@ -24,12 +25,13 @@ DRAWERS: Mapping[str, Callable[[Mapping[str, Json]], Display]] = {
     "latency": latency,
     "contrast": contrast,
     "matrix": matrix,
+    "plan": plan,
 }
 RAW_CHARACTERS = 4000
 
 
 def exhibit(shown: "Exhibit") -> Display:
-    """An exhibit as a captioned figure: a table, a waterfall, a latency plot, a contrast or a matrix.
+    """An exhibit as a captioned figure: a table, a waterfall, a latency plot, a contrast, a matrix or a plan.
 
     A kind that nobody draws, and data that its drawer cannot make sense of, are shown as JSON with a word on why.
     """
