@@ -1,6 +1,6 @@
 """What README.md and docs/drills.md say of the drills: every listed case, and what it came to when it was last drilled.
 
-`runbook drill … --write-docs` leaves what its cases came to in docs/drill-results.json; a case that stands there no more, or
+`runbook drill … --write-docs` leaves what its cases came to in docs/drill-results.jsonl; a case that stands there no more, or
 does not stand there yet, makes the page stale, and a test says so.
 """
 
@@ -14,16 +14,16 @@ from runbook_lib.drills.case import KINDS
 from runbook_lib.drills.listed import CASES
 from runbook_lib.drills.run_case import Outcome
 
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "drill-results.json"
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "drill-results.jsonl"
 
 
 def last_results() -> dict[str, dict[str, Any]]:
     """What each case came to when it was last drilled, by id; empty where nothing was kept."""
     try:
-        document = json.loads(RESULTS.read_text("utf-8"))
+        cases = [json.loads(line) for line in RESULTS.read_text("utf-8").splitlines()]
     except FileNotFoundError:
         return {}
-    return {case["id"]: case for case in document["cases"]}
+    return {case["id"]: case for case in cases}
 
 
 def keep(outcomes: Sequence[Outcome]) -> None:
@@ -32,8 +32,8 @@ def keep(outcomes: Sequence[Outcome]) -> None:
     A case that is listed no more is dropped. Times are left out: they are not facts.
     """
     kept = {**last_results(), **{each.case.id: _without_times(each.as_dict()) for each in outcomes}}
-    lines = [json.dumps(kept[case.id], ensure_ascii=False) for case in CASES if case.id in kept]
-    RESULTS.write_text('{"cases": [\n' + ",\n".join(lines) + "\n]}\n", "utf-8")
+    lines = [json.dumps(kept[case.id], ensure_ascii=False) + "\n" for case in CASES if case.id in kept]
+    RESULTS.write_text("".join(lines), "utf-8")
 
 
 def _without_times(case: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def matrix_page() -> str:
     parts = [
         "# Every drill",
         "",
-        "Generated from `runbook_lib/drills` and the last drills (`docs/drill-results.json`) by `make docs`; do not edit.",
+        "Generated from `runbook_lib/drills` and the last drills (`docs/drill-results.jsonl`) by `make docs`; do not edit.",
         "A case is **correct** when status, first code and set of codes are the expected ones (a narrower sub-code counts).",
         "",
         "| case | injected | expected | got | correct |",

@@ -2,11 +2,19 @@
 
 from collections.abc import Sequence
 
-from runbook_lib.drills import failed_request_blind, failed_request_cases, failed_request_decoys
+from runbook_lib.drills import (
+    failed_request_blind,
+    failed_request_cases,
+    failed_request_decoys,
+)
 from runbook_lib.drills.case import Case
 from runbook_lib.errors import UsageError
 
-CASES: tuple[Case, ...] = (*failed_request_cases.CASES, *failed_request_decoys.CASES, *failed_request_blind.CASES)
+CASES: tuple[Case, ...] = (
+    *failed_request_cases.CASES,
+    *failed_request_decoys.CASES,
+    *failed_request_blind.CASES,
+)
 
 
 def select(

@@ -1,4 +1,4 @@
-"""Every drill case, without a kernel; one fault and one healthy system through the real notebook."""
+"""Every drill case, without a kernel; one fault and one healthy system of each procedure through the real notebook."""
 
 import warnings
 from collections.abc import Iterator
@@ -14,8 +14,9 @@ from runbook_lib.drills.run_case import Outcome
 from runbook_lib.sandbox import faults
 
 THROUGH_THE_NOTEBOOK = {
-    next(case.id for case in CASES if case.kind == "fault" and case.status == "confirmed"),
-    next(case.id for case in CASES if case.kind == "healthy"),
+    next(case.id for case in CASES if (case.procedure, case.kind, case.status) == (catalogue.procedure, kind, status))
+    for catalogue in CATALOGUES
+    for kind, status in (("fault", "confirmed"), ("healthy", "ruled_out"))
 }
 PATIENCE_S = 1800
 OPEN = {case.id for case in CASES if not last_results().get(case.id, {}).get("correct")}

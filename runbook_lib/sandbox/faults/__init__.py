@@ -4,12 +4,15 @@ The sandbox knows codes as plain strings and nothing of how they are found: what
 """
 
 from runbook_lib.errors import UsageError
-from runbook_lib.sandbox.faults import failed_request
+from runbook_lib.sandbox.faults import (
+    failed_request,
+)
 from runbook_lib.sandbox.faults.fault import Fault
 
 __all__ = ["Fault", "codes", "find"]
 
-_FAULTS: dict[str, Fault] = {fault.code: fault for module in (failed_request,) for fault in module.FAULTS}
+_MODULES = (failed_request,)
+_FAULTS: dict[str, Fault] = {fault.code: fault for module in _MODULES for fault in module.FAULTS}
 
 
 def find(code: str) -> Fault:
