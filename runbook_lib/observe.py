@@ -26,6 +26,7 @@ from runbook_lib.settings import Settings
 from runbook_lib.sql import Sql
 
 DEFAULT_DEADLINE_S = 10.0
+STALE_S = 60.0  # what was asked ahead and lies longer than this is asked again: a person steps through at leisure
 
 
 class Recorder(Protocol):
@@ -119,6 +120,7 @@ class Observer:
         self._recorder = recorder
         self._record = None if record is None else {_key_of(past): past for past in record}
         self._counts: Counter[str] = Counter()
+        self._ahead: dict[str, list[_Started]] = {}
         self._lock = threading.Lock()
         self._run_deadline = None if deadline_s is None else Deadline(deadline_s)
         self._started = time.monotonic()
@@ -168,18 +170,27 @@ class Observer:
         started = [self._begin(look) for look in looks]
         return [finish() for finish in started]
 
-    def _begin(self, look: Look) -> Callable[[], Observation]:
-        """Start a look; the returned call waits for it and records it."""
+    def ahead(self, *looks: Look) -> None:
+        """Begin looks that a later `together` will make: it then takes what they bring, and so waits for the longest only.
+
+        One that nobody makes within a minute, or at all, is dropped; only a look that was made is recorded. In replay there
+        is nothing to begin.
+        """
+        if self._record is not None:
+            return
+        for look in looks:
+            started = self._start(look)
+            with self._lock:
+                self._ahead.setdefault(self._counted(look)[0], []).append(started)
+
+    def _counted(self, look: Look) -> tuple[str, str, dict[str, Json]]:
+        """What a look is counted under, its name, and its arguments as they are recorded."""
         clean: dict[str, Json] = orjson.loads(self._redactor.data(_to_json(dict(look.arguments))))
         name = f"{look.source}.{look.call}"
-        with self._lock:
-            counted = observation_key(name, clean, 0)
-            self._counts[counted] += 1
-            nth = self._counts[counted]
-        key = observation_key(name, clean, nth)
-        identity = observation_id(look.source, look.call, key)
-        if self._record is not None:
-            return lambda: self._keep(self._recorded(look, clean, nth, key, identity))
+        return observation_key(name, clean, 0), name, clean
+
+    def _start(self, look: Look) -> "_Started":
+        """Begin a look's fetch under its deadline, cut by the settings' and the run's."""
         budget_s = look.deadline_s
         if self._settings is not None and self._settings.look_deadline_s:
             budget_s = min(budget_s, self._settings.look_deadline_s)
@@ -187,6 +198,23 @@ class Observer:
             budget_s = min(budget_s, self._run_deadline.remaining_s)
         at, begun = self._settings_clock(), time.monotonic()
         attempt = _Attempt(look.fetch, Door(self._settings or Settings.empty(), Deadline(budget_s)))
+        return _Started(attempt, at, begun, budget_s)
+
+    def _begin(self, look: Look) -> Callable[[], Observation]:
+        """Start a look, or take the one that was begun ahead; the returned call waits for it and records it."""
+        counted, name, clean = self._counted(look)
+        with self._lock:
+            self._counts[counted] += 1
+            nth = self._counts[counted]
+            waiting = self._ahead.get(counted)
+            started = waiting.pop(0) if waiting else None
+        key = observation_key(name, clean, nth)
+        identity = observation_id(look.source, look.call, key)
+        if self._record is not None:
+            return lambda: self._keep(self._recorded(look, clean, nth, key, identity))
+        if started is None or time.monotonic() - started.begun > STALE_S:
+            started = self._start(look)
+        attempt, at, begun, budget_s = started.attempt, started.at, started.begun, started.budget_s
 
         def finish() -> Observation:
             answer = attempt.wait(budget_s - (time.monotonic() - begun))
@@ -231,6 +259,16 @@ class Observer:
         if self._recorder is not None:
             self._recorder.keep(observation)
         return observation
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A fetch under way: since when (ISO, monotonic seconds), and for how long at most."""
+
+    attempt: "_Attempt"
+    at: str
+    begun: float
+    budget_s: float
 
 
 class _Attempt:

@@ -5,7 +5,7 @@ run again; what the later steps saw is then stale, and the conclusion looks agai
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -85,6 +85,11 @@ class Procedure(ABC):
         """Read the parameters. Raises UsageError for what types alone cannot refuse; looks at nothing."""
         return
 
+    def foresee(self) -> Sequence[Look]:
+        """The looks of all steps that depend on no other look: they begin when the first step runs, and each step waits
+        for its own. So a run lasts as long as its longest chain of dependent looks, not as the sum of its steps."""
+        return ()
+
     @classmethod
     def steps(cls) -> tuple[Step, ...]:
         """The steps in order."""
@@ -116,6 +121,8 @@ class Procedure(ABC):
         for later in names[names.index(name) :]:
             self._views.pop(later, None)
         before = len(self.look.observations)
+        if not self.executed:
+            self.look.ahead(*self.foresee())
         self.executed.append(name)
         said = this.method(self)
         seen = tuple(self.look.observations[before:])

@@ -1,0 +1,152 @@
+"""Looks that depend on nothing are begun at the first step; each is made, waited for and recorded where its step stands."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from runbook_lib import observe
+from runbook_lib.clock import Window
+from runbook_lib.model import Answer, Conclusion, Observation, Status, VerdictStatus
+from runbook_lib.observe import Door, Look, Observer
+from runbook_lib.procedures.base import Procedure, Said, replay_steps, step
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+class Source:
+    """Answers with how often it was asked, once it is let."""
+
+    def __init__(self, open_at_once: bool = True) -> None:
+        self.asked = 0
+        self.gate = threading.Event()
+        if open_at_once:
+            self.gate.set()
+
+    def look(self, deadline_s: float = 5.0) -> Look:
+        return Look("lamp", "state", {"room": "hall"}, self._fetch, deadline_s)
+
+    def _fetch(self, _: Door) -> Answer:
+        self.asked += 1
+        asked = self.asked
+        self.gate.wait(5)
+        return Answer(Status.ok, asked)
+
+
+def test_a_look_begun_ahead_is_asked_once_and_recorded_where_it_is_made() -> None:
+    source, observer = Source(), Observer(now=NOW)
+    observer.ahead(source.look())
+    assert observer.observations == []
+    (seen,) = observer.together(source.look())
+    assert (source.asked, seen.value, seen.nth) == (1, 1, 1)
+
+
+def test_made_twice_it_is_asked_twice() -> None:
+    source, observer = Source(), Observer(now=NOW)
+    observer.ahead(source.look())
+    values = [observer.together(source.look())[0].value for _ in range(2)]
+    assert values == [1, 2]
+
+
+def test_a_look_that_nobody_makes_is_not_recorded() -> None:
+    source, observer = Source(), Observer(now=NOW)
+    observer.ahead(source.look())
+    observer.together(Look("lamp", "other", {}, lambda _: Answer(Status.ok, 1)))
+    assert [each.call for each in observer.observations] == ["other"]
+
+
+def test_what_came_in_time_counts_however_late_it_is_made() -> None:
+    source, observer = Source(), Observer(now=NOW)
+    observer.ahead(source.look(deadline_s=0.05))
+    time.sleep(0.1)
+    assert observer.together(source.look(deadline_s=0.05))[0].status == Status.ok
+    assert source.asked == 1
+
+
+def test_one_that_hangs_is_timed_out() -> None:
+    source, observer = Source(open_at_once=False), Observer(now=NOW)
+    observer.ahead(source.look(deadline_s=0.1))
+    (seen,) = observer.together(source.look(deadline_s=0.1))
+    source.gate.set()
+    assert seen.status == Status.timed_out
+
+
+def test_what_lay_too_long_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "STALE_S", 0.0)
+    source, observer = Source(), Observer(now=NOW)
+    observer.ahead(source.look())
+    time.sleep(0.01)
+    assert observer.together(source.look())[0].value == 2
+
+
+def test_a_replay_asks_nobody_and_finds_what_was_recorded() -> None:
+    source, observer = Source(), Observer(now=NOW)
+    observer.ahead(source.look())
+    observer.together(source.look())
+    again = Observer(now=NOW, record=list(observer.observations))
+    again.ahead(source.look())
+    assert again.together(source.look())[0].value == 1
+    assert source.asked == 1
+
+
+class TwoLamps(Procedure):
+    """Two steps with a look each, both foreseen."""
+
+    stem = "00_two_lamps"
+    sources = (Source(), Source())
+
+    def foresee(self) -> Sequence[Look]:
+        return (self._first(), self._second())
+
+    def _first(self) -> Look:
+        return replace(self.sources[0].look(), call="first")
+
+    def _second(self) -> Look:
+        return replace(self.sources[1].look(), call="second")
+
+    @step("Is the first one lit?")
+    def look_at_the_first(self) -> Said:
+        return Said(str(self.see(self._first())[0].value))
+
+    @step("Is the second one lit?")
+    def look_at_the_second(self) -> Said:
+        return Said(str(self.see(self._second())[0].value))
+
+    @property
+    def window(self) -> Window:
+        return Window(NOW - timedelta(hours=1), NOW)
+
+    def diagnose(self) -> Conclusion:
+        return Conclusion(VerdictStatus.ruled_out)
+
+
+def made(observations: Sequence[Observation]) -> list[str]:
+    return [f"{each.call}={each.value}" for each in observations]
+
+
+def test_what_is_foreseen_begins_with_the_first_step_and_stands_in_the_record_where_its_step_is() -> None:
+    TwoLamps.sources = (Source(), Source())
+    procedure = TwoLamps(Observer(now=NOW), {})
+    procedure.run_step("look_at_the_first")
+    assert made(procedure.look.observations) == ["first=1"]
+    for _ in range(100):
+        if TwoLamps.sources[1].asked:
+            break
+        time.sleep(0.01)
+    assert TwoLamps.sources[1].asked == 1
+    procedure.conclude()
+    assert made(procedure.look.observations) == ["first=1", "second=1"]
+
+
+def test_a_step_run_again_looks_again_and_the_replay_finds_both() -> None:
+    TwoLamps.sources = (Source(), Source())
+    procedure = TwoLamps(Observer(now=NOW), {})
+    for name in ("look_at_the_first", "look_at_the_first", "look_at_the_second"):
+        procedure.run_step(name)
+    assert made(procedure.look.observations) == ["first=1", "first=2", "second=1"]
+    again = TwoLamps(Observer(now=NOW, record=list(procedure.look.observations)), {})
+    replay_steps(again, procedure.executed)
+    assert made(again.look.observations) == made(procedure.look.observations)
