@@ -6,27 +6,22 @@ A trace table is described in `_span_table`; a search returns its summaries, one
 """
 
 import math
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from urllib.parse import quote
 
 from runbook_lib.clock import Window, to_iso
 from runbook_lib.errors import LookError
-from runbook_lib.http import Http, Reply
+from runbook_lib.http import Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
-from runbook_lib.settings import reveal
-from runbook_lib.sources._asking import listed, need, nothing, rows_in, span_of, still_arriving, whole
+from runbook_lib.sources._asking import listed, span_of, still_arriving
 from runbook_lib.sources._ids import not_an_id, parse_vercel_id, trace_id_hex
-from runbook_lib.sources._span_table import SpanTable, otlp_value
+from runbook_lib.sources._span_table import SpanTable
+from runbook_lib.sources._tempo_api import FAILED, HELP, TempoApi
 from runbook_lib.sources._traceql import any_equal, ends_with, route_is, text_literal
 
-_HELP = "RUNBOOK_TEMPO_TOKEN (and USER, TENANT where it has them) must be allowed to read traces (traces:read)"
-_LONGEST_SEARCH = timedelta(hours=168)  # Tempo's default max_duration of a search
 _AT_ONCE = 8
-_FAILED = "status = error || span.http.response.status_code >= 500 || span.http.status_code >= 500"
 _PLAIN_IDS = (
     "span.http.request.header.x-request-id",
     "span.http.request.header.x-railway-request-id",
@@ -37,69 +32,6 @@ _PLAIN_IDS = (
     "span.request_id",
 )
 _VERCEL_HEADERS = ("span.http.request.header.x-vercel-id", "span.http.response.header.x-vercel-id")
-
-
-class _Tempo:
-    """One look's way to Tempo: address, credentials, the look's deadline."""
-
-    def __init__(self, door: Door) -> None:
-        self.door, self.url = door, need(door, "tempo_url")
-        self.http: Http = door.http
-        settings = door.settings
-        token, user = reveal(settings.tempo_token), settings.tempo_user
-        self.headers = {"Accept": "application/json"}
-        if token and user:
-            self.headers["Authorization"] = "Basic " + b64encode(f"{user}:{token}".encode()).decode()
-        elif token:
-            self.headers["Authorization"] = f"Bearer {token}"
-        if settings.tempo_tenant:
-            self.headers["X-Scope-OrgID"] = settings.tempo_tenant
-
-    def get(self, path: str, **params: str | int) -> Reply:
-        return self.http.get(f"{self.url}{path}", params=params, headers=self.headers)
-
-    def trace(self, trace_id: str) -> Reply | None:
-        """The reply that holds a trace, from the second version of the route or the first; None when there is none."""
-        for route in ("/api/v2/traces/", "/api/traces/"):
-            reply = self.get(route + quote(trace_id, safe=""))
-            if reply.status_code != 404:
-                return reply.raise_for_status(_HELP)
-        return None
-
-    def search(self, query: str, window: Window, limit: int, spans_per_trace: int) -> tuple[list[dict[str, Json]], str]:
-        """Summaries, and why they may not be all (empty when they are)."""
-        why = ""
-        if window.until - window.since > _LONGEST_SEARCH:
-            why = "Tempo searches at most 168 h at once: only the last 168 h of the window were searched"
-            window = Window(window.until - _LONGEST_SEARCH, window.until)
-        reply = self.get(
-            "/api/search",
-            q=query,
-            start=math.floor(window.since.timestamp()),
-            end=math.ceil(window.until.timestamp()),
-            limit=limit,
-            spss=spans_per_trace,
-        )
-        found = listed(reply, _HELP).parsed(
-            lambda document: [_summary(t) for t in rows_in(document, "traces", may_lack=True)]
-        )
-        if len(found) >= limit:
-            why = f"the limit of {limit} traces was reached, and Tempo returns the first it finds, not the newest"
-        return found, why
-
-    def nothing(self, what: str, window: Window | None, *, at: datetime | None = None, one: bool = False) -> Answer:
-        settings = self.door.settings
-        return nothing(
-            self.door,
-            what,
-            delay_s=settings.trace_delay_s,
-            retention_h=settings.trace_retention_h,
-            window=window,
-            at=at,
-            one=one,
-            delay_setting="RUNBOOK_TRACE_DELAY_S",
-            retention_setting="RUNBOOK_TRACE_RETENTION_H",
-        )
 
 
 def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = None) -> Look:
@@ -115,7 +47,7 @@ def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = 
     """
 
     def fetch(door: Door) -> Answer:
-        tempo = _Tempo(door)
+        tempo = TempoApi(door)
         wanted = trace_id_hex(trace_id)
         if wanted is None:
             return Answer(Status.not_found, None, "not a trace id: it is no row of 32 hex digits", "check the id")
@@ -141,7 +73,7 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
     """
 
     def fetch(door: Door) -> Answer:
-        tempo = _Tempo(door)
+        tempo = TempoApi(door)
         wanted = parse_vercel_id(request_id)
         if why_not := not_an_id(wanted.request_id):
             return Answer(Status.not_found, None, why_not, "copy it from the platform's log")
@@ -163,7 +95,7 @@ def search(traceql: str, window: Window, limit: int = 20, spans_per_trace: int =
     """Summaries of the traces that match a TraceQL query. Texts of others go into it by `_traceql.text_literal` only."""
 
     def fetch(door: Door) -> Answer:
-        tempo = _Tempo(door)
+        tempo = TempoApi(door)
         return _found(tempo, *tempo.search(traceql, window, limit, spans_per_trace), "trace that matches", window)
 
     arguments = {"traceql": traceql, **span_of(window), "limit": limit, "spans_per_trace": spans_per_trace}
@@ -174,7 +106,7 @@ def same_root(name: str, window: Window, limit: int = 200) -> Look:
     """Summaries of the traces whose root span has this name: how long its likes took."""
 
     def fetch(door: Door) -> Answer:
-        tempo = _Tempo(door)
+        tempo = TempoApi(door)
         query = f"{{ rootName = {text_literal(name)} }}"
         return _found(tempo, *tempo.search(query, window, limit, 1), "trace that begins like this", window)
 
@@ -185,8 +117,8 @@ def failures(window: Window, route: str | None = None, limit: int = 100) -> Look
     """Summaries of the traces that hold a failed span (status error, or HTTP 500 and above), of one route or of all."""
 
     def fetch(door: Door) -> Answer:
-        tempo = _Tempo(door)
-        query = f"{{ {_FAILED} }}" + (f" && {{ {route_is(route)} }}" if route else "")
+        tempo = TempoApi(door)
+        query = f"{{ {FAILED} }}" + (f" && {{ {route_is(route)} }}" if route else "")
         return _found(tempo, *tempo.search(query, window, limit, 10), "trace that failed", window)
 
     return Look("tempo", "failures", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=20)
@@ -196,7 +128,7 @@ def traces_of(ids: Sequence[str], window: Window | None = None) -> Look:
     """Several whole traces in one span table; partial when some of them are not there or did not come."""
 
     def fetch(door: Door) -> Answer:
-        tempo = _Tempo(door)
+        tempo = TempoApi(door)
         table, why = _whole_traces(tempo, ids)
         if not table.spans and not why:
             return tempo.nothing("trace of these", window, one=True)
@@ -209,7 +141,7 @@ def window_traces(window: Window, route: str | None = None, limit: int = 200) ->
     """The whole traces of a window, of one route or of all, in one span table; partial when the limit was reached."""
 
     def fetch(door: Door) -> Answer:
-        tempo = _Tempo(door)
+        tempo = TempoApi(door)
         found, more = tempo.search(f"{{ {route_is(route) if route else ''} }}", window, limit, 1)
         if not found and not more:
             return tempo.nothing("trace", window)
@@ -224,12 +156,12 @@ def services(window: Window) -> Look:
     """The names under which parts send spans in the window, sorted."""
 
     def fetch(door: Door) -> Answer:
-        tempo = _Tempo(door)
+        tempo = TempoApi(door)
         start, end = math.floor(window.since.timestamp()), math.ceil(window.until.timestamp())
         reply = tempo.get("/api/v2/search/tag/resource.service.name/values", start=start, end=end)
         if reply.status_code == 404:
             reply = tempo.get("/api/search/tag/service.name/values", start=start, end=end)
-        names = listed(reply, _HELP).parsed(_tag_values)
+        names = listed(reply, HELP).parsed(_tag_values)
         return Answer(Status.ok, names) if names else tempo.nothing("service", window)
 
     return Look("tempo", "services", span_of(window), fetch)
@@ -239,7 +171,7 @@ def health() -> Look:
     """Whether Tempo answers and this key may search it: {"version": text or None, "may_search": True}."""
 
     def fetch(door: Door) -> Answer:
-        tempo = _Tempo(door)
+        tempo = TempoApi(door)
         now = door.clock()
         tempo.search("{ }", Window(now - timedelta(hours=1), now), 1, 1)
         version = None
@@ -255,7 +187,7 @@ def _moment(at: datetime | None) -> dict[str, Json]:
     return {"at": to_iso(at)} if at else {}
 
 
-def _found(tempo: _Tempo, rows: list[dict[str, Json]], why: str, what: str, window: Window) -> Answer:
+def _found(tempo: TempoApi, rows: list[dict[str, Json]], why: str, what: str, window: Window) -> Answer:
     if why:
         return Answer(Status.partial, rows, why, "narrow the window")
     return Answer(Status.ok, rows) if rows else tempo.nothing(what, window)
@@ -276,7 +208,7 @@ def _read(table: SpanTable, reply: Reply) -> str:
     return partial[0] if partial else ""
 
 
-def _whole_traces(tempo: _Tempo, ids: Iterable[str]) -> tuple[SpanTable, str]:
+def _whole_traces(tempo: TempoApi, ids: Iterable[str]) -> tuple[SpanTable, str]:
     """One table of several traces, and why it may not hold all of them.
 
     The first is fetched alone: where one is refused, so are all, and the look ends with that status.
@@ -309,30 +241,3 @@ def _whole_traces(tempo: _Tempo, ids: Iterable[str]) -> tuple[SpanTable, str]:
 def _tag_values(document: dict[str, Json]) -> list[str]:
     values = document.get("tagValues") or []
     return sorted({str(each["value"]) if isinstance(each, dict) else str(each) for each in values})
-
-
-def _summary(found: dict[str, Json]) -> dict[str, Json]:
-    """A search result in our shape; ids regain their leading zeros, which Tempo leaves out."""
-    sets = found.get("spanSets") or ([found["spanSet"]] if found.get("spanSet") else [])
-    stats = found.get("serviceStats") or {}
-    spans = {span["spanID"].rjust(16, "0"): span for each in sets for span in each.get("spans") or ()}
-    service = str(found.get("rootServiceName", ""))
-    return {
-        "trace": found["traceID"].lower().rjust(32, "0"),
-        "service": "" if service.startswith("<root span") else service,
-        "name": str(found.get("rootTraceName", "")),
-        "start_ns": whole(found.get("startTimeUnixNano", 0)),
-        "duration_ms": float(found.get("durationMs", 0)),
-        "span_count": sum(whole(each.get("spanCount", 0)) for each in stats.values()) if stats else None,
-        "error_count": sum(whole(each.get("errorCount", 0)) for each in stats.values()) if stats else None,
-        "spans": [
-            {
-                "id": span_id,
-                "name": str(span.get("name", "")),
-                "start_ns": whole(span.get("startTimeUnixNano", 0)),
-                "duration_ms": whole(span.get("durationNanos", 0)) / 1e6,
-                "attributes": {pair["key"]: otlp_value(pair["value"]) for pair in span.get("attributes") or ()},
-            }
-            for span_id, span in spans.items()
-        ],
-    }
