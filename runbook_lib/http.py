@@ -9,7 +9,7 @@ import email.utils
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
@@ -67,6 +67,11 @@ class Reply:
     body: bytes
     where: str
     elapsed_ms: float
+    is_confidential: bool = False
+
+    def in_confidence(self) -> "Reply":
+        """The same answer where it may hold values of variables: nothing of its body is ever quoted."""
+        return replace(self, is_confidential=True)
 
     @property
     def request_id(self) -> str:
@@ -91,7 +96,8 @@ class Reply:
         try:
             return parse(document)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-            raise self.malformed(f"unexpected shape: {type(error).__name__} {error}"[:200]) from error
+            said = "" if self.is_confidential else f" {error}"  # an error repeats the value that it stumbled over
+            raise self.malformed(f"unexpected shape: {type(error).__name__}{said}"[:200]) from error
 
     def malformed(self, why: str) -> LookError:
         """The error for an answer that is not what the source promises."""
@@ -103,12 +109,14 @@ class Reply:
         )
 
     def first_bytes(self, count: int = 120) -> str:
-        """The first useful bytes of the body: white space folded, cut at `count` characters."""
+        """The first useful bytes of the body: white space folded, cut at `count` characters; none of a confidential one."""
+        if self.is_confidential:
+            return f"({len(self.body)} bytes, not shown)"
         return " ".join(self.body[: count * 4].decode("utf-8", "replace").split())[:count]
 
     def complaint(self) -> str:
-        """HTTP status, the vendor's own words and its request id, for `why`."""
-        words = _vendor_words(self.body) or self.first_bytes()
+        """HTTP status, the vendor's own words (never those of a confidential answer) and its request id, for `why`."""
+        words = "" if self.is_confidential else _vendor_words(self.body) or self.first_bytes()
         request_id = f" (request {self.request_id})" if self.request_id else ""
         return f"HTTP {self.status_code}{request_id}: {words}" if words else f"HTTP {self.status_code}{request_id}"
 

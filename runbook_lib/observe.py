@@ -6,6 +6,8 @@ recorded. Live diagnosis reads exactly the recorded form. In replay no fetch run
 """
 
 import contextvars
+import hmac
+import secrets
 import threading
 import time
 from collections import Counter
@@ -39,9 +41,14 @@ class Recorder(Protocol):
 class Door:
     """What a fetch may use: settings, HTTP, the real clock, files, all under the look's deadline."""
 
-    def __init__(self, settings: Settings, deadline: Deadline) -> None:
+    def __init__(self, settings: Settings, deadline: Deadline, salt: bytes = b"") -> None:
         self.settings = settings
         self.deadline = deadline
+        self._salt = salt
+
+    def fingerprint(self, value: str) -> str:
+        """What tells within one run whether two values are the same, and tells nothing else: the salt is never kept."""
+        return hmac.new(self._salt, value.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:12]
 
     @property
     def http(self) -> Http:
@@ -119,6 +126,7 @@ class Observer:
         self._redactor = redactor or Redactor(settings.secret_values() if settings else ())
         self._recorder = recorder
         self._record = None if record is None else {_key_of(past): past for past in record}
+        self._salt = secrets.token_bytes(32)
         self._counts: Counter[str] = Counter()
         self._ahead: dict[str, list[_Started]] = {}
         self._lock = threading.Lock()
@@ -197,7 +205,7 @@ class Observer:
         if self._run_deadline is not None:
             budget_s = min(budget_s, self._run_deadline.remaining_s)
         at, begun = self._settings_clock(), time.monotonic()
-        attempt = _Attempt(look.fetch, Door(self._settings or Settings.empty(), Deadline(budget_s)))
+        attempt = _Attempt(look.fetch, Door(self._settings or Settings.empty(), Deadline(budget_s), self._salt))
         return _Started(attempt, at, begun, budget_s)
 
     def _begin(self, look: Look) -> Callable[[], Observation]:

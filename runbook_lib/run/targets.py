@@ -13,7 +13,14 @@ from pathlib import Path
 
 from runbook_lib.errors import ConfigError, UsageError
 from runbook_lib.run.home import Home
-from runbook_lib.settings import Settings, live_variables, read_env_file, readable_by_others, variable_names
+from runbook_lib.settings import (
+    Settings,
+    is_of_interest,
+    live_variables,
+    read_env_file,
+    readable_by_others,
+    variable_names,
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
 _RESERVED = frozenset({"sandbox", "live", "example"})
@@ -132,7 +139,10 @@ def _sandbox(environ: Mapping[str, str]) -> Target:
 
 def _live(home: Home, environ: Mapping[str, str]) -> Target:
     variables = live_variables(home.root, environ)
-    settings = Settings.from_mapping(variables, origin="the environment and .env")
+    places = {".env": _env_file_of(home), "environment": {k: v for k, v in environ.items() if is_of_interest(k)}}
+    settings = Settings.from_mapping(
+        variables, origin="the environment and .env", places={place: held for place, held in places.items() if held}
+    )
     return Target("live", settings, "the environment and .env", variables, _warnings(home.root / ".env"))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError
 
 from runbook_lib.errors import ConfigError
 from runbook_lib.settings.env_file import live_variables, read_env_file, readable_by_others
@@ -27,6 +27,7 @@ from runbook_lib.settings.vendors import Vendors
 __all__ = [
     "Settings",
     "env_example",
+    "is_of_interest",
     "live_variables",
     "read_env_file",
     "readable_by_others",
@@ -36,23 +37,40 @@ __all__ = [
 
 PARTS: tuple[type[BaseModel], ...] = (NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFiles)
 _HOST_OF_REF = re.compile(r"^([a-z]{20})\.supabase\.(?:co|in)$")
+_SAYS_SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|DATABASE_URL")
+# NexusCore's own addresses: one that is none is a finding of the checklist (00), no reason to look at nothing at all.
+_JUDGED_LATER = {"supabase_url", "otel_endpoint"}
 
 
 class Settings(NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFiles):
     """Every setting of the runbook. A source whose settings are None answers `not_configured`."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+    _places: dict[str, dict[str, str]] = PrivateAttr(default_factory=dict)
+    _unusable: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @classmethod
-    def from_mapping(cls, variables: Mapping[str, str], *, origin: str = "the environment") -> "Settings":
+    def from_mapping(
+        cls,
+        variables: Mapping[str, str],
+        *,
+        origin: str = "the environment",
+        places: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> "Settings":
         """Settings from variables; unknown ones are ignored, blank ones count as not set.
 
+        Args:
+            origin: where they were read, for a message.
+            places: the same by the place that each stands in, where there is more than one (`.env`, the process environment).
+
         Raises:
-            ConfigError: a variable that is set and is not what its name says. The value is never shown.
+            ConfigError: a variable that is set and is not what its name says. The value is never shown. An address of
+                NexusCore's own that is none is not used, and `unusable` says so: procedure 00 judges it.
         """
         given = {name: value for name, value in variables.items() if value.strip()}
+        unusable = _unusable_addresses(given)
         try:
-            settings = cls.model_validate(given)
+            settings = cls.model_validate({name: value for name, value in given.items() if name not in unusable})
         except ValidationError as error:
             names = sorted({str(problem["loc"][0]) for problem in error.errors()})
             reasons = "; ".join(sorted({problem["msg"] for problem in error.errors()}))
@@ -62,12 +80,25 @@ class Settings(NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFile
                 came_back=reasons,
                 do_next="Correct the variable; .env.example says what each one is.",
             ) from None
+        settings._places.update({place: dict(held) for place, held in (places or {origin: variables}).items()})
+        settings._unusable.update(unusable)
         return settings
 
     @classmethod
     def empty(cls) -> "Settings":
         """No keys and no trace backend: every vendor's source answers not_configured."""
         return cls()
+
+    @property
+    def places(self) -> Mapping[str, Mapping[str, str]]:
+        """Where the target's variables stand, and what they hold there as it was written: values included, so it is read
+        inside a look alone, and what leaves the look is a judgement."""
+        return self._places
+
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """Variables that are set and cannot be used, with why."""
+        return self._unusable
 
     @cached_property
     def supabase_project_ref(self) -> str | None:
@@ -80,8 +111,24 @@ class Settings(NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFile
     def secret_values(self) -> list[str]:
         """Every secret's value, for the redactor; of a URL also its password."""
         values = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        values += [value for held in self._places.values() for name, value in held.items() if _SAYS_SECRET.search(name)]
         passwords = [urlsplit(value).password or "" for value in values if "://" in value]
         return values + [password for password in passwords if password]
+
+
+def _unusable_addresses(given: Mapping[str, str]) -> dict[str, str]:
+    """NexusCore's own addresses that are none, with why."""
+    found = {}
+    for name in (name for field in _JUDGED_LATER for name in variable_names(field)):
+        parts = urlsplit(given.get(name, "http://unset.invalid").strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            found[name] = f"{name} is set, and is not an http(s) address"
+    return found
+
+
+def is_of_interest(name: str) -> bool:
+    """Whether a variable of that name may be the system's or the runbook's: what else an environment holds is nobody's business."""
+    return name in _KNOWN or name.startswith("NEXT_PUBLIC_")
 
 
 def reveal(secret: SecretStr | None) -> str | None:
@@ -115,3 +162,6 @@ def env_example() -> str:
         default = "" if field.default is None else str(field.default)
         lines += [f"# {field.description}{also}", f"{'# ' if default else ''}{names[0]}={default}"]
     return "\n".join(lines) + "\n"
+
+
+_KNOWN = frozenset(name for field in Settings.model_fields for name in variable_names(field))

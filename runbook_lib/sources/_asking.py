@@ -25,6 +25,9 @@ def need(door: Door, field: str) -> str:
         value = value.get_secret_value()
     if not value:
         name, about = variable_names(field)[0], Settings.model_fields[field].description
+        for unusable in (each for each in variable_names(field) if each in door.settings.unusable):
+            why = door.settings.unusable[unusable]
+            raise LookError(Status.not_configured, why, do_next=f"correct {unusable}: {about}")
         raise LookError(Status.not_configured, f"{name} is not set", do_next=f"set {name}: {about}")
     return str(value)
 

@@ -6,18 +6,14 @@ unsupported. A log line is that of `railway`; a release has the shape of a deplo
 
 import json
 from typing import Any
-from urllib.parse import quote
 
 from runbook_lib.clock import Window, from_iso, to_epoch_ns, to_iso
-from runbook_lib.http import Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import (
     iso_of_ms,
     iso_of_text,
-    listed,
     many,
-    need,
     nothing,
     paged,
     rows_in,
@@ -25,24 +21,10 @@ from runbook_lib.sources._asking import (
     text_of,
     within,
 )
+from runbook_lib.sources._fly_api import FlyApi
 
-_HELP = "RUNBOOK_FLY_TOKEN must be for this app (fly tokens create readonly is enough); check RUNBOOK_FLY_GATEWAY_APP"
 _RETENTION_H = 7 * 24.0
 _MOST_SCANNED = 20_000
-
-
-class _Fly:
-    """One look's way to Fly: token, app, the look's deadline."""
-
-    def __init__(self, door: Door) -> None:
-        self.http = door.http
-        self.app = quote(need(door, "fly_gateway_app"), safe="")
-        token = need(door, "fly_token")
-        self.headers = {"Authorization": token if token.startswith("FlyV1 ") else f"Bearer {token}"}
-        self.machines_url, self.api_url = need(door, "fly_machines_url"), need(door, "fly_api_url")
-
-    def get(self, url: str, **params: str | int) -> Reply:
-        return listed(self.http.get(url, params=params, headers=self.headers), _HELP)
 
 
 def logs(window: Window, text: str | None = None, *, limit: int = 500) -> Look:
@@ -50,7 +32,7 @@ def logs(window: Window, text: str | None = None, *, limit: int = 500) -> Look:
     only those whose message or attributes hold it. Fly filters nothing itself: more lines than are read make it partial."""
 
     def fetch(door: Door) -> Answer:
-        fly = _Fly(door)
+        fly = FlyApi(door)
         if text is not None and not text.strip():
             return Answer(Status.empty, None, "nothing to look for: the text is empty")
 
@@ -75,7 +57,7 @@ def machines() -> Look:
     While a host cannot be reached Fly leaves the configuration out."""
 
     def fetch(door: Door) -> Answer:
-        fly = _Fly(door)
+        fly = FlyApi(door)
         reply = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}/machines")
         return Answer.of(reply.parsed(lambda document: [_machine(row) for row in rows_in(document)]))
 
@@ -87,7 +69,7 @@ def releases(window: Window | None = None) -> Look:
     "url", "target", "part", "platform", "error", "ready_at", "image", "version"}; Fly knows no commit."""
 
     def fetch(door: Door) -> Answer:
-        fly = _Fly(door)
+        fly = FlyApi(door)
         reply = fly.get(f"{fly.api_url}/api/v1/apps/{fly.app}/releases", limit=25)
         rows = reply.parsed(lambda document: [_release(row) for row in rows_in(document, "releases")])
         rows.sort(key=lambda row: str(row["at"]), reverse=True)
@@ -102,7 +84,7 @@ def health() -> Look:
     """Whether the token sees the app: {"app", "status", "machines": how many}."""
 
     def fetch(door: Door) -> Answer:
-        fly = _Fly(door)
+        fly = FlyApi(door)
         app = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}").parsed(
             lambda document: {"app": str(document["name"]), "status": text_of(document, "status")}
         )

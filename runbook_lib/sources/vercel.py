@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from runbook_lib.clock import Window, to_iso
 from runbook_lib.errors import LookError
-from runbook_lib.http import Http, Reply
+from runbook_lib.http import Http
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import (
@@ -30,6 +30,7 @@ from runbook_lib.sources._asking import (
     within,
 )
 from runbook_lib.sources._ids import VercelId, not_an_id, parse_traceparent, parse_vercel_id, trace_id_hex
+from runbook_lib.sources._vercel_api import HELP, PROJECTS, VercelApi, project_of
 from runbook_lib.sources._vercel_lines import from_request_log, from_text
 
 __all__ = [
@@ -45,31 +46,8 @@ __all__ = [
     "trace_id_hex",
 ]
 
-_HELP = (
-    "RUNBOOK_VERCEL_TOKEN must belong to a member of the team (Viewer is enough); "
-    "check RUNBOOK_VERCEL_TEAM_ID and the project ids too"
-)
-_PROJECTS = {"web": "vercel_web_project", "api": "vercel_api_project"}
 _PAGE = 100
 _MOST_DEPLOYMENTS = 200
-
-
-class _Vercel:
-    """One look's way to Vercel: token, team, the look's deadline."""
-
-    def __init__(self, door: Door) -> None:
-        self.door, self.http = door, door.http
-        self.url = need(door, "vercel_api_url")
-        self.headers = {"Authorization": f"Bearer {need(door, 'vercel_token')}"}
-        self.team = door.settings.vercel_team_id
-
-    def get(self, path: str, **params: str | int) -> Reply:
-        """A reply within the team."""
-        return self.get_own(path, **params, **({"teamId": self.team} if self.team else {}))
-
-    def get_own(self, path: str, **params: str | int) -> Reply:
-        """A reply about the token itself, outside any team."""
-        return self.http.get(f"{self.url}{path}", params=params, headers=self.headers)
 
 
 def request_log(
@@ -142,7 +120,7 @@ def deployments(part: str, window: Window) -> Look:
     "message", "url", "target", "part", "platform", "error", "ready_at", "inspect_url", "can_roll_back"}."""
 
     def fetch(door: Door) -> Answer:
-        vercel, project = _Vercel(door), _project(door, part)
+        vercel, project = VercelApi(door), project_of(door, part)
         since, until = _ms(window.since) - 1, _ms(window.until) + 1
 
         def page(before: float) -> tuple[list[dict[str, Json]], float | None]:
@@ -150,7 +128,7 @@ def deployments(part: str, window: Window) -> Look:
             reply = vercel.get("/v7/deployments", **params)
             if reply.status_code == 404:
                 reply = vercel.get("/v6/deployments", **params)
-            return listed(reply, _HELP).parsed(
+            return listed(reply, HELP).parsed(
                 lambda document: (
                     [_deployment(row, part) for row in rows_in(document, "deployments")],
                     number_of((document.get("pagination") or {}).get("next")),
@@ -167,7 +145,7 @@ def deployment(id: str, part: str = "web") -> Look:
     """One deployment by its id or address; see `deployments` for the row."""
 
     def fetch(door: Door) -> Answer:
-        reply = _Vercel(door).get(f"/v13/deployments/{quote(id, safe='')}").raise_for_status(_HELP)
+        reply = VercelApi(door).get(f"/v13/deployments/{quote(id, safe='')}").raise_for_status(HELP)
         return Answer(Status.ok, reply.parsed(lambda document: _deployment(document, part)))
 
     return Look("vercel", "deployment", {"id": id, "part": part}, fetch)
@@ -178,8 +156,8 @@ def env_changes(part: str) -> Look:
     "created_at", "branch", "part", "platform"}. A changed variable reaches deployments made after it, no earlier ones."""
 
     def fetch(door: Door) -> Answer:
-        vercel, project = _Vercel(door), _project(door, part)
-        reply = listed(vercel.get(f"/v10/projects/{quote(project, safe='')}/env"), _HELP)
+        vercel, project = VercelApi(door), project_of(door, part)
+        reply = listed(vercel.get(f"/v10/projects/{quote(project, safe='')}/env"), HELP)
         rows = reply.parsed(lambda document: [_variable(row, part) for row in rows_in(document, "envs")])
         rows.sort(key=lambda row: (row["updated_at"] or "", row["name"]), reverse=True)
         return Answer.of(rows)
@@ -191,11 +169,11 @@ def events(part: str, window: Window) -> Look:
     """Vercel's own record of who changed what in the window, newest first: {"at", "type", "what", "part", "platform"}."""
 
     def fetch(door: Door) -> Answer:
-        vercel, project = _Vercel(door), _project(door, part)
+        vercel, project = VercelApi(door), project_of(door, part)
         reply = vercel.get(
             "/v3/events", projectIds=project, since=to_iso(window.since), until=to_iso(window.until), limit=_PAGE
         )
-        rows = listed(reply, _HELP).parsed(lambda document: [_event(row, part) for row in rows_in(document, "events")])
+        rows = listed(reply, HELP).parsed(lambda document: [_event(row, part) for row in rows_in(document, "events")])
         kept = [row for row in rows if within(row["at"], window)]
         return many(kept, len(rows) >= _PAGE, "events", lambda: Answer(Status.empty, None, "no change in the window"))
 
@@ -206,14 +184,14 @@ def health() -> Look:
     """Who the token is and what it sees: {"user", "team", "projects": {part: name}, "expires_at" (None: never, or not told)}."""
 
     def fetch(door: Door) -> Answer:
-        vercel = _Vercel(door)
-        user = there(vercel.get_own("/v2/user"), _HELP).parsed(
+        vercel = VercelApi(door)
+        user = there(vercel.get_own("/v2/user"), HELP).parsed(
             lambda document: text_of(document["user"], "username", "email")
         )
         projects = {}
-        for part, field in _PROJECTS.items():
+        for part, field in PROJECTS.items():
             if project := getattr(door.settings, field):
-                reply = listed(vercel.get(f"/v9/projects/{quote(project, safe='')}"), _HELP)
+                reply = listed(vercel.get(f"/v9/projects/{quote(project, safe='')}"), HELP)
                 projects[part] = reply.parsed(lambda document: text_of(document, "name"))
         token = vercel.get_own("/v5/user/tokens/current")
         expires_at = None
@@ -244,7 +222,7 @@ def _request_log(
     headers = {"Authorization": f"Bearer {need(door, 'vercel_token')}"}
     url = f"{need(door, 'vercel_logs_url')}/api/logs/request-logs"
     params: dict[str, str | int] = {
-        "projectId": _project(door, part),
+        "projectId": project_of(door, part),
         "ownerId": need(door, "vercel_team_id"),
         "startDate": _ms(window.since),
         "endDate": _ms(window.until),
@@ -254,7 +232,7 @@ def _request_log(
     http: Http = door.http
 
     def page(number: int) -> tuple[list[dict[str, Any]], int | None]:
-        reply = listed(http.get(url, params={**params, "page": number}, headers=headers), _HELP)
+        reply = listed(http.get(url, params={**params, "page": number}, headers=headers), HELP)
 
         def parse(document: Json) -> tuple[list[dict[str, Any]], int | None]:
             rows = [from_request_log(row, part) for row in rows_in(document, "rows")]
@@ -282,12 +260,6 @@ def _is_wanted(
 def _is_status(code: Json, wanted: str) -> bool:
     text = str(code)
     return text == wanted or (wanted.lower().endswith("xx") and text[:1] == wanted[:1])
-
-
-def _project(door: Door, part: str) -> str:
-    if part not in _PROJECTS:
-        raise LookError(Status.not_configured, f"{part} does not run on Vercel", do_next="ask for web or api")
-    return need(door, _PROJECTS[part])
 
 
 def _deployment(row: dict[str, Json], part: str) -> dict[str, Json]:
