@@ -64,7 +64,7 @@ class TempoApi:
             spss=spans_per_trace,
         )
         found = listed(reply, HELP).parsed(
-            lambda document: [_summary(t) for t in rows_in(document, "traces", may_lack=True)]
+            lambda document: [summary_of(t) for t in rows_in(document, "traces", may_lack=True)]
         )
         if len(found) >= limit:
             why = f"the limit of {limit} traces was reached, and Tempo returns the first it finds, not the newest"
@@ -86,7 +86,7 @@ class TempoApi:
         )
 
 
-def _summary(found: dict[str, Json]) -> dict[str, Json]:
+def summary_of(found: dict[str, Json]) -> dict[str, Json]:
     """A search result in our shape; ids regain their leading zeros, which Tempo leaves out."""
     sets = found.get("spanSets") or ([found["spanSet"]] if found.get("spanSet") else [])
     stats = found.get("serviceStats") or {}

@@ -17,6 +17,7 @@ from runbook_lib.http import Reply
 from runbook_lib.sources import tempo
 from runbook_lib.sources._jaeger_api import _read_v1, _read_v3
 from runbook_lib.sources._span_table import SpanTable, no_collections, summaries
+from runbook_lib.sources._tempo_api import summary_of
 
 SPECS = Path(__file__).parent.parent.parent / "specs"
 
@@ -180,7 +181,7 @@ def test_a_summary_names_the_root_and_counts_what_failed() -> None:
 
 
 def test_a_search_result_regains_the_zeros_that_tempo_drops() -> None:
-    found = tempo._summary(
+    found = summary_of(
         {"traceID": "abc", "spanSet": {"spans": [{"spanID": "1"}]}, "rootServiceName": "<root span not yet received>"}
     )
     assert (found["trace"], found["spans"][0]["id"], found["service"]) == ("abc".rjust(32, "0"), "1".rjust(16, "0"), "")
