@@ -11,7 +11,7 @@ from runbook_lib.diagnose.failed_request_trace import Gap, TraceReading, make_fi
 from runbook_lib.diagnose.logs import Line, finished_after, lines_of
 from runbook_lib.diagnose.parts import parts_of
 from runbook_lib.diagnose.root import Fate, find_failures
-from runbook_lib.diagnose.spans import Trace, build_traces, duration_ms, first
+from runbook_lib.diagnose.spans import Span, Trace, build_traces, duration_ms, first, http_status
 from runbook_lib.model import Finding, Observation, Status, Suspect
 
 # what a platform's edge says when nothing takes its calls: Railway's and Fly.io's words, and those of common proxies
@@ -42,7 +42,7 @@ def blind_for_gap(
         suspects = _suspects_of(orphans[0], gap) if len(orphans) == 1 else []
     elif reports == "since":
         code, why = "trace.broken", "it reports spans of other requests at that time"
-        if _reached(gap, callee):
+        if _reached(gap, callee, tables):
             code = "trace.broken.sampled"
         elif _platform_told(callee):
             code, why = "trace.broken.not_reached", f"{why}, and its platform saw no such request"
@@ -165,9 +165,39 @@ def _suspects_of(orphan: Trace, gap: Gap) -> list[Suspect]:
     return [Suspect(f"request.{gap.part}_failed", gap.part, why, look)]
 
 
-def _reached(gap: Gap, callee: Sequence[Observation]) -> bool:
-    """Whether the callee's platform logged this very call: same path, same answer, within its time."""
-    return any(_is_row_of(gap, seen.row) for seen in rows.rows_of(callee))
+def _reached(gap: Gap, callee: Sequence[Observation], tables: Sequence[Observation]) -> bool:
+    """Whether the callee's platform logged this very call: same path, same answer, within its time.
+
+    Rows of other requests fit as well when they began at that time; each of those has a span of the callee's in a trace of
+    its own. Only a row that no such span accounts for can be this call's.
+    """
+    others = {
+        span["id"]: span
+        for look in tables
+        if look.status.has_content and "spans" in look.value
+        for trace in build_traces(look.value)
+        if trace.id != gap.call["trace"]
+        for span in trace.spans
+        if span["kind"] == "server" and parts_of(trace)[span["id"]] == gap.part
+    }
+    for each in rows.rows_of(callee):
+        if not _is_row_of(gap, each.row):
+            continue
+        whose = next((span for span in others.values() if _is_row_of_span(each.row, span)), None)
+        if whose is None:
+            return True
+        del others[whose["id"]]
+    return False
+
+
+def _is_row_of_span(row: rows.Row, span: Span) -> bool:
+    """Whether a platform's row and a part's server span can be two views of one request."""
+    path = first(span["attributes"], "path")
+    return (
+        (path is None or str(row.get("path") or path).split("?")[0] == path)
+        and http_status(span) == row.get("status")
+        and abs(from_iso(str(row["at"])).timestamp() - span["start_ns"] / 1e9) <= _EDGE_SKEW_S
+    )
 
 
 def _is_line_of(gap: Gap, line: Line) -> bool:
@@ -176,7 +206,11 @@ def _is_line_of(gap: Gap, line: Line) -> bool:
         return False
     if str((line.get("attributes") or {}).get("provider", "proxy")) != "proxy":
         return False
-    at_s = from_iso(str(line["at"])).timestamp()
+    return _is_at(gap, from_iso(str(line["at"])).timestamp())
+
+
+def _is_at(gap: Gap, at_s: float) -> bool:
+    """Whether a moment by another clock lies within the call's time."""
     return gap.call["start_ns"] / 1e9 - _EDGE_SKEW_S <= at_s <= gap.call["end_ns"] / 1e9 + _EDGE_SKEW_S
 
 
@@ -200,8 +234,7 @@ def _is_row_of(gap: Gap, row: rows.Row) -> bool:
         return False
     if gap.status is not None and row.get("status") not in (gap.status, -1, 0, None):
         return False
-    begun_s = from_iso(str(row["at"])).timestamp()
-    return gap.call["start_ns"] / 1e9 - _EDGE_SKEW_S <= begun_s <= gap.call["end_ns"] / 1e9 + _EDGE_SKEW_S
+    return _is_at(gap, from_iso(str(row["at"])).timestamp())
 
 
 def blind_for_missing_trace(

@@ -156,6 +156,16 @@ class TestASilentCallee:
         told = severed(0, "fetch failed: read ECONNRESET")
         assert codes(diagnose(evidence(row(), trace=told.table(), callee=callee))) == ["trace.broken.not_reached"]
 
+    def test_was_not_reached_where_its_platform_saw_only_others_at_that_time(self) -> None:
+        callee = (nearby(gateway_spans(300, 310)), http_log(gateway_row(301, 200), gateway_row(312, 200)))
+        told = severed(0, "fetch failed: read ECONNRESET")
+        assert codes(diagnose(evidence(row(), trace=told.table(), callee=callee))) == ["trace.broken.not_reached"]
+
+    def test_was_reached_where_its_platform_saw_one_more_than_the_others(self) -> None:
+        callee = (nearby(gateway_spans(300)), http_log(gateway_row(301, 200), gateway_row(312, 200)))
+        told = severed(0, "fetch failed: read ECONNRESET")
+        assert codes(diagnose(evidence(row(), trace=told.table(), callee=callee))) == ["trace.broken.sampled"]
+
     def test_may_or_may_not_be_reached_where_its_platform_logs_no_requests(self) -> None:
         callee = (nearby(gateway_spans(300)), http_log(status=Status.not_configured))
         told = severed(0, "fetch failed: read ECONNRESET")
