@@ -6,7 +6,7 @@ from typing import Any
 from runbook_lib.drills.case import Case, Injected
 from runbook_lib.drills.failed_request_asking import by_both, by_request, by_window, fresh_checkout, fresh_request
 from runbook_lib.sandbox import Sandbox, faults
-from runbook_lib.sandbox.faults.fault import Exercise, Result, use, visit
+from runbook_lib.sandbox.faults.fault import Exercise, Result, visit
 
 P = "01_failed_request"
 
@@ -36,8 +36,6 @@ _LOGS_ALONE: dict[tuple[str, str], dict[str, Any]] = {
     ("request.gateway_unreachable.refused", ""): {"status": "could_not_tell", "codes": ()},
     ("request.quota_blocked.over_limit", ""): {"codes": ("request.quota_blocked",)},
 }
-# A part that has been silent for a minute: what it reported before is older than the call's surroundings.
-_BEFORE = {"trace.broken.exporter_silent": (use("age", by_s=60.0),)}
 
 
 def _status(code: str) -> str:
@@ -62,7 +60,6 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
         "ask": _ASKED.get(code, by_request),
         "settings": _SETTINGS.get(code, {}),
         "calm": code.startswith(_CALM),
-        "before": _BEFORE.get(code, ()),
         "again": fresh_checkout if "stripe" in code else fresh_request,
     }
     if kind == "logs-only":

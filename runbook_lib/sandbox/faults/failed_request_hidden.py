@@ -71,6 +71,12 @@ def _among_sampled(sandbox: "Sandbox") -> Result:
     return got
 
 
+def _after_silence(sandbox: "Sandbox") -> Result:
+    """The part has reported nothing for a while when this call is made."""
+    time.sleep(4.0)
+    return sandbox.visit("chat", message=_MARK)
+
+
 def _before_others(sandbox: "Sandbox") -> Result:
     """This call is lost on its way; the next ones arrive."""
     got = sandbox.visit("chat", message=_MARK)
@@ -100,7 +106,7 @@ _BROKEN = (
         "trace.broken.exporter_silent",
         use("spans", part="gateway", drop=True),
         _SILENT_GATEWAY,
-        by=visit("chat", message=_MARK),
+        by=_after_silence,
     ),
     fault("trace.broken.sampled", use("spans", part="gateway", unsampled=0.5), _SILENT_GATEWAY, by=_among_sampled),
     fault(
