@@ -22,6 +22,7 @@ import orjson
 from runbook_lib.clock import to_iso
 from runbook_lib.errors import LookError
 from runbook_lib.http import Deadline, Http
+from runbook_lib.machine import Machine, changed_at
 from runbook_lib.model import Answer, Json, Observation, Status, observation_id, observation_key
 from runbook_lib.redact import Redactor
 from runbook_lib.settings import Settings
@@ -39,7 +40,7 @@ class Recorder(Protocol):
 
 
 class Door:
-    """What a fetch may use: settings, HTTP, the real clock, files, all under the look's deadline."""
+    """What a fetch may use: settings, HTTP, SQL, this machine, the real clock, files, all under the look's deadline."""
 
     def __init__(self, settings: Settings, deadline: Deadline, salt: bytes = b"") -> None:
         self.settings = settings
@@ -60,6 +61,11 @@ class Door:
         """Read-only SQL that keeps this look's deadline."""
         return Sql(self.deadline)
 
+    @property
+    def machine(self) -> Machine:
+        """This machine's processes, ports and commands, under this look's deadline."""
+        return Machine(self.deadline)
+
     def clock(self) -> datetime:
         """The present moment by this machine's clock, aware UTC."""
         return datetime.now(UTC)
@@ -77,6 +83,10 @@ class Door:
             raise LookError(Status.denied, "this user may not read the file", where=str(file)) from error
         except (UnicodeDecodeError, OSError) as error:
             raise LookError(Status.malformed, f"cannot be read as text: {error}", where=str(file)) from error
+
+    def changed_at(self, path: str | Path) -> datetime | None:
+        """When a local file was last changed, aware UTC; None where that cannot be told."""
+        return changed_at(str(path))
 
 
 Fetch = Callable[[Door], Answer]

@@ -26,7 +26,19 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
 _RESERVED = frozenset({"sandbox", "live", "example"})
 # Settings that say nothing about whether a live system is meant: they have defaults, or belong to no system.
 _NOT_TELLING = frozenset(
-    {"otel_service_name", "stripe_api_version", "plan_limits_file", "trace_delay_s", "log_delay_s", "look_deadline_s"}
+    {
+        "otel_service_name",
+        "stripe_api_version",
+        "plan_limits_file",
+        "trace_delay_s",
+        "log_delay_s",
+        "look_deadline_s",
+        "host_processes",
+        "stripe_cli",
+        "stripe_cli_config",
+        "webhook_timeout_s",
+        "webhook_delay_s",
+    }
 )
 
 

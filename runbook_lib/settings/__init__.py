@@ -21,6 +21,7 @@ from runbook_lib.settings.platforms import Platforms
 from runbook_lib.settings.stripe import Stripe
 from runbook_lib.settings.supabase import Supabase
 from runbook_lib.settings.team import TeamFiles
+from runbook_lib.settings.this_machine import ThisMachine
 from runbook_lib.settings.traces import Traces
 from runbook_lib.settings.vendors import Vendors
 
@@ -35,14 +36,14 @@ __all__ = [
     "variable_names",
 ]
 
-PARTS: tuple[type[BaseModel], ...] = (NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFiles)
+PARTS: tuple[type[BaseModel], ...] = (NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFiles, ThisMachine)
 _HOST_OF_REF = re.compile(r"^([a-z]{20})\.supabase\.(?:co|in)$")
 _SAYS_SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|DATABASE_URL")
 # NexusCore's own addresses: one that is none is a finding of the checklist (00), no reason to look at nothing at all.
 _JUDGED_LATER = {"supabase_url", "otel_endpoint"}
 
 
-class Settings(NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFiles):
+class Settings(NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFiles, ThisMachine):
     """Every setting of the runbook. A source whose settings are None answers `not_configured`."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)

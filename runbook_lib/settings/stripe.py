@@ -24,3 +24,19 @@ class Stripe(BaseModel):
     stripe_api_version: str = named(
         "RUNBOOK_STRIPE_API_VERSION", default="2024-06-20", group="Stripe", about="The version NexusCore pins."
     )
+    stripe_secret_key: Secret = named(
+        "STRIPE_SECRET_KEY",
+        group="Stripe",
+        about="The API's own key sk_…: only its mode and its account are looked at.",
+    )
+    webhook_timeout_s: float | None = named(
+        "RUNBOOK_WEBHOOK_TIMEOUT_S",
+        group="Stripe",
+        about="Seconds after which a delivery counts as failed; by default 10, for the CLI 30.",
+    )
+    webhook_delay_s: float = named(
+        "RUNBOOK_WEBHOOK_DELAY_S",
+        default=15.0,
+        group="Stripe",
+        about="Seconds from an event to Stripe's first attempt to deliver it.",
+    )

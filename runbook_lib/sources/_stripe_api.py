@@ -5,9 +5,11 @@ package's exceptions lose what was answered. Every request carries the version t
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from runbook_lib.clock import to_iso
 from runbook_lib.errors import LookError
 from runbook_lib.http import Http, Reply
 from runbook_lib.model import Json, Status
@@ -120,3 +122,27 @@ def _make_client(http: Http, last: list[Reply]) -> Any:
             """Nothing to close: the connections belong to the process."""
 
     return OurClient()
+
+
+def shaped(read: Any, row: dict[str, Json], *more: Any) -> dict[str, Any]:
+    """A row in our shape. Raises LookError(malformed) for one that lacks what it needs."""
+    try:
+        found: dict[str, Any] = read(row, *more)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        why = f"unexpected shape of {row.get('object', 'a row')} {row.get('id', '')}: {type(error).__name__} {error}"
+        raise LookError(Status.malformed, why[:300]) from error
+    return found
+
+
+def id_of(reference: Json) -> str:
+    """The id of an object that may be expanded."""
+    return str(reference["id"]) if isinstance(reference, dict) else str(reference)
+
+
+def at_of(epoch_s: Json) -> str | None:
+    """ISO 8601 of epoch seconds; None for None. Raises TypeError, ValueError or OverflowError for what is no moment."""
+    if epoch_s is None:
+        return None
+    if isinstance(epoch_s, bool) or not isinstance(epoch_s, int | float):
+        raise TypeError(f"not a time: {epoch_s!r:.40}")
+    return to_iso(datetime.fromtimestamp(epoch_s, UTC))

@@ -1,14 +1,13 @@
 """Stripe: a customer, its subscription, recent events; read through the `stripe` package with the version NexusCore pins."""
 
-from datetime import UTC, datetime
 from typing import Any
 
-from runbook_lib.clock import Window, to_iso
+from runbook_lib.clock import Window
 from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import many, nothing, rows_in, span_of, text_of
-from runbook_lib.sources._stripe_api import StripeApi
+from runbook_lib.sources._stripe_api import StripeApi, at_of, id_of, shaped
 
 _CURRENT_FIRST = ("active", "trialing", "past_due", "unpaid", "paused", "incomplete", "canceled", "incomplete_expired")
 _EVENTS_KEPT_H = 30 * 24.0
@@ -33,7 +32,7 @@ def subscription(customer_id: str) -> Look:
             return client.v1.subscriptions.list({"customer": customer_id, "status": "all", **paging})
 
         rows, _ = _absent_means_not_found(lambda: api.pages(ask, "Subscriptions: read", 100), "customer")
-        found = [_shaped(_subscription, row) for row in rows]
+        found = [shaped(_subscription, row) for row in rows]
         if not found:
             return Answer(Status.empty, None, "the customer has no subscription")
         found.sort(key=lambda row: row["created_at"] or "", reverse=True)
@@ -84,7 +83,7 @@ def events(window: Window, types: tuple[str, ...] = (), *, undelivered: bool = F
 
         rows, more = api.pages(ask, "Events: read", _MOST_EVENTS)
         return many(
-            [_shaped(_event, row) for row in rows],
+            [shaped(_event, row) for row in rows],
             more,
             "events",
             lambda: nothing(door, "event", delay_s=0, retention_h=_EVENTS_KEPT_H, window=window),
@@ -140,16 +139,6 @@ def _absent_means_not_found(ask: Any, what: str) -> Any:
         raise
 
 
-def _shaped(read: Any, row: dict[str, Json]) -> dict[str, Any]:
-    """A row in our shape. Raises LookError(malformed) for one that lacks what it needs."""
-    try:
-        found: dict[str, Any] = read(row)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        why = f"unexpected shape of {row.get('object', 'a row')} {row.get('id', '')}: {type(error).__name__} {error}"
-        raise LookError(Status.malformed, why[:300]) from error
-    return found
-
-
 def _subscription(row: dict[str, Json]) -> dict[str, Json]:
     items = rows_in(row["items"], "data")
     first: dict[str, Json] = items[0] if items else {}
@@ -157,16 +146,16 @@ def _subscription(row: dict[str, Json]) -> dict[str, Json]:
     return {
         "id": str(row["id"]),
         "status": str(row["status"]),
-        "customer": _id_of(row["customer"]),
-        "period_start": _at(row.get("current_period_start") or first.get("current_period_start")),
-        "period_end": _at(row.get("current_period_end") or first.get("current_period_end")),
+        "customer": id_of(row["customer"]),
+        "period_start": at_of(row.get("current_period_start") or first.get("current_period_start")),
+        "period_end": at_of(row.get("current_period_end") or first.get("current_period_end")),
         "cancel_at_period_end": bool(row.get("cancel_at_period_end")),
-        "canceled_at": _at(row.get("canceled_at")),
-        "ended_at": _at(row.get("ended_at")),
-        "created_at": _at(row["created"]),
+        "canceled_at": at_of(row.get("canceled_at")),
+        "ended_at": at_of(row.get("ended_at")),
+        "created_at": at_of(row["created"]),
         "paused": row.get("pause_collection") is not None,
         "livemode": bool(row.get("livemode")),
-        "latest_invoice": _id_of(invoice) if invoice else None,
+        "latest_invoice": id_of(invoice) if invoice else None,
         "items": [_item(item) for item in items],
     }
 
@@ -179,7 +168,7 @@ def _item(item: dict[str, Json]) -> dict[str, Json]:
         "price": str(price["id"]),
         "lookup_key": text_of(price, "lookup_key"),
         "nickname": text_of(price, "nickname"),
-        "product": _id_of(price["product"]) if price.get("product") else None,
+        "product": id_of(price["product"]) if price.get("product") else None,
         "usage_type": text_of(recurring, "usage_type"),
         "meter": text_of(recurring, "meter"),
         "quantity": item.get("quantity"),
@@ -198,7 +187,7 @@ def _customer(row: dict[str, Json]) -> dict[str, Json]:
         "delinquent": row.get("delinquent"),
         "currency": text_of(row, "currency"),
         "balance": row.get("balance"),
-        "created_at": _at(row["created"]),
+        "created_at": at_of(row["created"]),
         "metadata": dict(row.get("metadata") or {}),
     }
 
@@ -209,26 +198,12 @@ def _event(row: dict[str, Json]) -> dict[str, Json]:
     request = row.get("request")
     return {
         "id": str(row["id"]),
-        "at": _at(row["created"]),
+        "at": at_of(row["created"]),
         "type": str(row["type"]),
         "object": text_of(held, "id"),
-        "customer": _id_of(about) if about else None,
+        "customer": id_of(about) if about else None,
         "api_version": text_of(row, "api_version"),
         "livemode": bool(row.get("livemode")),
         "pending_webhooks": row.get("pending_webhooks"),
         "request": text_of(request, "id") if isinstance(request, dict) else request,
     }
-
-
-def _id_of(reference: Json) -> str:
-    """The id of an object that may be expanded."""
-    return str(reference["id"]) if isinstance(reference, dict) else str(reference)
-
-
-def _at(epoch_s: Json) -> str | None:
-    """ISO 8601 of epoch seconds; None for None. Raises TypeError, ValueError or OverflowError for what is no moment."""
-    if epoch_s is None:
-        return None
-    if isinstance(epoch_s, bool) or not isinstance(epoch_s, int | float):
-        raise TypeError(f"not a time: {epoch_s!r:.40}")
-    return to_iso(datetime.fromtimestamp(epoch_s, UTC))
