@@ -19,4 +19,8 @@ def secret_facts(door: Door, secret: str | None) -> dict[str, Json] | None:
     if secret is None or not secret.strip():
         return None
     is_own = secret.strip().startswith("whsec_")
-    return {"fingerprint": door.fingerprint(secret.strip()), "is_signing_secret": is_own, "is_padded": secret != secret.strip()}
+    return {
+        "fingerprint": door.fingerprint(secret.strip()),
+        "is_signing_secret": is_own,
+        "is_padded": secret != secret.strip(),
+    }
