@@ -5,6 +5,7 @@ total wall-time deadline; what it returns or raises becomes an Answer; the answe
 recorded. Live diagnosis reads exactly the recorded form. In replay no fetch runs: the record answers.
 """
 
+import contextlib
 import contextvars
 import hmac
 import secrets
@@ -20,15 +21,18 @@ from typing import Protocol
 import orjson
 
 from runbook_lib.clock import to_iso
+from runbook_lib.databases import Databases
 from runbook_lib.errors import LookError
 from runbook_lib.http import Deadline, Http
 from runbook_lib.machine import Machine, changed_at
 from runbook_lib.model import Answer, Json, Observation, Status, observation_id, observation_key
+from runbook_lib.programs import Programs
 from runbook_lib.redact import Redactor
 from runbook_lib.settings import Settings
 from runbook_lib.sql import Sql
 
 DEFAULT_DEADLINE_S = 10.0
+_TIDYING_S = 5.0  # work that is over its time is waited for so long, until it has taken back what it left
 STALE_S = 60.0  # what was asked ahead and lies longer than this is asked again: a person steps through at leisure
 
 
@@ -40,11 +44,20 @@ class Recorder(Protocol):
 
 
 class Door:
-    """What a fetch may use: settings, HTTP, SQL, this machine, the real clock, files, all under the look's deadline."""
+    """What a fetch may use: settings, HTTP, SQL, programs, this machine, the real clock, files, all under the look's deadline.
 
-    def __init__(self, settings: Settings, deadline: Deadline, salt: bytes = b"") -> None:
+    Attributes:
+        ended: set when nobody waits for the look any more; what it started is then ended.
+        tell: shows one line on how long work gets on; it is no part of what is recorded.
+    """
+
+    def __init__(
+        self, settings: Settings, deadline: Deadline, salt: bytes = b"", tell: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.settings = settings
         self.deadline = deadline
+        self.tell = tell
+        self.ended = threading.Event()
         self._salt = salt
 
     def fingerprint(self, value: str) -> str:
@@ -65,6 +78,16 @@ class Door:
     def machine(self) -> Machine:
         """This machine's processes, ports and commands, under this look's deadline."""
         return Machine(self.deadline)
+
+    @property
+    def databases(self) -> Databases:
+        """Sessions that outlast one statement, for work in a scratch database."""
+        return Databases(self.deadline, self.ended)
+
+    @property
+    def programs(self) -> Programs:
+        """Other programs, which end with this look."""
+        return Programs(self.deadline, self.ended)
 
     def clock(self) -> datetime:
         """The present moment by this machine's clock, aware UTC."""
@@ -94,13 +117,18 @@ Fetch = Callable[[Door], Answer]
 
 @dataclass(frozen=True)
 class Look:
-    """One look that has not been made yet; `Observer.together` makes several at once."""
+    """One look that has not been made yet; `Observer.together` makes several at once.
+
+    `is_work`: it does something that was asked for and takes as long as it takes (a restore); only its own deadline and the
+    run's bound it, not the setting for looks.
+    """
 
     source: str
     call: str
     arguments: Mapping[str, Json]
     fetch: Fetch
     deadline_s: float = DEFAULT_DEADLINE_S
+    is_work: bool = False
 
 
 class Observer:
@@ -143,6 +171,7 @@ class Observer:
         self._run_deadline = None if deadline_s is None else Deadline(deadline_s)
         self._started = time.monotonic()
         self.seconds_at: dict[str, float] = {}  # observation id -> seconds since the run opened
+        self.tell: Callable[[str], None] = lambda _: None  # shows how long work gets on
 
     def afresh(self) -> "Observer":
         """A replaying observer over the same record that has not looked at anything yet."""
@@ -210,12 +239,13 @@ class Observer:
     def _start(self, look: Look) -> "_Started":
         """Begin a look's fetch under its deadline, cut by the settings' and the run's."""
         budget_s = look.deadline_s
-        if self._settings is not None and self._settings.look_deadline_s:
+        if self._settings is not None and self._settings.look_deadline_s and not look.is_work:
             budget_s = min(budget_s, self._settings.look_deadline_s)
         if self._run_deadline is not None:
             budget_s = min(budget_s, self._run_deadline.remaining_s)
         at, begun = self._settings_clock(), time.monotonic()
-        attempt = _Attempt(look.fetch, Door(self._settings or Settings.empty(), Deadline(budget_s), self._salt))
+        door = Door(self._settings or Settings.empty(), Deadline(budget_s), self._salt, self._telling(look))
+        attempt = _Attempt(look.fetch, door, _TIDYING_S if look.is_work else 0.0)
         return _Started(attempt, at, begun, budget_s)
 
     def _begin(self, look: Look) -> Callable[[], Observation]:
@@ -246,6 +276,15 @@ class Observer:
             )
 
         return finish
+
+    def _telling(self, look: Look) -> Callable[[str], None]:
+        """Shows a line on a look's progress, redacted; a display that fails costs nothing but the line."""
+
+        def tell(text: str) -> None:
+            with contextlib.suppress(Exception):
+                self.tell(self._redactor.text(f"{look.source} {look.call}: {text}"))
+
+        return tell
 
     def _settings_clock(self) -> str:
         return to_iso(datetime.now(UTC))
@@ -293,11 +332,11 @@ class _Attempt:
     """A fetch in a thread of its own, which nobody waits for past the deadline.
 
     The thread is a daemon: a fetch that cannot be stopped (a name server that never answers) does not keep the run alive.
-    What it brings after the deadline is dropped.
+    What it brings after the deadline is dropped. Work gets `tidying_s` more, to take back what it left and say how far it got.
     """
 
-    def __init__(self, fetch: Fetch, door: Door) -> None:
-        self._fetch, self._door = fetch, door
+    def __init__(self, fetch: Fetch, door: Door, tidying_s: float) -> None:
+        self._fetch, self._door, self._tidying_s = fetch, door, tidying_s
         self._done = threading.Event()
         self._answer: Answer | None = None
         self._broken: BaseException | None = None
@@ -318,7 +357,16 @@ class _Attempt:
 
     def wait(self, seconds: float) -> Answer:
         """The answer, or timed_out after so many seconds. Raises what the fetch itself broke with."""
-        if not self._done.wait(max(0.0, seconds)):
+        try:
+            is_done = self._done.wait(max(0.0, seconds))
+        except BaseException:  # the run is being stopped
+            self._door.ended.set()
+            self._done.wait(self._tidying_s)
+            raise
+        if not is_done:
+            self._door.ended.set()
+            if self._tidying_s and self._done.wait(self._tidying_s) and self._answer and not self._answer.status.answered:
+                return self._answer
             self.ended = None
             return Answer(
                 Status.timed_out,

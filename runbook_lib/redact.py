@@ -30,6 +30,7 @@ _ANCHORED: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
         ("fm", r"\bfm[12][a-z]?_[A-Za-z0-9+/=_-]{8,}", MASK),
         ("fo1_", r"\bfo1_[A-Za-z0-9_-]{8,}", MASK),
         ("vc", r"\bvc[prcaik]_[A-Za-z0-9]{16,}", MASK),
+        ("github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{20,}", MASK),
         ("gh", r"\bgh[pousr]_[A-Za-z0-9]{20,}", MASK),
         ("eyJ", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)?", MASK),
         (

@@ -46,7 +46,7 @@ class Sql:
                 connection.execute("select set_config('statement_timeout', %s, true)", (str(left_ms),))
                 return connection.execute(statement.encode(), parameters or None).fetchall()
         except psycopg.Error as error:
-            raise _as_look_error(
+            raise as_look_error(
                 error, connected=connection is not None
             ) from None  # its words may hold the address's password
         finally:
@@ -54,17 +54,15 @@ class Sql:
                 connection.close()
 
 
-def _as_look_error(error: Any, *, connected: bool) -> LookError:
-    """The status of a psycopg error, with the database's own words and SQLSTATE."""
+def as_look_error(error: Any, *, connected: bool, setting: str = "RUNBOOK_DATABASE_URL") -> LookError:
+    """The status of a psycopg error, with the database's own words and SQLSTATE; `setting` is where its address stands."""
     state = error.sqlstate or ""
     words = _SECRET.sub("", " ".join(str(error).split()))[:300]
     why = f"SQLSTATE {state}: {words}" if state else words
     if state in ("28000", "28P01", "42501") or (not connected and _REFUSED.search(words)):
-        return LookError(Status.denied, why, do_next="the role of RUNBOOK_DATABASE_URL must be allowed to read this")
+        return LookError(Status.denied, why, do_next=f"the role of {setting} must be allowed to do this")
     if not connected or state[:2] == "08" or state in ("57P01", "57P02", "57P03"):
-        return LookError(
-            Status.unreachable, why, do_next="check RUNBOOK_DATABASE_URL, and the pooler in front of the database"
-        )
+        return LookError(Status.unreachable, why, do_next=f"check {setting}, and the pooler in front of the database")
     if state == "57014":
         return LookError(Status.timed_out, why, do_next="something holds the database up: look at its locks")
     if state in ("42P01", "42883", "3F000"):

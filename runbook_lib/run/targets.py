@@ -38,6 +38,13 @@ _NOT_TELLING = frozenset(
         "stripe_cli_config",
         "webhook_timeout_s",
         "webhook_delay_s",
+        "pg_bin",
+        "work_folder",
+        "work_deadline_s",
+        "backup_folder",
+        "migrations_path",
+        "recovery_objectives_file",
+        "restore_ledger_file",
     }
 )
 

@@ -5,14 +5,14 @@ import contextlib
 import copy
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 
 from runbook_lib.errors import SandboxError, UsageError
-from runbook_lib.sandbox import environment, primitive_calls, primitives
+from runbook_lib.sandbox import dials, environment, primitive_calls, primitives
 from runbook_lib.sandbox.apps.tampering import Tampering
 from runbook_lib.sandbox.edge import Edge
 from runbook_lib.sandbox.overrides import Override
@@ -123,8 +123,10 @@ class Breakage:
         else:
             await self._process_server(self._server(name), action, port)
 
-    async def set_variable(self, name: str, key: str, value: str | None, restart: bool) -> None:
-        """Set or unset a variable of a part where its platform keeps it; `restart` deploys the part with it."""
+    async def set_variable(
+        self, name: str, key: str, value: str | None, restart: bool, targets: list[str] | None = None
+    ) -> None:
+        """Set, narrow to some of the platform's targets, or unset a variable of a part; `restart` deploys the part with it."""
         part, world = self.part(name), self.system.world
         before = list(world.variables)
 
@@ -134,9 +136,12 @@ class Breakage:
         self._undo.append(undo)
         here = [v for v in world.variables if (v.platform, v.part, v.key) == (part.platform, name, key)]
         world.variables[:] = [v for v in world.variables if v not in here]
+        if value is None and targets and here:
+            value = here[0].value
         if value is not None:
             kind = here[0].kind if here else "plain" if key.startswith("NEXT_PUBLIC_") else "encrypted"
-            world.variables.append(Variable(part.platform, name, key, value, ("production",), world.now(), kind))
+            meant = tuple(targets or environment.TARGETS)
+            world.variables.append(Variable(part.platform, name, key, value, meant, world.now(), kind))
         if restart:
             await self.deploy(name, commit_sha=self._current(name).commit_sha, message=self._current(name).message)
 
@@ -150,6 +155,8 @@ class Breakage:
         error: str | None = None,
         serve: bool = True,
         minutes_ago: float = 0.0,
+        build_log: list[str] | None = None,
+        failed_step: str | None = None,
     ) -> str:
         """Add a deployment, and let the part run from it when it is one that serves."""
         part, world, before = self.part(name), self.system.world, self._current(name)
@@ -163,8 +170,11 @@ class Breakage:
             branch=branch,
             message=message,
             error=error,
+            build_log=build_log,
+            failed_step=failed_step,
         )
-        served = serve and made.state in SERVING
+        is_preview = part.platform == "vercel" and branch != "main"
+        served = serve and made.state in SERVING and not is_preview
         states = [(d, d.state) for d in world.deployments]
 
         async def undo() -> None:
@@ -183,6 +193,22 @@ class Breakage:
             self.system.deployed(made)
             await self._restart_part(part)
         return made.id
+
+    async def run_from(self, name: str, deployment: Deployment) -> None:
+        """Let a part run from a deployment that is there already."""
+        before = self._current(name)
+
+        async def undo() -> None:
+            self.system.deployed(before)
+            self._restart.add(name)
+
+        self._undo.append(undo)
+        self.system.deployed(deployment)
+        await self._restart_part(self.part(name))
+
+    def undo_by(self, undo: Undo) -> None:
+        """Have something done when it is healed."""
+        self._undo.append(undo)
 
     async def run_sql(self, statement: str, undo_statement: str, role: str, hold: bool, connections: int) -> None:
         """Run SQL; see the primitive."""
@@ -236,20 +262,11 @@ class Breakage:
     async def turn_dial(self, of: str, path: str, value: Any) -> None:
         """Set a field of a façade's state; the whole state is put back when healed."""
         state = self.system.state_named(of)
-        first, *rest = path.split(".", 1)
+        first = path.partition(".")[0]
         if first not in vars(state):
             raise UsageError(f"{of} has no dial {first}", do_next=f"Known: {', '.join(vars(state))}.")
         await self.replace_attribute(state, first, copy.deepcopy(vars(state)[first]))
-        target: Any = state
-        while rest:
-            target = target[_key(target, first)] if isinstance(target, dict) else getattr(target, first, None)
-            first, *rest = rest[0].split(".", 1)
-        if isinstance(target, dict):
-            target[_key(target, first)] = value
-        elif is_dataclass(target) and first in {f.name for f in fields(target)}:
-            setattr(target, first, _as_the_old_one(getattr(target, first), value))
-        else:
-            raise UsageError(f"{of} has no dial {path}")
+        dials.turn(state, of, path, value)
 
     async def add_log(
         self, name: str, level: str, message: str, minutes_ago: float, attributes: dict[str, Any]
@@ -365,15 +382,3 @@ class Breakage:
             known = ", ".join(["web", "api", "gateway", *sorted(self.system.servers)])
             raise UsageError(f"There is no part named {name}", do_next=f"Known: {known}.")
         return server
-
-
-def _key(mapping: dict[Any, Any], text: str) -> Any:
-    """The key that this text stands for: itself, or one that is no text and is written like it (false, 3)."""
-    return next((key for key in mapping if not isinstance(key, str) and str(key).lower() == text.lower()), text)
-
-
-def _as_the_old_one(old: Any, value: Any) -> Any:
-    """A value from JSON in the kind of the one it replaces: sets and tuples come as lists."""
-    if isinstance(value, list) and isinstance(old, (set, tuple)):
-        return type(old)(value)
-    return value

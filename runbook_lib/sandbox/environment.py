@@ -12,6 +12,8 @@ from runbook_lib.sandbox.world import Deployment, Variable, World
 
 CHAIN = "openai/gpt-4o-mini, anthropic/claude-haiku-4-5-20251001, together/meta-llama/Llama-3.3-70B-Instruct-Turbo"
 PARTS = ("web", "api", "gateway")
+TARGETS = ("production", "preview")
+_PORTS = {"api": "3001", "gateway": "8000"}
 _MESSAGES = [
     "Show the plan next to the organization's name",
     "Usage page: group by model",
@@ -27,6 +29,8 @@ def variables_of(world: World, options: Options, part: str) -> dict[str, str]:
     keys, at = world.keys, world.endpoints
     named = f"nexus-{part}" if options.service_names == "several" else "nexuscore"
     traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": at["otlp"], "OTEL_SERVICE_NAME": named}
+    if options.platform_of(part) == "railway":
+        traced["PORT"] = _PORTS[part]  # else Railway makes up one, and sends its health check there
     public = {
         "NEXT_PUBLIC_SUPABASE_URL": at["supabase"],
         "NEXT_PUBLIC_SUPABASE_ANON_KEY": keys.supabase_anon,
@@ -53,15 +57,15 @@ def variables_of(world: World, options: Options, part: str) -> dict[str, str]:
         "ANTHROPIC_BASE_URL": at["anthropic"],
         "TOGETHER_BASE_URL": f"{at['together']}/v1",
         "LLM_FALLBACK_CHAIN": CHAIN,
+        "SUPABASE_URL": at["supabase"],
+        "SUPABASE_SERVICE_ROLE_KEY": keys.supabase_service_role,
     }
 
 
 def variable_rows(platform: str, part: str, variables: Mapping[str, str], at: datetime) -> list[Variable]:
     """The same as the platform lists them."""
     return [
-        Variable(
-            platform, part, key, value, ("production",), at, "plain" if key.startswith("NEXT_PUBLIC_") else "encrypted"
-        )
+        Variable(platform, part, key, value, TARGETS, at, "plain" if key.startswith("NEXT_PUBLIC_") else "encrypted")
         for key, value in variables.items()
     ]
 
@@ -132,6 +136,8 @@ def new_deployment(
     branch: str = "main",
     message: str = "",
     error: str | None = None,
+    build_log: list[str] | None = None,
+    failed_step: str | None = None,
     rng: random.Random | None = None,
 ) -> Deployment:
     """A deployment in the platform's shapes, not yet added to the world. `state` "": the platform's word for a good one."""
@@ -164,17 +170,47 @@ def new_deployment(
         url=urls[platform],
         variables={v.key: v.value for v in world.variables if (v.platform, v.part) == (platform, part)},
         error=error,
+        build_log=build_log,
+        failed_step=failed_step,
     )
 
 
-def past_deployments(world: World, platform: str, part: str, now: datetime, rng: random.Random) -> list[Deployment]:
-    """Three good deployments of the last weeks, oldest first; the newest is the one that serves, and is days old."""
+def past_commits(rng: random.Random) -> list[tuple[str, str, float]]:
+    """What was deployed in the last weeks, oldest first: commit, message, age in hours. One push deploys every part."""
     ages_h = (rng.uniform(380, 420), rng.uniform(180, 220), rng.uniform(30, 60))
-    made = [new_deployment(world, platform, part, at=now - timedelta(hours=age), rng=rng) for age in ages_h]
+    return [
+        (f"{rng.getrandbits(160):040x}", message, age)
+        for age, message in zip(ages_h, rng.sample(_MESSAGES, 3), strict=True)
+    ]
+
+
+def past_deployments(
+    world: World, platform: str, part: str, now: datetime, commits: list[tuple[str, str, float]], rng: random.Random
+) -> list[Deployment]:
+    """Three good deployments of the last weeks, oldest first; the newest is the one that serves, and is days old."""
+    made = [
+        new_deployment(world, platform, part, at=now - timedelta(hours=age), commit_sha=sha, message=said, rng=rng)
+        for sha, said, age in commits
+    ]
     if platform == "railway":
         for deployment in made[:-1]:
             deployment.state = "REMOVED"
     return made
+
+
+def preview_deployment(world: World, part: str, now: datetime, commit_sha: str, rng: random.Random) -> Deployment:
+    """A pull request's preview of a part on Vercel, older than what serves."""
+    at = now - timedelta(hours=70)
+    return new_deployment(
+        world,
+        "vercel",
+        part,
+        at=at,
+        commit_sha=commit_sha,
+        branch="usage-export",
+        message="Export usage as CSV",
+        rng=rng,
+    )
 
 
 def runbook_settings(world: World, options: Options, database_url: str, limits_file: str) -> dict[str, str]:
@@ -213,6 +249,9 @@ def runbook_settings(world: World, options: Options, database_url: str, limits_f
         "LLM_FALLBACK_CHAIN": CHAIN,
         "OTEL_EXPORTER_OTLP_ENDPOINT": at["otlp"],
         "OTEL_SERVICE_NAME": "nexuscore",
+        "RUNBOOK_GITHUB_API_URL": at["github"],
+        "RUNBOOK_GITHUB_TOKEN": keys.github_token,
+        "RUNBOOK_GITHUB_REPO": "nexuscore/nexuscore",
         "RUNBOOK_VERCEL_API_URL": at["vercel"],
         "RUNBOOK_VERCEL_LOGS_URL": at["vercel"],
         "RUNBOOK_VERCEL_TOKEN": keys.vercel_token,

@@ -92,13 +92,21 @@ async def process(breakage: "Breakage", part: str, action: str = "stop", port: i
 
 
 @primitive
-async def env(breakage: "Breakage", part: str, name: str, value: str | None = None, restart: bool = True) -> None:
+async def env(
+    breakage: "Breakage",
+    part: str,
+    name: str,
+    value: str | None = None,
+    restart: bool = True,
+    targets: list[str] | None = None,
+) -> None:
     """A variable of web, api or gateway is set, or unset (no value).
 
     The platform's list of variables shows the change and its time. restart: the part is deployed again and runs with
-    it; else the running process still has the old one.
+    it; else the running process still has the old one. targets: for these of the platform's alone (production, preview);
+    without a value, what it holds is kept for them.
     """
-    await breakage.set_variable(part, name, value, restart)
+    await breakage.set_variable(part, name, value, restart, targets)
 
 
 @primitive
@@ -241,13 +249,19 @@ async def deploy(
     error: str | None = None,
     serve: bool = True,
     minutes_ago: float = 0.0,
+    build_log: list[str] | None = None,
+    failed_step: str = "",
 ) -> str:
     """A new deployment of web, api or gateway.
 
     state: the platform's word (READY, ERROR, SUCCESS, FAILED, CRASHED …; empty is a good one). serve: the part is
-    restarted from it, so that its id shows in spans and logs; a bad one never serves. Returns the deployment's id.
+    restarted from it, so that its id shows in spans and logs; a bad one never serves, nor does one of a branch other than
+    main on Vercel: a preview. build_log: what the build wrote. failed_step: the platform's word for where it stopped.
+    Returns the deployment's id.
     """
-    return await breakage.deploy(part, state, commit_sha, branch, message, error, serve, minutes_ago)
+    return await breakage.deploy(
+        part, state, commit_sha, branch, message, error, serve, minutes_ago, build_log, failed_step or None
+    )
 
 
 @primitive

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import RunbookError, SandboxError
-from runbook_lib.sandbox import environment
+from runbook_lib.sandbox import environment, repository
 from runbook_lib.sandbox.apps.billing import PLAN_LIMITS
 from runbook_lib.sandbox.breakage import Breakage
 from runbook_lib.sandbox.control import Control
@@ -88,6 +88,7 @@ def _announce(home: Home, options: Options, system: System, control_url: str, to
     limits_file = home.folder / "plan_limits.toml"
     write_private(limits_file, limits)
     settings = environment.runbook_settings(system.world, options, system.postgres.dsn("postgres"), str(limits_file))
+    settings["RUNBOOK_GATEWAY_DOCKERFILE"] = str(repository.write(home.folder) / repository.DOCKERFILE)
     write_private(home.env_file, "".join(f"{name}='{value}'\n" for name, value in settings.items()))
     people = [{"id": p.id, "email": p.email} for p in system.population.people]
     organizations = [

@@ -152,12 +152,15 @@ class System:
     def _deploy_history(self) -> None:
         """Variables that are weeks old, and the deployments that came after them."""
         now, rng = self.world.now(), random.Random(self.seed + 2)
+        commits, preview = environment.past_commits(rng), f"{rng.getrandbits(160):040x}"
         for name, part in self.parts.items():
             values = environment.variables_of(self.world, self.options, name)
             rows = environment.variable_rows(part.platform, name, values, now - timedelta(days=30))
             self.world.variables.extend(rows)
-            made = environment.past_deployments(self.world, part.platform, name, now, rng)
+            made = environment.past_deployments(self.world, part.platform, name, now, commits, rng)
             self.world.deployments.extend(made)
+            if part.platform == "vercel":
+                self.world.deployments.append(environment.preview_deployment(self.world, name, now, preview, rng))
             self.deployed(made[-1])
             if part.platform == "fly":
                 self.world.state(FlyState).check_url = lambda: self.parts["gateway"].url

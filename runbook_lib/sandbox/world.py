@@ -5,6 +5,7 @@ in their vendor's wire format; edges and parts feed it with what really happened
 """
 
 import base64
+import hashlib
 import random
 import secrets
 import string
@@ -43,6 +44,12 @@ class Keys:
     railway_project_token: str
     fly_token: str
 
+    @property
+    def github_token(self) -> str:
+        """A fine-grained token of GitHub's that may read the repository."""
+        digest = hashlib.sha512(self.vercel_token.encode()).hexdigest()
+        return f"github_pat_11{digest[:20].upper()}_{digest[20:79]}"
+
 
 @dataclass
 class Ids:
@@ -63,7 +70,10 @@ class Ids:
 
 @dataclass
 class Deployment:
-    """One deployment of a part on a platform. `state` is in the platform's own words (READY, SUCCESS, …)."""
+    """One deployment of a part on a platform. `state` is in the platform's own words (READY, SUCCESS, …).
+
+    `build_log`, `failed_step` and `instances`: what the platform tells of these where its usual words would not do.
+    """
 
     platform: str
     part: str
@@ -76,6 +86,9 @@ class Deployment:
     url: str
     variables: dict[str, str] = field(default_factory=dict)
     error: str | None = None
+    build_log: list[str] | None = None
+    failed_step: str | None = None
+    instances: list[str] | None = None
 
 
 @dataclass

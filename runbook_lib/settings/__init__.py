@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationEr
 
 from runbook_lib.errors import ConfigError
 from runbook_lib.settings.env_file import live_variables, read_env_file, readable_by_others
+from runbook_lib.settings.github import Github
 from runbook_lib.settings.nexuscore import NexusCore
 from runbook_lib.settings.platforms import Platforms
+from runbook_lib.settings.recovery import Recovery
 from runbook_lib.settings.stripe import Stripe
 from runbook_lib.settings.supabase import Supabase
 from runbook_lib.settings.team import TeamFiles
@@ -36,14 +38,25 @@ __all__ = [
     "variable_names",
 ]
 
-PARTS: tuple[type[BaseModel], ...] = (NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFiles, ThisMachine)
+PARTS: tuple[type[BaseModel], ...] = (
+    NexusCore,
+    Traces,
+    Platforms,
+    Github,
+    Supabase,
+    Stripe,
+    Vendors,
+    Recovery,
+    TeamFiles,
+    ThisMachine,
+)
 _HOST_OF_REF = re.compile(r"^([a-z]{20})\.supabase\.(?:co|in)$")
 _SAYS_SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|DATABASE_URL")
 # NexusCore's own addresses: one that is none is a finding of the checklist (00), no reason to look at nothing at all.
 _JUDGED_LATER = {"supabase_url", "otel_endpoint"}
 
 
-class Settings(NexusCore, Traces, Platforms, Supabase, Stripe, Vendors, TeamFiles, ThisMachine):
+class Settings(NexusCore, Traces, Platforms, Github, Supabase, Stripe, Vendors, Recovery, TeamFiles, ThisMachine):
     """Every setting of the runbook. A source whose settings are None answers `not_configured`."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)

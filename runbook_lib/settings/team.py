@@ -14,3 +14,8 @@ class TeamFiles(BaseModel):
         group="Team files",
         about="Tokens and requests a month by plan.",
     )
+    gateway_dockerfile: Text = named(
+        "RUNBOOK_GATEWAY_DOCKERFILE",
+        group="Team files",
+        about="The LLM gateway's Dockerfile in a checkout of NexusCore's repository.",
+    )

@@ -111,9 +111,13 @@ class ManagementApi:
             raise LookError(Status.not_configured, why, do_next="set RUNBOOK_SUPABASE_PROJECT_REF")
         self.ref = ref
 
+    def ask(self, path: str, params: Any = None) -> Reply:
+        """The reply to `/v1/projects/<ref><path>`, whatever its status."""
+        return self._http.get(f"{self._url}/v1/projects/{self.ref}{path}", params=params, headers=self._headers)
+
     def get(self, path: str, params: Any = None) -> Reply:
         """The reply to `/v1/projects/<ref><path>`. Raises LookError: denied also where the project is hidden from the token."""
-        reply = self._http.get(f"{self._url}/v1/projects/{self.ref}{path}", params=params, headers=self._headers)
+        reply = self.ask(path, params)
         if reply.status_code == 404:
             raise LookError(Status.denied, reply.complaint(), where=reply.where, do_next=MANAGEMENT_HELP)
         return reply.raise_for_status(MANAGEMENT_HELP)

@@ -1,10 +1,12 @@
 """Vercel's REST API: address, token, team, and which project is which part's."""
 
+from datetime import UTC, datetime
+
 from runbook_lib.errors import LookError
 from runbook_lib.http import Reply
-from runbook_lib.model import Status
+from runbook_lib.model import Json, Status
 from runbook_lib.observe import Door
-from runbook_lib.sources._asking import need
+from runbook_lib.sources._asking import iso_of_ms, need, text_of
 
 HELP = (
     "RUNBOOK_VERCEL_TOKEN must belong to a member of the team (Viewer is enough); "
@@ -36,3 +38,34 @@ def project_of(door: Door, part: str) -> str:
     if part not in PROJECTS:
         raise LookError(Status.not_configured, f"{part} does not run on Vercel", do_next="ask for web or api")
     return need(door, PROJECTS[part])
+
+
+def deployment_row(row: dict[str, Json], part: str) -> dict[str, Json]:
+    """A deployment of the list's or the single route; `vercel.deployments` tells the row."""
+    meta = row.get("meta") or {}
+    return {
+        "id": text_of(row, "uid", "id") or missing("uid"),
+        "at": iso_of_ms(row.get("createdAt") or row["created"]),
+        "state": text_of(row, "state", "readyState") or missing("state"),
+        "commit": text_of(meta, "githubCommitSha", "gitlabCommitSha", "bitbucketCommitSha"),
+        "branch": text_of(meta, "githubCommitRef", "gitlabCommitRef", "bitbucketCommitRef"),
+        "message": text_of(meta, "githubCommitMessage", "gitlabCommitMessage", "bitbucketCommitMessage"),
+        "url": text_of(row, "url"),
+        "target": text_of(row, "target"),
+        "part": part,
+        "platform": "vercel",
+        "error": text_of(row, "errorMessage", "errorCode"),
+        "ready_at": iso_of_ms(row.get("ready")),
+        "inspect_url": text_of(row, "inspectorUrl"),
+        "can_roll_back": bool(row.get("isRollbackCandidate")),
+    }
+
+
+def missing(key: str) -> str:
+    """Raise KeyError for a key that must be there."""
+    raise KeyError(key)
+
+
+def ms(moment: datetime) -> int:
+    """Epoch milliseconds."""
+    return round(moment.astimezone(UTC).timestamp() * 1000)

@@ -6,7 +6,6 @@ they all become is described in `_vercel_lines`. Routes: Vercel's OpenAPI docume
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -30,7 +29,7 @@ from runbook_lib.sources._asking import (
     within,
 )
 from runbook_lib.sources._ids import VercelId, not_an_id, parse_traceparent, parse_vercel_id, trace_id_hex
-from runbook_lib.sources._vercel_api import HELP, PROJECTS, VercelApi, project_of
+from runbook_lib.sources._vercel_api import HELP, PROJECTS, VercelApi, deployment_row, missing, ms, project_of
 from runbook_lib.sources._vercel_lines import from_request_log, from_text
 
 __all__ = [
@@ -121,7 +120,7 @@ def deployments(part: str, window: Window) -> Look:
 
     def fetch(door: Door) -> Answer:
         vercel, project = VercelApi(door), project_of(door, part)
-        since, until = _ms(window.since) - 1, _ms(window.until) + 1
+        since, until = ms(window.since) - 1, ms(window.until) + 1
 
         def page(before: float) -> tuple[list[dict[str, Json]], float | None]:
             params: dict[str, str | int] = {"projectId": project, "since": since, "until": int(before), "limit": _PAGE}
@@ -130,7 +129,7 @@ def deployments(part: str, window: Window) -> Look:
                 reply = vercel.get("/v6/deployments", **params)
             return listed(reply, HELP).parsed(
                 lambda document: (
-                    [_deployment(row, part) for row in rows_in(document, "deployments")],
+                    [deployment_row(row, part) for row in rows_in(document, "deployments")],
                     number_of((document.get("pagination") or {}).get("next")),
                 )
             )
@@ -146,7 +145,7 @@ def deployment(id: str, part: str = "web") -> Look:
 
     def fetch(door: Door) -> Answer:
         reply = VercelApi(door).get(f"/v13/deployments/{quote(id, safe='')}").raise_for_status(HELP)
-        return Answer(Status.ok, reply.parsed(lambda document: _deployment(document, part)))
+        return Answer(Status.ok, reply.parsed(lambda document: deployment_row(document, part)))
 
     return Look("vercel", "deployment", {"id": id, "part": part}, fetch)
 
@@ -224,8 +223,8 @@ def _request_log(
     params: dict[str, str | int] = {
         "projectId": project_of(door, part),
         "ownerId": need(door, "vercel_team_id"),
-        "startDate": _ms(window.since),
-        "endDate": _ms(window.until),
+        "startDate": ms(window.since),
+        "endDate": ms(window.until),
     }
     filters = {"requestId": wanted.request_id if wanted else None, "statusCode": status, "search": search}
     params |= {name: value for name, value in filters.items() if value}
@@ -262,30 +261,10 @@ def _is_status(code: Json, wanted: str) -> bool:
     return text == wanted or (wanted.lower().endswith("xx") and text[:1] == wanted[:1])
 
 
-def _deployment(row: dict[str, Json], part: str) -> dict[str, Json]:
-    meta = row.get("meta") or {}
-    return {
-        "id": text_of(row, "uid", "id") or _missing("uid"),
-        "at": iso_of_ms(row.get("createdAt") or row["created"]),
-        "state": text_of(row, "state", "readyState") or _missing("state"),
-        "commit": text_of(meta, "githubCommitSha", "gitlabCommitSha", "bitbucketCommitSha"),
-        "branch": text_of(meta, "githubCommitRef", "gitlabCommitRef", "bitbucketCommitRef"),
-        "message": text_of(meta, "githubCommitMessage", "gitlabCommitMessage", "bitbucketCommitMessage"),
-        "url": text_of(row, "url"),
-        "target": text_of(row, "target"),
-        "part": part,
-        "platform": "vercel",
-        "error": text_of(row, "errorMessage", "errorCode"),
-        "ready_at": iso_of_ms(row.get("ready")),
-        "inspect_url": text_of(row, "inspectorUrl"),
-        "can_roll_back": bool(row.get("isRollbackCandidate")),
-    }
-
-
 def _variable(row: dict[str, Json], part: str) -> dict[str, Json]:
     target = row.get("target") or []
     return {
-        "name": text_of(row, "key") or _missing("key"),
+        "name": text_of(row, "key") or missing("key"),
         "targets": sorted(map(str, target)) if isinstance(target, list) else [str(target)],
         "type": text_of(row, "type"),
         "updated_at": iso_of_ms(row.get("updatedAt")),
@@ -298,17 +277,9 @@ def _variable(row: dict[str, Json], part: str) -> dict[str, Json]:
 
 def _event(row: dict[str, Json], part: str) -> dict[str, Json]:
     return {
-        "at": iso_of_ms(row["createdAt"]) or _missing("createdAt"),
+        "at": iso_of_ms(row["createdAt"]) or missing("createdAt"),
         "type": text_of(row, "type"),
         "what": text_of(row, "text"),
         "part": part,
         "platform": "vercel",
     }
-
-
-def _missing(key: str) -> str:
-    raise KeyError(key)
-
-
-def _ms(moment: datetime) -> int:
-    return round(moment.astimezone(UTC).timestamp() * 1000)

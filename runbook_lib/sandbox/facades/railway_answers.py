@@ -89,7 +89,7 @@ def _instances(world: World, one: Deployment, is_active: bool) -> list[str]:
     usual = {"CRASHED": ["CRASHED"], "FAILED": [], "SLEEPING": ["STOPPED"]}.get(
         one.state, ["RUNNING"] if is_active else []
     )
-    return world.state(RailwayState).instances.get(one.id, usual)
+    return world.state(RailwayState).instances.get(one.id, usual if one.instances is None else one.instances)
 
 
 def deployment_events(world: World, one: Deployment) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def deployment_events(world: World, one: Deployment) -> list[dict[str, Any]]:
     steps = list(_STEPS)
     failed = None
     if one.state == "FAILED":
-        failed = world.state(RailwayState).failed_steps.get(one.id, "BUILD_IMAGE")
+        failed = world.state(RailwayState).failed_steps.get(one.id, one.failed_step or "BUILD_IMAGE")
         steps = [*steps[: steps.index(failed)], failed] if failed in steps else [*steps, failed]
     rows = []
     for nth, step in enumerate(steps):

@@ -52,7 +52,7 @@ def deployment_logs(
 
 def build_logs(world: World, deployment: Deployment, filter_: str | None, limit: int | None) -> list[dict[str, Any]]:
     """What the build wrote: the lines set by hand, else those of a usual Docker build that ends as this one did."""
-    lines = world.state(RailwayState).build_logs.get(deployment.id)
+    lines = deployment.build_log or world.state(RailwayState).build_logs.get(deployment.id)
     if lines is None:
         end = [f"ERROR: {deployment.error}"] if deployment.error else ["exporting to docker image format", "image push"]
         lines = ["using build driver dockerfile", "[1/5] FROM docker.io/library/python:3.11-slim", *end]

@@ -233,7 +233,7 @@ class _Api(Door):
 
 def build_events(world: World, deployment: Deployment) -> list[dict[str, Any]]:
     """A build's log lines: the ones set by hand, else those of a usual build that ends as this one did."""
-    lines = world.state(VercelState).build_logs.get(deployment.id)
+    lines = deployment.build_log or world.state(VercelState).build_logs.get(deployment.id)
     if lines is None:
         lines = [
             f"Cloning github.com/nexuscore/nexuscore (Branch: {deployment.branch}, Commit: {deployment.commit_sha[:7]})",

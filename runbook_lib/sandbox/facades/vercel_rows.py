@@ -63,11 +63,11 @@ def team(world: World) -> dict[str, Any]:
     }
 
 
-def _times(deployment: Deployment) -> dict[str, Any]:
-    built_at = deployment.created_at + timedelta(seconds=2)
+def _times(world: World, deployment: Deployment) -> dict[str, Any]:
+    built_at = min(world.now(), deployment.created_at + timedelta(seconds=2))
     times: dict[str, Any] = {"createdAt": ms(deployment.created_at), "buildingAt": ms(built_at)}
     if deployment.state == "READY":
-        times["ready"] = ms(built_at + timedelta(seconds=38))
+        times["ready"] = ms(min(world.now(), built_at + timedelta(seconds=38)))
     return times
 
 
@@ -115,7 +115,7 @@ def listed_deployment(world: World, deployment: Deployment) -> dict[str, Any]:
         "inspectorUrl": f"https://vercel.com/{TEAM_SLUG}/{name}/{deployment.id.removeprefix('dpl_')}",
         "meta": _meta(deployment),
         "isRollbackCandidate": can_roll_back,
-        **_times(deployment),
+        **_times(world, deployment),
         **_states(world, deployment),
     }
     if row["target"] is None:
@@ -157,11 +157,11 @@ def one_deployment(world: World, deployment: Deployment) -> dict[str, Any]:
         "isInSystemBuildsQueue": False,
         "routes": None,
         "meta": _meta(deployment),
-        **_times(deployment),
+        **_times(world, deployment),
         **_states(world, deployment),
     }
     if deployment.error:
-        row |= {"readyStateReason": deployment.error, "errorStep": "buildStep"}
+        row |= {"readyStateReason": deployment.error, "errorStep": deployment.failed_step or "buildStep"}
     return overlay(row, world.state(VercelState).deployment_extras.get(deployment.id, {}))
 
 

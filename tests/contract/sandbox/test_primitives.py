@@ -589,4 +589,5 @@ def test_every_primitive_is_tested_here_and_described() -> None:
     assert set(PRIMITIVES) == {name for name, _, _ in describe()}
     assert all(text for _, _, text in describe())
     if len(_TESTED) > 5:  # the whole file ran in this process
-        assert set(PRIMITIVES) == _TESTED
+        here = {name for name, made in PRIMITIVES.items() if made.__module__ == "runbook_lib.sandbox.primitives"}
+        assert here == _TESTED  # those of another module are tested in a file of its name

@@ -1,0 +1,387 @@
+"""The rehearsal of a restore: dump the source, or take a dump that is there; restore it into the scratch database; compare.
+
+The source is only read, in one snapshot: schema, sequences and checksums are those of the very moment that the dump holds, so
+that a database which goes on changing makes no false difference.
+"""
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.clock import to_iso
+from runbook_lib.errors import LookError
+from runbook_lib.model import Answer, Json, Status
+from runbook_lib.observe import Door, Look
+from runbook_lib.sources._asking import need
+from runbook_lib.sources._pg_catalogue import MANAGED, catalogue, differences
+from runbook_lib.sources._pg_contents import any_rows, behind_their_tables, sequences, sums, tables
+from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Restored, Tools
+from runbook_lib.sources._scratch import Scratch, check_roles, scratch
+from runbook_lib.workspace import append_line, becoming, ends_of, free_bytes, private_folder
+
+if TYPE_CHECKING:
+    from runbook_lib.databases import Connection
+
+_LONGEST_S = 24 * 3600.0
+_WORKERS = 2
+_ROOM = 1.2  # an uncompressed dump is about as large as the tables without their indexes
+_STATE = """
+select current_database()::text as database, current_setting('server_version_num')::int as version,
+  pg_encoding_to_char(encoding) as encoding, pg_database_size(oid)::bigint as bytes,
+  (select coalesce(sum(pg_table_size(c.oid)), 0)::bigint from pg_class c where c.relkind in ('r', 'm')) as table_bytes
+from pg_database where datname = current_database()
+"""
+_ROLES = r"""
+with own as (select oid, nspacl, nspowner from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema' and nspname <> all (%(skip)s))
+select distinct rolname::text from pg_roles where oid in (
+  select nspowner from own union select relowner from pg_class where relnamespace in (select oid from own)
+  union select proowner from pg_proc where pronamespace in (select oid from own)
+  union select unnest(polroles) from pg_policy
+  union select (aclexplode(relacl)).grantee from pg_class where relnamespace in (select oid from own)
+  union select (aclexplode(nspacl)).grantee from own
+) and rolname !~ '^pg_'
+"""
+MOST_DIFFERENCES = 200
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What the source held at the moment of the snapshot."""
+
+    state: dict[str, Any]
+    catalogue: dict[str, dict[str, str]]
+    sequences: dict[str, dict[str, Any]]
+    tables: list[dict[str, Any]]
+    roles: frozenset[str]
+    has_rows: bool
+
+
+def rehearse(backup_file: str = "", keep_in: str = "") -> Look:
+    """Whether a backup comes back whole, and how fast.
+
+    Args:
+        backup_file: a dump to try; "" makes a fresh one of the source.
+        keep_in: a folder in which a fresh dump is kept once it is whole; "" removes it.
+
+    The answer: {"backup": {"fresh", "file", "bytes", "tables_with_data" (None for plain SQL), "dump_s", "kept_as", "pg_dump"},
+    "source": {"database", "version", "bytes", "tables", "left_out": [schema]}, "restore": {"seconds", "gave_up", "error_count",
+    "errors": [{"about", "message"}], "left_out": [extension]}, "compared": None where it gave up, else {"schema": [difference],
+    "schema_count", "tables": [{"table", "wanted_rows", "got_rows", "same"}] (those that differ), "tables_same", "rows",
+    "sequences": [{"sequence", "last", "highest"}], "policies": [wanted, got], "rls": [wanted, got], "grants": [wanted, got], "source_has_rows", "exact": whether the file
+    is of the moment that it is compared with, "seconds"},
+    "restored_s": from the file to a database that stands, "at"}.
+
+    Statuses: not_configured (no scratch database, or one that is the source, is not empty, lacks roles; tools missing or too
+    old), denied (password), unreachable, partial (the dump was cut off, or the disk is full), malformed (the file is no dump),
+    not_found (the file is not there). In each case nothing is left behind.
+    """
+
+    def fetch(door: Door) -> Answer:
+        return _Rehearsal(door, backup_file, keep_in).run()
+
+    arguments = {"backup_file": backup_file, "keep_in": keep_in}
+    return Look("restore", "rehearse", arguments, fetch, deadline_s=_LONGEST_S, is_work=True)
+
+
+def note(entry: dict[str, Json]) -> Look:
+    """Write a rehearsal down in the team's ledger, RUNBOOK_RESTORE_LEDGER: {"written": path}."""
+
+    def fetch(door: Door) -> Answer:
+        path = need(door, "restore_ledger_file")
+        append_line(Path(path).expanduser(), json.dumps(entry, sort_keys=True))
+        return Answer(Status.ok, {"written": path})
+
+    return Look("restore", "note", {"entry": entry}, fetch)
+
+
+def health() -> Look:
+    """Whether a restore could be rehearsed: {"pg_dump", "pg_restore", "server", "scratch"}; touches nothing."""
+
+    def fetch(door: Door) -> Answer:
+        need(door, "scratch_database_url")
+        tools = Tools(door)
+        with door.databases.session(need(door, "database_url"), setting=SOURCE) as source:
+            major = int(_state(source)["version"]) // 10000
+        found = {name: tools.check_age(name, major) for name in ("pg_dump", "pg_restore")}
+        with scratch(door) as place:
+            return Answer(Status.ok, {**found, "server": major, "scratch": place.database})
+
+    return Look("restore", "health", {}, fetch)
+
+
+class _Rehearsal:
+    """One rehearsal, step by step."""
+
+    def __init__(self, door: Door, backup_file: str, keep_in: str) -> None:
+        self.door, self.backup_file, self.keep_in = door, backup_file, keep_in
+        self.tools = Tools(door)
+        self.source = need(door, "database_url")
+
+    def run(self) -> Answer:
+        """The whole of it."""
+        if self.backup_file:
+            ends_of(Path(self.backup_file).expanduser())
+        base = self.door.settings.work_folder
+        with scratch(self.door) as place, private_folder(base, setting="RUNBOOK_WORK_FOLDER") as folder:
+            if self.backup_file:
+                with self.door.databases.session(self.source, setting=SOURCE) as session:
+                    held = self._held(session)
+                check_roles(place, held.roles)
+                file = Path(self.backup_file).expanduser()
+                backup = self._there(file)
+                return self._tried(place, folder, held, file, backup, None)
+            kept = Path(self.keep_in).expanduser() if self.keep_in else folder
+            with self.door.databases.session(self.source, setting=SOURCE) as session:
+                held = self._held(session)
+                check_roles(place, held.roles)
+                name = f"{held.state['database']}-{self.door.clock():%Y%m%dT%H%M%SZ}.dump"
+                backup, wanted = self._dumped(session, held, place, kept / name)
+            return self._tried(place, folder, held, kept / name, backup, wanted)
+
+    def _held(self, session: "Connection") -> _Held:
+        """What is in the source at the session's one moment."""
+        return _Held(
+            _state(session),
+            catalogue(session),
+            sequences(session),
+            tables(session),
+            frozenset(row["rolname"] for row in session.execute(_ROLES.encode(), {"skip": list(MANAGED)})),
+            any_rows(session, tables(session)),
+        )
+
+    def _dumped(
+        self, session: "Connection", held: _Held, place: Scratch, into: Path
+    ) -> tuple[dict[str, Json], dict[str, Json]]:
+        """Dump the snapshot into a file that takes its name when it is whole, while the source sums the same snapshot."""
+        version = self.tools.check_age("pg_dump", held.state["version"] // 10000)
+        into.parent.mkdir(parents=True, exist_ok=True)
+        self._check_room(held.state["table_bytes"], into.parent)
+        row = session.execute(b"select pg_export_snapshot() as name").fetchone()
+        assert row is not None
+        snapshot = str(row["name"])
+        summing = _Summing(self.door, self.source, snapshot, held.tables, min(held.state["version"], place.version))
+        total = held.state["table_bytes"]
+        arguments = [f"--snapshot={snapshot}", *(f"--exclude-schema={name}" for name in MANAGED)]
+        with becoming(into) as draft:
+            ran = self.tools.dump(
+                self.source, draft, arguments, lambda done: self.door.tell(f"dump: {_mb(done)} of about {_mb(total)} MB")
+            )
+            if not draft.stat().st_size:
+                raise LookError(Status.partial, "pg_dump ended well and wrote nothing; the empty file was removed")
+        wanted = summing.result()
+        contents = self.tools.contents(into)
+        return {
+            "fresh": True,
+            "file": into.name,
+            "bytes": into.stat().st_size,
+            "tables_with_data": len(contents.names("TABLE DATA")),
+            "dump_s": round(ran.elapsed_s, 3),
+            "kept_as": str(into) if self.keep_in else None,
+            "pg_dump": version,
+        }, wanted
+
+    def _check_room(self, bytes_wanted: int, folder: Path) -> None:
+        free = free_bytes(folder)
+        if free < bytes_wanted * _ROOM:
+            raise LookError(
+                Status.partial,
+                f"the disk has no room for the dump: about {_mb(bytes_wanted * _ROOM)} MB are needed, {_mb(free)} MB are free; "
+                "nothing was written",
+                where=str(folder),
+                do_next="free some space, or set RUNBOOK_WORK_FOLDER to a larger disk",
+            )
+
+    def _there(self, file: Path) -> dict[str, Json]:
+        """A dump that somebody made."""
+        head, _ = ends_of(file)
+        with_data: int | None = None
+        if head.startswith(b"PGDMP"):
+            with_data = len(self.tools.contents(file).names("TABLE DATA"))
+        return {
+            "fresh": False, "file": file.name, "bytes": file.stat().st_size, "tables_with_data": with_data, "dump_s": None,
+            "kept_as": str(file), "pg_dump": None,
+        }  # fmt: skip
+
+    def _tried(
+        self, place: Scratch, folder: Path, held: _Held, file: Path, backup: dict[str, Json], wanted: dict[str, Json] | None
+    ) -> Answer:
+        """Restore a file and compare what came out of it with what the source held."""
+        begun = self.door.deadline.remaining_s
+        restored, left_out = self._restored(place, folder, file, held)
+        restored_s = round(begun - self.door.deadline.remaining_s, 3)
+        compared = None if restored.gave_up else self._compared(place, held, file, wanted)
+        value: dict[str, Json] = {
+            "backup": backup,
+            "source": {
+                **{name: held.state[name] for name in ("database", "version", "bytes")},
+                "tables": len(held.tables),
+                "left_out": sorted(set(MANAGED)),
+            },
+            "restore": {
+                "seconds": restored.elapsed_s,
+                "gave_up": restored.gave_up,
+                "error_count": restored.error_count,
+                "errors": restored.errors,
+                "left_out": left_out,
+            },
+            "compared": compared,
+            "restored_s": restored_s,
+            "at": to_iso(self.door.clock()),
+        }
+        return Answer(Status.ok, value)
+
+    def _restored(self, place: Scratch, folder: Path, file: Path, held: _Held) -> tuple[Restored, list[str]]:
+        head, _ = ends_of(file)
+
+        def tell() -> None:
+            self.door.tell(f"restore: {self._size_of(place)} of about {_mb(held.state['bytes'])} MB")
+
+        if not head.startswith(b"PGDMP"):
+            if b"PostgreSQL database dump" not in head:
+                raise LookError(Status.malformed, "the file is no dump of pg_dump's", where=file.name)
+            return self.tools.run_sql(place.dsn, file, tell), []
+        try:
+            contents = self.tools.contents(file)
+        except LookError as error:
+            return Restored(0.0, error.tried, [], 0), []
+        missing = sorted(
+            {name for kind, name in contents.entries if kind == "EXTENSION" and name not in place.extensions}
+        )
+        listed = folder / "entries.list"
+        listed.write_text(contents.without_extensions(missing), "utf-8")
+        arguments = [f"--use-list={listed}", f"--jobs={_WORKERS}"]
+        return self.tools.restore(place.dsn, file, arguments, tell), missing
+
+    def _size_of(self, place: Scratch) -> str:
+        with self.door.databases.session(place.dsn, setting=SCRATCH, snapshot=None) as session:
+            row = session.execute(b"select pg_database_size(current_database())::bigint as bytes").fetchone()
+        return _mb(row["bytes"] if row else 0)
+
+    def _compared(self, place: Scratch, held: _Held, file: Path, wanted: dict[str, Json] | None) -> dict[str, Json]:
+        """Schema, sequences and, for a fresh dump, contents, each as the databases themselves compute them."""
+        begun = self.door.deadline.remaining_s
+
+        def connect() -> Any:
+            return self.door.databases.session(place.dsn, setting=SCRATCH)
+
+        with connect() as session:
+            got_catalogue = catalogue(session, (*MANAGED, "runbook_scratch"))
+            got_sequences = sequences(session)
+            behind = behind_their_tables(session, got_sequences)
+            there = tables(session, (*MANAGED, "runbook_scratch"))
+        found = differences(held.catalogue, got_catalogue)
+        got = sums(
+            connect, there, min(held.state["version"], place.version), workers=_WORKERS,
+            tell=lambda text: self.door.tell(f"compare: {text}"),
+        )  # fmt: skip
+        if wanted is not None:
+            behind += _behind_the_source(held.sequences, got_sequences, {row["sequence"] for row in behind})
+        rows = _rows(wanted, got) if wanted is not None else _counts(held.tables, got, self._data_of(file))
+        return {
+            "schema": found[:MOST_DIFFERENCES],
+            "schema_count": len(found),
+            "tables": [row for row in rows if not row["same"]],
+            "tables_same": sum(bool(row["same"]) for row in rows),
+            "rows": sum(each["rows"] for each in got.values()),
+            "sequences": behind,
+            "policies": [len(held.catalogue["policy"]), len(got_catalogue["policy"])],
+            "rls": [_protected(held.catalogue), _protected(got_catalogue)],
+            "grants": [_granted(held.catalogue), _granted(got_catalogue)],
+            "source_has_rows": held.has_rows,
+            "exact": wanted is not None,
+            "seconds": round(begun - self.door.deadline.remaining_s, 3),
+        }
+
+    def _data_of(self, file: Path) -> list[str] | None:
+        head, _ = ends_of(file)
+        return self.tools.contents(file).names("TABLE DATA") if head.startswith(b"PGDMP") else None
+
+
+class _Summing:
+    """The source's checksums of one snapshot, computed beside the dump."""
+
+    def __init__(self, door: Door, dsn: str, snapshot: str, wanted: Sequence[dict[str, Any]], version: int) -> None:
+        self._found: dict[str, Json] = {}
+        self._broken: BaseException | None = None
+
+        def work() -> None:
+            try:
+                self._found = sums(
+                    lambda: door.databases.session(dsn, setting=SOURCE, snapshot=snapshot), wanted, version, workers=1,
+                    tell=lambda _: None,
+                )  # fmt: skip
+            except BaseException as error:  # handed to whoever asks for the result
+                self._broken = error
+
+        self._thread = threading.Thread(target=work, daemon=True)
+        self._thread.start()
+
+    def result(self) -> dict[str, Json]:
+        """The sums, once they are there. Raises what the source refused with."""
+        self._thread.join()
+        if self._broken is not None:
+            raise self._broken
+        return self._found
+
+
+def _state(session: "Connection") -> dict[str, Any]:
+    row = session.execute(_STATE.encode()).fetchone()
+    assert row is not None
+    return row
+
+
+def _rows(wanted: dict[str, Json], got: dict[str, Json]) -> list[dict[str, Json]]:
+    """Each table's rows as they should be and as they are; same: count and checksum agree."""
+    return [
+        {
+            "table": name,
+            "wanted_rows": wanted[name]["rows"],
+            "got_rows": got[name]["rows"] if name in got else None,
+            "same": got.get(name) == wanted[name],
+        }
+        for name in sorted(wanted)
+    ]
+
+
+def _counts(held: Sequence[dict[str, Any]], got: dict[str, Json], in_file: list[str] | None) -> list[dict[str, Json]]:
+    """Of an older file only this can be said: which tables the source has that did not come back, or whose data it never held."""
+    rows: list[dict[str, Json]] = []
+    for table in held:
+        name = table["name"]
+        left_out = in_file is not None and name.replace('"', "") not in in_file
+        rows.append(
+            {"table": name, "wanted_rows": None, "got_rows": got[name]["rows"] if name in got else None,
+             "same": name in got and not left_out, "left_out": left_out}
+        )  # fmt: skip
+    return rows
+
+
+def _behind_the_source(
+    held: dict[str, dict[str, Any]], got: dict[str, dict[str, Any]], known: set[str]
+) -> list[dict[str, Json]]:
+    """Sequences whose restored value lies before the source's at the snapshot."""
+    return [
+        {"sequence": name, "last": got[name]["last"], "highest": sequence["last"]}
+        for name, sequence in held.items()
+        if name in got and name not in known and sequence["rises"] and (got[name]["last"] or 0) < (sequence["last"] or 0)
+    ]
+
+
+def _protected(held: dict[str, dict[str, str]]) -> int:
+    """Tables with row-level security on."""
+    return sum(text.startswith("enabled true") for text in held["rls"].values())
+
+
+def _granted(held: dict[str, dict[str, str]]) -> int:
+    """Grants to anybody but the owners: what a restore without ACLs loses."""
+    owners = set(held["owner"].values()) | {"public"}
+    return sum(name.rpartition(" to ")[2] not in owners for name in held["grant"])
+
+
+def _mb(count: float) -> str:
+    return f"{count / 1e6:,.0f}"
+
+
