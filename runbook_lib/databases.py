@@ -34,7 +34,9 @@ class Databases:
         self.deadline, self._ended = deadline, ended
 
     @contextlib.contextmanager
-    def session(self, dsn: str, *, setting: str, writes: bool = False, snapshot: str | None = "") -> Iterator["Connection"]:
+    def session(
+        self, dsn: str, *, setting: str, writes: bool = False, snapshot: str | None = ""
+    ) -> Iterator["Connection"]:
         """A session whose rows are dicts, closed at the end of the block; times, floats and names are told in one fixed way.
 
         Args:

@@ -7,7 +7,6 @@ recorded. Live diagnosis reads exactly the recorded form. In replay no fetch run
 
 import contextlib
 import contextvars
-import hmac
 import secrets
 import threading
 import time
@@ -15,21 +14,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Protocol
 
 import orjson
 
 from runbook_lib.clock import to_iso
-from runbook_lib.databases import Databases
+from runbook_lib.door import Door as Door  # readers of a look know both from here
 from runbook_lib.errors import LookError
-from runbook_lib.http import Deadline, Http
-from runbook_lib.machine import Machine, changed_at
+from runbook_lib.http import Deadline
 from runbook_lib.model import Answer, Json, Observation, Status, observation_id, observation_key
-from runbook_lib.programs import Programs
 from runbook_lib.redact import Redactor
 from runbook_lib.settings import Settings
-from runbook_lib.sql import Sql
 
 DEFAULT_DEADLINE_S = 10.0
 _TIDYING_S = 5.0  # work that is over its time is waited for so long, until it has taken back what it left
@@ -41,75 +36,6 @@ class Recorder(Protocol):
 
     def keep(self, observation: Observation) -> None:
         """Keep one observation; called from any thread."""
-
-
-class Door:
-    """What a fetch may use: settings, HTTP, SQL, programs, this machine, the real clock, files, all under the look's deadline.
-
-    Attributes:
-        ended: set when nobody waits for the look any more; what it started is then ended.
-        tell: shows one line on how long work gets on; it is no part of what is recorded.
-    """
-
-    def __init__(
-        self, settings: Settings, deadline: Deadline, salt: bytes = b"", tell: Callable[[str], None] = lambda _: None
-    ) -> None:
-        self.settings = settings
-        self.deadline = deadline
-        self.tell = tell
-        self.ended = threading.Event()
-        self._salt = salt
-
-    def fingerprint(self, value: str) -> str:
-        """What tells within one run whether two values are the same, and tells nothing else: the salt is never kept."""
-        return hmac.new(self._salt, value.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:12]
-
-    @property
-    def http(self) -> Http:
-        """An HTTP client that keeps this look's deadline."""
-        return Http(self.deadline)
-
-    @property
-    def sql(self) -> Sql:
-        """Read-only SQL that keeps this look's deadline."""
-        return Sql(self.deadline)
-
-    @property
-    def machine(self) -> Machine:
-        """This machine's processes, ports and commands, under this look's deadline."""
-        return Machine(self.deadline)
-
-    @property
-    def databases(self) -> Databases:
-        """Sessions that outlast one statement, for work in a scratch database."""
-        return Databases(self.deadline, self.ended)
-
-    @property
-    def programs(self) -> Programs:
-        """Other programs, which end with this look."""
-        return Programs(self.deadline, self.ended)
-
-    def clock(self) -> datetime:
-        """The present moment by this machine's clock, aware UTC."""
-        return datetime.now(UTC)
-
-    def read_text(self, path: str | Path, *, max_bytes: int = 64 * 1024 * 1024) -> str:
-        """A local file's text. Raises LookError: not_found, denied, malformed (too large or not UTF-8)."""
-        file = Path(path).expanduser()
-        try:
-            if file.stat().st_size > max_bytes:
-                raise LookError(Status.malformed, f"the file is larger than {max_bytes} bytes", where=str(file))
-            return file.read_text("utf-8")
-        except FileNotFoundError as error:
-            raise LookError(Status.not_found, "no such file", where=str(file)) from error
-        except PermissionError as error:
-            raise LookError(Status.denied, "this user may not read the file", where=str(file)) from error
-        except (UnicodeDecodeError, OSError) as error:
-            raise LookError(Status.malformed, f"cannot be read as text: {error}", where=str(file)) from error
-
-    def changed_at(self, path: str | Path) -> datetime | None:
-        """When a local file was last changed, aware UTC; None where that cannot be told."""
-        return changed_at(str(path))
 
 
 Fetch = Callable[[Door], Answer]
@@ -365,7 +291,12 @@ class _Attempt:
             raise
         if not is_done:
             self._door.ended.set()
-            if self._tidying_s and self._done.wait(self._tidying_s) and self._answer and not self._answer.status.answered:
+            if (
+                self._tidying_s
+                and self._done.wait(self._tidying_s)
+                and self._answer
+                and not self._answer.status.answered
+            ):
                 return self._answer
             self.ended = None
             return Answer(

@@ -80,7 +80,8 @@ class Programs:
         """
         with contextlib.ExitStack() as held:
             said = held.enter_context(tempfile.TemporaryFile())
-            output: IO[bytes] = held.enter_context(into.open("wb") if into else tempfile.TemporaryFile())
+            printed_to = into.open("wb") if into else tempfile.TemporaryFile()  # noqa: SIM115 (entered in the next line)
+            output: IO[bytes] = held.enter_context(printed_to)
             source = held.enter_context(out_of.open("rb")) if out_of else subprocess.DEVNULL
             before = self.deadline.remaining_s
             with self.started(arguments, variables, output, said, source, user) as process:

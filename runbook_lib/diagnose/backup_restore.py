@@ -57,7 +57,7 @@ def _place(code: str) -> int:
 def judge_recovery(evidence: Evidence) -> list[Finding]:
     """The rehearsed recovery to a moment: what was there the second before must be there again."""
     look, held = evidence.recovery, value_of(evidence.recovery)
-    if not held or held["recovered"] and not held["tables"]:
+    if not held or (held["recovered"] and not held["tables"]):
         return []
     if not held["recovered"]:
         what = f"the server did not recover to {held['target_at']}: {held['why']}"
@@ -74,7 +74,9 @@ def judge_copies(evidence: Evidence) -> list[Finding]:
         if wrong or copied["why"]:
             words = [f"{row['table']} with {row['got_rows'] or 0:,} of {row['wanted_rows']:,} rows" for row in wrong]
             what = "; ".join(filter(None, (listed(words), copied["why"])))
-            faults.append(found(f"restore.incomplete.{form}_copy", listed(row["table"] for row in copied["tables"]), what, [look]))
+            faults.append(
+                found(f"restore.incomplete.{form}_copy", listed(row["table"] for row in copied["tables"]), what, [look])
+            )
         elif look is not None:
             faults += sequences_behind(copied["sequences"], f"{form} copy", look)
     return faults
@@ -91,7 +93,8 @@ def judge_drift(evidence: Evidence) -> list[Finding]:
     ):
         mine = [row for row in held.get("differences", ()) if row["how"] == how]
         if mine:
-            what = f"{words}: {listed(f'{row["kind"]} {row["name"]}' for row in _outermost(mine))}"
+            named = listed(f"{row['kind']} {row['name']}" for row in _outermost(mine))
+            what = f"{words}: {named}"
             faults.append(found(f"schema.drift.{sub}", str(held["path"]), what, [look]))
     return faults
 
@@ -100,7 +103,10 @@ def _outermost(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Without the parts of tables that are themselves named."""
     named = {row["name"] for row in rows if row["kind"] in ("table", "view")}
     return [
-        row for row in rows if row["kind"] in ("table", "view") or not any(row["name"].startswith(f"{name}.") or row["name"] == name for name in named)
+        row
+        for row in rows
+        if row["kind"] in ("table", "view")
+        or not any(row["name"].startswith(f"{name}.") or row["name"] == name for name in named)
     ]
 
 
@@ -121,7 +127,9 @@ def _needed(evidence: Evidence) -> list[Observation]:
     """The looks without which "nothing is wrong" cannot be said; what was asked for is always among them."""
     needed = [evidence.backups, evidence.drill, evidence.recovery, evidence.copies]
     optional = (evidence.files, evidence.drift)
-    needed += [look for look in optional if look is not None and (look.status not in _OPTIONAL or look.arguments.get("path"))]
+    needed += [
+        look for look in optional if look is not None and (look.status not in _OPTIONAL or look.arguments.get("path"))
+    ]
     if not value_of(evidence.drill):
         needed.append(evidence.rehearsals)
     if any(evidence.aim(name).origin == UNKNOWN for name in ("rpo", "rto", "rehearsed")):
@@ -138,7 +146,11 @@ def _situation(evidence: Evidence, faults: list[Finding], good_at: str | None) -
     """Since when: the moment at which the newest good backup became older than the RPO; and what would be lost with it."""
     onset = None
     rpo = evidence.aim("rpo")
-    if good_at is not None and rpo.seconds is not None and any(each.code.startswith("backup.too_old") for each in faults):
+    if (
+        good_at is not None
+        and rpo.seconds is not None
+        and any(each.code.startswith("backup.too_old") for each in faults)
+    ):
         onset = to_iso(from_iso(good_at) + timedelta(seconds=rpo.seconds))
     changes = tuple(
         Change(row["at"], row["what"], row["platform"])
@@ -158,7 +170,9 @@ def facts_of(evidence: Evidence, good_at: str | None) -> dict[str, Any]:
         "rehearsal": {
             "restored_s": drill.get("restored_s"),
             "backup": drill.get("backup"),
-            "compared": {name: value for name, value in (drill.get("compared") or {}).items() if name not in ("schema",)},
+            "compared": {
+                name: value for name, value in (drill.get("compared") or {}).items() if name not in ("schema",)
+            },
         }
         if drill
         else None,

@@ -50,11 +50,11 @@ def judge_vendor(evidence: Evidence) -> Judged:
     rpo = evidence.aim("rpo")
     if daily_at is None:
         what = f"{len(attempts)} attempts are listed, none of them completed" if attempts else "the list is empty"
-        follows.append(
-            found("backup.none", "Supabase", f"{what}, and point-in-time recovery is off", [look])
-        )
+        follows.append(found("backup.none", "Supabase", f"{what}, and point-in-time recovery is off", [look]))
     elif rpo.seconds is not None and age_s(evidence, daily_at) > rpo.seconds:
-        old = f"the newest completed backup is {span(age_s(evidence, daily_at))} old, and the RPO is {span(rpo.seconds)}"
+        old = (
+            f"the newest completed backup is {span(age_s(evidence, daily_at))} old, and the RPO is {span(rpo.seconds)}"
+        )
         follows.append(found("backup.too_old.daily", "Supabase", f"{old} ({rpo.origin})", [look, evidence.objectives]))
     _judge_off(evidence, look, judged)
     return judged
@@ -92,7 +92,9 @@ def _judge_pitr(
     latest_at, earliest_at = held["pitr_latest_at"], held["pitr_earliest_at"]
     if latest_at is None:
         why = "point-in-time recovery is on, and Supabase tells no recovery point"
-        dashboard = "the project's page Database → Backups → Point in time, by somebody who may see the project's settings"
+        dashboard = (
+            "the project's page Database → Backups → Point in time, by somebody who may see the project's settings"
+        )
         code = "backup.too_old.pitr_lags" if daily_at else "backup.none"
         judged.suspects.append(Suspect(code, "Supabase", why, dashboard))
         return
@@ -145,7 +147,9 @@ def judge_folder(evidence: Evidence) -> Judged:
     rpo = evidence.aim("rpo")
     if rpo.seconds is not None and age_s(evidence, at) > rpo.seconds:
         what = f"it is {span(age_s(evidence, at))} old, and the RPO is {span(rpo.seconds)} ({rpo.origin})"
-        (judged.also if spoilt else judged.faults).append(found("backup.too_old.file", name, what, [look, evidence.objectives]))
+        (judged.also if spoilt else judged.faults).append(
+            found("backup.too_old.file", name, what, [look, evidence.objectives])
+        )
     before = [row["bytes"] for row in files if row["name"] != name and row["at"] <= at]
     if not spoilt and len(before) >= _BEFORE_IT:
         usual = statistics.median(before)
@@ -159,7 +163,11 @@ def _spoilt(newest: dict[str, Any], name: str, look: Observation) -> list[Findin
     if newest["bytes"] == 0:
         return [found("backup.empty_file.no_bytes", name, "the newest dump has no bytes", [look])]
     if not newest["whole"]:
-        return [found("backup.failed.truncated", name, f"the newest dump cannot be read to its end: {newest['why']}", [look])]
+        return [
+            found(
+                "backup.failed.truncated", name, f"the newest dump cannot be read to its end: {newest['why']}", [look]
+            )
+        ]
     if newest["tables_with_data"] == 0:
         what = f"the newest dump holds {newest['entries']} definitions and the rows of no table"
         return [found("backup.empty_file.no_data", name, what, [look])]

@@ -10,7 +10,11 @@ CATALOGUE = Catalogue(
         Kind.fault,
         "there is no backup that could be restored",
         "Turn backups on (Supabase: Pro plan or above), and make a dump now: runbook run 08 -p rehearse=true -p keep_in=DIR.",
-        {"file": Sub("the team's folder of dumps holds none", "Look at the job that makes the dumps; make one by hand now.")},
+        {
+            "file": Sub(
+                "the team's folder of dumps holds none", "Look at the job that makes the dumps; make one by hand now."
+            )
+        },
     ),
     Cause(
         "backup.too_old",
@@ -23,7 +27,9 @@ CATALOGUE = Catalogue(
                 "point-in-time recovery is on, and its newest recovery point lags behind",
                 "WAL is not archived: ask Supabase's support at once, and make a dump meanwhile.",
             ),
-            "file": Sub("the newest whole dump in the team's folder is too old", "Look at the job that makes the dumps."),
+            "file": Sub(
+                "the newest whole dump in the team's folder is too old", "Look at the job that makes the dumps."
+            ),
         },
     ),
     Cause(
@@ -146,7 +152,8 @@ CATALOGUE = Catalogue(
         {
             "not_applied": Sub("the repository has what the database lacks", "Apply the migration that brings it."),
             "only_in_database": Sub(
-                "the database has what the repository lacks", "Write a migration for it, or remove it from the database."
+                "the database has what the repository lacks",
+                "Write a migration for it, or remove it from the database.",
             ),
             "differs": Sub("both have it, and differently"),
         },

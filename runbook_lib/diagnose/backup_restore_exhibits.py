@@ -28,10 +28,29 @@ def backups_table(evidence: Evidence) -> Json:
     held = value_of(evidence.backups)
     rows: list[list[Json]] = []
     if held.get("pitr"):
-        rows.append(["Supabase", "point in time, newest", held["pitr_latest_at"], _age(evidence, held["pitr_latest_at"]), None, "on"])
-        rows.append(["Supabase", "point in time, oldest", held["pitr_earliest_at"], _age(evidence, held["pitr_earliest_at"]), None, "on"])
+        rows.append(
+            [
+                "Supabase",
+                "point in time, newest",
+                held["pitr_latest_at"],
+                _age(evidence, held["pitr_latest_at"]),
+                None,
+                "on",
+            ]
+        )
+        rows.append(
+            [
+                "Supabase",
+                "point in time, oldest",
+                held["pitr_earliest_at"],
+                _age(evidence, held["pitr_earliest_at"]),
+                None,
+                "on",
+            ]
+        )
     rows += [
-        ["Supabase", "daily", row["at"], _age(evidence, row["at"]), None, row["status"]] for row in held.get("backups", ())
+        ["Supabase", "daily", row["at"], _age(evidence, row["at"]), None, row["status"]]
+        for row in held.get("backups", ())
     ]
     folder = value_of(evidence.files)
     for row in reversed(folder.get("files", [])[-10:]):
@@ -80,7 +99,14 @@ def differences_table(rows: Sequence[dict[str, Any]]) -> Json:
 def copies_table(held: dict[str, Any]) -> Json:
     """Chosen tables, exported and imported again."""
     rows = [
-        [form, row["table"], row["wanted_rows"], row["got_rows"], "the same" if row["same"] else "differs", copied["bytes"]]
+        [
+            form,
+            row["table"],
+            row["wanted_rows"],
+            row["got_rows"],
+            "the same" if row["same"] else "differs",
+            copied["bytes"],
+        ]
         for form, copied in held["forms"].items()
         for row in copied["tables"]
     ]

@@ -33,7 +33,8 @@ def judge_drill(evidence: Evidence) -> tuple[list[Finding], list[Suspect]]:
     faults += sequences_behind(compared["sequences"], backup["file"], look)
     rto = evidence.aim("rto")
     if rto.seconds is not None and held["restored_s"] > rto.seconds:
-        what = f"from the file to a restored database it took {span(held['restored_s'])}; the RTO is {span(rto.seconds)} ({rto.origin})"
+        took = span(held["restored_s"])
+        what = f"from the file to a restored database it took {took}; the RTO is {span(rto.seconds)} ({rto.origin})"
         faults.append(found("restore.too_slow", backup["file"], what, [look, evidence.objectives]))
     return faults, suspects
 
@@ -85,7 +86,9 @@ def _objects(
     if compared["exact"]:
         if not differing:
             return [], []
-        what = f"{len(differing)} objects are missing or differ: {listed(map(_object_words, differing))}{_errors(restore)}"
+        what = (
+            f"{len(differing)} objects are missing or differ: {listed(map(_object_words, differing))}{_errors(restore)}"
+        )
         return [found("restore.incomplete.objects", backup["file"], what, [look])], []
     lacking = [row for row in differing if row["how"] == "missing"]
     errors = [error for error in restore["errors"] if not _concerns_rows(error)]
@@ -95,7 +98,9 @@ def _objects(
     if not lacking:
         return [], []
     why = f"{listed(map(_object_words, lacking))}: either the dump leaves it out, or it is younger than the dump"
-    look_again = "make a dump now by the same command and try that: runbook run 08 -p backup_file=FILE; whoever runs the job"
+    look_again = (
+        "make a dump now by the same command and try that: runbook run 08 -p backup_file=FILE; whoever runs the job"
+    )
     return [], [Suspect("restore.incomplete.objects", backup["file"], why, look_again)]
 
 
@@ -148,5 +153,8 @@ def sequences_behind(behind: Sequence[dict[str, Any]], subject: str, look: Obser
     """Sequences that would hand out numbers again."""
     if not behind:
         return []
-    told = listed(f"{row['sequence']} stands at {row['last'] or 'its start'}, the highest number is {row['highest']}" for row in behind)
+    told = listed(
+        f"{row['sequence']} stands at {row['last'] or 'its start'}, the highest number is {row['highest']}"
+        for row in behind
+    )
     return [found("restore.sequences_behind", subject, told, [look])]

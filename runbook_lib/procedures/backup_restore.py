@@ -80,7 +80,9 @@ class BackupRestore(Procedure):
             exhibits.append(Exhibit("table", "What differs", differences_table(held["compared"]["schema"])))
         told = f"restored in {span(held['restored_s'])}"
         same = held["compared"]["tables_same"] if held["compared"] else 0
-        return Said(f"{held['backup']['file']}: {told}, {same} of {held['source']['tables']} tables the same.", tuple(exhibits))
+        return Said(
+            f"{held['backup']['file']}: {told}, {same} of {held['source']['tables']} tables the same.", tuple(exhibits)
+        )
 
     def diagnose(self) -> Conclusion:
         """The verdict."""
@@ -105,6 +107,9 @@ class BackupRestore(Procedure):
                 given[name] = recovery_files.span_s(text)
             except ValueError as error:
                 raise UsageError(
-                    f"Cannot use this {name.upper()}", where=name, came_back=str(error), do_next="Write it like 30m, 4h or 7d."
+                    f"Cannot use this {name.upper()}",
+                    where=name,
+                    came_back=str(error),
+                    do_next="Write it like 30m, 4h or 7d.",
                 ) from None
         return given

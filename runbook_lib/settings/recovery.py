@@ -33,7 +33,9 @@ class Recovery(BaseModel):
         about="Seconds that one rehearsal (dump, restore, compare) may take.",
     )
     backup_folder: Text = named(
-        "RUNBOOK_BACKUP_FOLDER", group=_GROUP, about="The team's own dumps, where it makes any: a folder of pg_dump files."
+        "RUNBOOK_BACKUP_FOLDER",
+        group=_GROUP,
+        about="The team's own dumps, where it makes any: a folder of pg_dump files.",
     )
     migrations_path: Text = named(
         "RUNBOOK_MIGRATIONS",

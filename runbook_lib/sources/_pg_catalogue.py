@@ -57,18 +57,24 @@ _PARTS = (
     (
         "type",
         """select name, case typtype
-          when 'e' then 'enum ' || (select string_agg(quote_literal(enumlabel), ',' order by enumsortorder) from pg_enum where enumtypid = ty.oid)
-          when 'd' then 'domain ' || format_type(typbasetype, typtypmod) || coalesce(' default ' || typdefault, '') || (case when typnotnull then ' not null' else '' end)
-          when 'c' then 'composite ' || (select string_agg(quote_ident(attname) || ' ' || format_type(atttypid, atttypmod), ',' order by attnum)
-                                         from pg_attribute where attrelid = ty.typrelid and attnum > 0 and not attisdropped)
-          else 'range' end from ty""",
+             when 'e' then 'enum ' || (select string_agg(quote_literal(enumlabel), ',' order by enumsortorder)
+                                       from pg_enum where enumtypid = ty.oid)
+             when 'd' then 'domain ' || format_type(typbasetype, typtypmod) || coalesce(' default ' || typdefault, '')
+                           || (case when typnotnull then ' not null' else '' end)
+             when 'c' then 'composite ' || (select string_agg(quote_ident(attname) || ' ' || format_type(atttypid, atttypmod),
+                                                              ',' order by attnum)
+                                            from pg_attribute where attrelid = ty.typrelid and attnum > 0 and not attisdropped)
+             else 'range' end from ty""",
     ),
     (
         "table",
         """select name, relkind::text || relpersistence::text || coalesce(' ' || pg_get_partkeydef(oid), '')
              || coalesce(' ' || pg_get_expr(relpartbound, oid), '') from rel where relkind in ('r', 'p', 'f')""",
     ),
-    ("rls", "select name, 'enabled ' || relrowsecurity || ', forced ' || relforcerowsecurity from rel where relkind in ('r', 'p')"),
+    (
+        "rls",
+        "select name, 'enabled ' || relrowsecurity || ', forced ' || relforcerowsecurity from rel where relkind in ('r', 'p')",
+    ),
     (
         "column",
         """select rel.name || '.' || quote_ident(a.attname), format_type(a.atttypid, a.atttypmod)
@@ -104,38 +110,48 @@ _PARTS = (
         "policy",
         """select rel.name || '.' || quote_ident(p.polname),
              (case when p.polpermissive then 'permissive ' else 'restrictive ' end) || p.polcmd::text || ' to '
-             || coalesce((select string_agg(coalesce(r.rolname, 'public'), ',' order by 1) from unnest(p.polroles) o left join pg_roles r on r.oid = o), '')
-             || coalesce(' using ' || pg_get_expr(p.polqual, p.polrelid), '') || coalesce(' check ' || pg_get_expr(p.polwithcheck, p.polrelid), '')
+             || coalesce((select string_agg(coalesce(r.rolname, 'public'), ',' order by 1)
+                          from unnest(p.polroles) o left join pg_roles r on r.oid = o), '')
+             || coalesce(' using ' || pg_get_expr(p.polqual, p.polrelid), '')
+             || coalesce(' check ' || pg_get_expr(p.polwithcheck, p.polrelid), '')
            from pg_policy p join rel on rel.oid = p.polrelid""",
     ),
     (
         "sequence",
-        """select rel.name, format('%%s start %%s by %%s from %%s to %%s cycle %%s', format_type(s.seqtypid, null), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcycle)
+        """select rel.name, format('%%s start %%s by %%s from %%s to %%s cycle %%s', format_type(s.seqtypid, null),
+             s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcycle)
            from pg_sequence s join rel on rel.oid = s.seqrelid""",
     ),
     (
         "grant",
-        """select acl.name || ' to ' || coalesce(r.rolname, 'public'), string_agg(e.privilege_type || (case when e.is_grantable then '*' else '' end), ',' order by e.privilege_type)
-           from acl cross join aclexplode(acl.held) e left join pg_roles r on r.oid = e.grantee group by acl.name, r.rolname""",
+        """select acl.name || ' to ' || coalesce(r.rolname, 'public'),
+             string_agg(e.privilege_type || (case when e.is_grantable then '*' else '' end), ',' order by e.privilege_type)
+           from acl cross join aclexplode(acl.held) e left join pg_roles r on r.oid = e.grantee
+           group by acl.name, r.rolname""",
     ),
     (
         "default_grant",
-        """select coalesce(own.nspname::text, '') || ' ' || r.rolname || ' ' || d.defaclobjtype::text || ' to ' || coalesce(g.rolname, 'public'),
+        """select own.nspname::text || ' ' || r.rolname || ' ' || d.defaclobjtype::text || ' to ' || coalesce(g.rolname, 'public'),
              string_agg(e.privilege_type, ',' order by e.privilege_type)
-           from pg_default_acl d join own on own.oid = d.defaclnamespace join pg_roles r on r.oid = d.defaclrole cross join aclexplode(d.defaclacl) e
-           left join pg_roles g on g.oid = e.grantee group by 1, own.nspname, r.rolname, d.defaclobjtype, g.rolname""",
+           from pg_default_acl d join own on own.oid = d.defaclnamespace join pg_roles r on r.oid = d.defaclrole
+           cross join aclexplode(d.defaclacl) e left join pg_roles g on g.oid = e.grantee
+           group by own.nspname, r.rolname, d.defaclobjtype, g.rolname""",
     ),
     ("owner", "select name, pg_get_userbyid(relowner)::text from rel"),
-    ("event_trigger", "select evtname::text, evtevent || ' ' || evtfoid::regproc::text || ' ' || evtenabled::text from pg_event_trigger"),
-    ("publication", "select pubname::text, format('%%s %%s %%s %%s', puballtables, pubinsert, pubupdate, pubdelete) from pg_publication"),
-)  # fmt: skip
-_ALL = (
-    _SCHEMAS
-    + "\nunion all ".join(
-        f"select '{kind}' as kind, q.name, q.definition from ({part}) as q (name, definition)" for kind, part in _PARTS  # noqa: S608 (constants)
-    )
-    + "\norder by 1, 2"
+    (
+        "event_trigger",
+        "select evtname::text, evtevent || ' ' || evtfoid::regproc::text || ' ' || evtenabled::text from pg_event_trigger",
+    ),
+    (
+        "publication",
+        "select pubname::text, format('%%s %%s %%s %%s', puballtables, pubinsert, pubupdate, pubdelete) from pg_publication",
+    ),
 )
+_UNION = [
+    f"select '{kind}' as kind, q.name, q.definition from ({part}) as q (name, definition)"  # noqa: S608 (constants)
+    for kind, part in _PARTS
+]
+_ALL = _SCHEMAS + "\nunion all ".join(_UNION) + "\norder by 1, 2"
 
 
 def catalogue(connection: "Connection", skip: Sequence[str] = MANAGED) -> dict[str, dict[str, str]]:

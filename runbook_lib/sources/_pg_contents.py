@@ -73,7 +73,9 @@ def checksum_sql(table: dict[str, Any], version: int) -> str:
     else:
         fields = ", ".join(name if kind in _HASHED else f"{name}::text" for name, kind in columns)
         hashed = f"hash_record_extended(row({fields}), 0)" if columns else "0"
-    return f"select count(*)::bigint as rows, coalesce(sum({hashed}::numeric), 0)::text as sum from only {table['name']}"  # noqa: S608 (names are quoted by Postgres)
+    return (
+        f"select count(*)::bigint as rows, coalesce(sum({hashed}::numeric), 0)::text as sum from only {table['name']}"  # noqa: S608 (names are quoted by Postgres)
+    )
 
 
 def sums(

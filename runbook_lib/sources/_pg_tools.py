@@ -64,7 +64,14 @@ class Tools:
         Raises LookError: denied, unreachable, not_configured (version), partial (the disk is full, or it was cut off).
         """
         shown, variables = variables_of(dsn)
-        command = [self.path("pg_dump"), "--format=custom", "--compress=0", "--no-password", *arguments, f"--dbname={shown}"]
+        command = [
+            self.path("pg_dump"),
+            "--format=custom",
+            "--compress=0",
+            "--no-password",
+            *arguments,
+            f"--dbname={shown}",
+        ]
         ran = self._programs.run(command, variables=variables, into=into, tick=lambda: tell(into.stat().st_size))
         if ran.code:
             raise dump_refused(ran, into)
@@ -203,7 +210,9 @@ def dump_refused(ran: Ran, into: Path) -> LookError:
         help_text = f"the role of {SOURCE} must be allowed to read every table and to see past RLS (BYPASSRLS)"
         return LookError(Status.denied, words, do_next=help_text)
     if "connection to server" in ran.said and "failed" in ran.said:
-        return LookError(Status.unreachable, words, do_next=f"check {SOURCE}: a dump needs a direct or session connection")
+        return LookError(
+            Status.unreachable, words, do_next=f"check {SOURCE}: a dump needs a direct or session connection"
+        )
     ended = f"was ended by signal {-ran.code}" if ran.code < 0 else f"ended with code {ran.code}"
     return LookError(
         Status.partial,
@@ -223,4 +232,6 @@ def _detail(said: str) -> str:
 
 
 def _bare(line: str) -> str:
-    return re.sub(r"^\S+: (?:error|fatal|detail|warning): ", "", line.strip()).removeprefix("could not execute query: ")[:300]
+    return re.sub(r"^\S+: (?:error|fatal|detail|warning): ", "", line.strip()).removeprefix(
+        "could not execute query: "
+    )[:300]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MARK = "runbook_scratch"
 _HELD = 7_021_608  # the advisory lock's key: one rehearsal at a time
+_THIS = "select oid from pg_database where datname = current_database()"
 _STATE = """
 select current_database()::text as database, current_setting('server_version_num')::int as version,
   pg_encoding_to_char(encoding) as encoding, pg_is_in_recovery() as in_recovery,
@@ -116,7 +117,9 @@ def _refuse_the_source(door: Door, dsn: str) -> None:
     ):
         _one(one, f"select pg_advisory_xact_lock({key})::text as locked")
         if not _one(other, f"select pg_try_advisory_lock({key}) as got")["got"]:
-            raise _refused("RUNBOOK_SCRATCH_DATABASE_URL is the source itself; nothing was touched", "name another database")
+            raise _refused(
+                "RUNBOOK_SCRATCH_DATABASE_URL is the source itself; nothing was touched", "name another database"
+            )
 
 
 def _empty(guard: "Connection") -> None:
@@ -125,7 +128,7 @@ def _empty(guard: "Connection") -> None:
     for kind, catalogue, name in (
         ("event trigger", "pg_event_trigger", "evtname"),
         ("publication", "pg_publication", "pubname"),
-        ("subscription", "pg_subscription where subdbid = (select oid from pg_database where datname = current_database())", "subname"),
+        ("subscription", f"pg_subscription where subdbid = ({_THIS})", "subname"),
     ):  # fmt: skip
         for row in _rows(guard, f"select quote_ident({name}) as name from {catalogue}"):  # noqa: S608 (constants)
             guard.execute(f"drop {kind} {row['name']}".encode())

@@ -1,4 +1,4 @@
-"""The team's own word on recovery: what it must achieve, and when a restore was last rehearsed. Files, so that a replay has them too."""
+"""The team's own word on recovery, from its files: what it must achieve, and when a restore was last rehearsed."""
 
 import json
 import re

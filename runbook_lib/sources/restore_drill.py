@@ -35,7 +35,10 @@ select current_database()::text as database, current_setting('server_version_num
 from pg_database where datname = current_database()
 """
 _ROLES = r"""
-with own as (select oid, nspacl, nspowner from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema' and nspname <> all (%(skip)s))
+with own as (
+  select oid, nspacl, nspowner from pg_namespace
+  where nspname !~ '^pg_' and nspname <> 'information_schema' and nspname <> all (%(skip)s)
+)
 select distinct rolname::text from pg_roles where oid in (
   select nspowner from own union select relowner from pg_class where relnamespace in (select oid from own)
   union select proowner from pg_proc where pronamespace in (select oid from own)
@@ -68,11 +71,11 @@ def rehearse(backup_file: str = "", keep_in: str = "") -> Look:
 
     The answer: {"backup": {"fresh", "file", "bytes", "tables_with_data" (None for plain SQL), "dump_s", "kept_as", "pg_dump"},
     "source": {"database", "version", "bytes", "tables", "left_out": [schema]}, "restore": {"seconds", "gave_up", "error_count",
-    "errors": [{"about", "message"}], "left_out": [extension]}, "compared": None where it gave up, else {"schema": [difference],
-    "schema_count", "tables": [{"table", "wanted_rows", "got_rows", "same"}] (those that differ), "tables_same", "rows",
-    "sequences": [{"sequence", "last", "highest"}], "policies": [wanted, got], "rls": [wanted, got], "grants": [wanted, got], "source_has_rows", "exact": whether the file
-    is of the moment that it is compared with, "seconds"},
-    "restored_s": from the file to a database that stands, "at"}.
+    "errors": [{"about", "message"}], "left_out": [extension]}, "restored_s": from the file to a database that stands, "at",
+    "compared": None where it gave up}. Compared: {"schema": [difference], "schema_count", "tables": [{"table", "wanted_rows",
+    "got_rows", "same"}] (those that are not the same), "tables_same", "rows", "sequences": [{"sequence", "last", "highest"}],
+    "policies", "rls", "grants": [wanted, got], "source_has_rows", "exact": whether the file is of the moment that it is
+    compared with, "seconds"}.
 
     Statuses: not_configured (no scratch database, or one that is the source, is not empty, lacks roles; tools missing or too
     old), denied (password), unreachable, partial (the dump was cut off, or the disk is full), malformed (the file is no dump),
@@ -167,7 +170,10 @@ class _Rehearsal:
         arguments = [f"--snapshot={snapshot}", *(f"--exclude-schema={name}" for name in MANAGED)]
         with becoming(into) as draft:
             ran = self.tools.dump(
-                self.source, draft, arguments, lambda done: self.door.tell(f"dump: {_mb(done)} of about {_mb(total)} MB")
+                self.source,
+                draft,
+                arguments,
+                lambda done: self.door.tell(f"dump: {_mb(done)} of about {_mb(total)} MB"),
             )
             if not draft.stat().st_size:
                 raise LookError(Status.partial, "pg_dump ended well and wrote nothing; the empty file was removed")
@@ -206,7 +212,13 @@ class _Rehearsal:
         }  # fmt: skip
 
     def _tried(
-        self, place: Scratch, folder: Path, held: _Held, file: Path, backup: dict[str, Json], wanted: dict[str, Json] | None
+        self,
+        place: Scratch,
+        folder: Path,
+        held: _Held,
+        file: Path,
+        backup: dict[str, Json],
+        wanted: dict[str, Json] | None,
     ) -> Answer:
         """Restore a file and compare what came out of it with what the source held."""
         begun = self.door.deadline.remaining_s
@@ -366,7 +378,10 @@ def _behind_the_source(
     return [
         {"sequence": name, "last": got[name]["last"], "highest": sequence["last"]}
         for name, sequence in held.items()
-        if name in got and name not in known and sequence["rises"] and (got[name]["last"] or 0) < (sequence["last"] or 0)
+        if name in got
+        and name not in known
+        and sequence["rises"]
+        and (got[name]["last"] or 0) < (sequence["last"] or 0)
     ]
 
 
@@ -383,5 +398,3 @@ def _granted(held: dict[str, dict[str, str]]) -> int:
 
 def _mb(count: float) -> str:
     return f"{count / 1e6:,.0f}"
-
-

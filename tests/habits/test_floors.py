@@ -11,7 +11,19 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "runbook_lib"
 
 WORDS = {"errors", "model", "clock"}
-DOORS = {"settings", "redact", "http", "sql", "machine", "programs", "databases", "workspace", "observe", "secret_ref"}
+DOORS = {
+    "settings",
+    "redact",
+    "http",
+    "sql",
+    "machine",
+    "programs",
+    "databases",
+    "workspace",
+    "door",
+    "observe",
+    "secret_ref",
+}
 ALLOWED: dict[str, set[str]] = {
     # room: the rooms it may import from (its own is always allowed)
     **dict.fromkeys(WORDS, WORDS),
