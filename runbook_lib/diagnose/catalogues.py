@@ -1,9 +1,13 @@
 """Every procedure's catalogue of causes, in the order of the procedures."""
 
 from runbook_lib.diagnose.causes import Catalogue
+from runbook_lib.diagnose.deploy_web_api_causes import CATALOGUE as DEPLOY_WEB_API
 from runbook_lib.diagnose.failed_request_causes import CATALOGUE as FAILED_REQUEST
 
-CATALOGUES: tuple[Catalogue, ...] = (FAILED_REQUEST,)
+CATALOGUES: tuple[Catalogue, ...] = (
+    FAILED_REQUEST,
+    DEPLOY_WEB_API,
+)
 
 
 def catalogue_of(procedure: str) -> Catalogue:

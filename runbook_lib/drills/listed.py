@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from runbook_lib.drills import (
+    deploy_web_api_cases,
     failed_request_blind,
     failed_request_cases,
     failed_request_decoys,
@@ -14,6 +15,7 @@ CASES: tuple[Case, ...] = (
     *failed_request_cases.CASES,
     *failed_request_decoys.CASES,
     *failed_request_blind.CASES,
+    *deploy_web_api_cases.CASES,
 )
 
 

@@ -22,7 +22,7 @@ from runbook_lib.sandbox.world import Deployment
 if TYPE_CHECKING:
     from runbook_lib.sandbox.breakage import Breakage
 
-_WHICH = ("serving", "newest", "previous")
+_WHICH = ("serving", "newest", "previous", "preview")
 
 
 @primitive
@@ -63,8 +63,9 @@ async def says(
 ) -> None:
     """A platform says something else of a deployment of web, api or gateway that is there already.
 
-    of: serving, newest or previous. state: in the platform's words (CRASHED, BUILDING …). error: why. instances: the state
-    of each (Railway). minutes_ago: when it was made. fields: of Vercel's answer, laid over it (readySubstate, aliasError …).
+    of: serving, newest, previous, or preview (the newest that is not of main). state: in the platform's words (CRASHED,
+    BUILDING …). error: why. instances: the state of each (Railway). minutes_ago: when it was made. fields: of Vercel's
+    answer, laid over it (readySubstate, aliasError …).
     """
     found = _deployment(breakage, part, of)
     told = {"state": state, "commit_sha": commit_sha, "error": error, "instances": instances}
@@ -188,6 +189,8 @@ def _deployment(breakage: "Breakage", part: str, of: str) -> Deployment:
         return found[0]
     if of == "serving" and serving:
         return serving
+    if of == "preview" and (previews := [d for d in found if d.branch != "main"]):
+        return previews[0]
     older = [d for d in found if serving and d.created_at < serving.created_at and d.branch == serving.branch]
     if of == "previous" and older:
         return older[0]

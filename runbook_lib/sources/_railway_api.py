@@ -55,6 +55,35 @@ query VariableNames($id: String!, $projectId: String, $first: Int, $after: Strin
     }
   }
 }""",
+    "service_instance": """
+query ServiceInstance($environmentId: String!, $serviceId: String!) {
+  serviceInstance(environmentId: $environmentId, serviceId: $serviceId) {
+    serviceId serviceName rootDirectory dockerfilePath startCommand healthcheckPath healthcheckTimeout numReplicas region
+    sleepApplication restartPolicyType restartPolicyMaxRetries
+    source { repo image }
+    domains { serviceDomains { domain targetPort } customDomains { domain targetPort } }
+    latestDeployment { id status }
+    activeDeployments { id status deploymentStopped instances { id status } }
+  }
+}""",
+    "values": """
+query Values($projectId: String!, $environmentId: String!, $serviceId: String) {
+  variables(projectId: $projectId, environmentId: $environmentId, serviceId: $serviceId)
+}""",
+    "deployment": """
+query Deployment($id: String!) {
+  deployment(id: $id) { id createdAt status deploymentStopped diagnosis canRollback meta instances { id status } }
+}""",
+    "deployment_events": """
+query DeploymentEvents($id: String!, $first: Int) {
+  deploymentEvents(id: $id, first: $first) {
+    edges { node { step createdAt completedAt payload { error attempt maxAttempts } } }
+  }
+}""",
+    "build_logs": """
+query BuildLogs($deploymentId: String!, $limit: Int) {
+  buildLogs(deploymentId: $deploymentId, limit: $limit) { timestamp message severity }
+}""",
     "platform_status": "query PlatformStatus { platformStatus { isStable incident { id message status url createdAt } } }",
 }
 

@@ -41,17 +41,18 @@ class GithubState:
 
 def history(world: World) -> list[Commit]:
     """Every commit, oldest first; a commit that several parts were deployed from touches the folders of them all."""
-    found: dict[str, Commit] = {}
+    found: dict[str, Commit] = {commit.sha: commit for commit in world.state(GithubState).pushed}
+    pushed = set(found)
     for one in sorted(world.deployments, key=lambda deployment: deployment.created_at):
         known = found.get(one.commit_sha)
+        if one.commit_sha in pushed:
+            continue
         files = (f"{ROOTS[one.part]}/index.ts",) if one.part != "gateway" else (f"{ROOTS[one.part]}/main.py",)
         if known is None:
             found[one.commit_sha] = Commit(one.commit_sha, one.branch, one.created_at, one.message, files)
         elif not set(files) <= set(known.files):
             joined = (*known.files, *files)
             found[one.commit_sha] = Commit(known.sha, known.branch, known.at, known.message, joined)
-    for commit in world.state(GithubState).pushed:
-        found.setdefault(commit.sha, commit)
     return sorted(found.values(), key=lambda commit: commit.at)
 
 

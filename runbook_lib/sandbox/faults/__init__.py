@@ -5,13 +5,17 @@ The sandbox knows codes as plain strings and nothing of how they are found: what
 
 from runbook_lib.errors import UsageError
 from runbook_lib.sandbox.faults import (
+    deploy_web_api,
     failed_request,
 )
 from runbook_lib.sandbox.faults.fault import Fault
 
 __all__ = ["Fault", "codes", "find"]
 
-_MODULES = (failed_request,)
+_MODULES = (
+    failed_request,
+    deploy_web_api,
+)
 _FAULTS: dict[str, Fault] = {fault.code: fault for module in _MODULES for fault in module.FAULTS}
 
 
