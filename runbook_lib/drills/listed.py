@@ -7,6 +7,7 @@ from runbook_lib.drills import (
     failed_request_blind,
     failed_request_cases,
     failed_request_decoys,
+    service_levels_cases,
 )
 from runbook_lib.drills.case import Case
 from runbook_lib.errors import UsageError
@@ -16,6 +17,7 @@ CASES: tuple[Case, ...] = (
     *failed_request_decoys.CASES,
     *failed_request_blind.CASES,
     *deploy_web_api_cases.CASES,
+    *service_levels_cases.CASES,
 )
 
 

@@ -72,6 +72,10 @@ class Breakage:
             self.active.clear()
             await wait_healthy(self.system)
 
+    def when_healed(self, undo: Undo) -> None:
+        """Do this too when everything is undone."""
+        self._undo.append(undo)
+
     def part(self, name: str) -> PartProcess:
         """web, api or gateway. Raises UsageError for anything else."""
         if name not in self.system.parts:

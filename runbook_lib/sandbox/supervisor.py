@@ -20,6 +20,7 @@ from runbook_lib.errors import RunbookError, SandboxError
 from runbook_lib.sandbox import environment, repository
 from runbook_lib.sandbox.apps.billing import PLAN_LIMITS
 from runbook_lib.sandbox.breakage import Breakage
+from runbook_lib.sandbox.children import CHECKOUT
 from runbook_lib.sandbox.control import Control
 from runbook_lib.sandbox.home import Home, tidy, write_private
 from runbook_lib.sandbox.options import Options
@@ -88,6 +89,9 @@ def _announce(home: Home, options: Options, system: System, control_url: str, to
     limits_file = home.folder / "plan_limits.toml"
     write_private(limits_file, limits)
     settings = environment.runbook_settings(system.world, options, system.postgres.dsn("postgres"), str(limits_file))
+    levels_file = home.folder / "service_levels.toml"
+    write_private(levels_file, (CHECKOUT / "service_levels.toml").read_text("utf-8"))
+    settings["RUNBOOK_SERVICE_LEVELS"] = str(levels_file)
     settings["RUNBOOK_GATEWAY_DOCKERFILE"] = str(repository.write(home.folder) / repository.DOCKERFILE)
     write_private(home.env_file, "".join(f"{name}='{value}'\n" for name, value in settings.items()))
     people = [{"id": p.id, "email": p.email} for p in system.population.people]

@@ -125,6 +125,7 @@ class RequestRow:
     deployment_id: str
     region: str
     user_agent: str = ""
+    count: int = 1  # of condensed history: how many like requests this one stands for
 
 
 @dataclass
@@ -155,6 +156,7 @@ class World:
     deployments: list[Deployment] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
     requests: deque[RequestRow] = field(default_factory=lambda: deque(maxlen=50_000))
+    condensed: list[RequestRow] = field(default_factory=list)  # history that metrics alone count, by time
     logs: deque[LogLine] = field(default_factory=lambda: deque(maxlen=100_000))
     endpoints: dict[str, str] = field(default_factory=dict)
     database: str | None = None

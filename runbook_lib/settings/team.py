@@ -19,3 +19,9 @@ class TeamFiles(BaseModel):
         group="Team files",
         about="The LLM gateway's Dockerfile in a checkout of NexusCore's repository.",
     )
+    service_levels_file: Text = named(
+        "RUNBOOK_SERVICE_LEVELS",
+        default="service_levels.toml",
+        group="Team files",
+        about="What the team promises, and who must be told.",
+    )

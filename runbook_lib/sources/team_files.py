@@ -1,4 +1,4 @@
-"""Files of the team's own: the plans' limits. Read like any other source, so that a replay has them too."""
+"""Files of the team's own: the plans' limits, the service levels. Read like any other source, so that a replay has them too."""
 
 import tomllib
 
@@ -6,6 +6,7 @@ from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import need
+from runbook_lib.sources._service_levels_file import read_service_levels
 
 
 def plan_limits() -> Look:
@@ -26,6 +27,26 @@ def plan_limits() -> Look:
             ) from error
 
     return Look("team", "plan_limits", {}, fetch)
+
+
+def service_levels() -> Look:
+    """What the team promises and who must be told; the shape is described in `_service_levels_file`.
+
+    The file is `service_levels.toml` unless RUNBOOK_SERVICE_LEVELS names another. A mistake in it is malformed, with the table,
+    the key and what is wrong.
+    """
+
+    def fetch(door: Door) -> Answer:
+        path = need(door, "service_levels_file")
+        text = door.read_text(path)
+        try:
+            return Answer.of({"file": path, **read_service_levels(tomllib.loads(text))})
+        except (tomllib.TOMLDecodeError, ValueError) as error:
+            raise LookError(
+                Status.malformed, f"{path}: {error}", do_next="correct the file; service_levels.toml is an example"
+            ) from error
+
+    return Look("team", "service_levels", {}, fetch)
 
 
 def _read(document: dict[str, Json]) -> dict[str, Json]:

@@ -22,7 +22,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from runbook_lib.sandbox.apps.tampering import Condition, SpanRule
 
 EXPORT_DELAY_MS = 200
-_OLD_NAMES = {
+OLD_NAMES = {
     "http.request.method": "http.method",
     "http.response.status_code": "http.status_code",
     "url.path": "http.target",
@@ -96,7 +96,7 @@ class _Exporter(SpanExporter):
             attributes = {k: v for k, v in attributes.items() if not any(map(_glob(k), rule.drop_attributes))}
             attributes.update(rule.set_attributes)
         if self._has_old_names:
-            attributes = {_OLD_NAMES.get(key, key): value for key, value in attributes.items()}
+            attributes = {OLD_NAMES.get(key, key): value for key, value in attributes.items()}
         return ReadableSpan(
             name=name,
             context=span.context,

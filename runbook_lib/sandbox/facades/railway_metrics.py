@@ -27,7 +27,7 @@ def by_status(world: World, query: dict[str, Any]) -> list[dict[str, Any]]:
     counts: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     step = _step(query.get("stepSeconds"))
     for row in _rows(world, query):
-        counts[row.status][_slot(row.at, step)] += 1
+        counts[row.status][_slot(row.at, step)] += row.count
     return [
         {"statusCode": status, "samples": [{"ts": ts, "value": float(n)} for ts, n in sorted(samples.items())]}
         for status, samples in sorted(counts.items())
@@ -37,9 +37,9 @@ def by_status(world: World, query: dict[str, Any]) -> list[dict[str, Any]]:
 def durations(world: World, query: dict[str, Any]) -> dict[str, Any]:
     """p50, p90, p95 and p99 in milliseconds, one sample for each step that saw a request."""
     step = _step(query.get("stepSeconds"))
-    slots: dict[int, list[float]] = defaultdict(list)
+    slots: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for row in _rows(world, query):
-        slots[_slot(row.at, step)].append(row.duration_ms)
+        slots[_slot(row.at, step)].append((row.duration_ms, row.count))
     samples = []
     for ts, values in sorted(slots.items()):
         values.sort()
@@ -53,7 +53,7 @@ def _rows(world: World, query: dict[str, Any]) -> Iterable[RequestRow]:
     start, end = parse_time(query["startDate"]), parse_time(query["endDate"])
     if start is None or end is None or end < start:
         raise GraphQLError("endDate must be after startDate")
-    for row in edge_rows(world):
+    for row in (*edge_rows(world), *(row for row in world.condensed if row.platform == "railway")):
         if row.part != part or not start <= row.at <= end:
             continue
         if query.get("method") not in (None, row.method) or query.get("path") not in (None, row.path):
@@ -124,5 +124,10 @@ def _slot(at: datetime, step: int) -> int:
     return int(at.timestamp()) // step * step
 
 
-def _quantile(ordered: list[float], share: float) -> float:
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+def _quantile(ordered: list[tuple[float, int]], share: float) -> float:
+    rank, seen = max(1, math.ceil(share * sum(count for _, count in ordered))), 0
+    for value, count in ordered:
+        seen += count
+        if seen >= rank:
+            return value
+    return ordered[-1][0]

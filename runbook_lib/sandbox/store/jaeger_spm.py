@@ -65,10 +65,15 @@ def _points(name: str, spans: list[Span], query: MetricsQuery, quantile: float) 
 
 def _value(name: str, spans: list[Span], seconds: float, quantile: float) -> float:
     if name == "calls":
-        return len(spans) / seconds
+        return sum(span.count for span in spans) / seconds
     if not spans:
         return math.nan
+    count = sum(span.count for span in spans)
     if name == "errors":
-        return sum(span.status_code == STATUS_ERROR for span in spans) / len(spans)
-    durations = sorted(span.duration_ns for span in spans)
-    return durations[min(len(durations) - 1, max(0, math.ceil(quantile * len(durations)) - 1))] / 1e6
+        return sum(span.count for span in spans if span.status_code == STATUS_ERROR) / count
+    rank, seen = max(1, math.ceil(quantile * count)), 0
+    for span in sorted(spans, key=lambda each: each.duration_ns):
+        seen += span.count
+        if seen >= rank:
+            return span.duration_ns / 1e6
+    return math.nan

@@ -83,7 +83,7 @@ def routes(store: Store, *, removed: bool, metrics: bool) -> list[Route]:
             if not metrics:
                 return _error(501, "metrics querying is currently disabled")
             start_ns = query.end_ns - query.lookback_ns - query.rate_per_ns
-            return json_response(metric_family(name, store.traces(start_ns, query.end_ns), query, quantile))
+            return json_response(metric_family(name, store.counted(start_ns, query.end_ns), query, quantile))
 
         return endpoint
 

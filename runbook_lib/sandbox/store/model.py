@@ -80,6 +80,7 @@ class Span:
     links: list[Link] = field(default_factory=list)
     trace_state: str = ""
     flags: int = 0
+    count: int = 1  # of condensed history: how many like spans this one stands for
 
     @property
     def duration_ns(self) -> int:

@@ -5,7 +5,7 @@ A span can be seen only some time after it was taken in (ingest delay), and a tr
 """
 
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,8 +39,9 @@ class _Row:
 class Store:
     """Spans of all traces. May be used from several threads.
 
-    `ingest_delay_s` and `retention_s` may be set at any time; the next read obeys. `tempo_access` and `jaeger_access`
-    say what the two query APIs ask of a reader.
+    `condensed` is history that metrics count and nobody looks at span by span, by start: one span a trace, whose `count`
+    says how many it stands for. `ingest_delay_s` and `retention_s` may be set at any time; the next read obeys.
+    `tempo_access` and `jaeger_access` say what the two query APIs ask of a reader.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Store:
         self.max_spans = max_spans
         self.tempo_access = Access()
         self.jaeger_access = Access()
+        self.condensed: list[Trace] = []
         self._rows: dict[bytes, _Row] = {}
         self._count = 0
         self._last_arrival_ns = 0
@@ -111,12 +113,23 @@ class Store:
                     found.append(view)
         return found
 
+    def counted(self, start_ns: int | None = None, end_ns: int | None = None) -> list[Trace]:
+        """What metrics count: the traces of the window, and the condensed ones that began in it."""
+        oldest_ns = self._oldest_ns(self.now_ns())
+        first_ns = oldest_ns if start_ns is None else max(start_ns, oldest_ns)
+        first = bisect_left(self.condensed, first_ns, key=lambda trace: trace.start_ns)
+        last = len(self.condensed)
+        if end_ns is not None:
+            last = bisect_right(self.condensed, end_ns, key=lambda trace: trace.start_ns)
+        return [*self.traces(start_ns, end_ns), *self.condensed[first:last]]
+
     def forget(self, trace_id: bytes | str | None = None) -> int:
         """Drop one trace (bytes or hex), or everything; returns how many spans went."""
         key = bytes.fromhex(trace_id.rjust(32, "0")) if isinstance(trace_id, str) else trace_id
         with self._lock:
             before = self._count
             if key is None:
+                self.condensed = []
                 self._rows.clear()
                 self._count = 0
             elif key in self._rows:

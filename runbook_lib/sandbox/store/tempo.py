@@ -81,11 +81,11 @@ def create_tempo_app(store: Store, version: str = "3.0.0") -> Starlette:
         return json_response(tempo_tags.values_v2(request, store, _reader(store, request)))
 
     def query_range(request: Request) -> Response:
-        return json_response(tempo_metrics.query_range(request, store, _reader(store, request), _prom_labels(version)))
+        return json_response(tempo_metrics.query_range(request, store, _counter(store, request), _prom_labels(version)))
 
     def query_instant(request: Request) -> Response:
         return json_response(
-            tempo_metrics.query_instant(request, store, _reader(store, request), _prom_labels(version))
+            tempo_metrics.query_instant(request, store, _counter(store, request), _prom_labels(version))
         )
 
     def buildinfo(_request: Request) -> Response:
@@ -161,6 +161,11 @@ def _reader(store: Store, request: Request) -> tempo_search.Reader:
     if _sees(store, request):
         return store.traces
     return _nothing
+
+
+def _counter(store: Store, request: Request) -> tempo_search.Reader:
+    """What metrics read: condensed history too."""
+    return store.counted if _sees(store, request) else _nothing
 
 
 def _nothing(_start_ns: int | None, _end_ns: int | None) -> list[Trace]:

@@ -65,10 +65,10 @@ class Series:
 
 @dataclass(slots=True)
 class _Group:
-    """What is known of one combination of `by` values: for each sample the numbers seen, or just how many."""
+    """What is known of one combination of `by` values: for each sample how many, and how often each number was seen."""
 
     counts: list[int]
-    numbers: list[list[float]]
+    numbers: list[dict[float, int]]
     exemplars: list[Exemplar]
 
 
@@ -86,12 +86,12 @@ def evaluate(query: Query, traces: list[Trace], window: Window, *, exemplars: in
         ]
         key = tuple((type(value), str(value)) for _, value in shown)
         if key not in groups:
-            empty = _Group([0] * window.count, [[] for _ in range(window.count if metric.argument else 0)], [])
+            empty = _Group([0] * window.count, [{} for _ in range(window.count if metric.argument else 0)], [])
             groups[key] = (_labels(metric, shown), empty)
         group = groups[key][1]
-        group.counts[index] += 1
+        group.counts[index] += span.count
         if metric.argument:
-            group.numbers[index].append(number)
+            group.numbers[index][number] = group.numbers[index].get(number, 0) + span.count
         if len(group.exemplars) < exemplars:
             group.exemplars.append(Exemplar(span.trace_id, number, span.start_ns))
     found = [one for labels, group in groups.values() for one in _series(metric, labels, group, window)]
@@ -144,7 +144,7 @@ def _series(metric: Metric, labels: Labels, group: _Group, window: Window) -> It
     elif metric.function == "histogram_over_time":
         bounds = sorted({_bucket(number) for numbers in group.numbers for number in numbers})
         for bound in bounds:
-            values = [float(sum(_bucket(n) == bound for n in numbers)) for numbers in group.numbers]
+            values = [float(sum(c for n, c in numbers.items() if _bucket(n) == bound)) for numbers in group.numbers]
             yield Series((*labels, ("__bucket", bound)), values, group.exemplars)
     elif metric.function == "quantile_over_time":
         for quantile in metric.numbers:
@@ -156,11 +156,15 @@ def _series(metric: Metric, labels: Labels, group: _Group, window: Window) -> It
         yield Series(labels, values, group.exemplars)
 
 
-_REDUCERS: dict[str, Callable[[list[float]], float]] = {
+def _sum(numbers: dict[float, int]) -> float:
+    return sum(number * count for number, count in numbers.items())
+
+
+_REDUCERS: dict[str, Callable[[dict[float, int]], float]] = {
     "min_over_time": min,
     "max_over_time": max,
-    "sum_over_time": sum,
-    "avg_over_time": lambda numbers: sum(numbers) / len(numbers),
+    "sum_over_time": _sum,
+    "avg_over_time": lambda numbers: _sum(numbers) / sum(numbers.values()),
 }
 
 
@@ -169,14 +173,14 @@ def _bucket(number: float) -> float:
     return float(2.0 ** math.ceil(math.log2(number))) if number > 0 and math.isfinite(number) else 0.0
 
 
-def _quantile(numbers: list[float], quantile: float) -> float:
+def _quantile(numbers: dict[float, int], quantile: float) -> float:
     """The quantile as log2 buckets give it: the bucket is right, the place within it is interpolated."""
     if not numbers:
         return math.nan
-    rank = min(max(quantile, 0.0), 1.0) * len(numbers)
+    rank = min(max(quantile, 0.0), 1.0) * sum(numbers.values())
     buckets: dict[float, int] = {}
-    for number in numbers:
-        buckets[_bucket(number)] = buckets.get(_bucket(number), 0) + 1
+    for number, count in numbers.items():
+        buckets[_bucket(number)] = buckets.get(_bucket(number), 0) + count
     seen = 0
     for bound in sorted(buckets):
         if seen + buckets[bound] >= rank:

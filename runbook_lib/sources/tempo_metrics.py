@@ -1,0 +1,140 @@
+"""Tempo's TraceQL metrics: how many requests a service served, how many failed, how many were slow.
+
+Routes and limits: grafana/tempo, docs api_docs and traceql metrics. One query covers 24 h at most, so a period is asked for in
+pages; a sample at t covers (t - step, t]. Counts are exact; a quantile is known to its bucket, whose bounds are powers of two.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from runbook_lib.clock import Window
+from runbook_lib.model import Answer, Json
+from runbook_lib.observe import Door, Look
+from runbook_lib.sources._asking import listed, rows_in, span_of, whole
+from runbook_lib.sources._counts import HOUR_S, Row, Steps, counted, exactly
+from runbook_lib.sources._span_table import otlp_value
+from runbook_lib.sources._tempo_api import HELP, TempoApi
+from runbook_lib.sources._traceql import text_literal
+
+STEP_S = 60
+_LONGEST_S = 24 * 3600
+_AT_ONCE = 4
+_GATEWAY, _API, _WEB = ".*(gateway|llm).*", ".*(api|backend).*", ".*(web|frontend|ui).*"
+_NAMED = f"({_GATEWAY})|({_API})|({_WEB})"
+_API_ROUTE = " || ".join(f'{name} =~ "/api/.*"' for name in ("span.http.route", "span.url.path", "span.http.target"))
+_OTHER_ROUTE = " || ".join(f'{name} !~ "/api/.*"' for name in ("span.http.route", "span.url.path", "span.http.target"))
+
+
+def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look:
+    """The requests of a service by minute, in the shape of `_counts`: its server spans; failed: status error, or 500 and above.
+
+    Args:
+        service: web, api or gateway, told apart by service.name where it tells, else by runtime and route; or a service.name.
+        within_ms: count those that took longer than this, too.
+    """
+
+    def fetch(door: Door) -> Answer:
+        tempo = TempoApi(door)
+        steps, hours = Steps.over(window, STEP_S), Steps.over(window, HOUR_S)
+        chosen = f"kind = server && ({_is_of(service)})"
+        by_status = "status, span.http.response.status_code, span.http.status_code"
+        asked = [(f"{{ {chosen} }} | count_over_time() by ({by_status})", steps)]
+        if within_ms is not None:
+            asked.append((f"{{ {chosen} && duration > {within_ms:g}ms }} | count_over_time()", steps))
+            asked.append((f"{{ {chosen} }} | histogram_over_time(duration)", hours))
+        answers = _ask(tempo, asked)
+        total, failed = Row(steps), Row(steps)
+        for series in answers[0]:
+            total.add(series["samples"])
+            if _has_failed(series["labels"]):
+                failed.add(series["samples"])
+        slow, latency = None, None
+        if within_ms is not None:
+            row = Row(steps)
+            for series in answers[1]:
+                row.add(series["samples"])
+            slow, latency = exactly(within_ms, row), _latency(answers[2], hours)
+        settings = door.settings
+        return counted(
+            door,
+            service,
+            "TraceQL metrics",
+            steps,
+            total,
+            failed,
+            slow=slow,
+            latency=latency,
+            retention_h=settings.trace_retention_h,
+            delay_s=settings.trace_delay_s,
+            retention_setting="RUNBOOK_TRACE_RETENTION_H",
+        )
+
+    arguments = {"service": service, **span_of(window), "within_ms": within_ms}
+    return Look("tempo", "service_counts", arguments, fetch, deadline_s=90)
+
+
+def _is_of(service: str) -> str:
+    """A condition for the spans of a service."""
+    name = "resource.service.name"
+    unnamed = f'{name} !~ "{_NAMED}"'
+    language = "resource.telemetry.sdk.language"
+    if service == "gateway":
+        return f'{name} =~ "{_GATEWAY}" || ({unnamed} && {language} = "python")'
+    if service == "api":
+        return f'{name} =~ "{_API}" || ({unnamed} && ({_API_ROUTE}))'
+    if service == "web":
+        return f'{name} =~ "{_WEB}" || ({unnamed} && {language} != "python" && ({_OTHER_ROUTE}))'
+    return f"{name} = {text_literal(service)}"
+
+
+def _ask(tempo: TempoApi, asked: Sequence[tuple[str, Steps]]) -> list[list[dict[str, Any]]]:
+    """The series of each query over its steps, page by page, a few at once."""
+    jobs = [
+        (at, query, steps.step_s, page) for at, (query, steps) in enumerate(asked) for page in steps.pages(_LONGEST_S)
+    ]
+
+    def one(job: tuple[int, str, int, tuple[int, int]]) -> tuple[int, list[dict[str, Any]]]:
+        at, query, step_s, (start, end) = job
+        # A range of one sample has no length; Tempo wants the end after the start and rounds it up to the step.
+        reply = tempo.get("/api/metrics/query_range", q=query, start=start, end=max(end, start + 1), step=f"{step_s}s")
+        return at, listed(reply, HELP).parsed(_series)
+
+    found: list[list[dict[str, Any]]] = [[] for _ in asked]
+    first, *rest = jobs  # alone: where one is refused, so are all
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for at, series in (one(first), *pool.map(one, rest)):
+            found[at] += series
+    return found
+
+
+def _series(document: dict[str, Json]) -> list[dict[str, Any]]:
+    """Labels as a dict and samples as (epoch seconds, number), of every series."""
+    return [
+        {
+            "labels": {str(pair["key"]): otlp_value(pair["value"]) for pair in series.get("labels") or ()},
+            "samples": [
+                (whole(sample["timestampMs"]) / 1000, float(sample.get("value", 0.0)))
+                for sample in series.get("samples") or ()
+            ],
+        }
+        for series in rows_in(document, "series", may_lack=True)
+    ]
+
+
+def _has_failed(labels: dict[str, Json]) -> bool:
+    if str(labels.get("status", "")) == "error":
+        return True
+    codes = [str(labels.get(name, "")) for name in ("span.http.response.status_code", "span.http.status_code")]
+    return any(code.isdigit() and int(code) >= 500 for code in codes)
+
+
+def _latency(found: Sequence[dict[str, Any]], hours: Steps) -> Json:
+    """Counts by bucket and hour. Tempo names a bucket by its upper bound in seconds."""
+    rows: dict[float, Row] = {}
+    for series in found:
+        upper_ms = float(series["labels"]["__bucket"]) * 1000
+        rows.setdefault(upper_ms / 2, Row(hours))  # where the bucket begins
+        rows.setdefault(upper_ms, Row(hours)).add(series["samples"])
+    bounds = sorted(rows)
+    return {"step_s": hours.step_s, "upper_ms": bounds, "counts": [rows[bound].clean() for bound in bounds]}
