@@ -162,7 +162,7 @@ class _Writer:
             at=at,
             method=method,
             path=route,
-            host="",
+            host=f"nexuscore-{self._part}.example",
             status=status,
             duration_ms=ms,
             trace_id=None,
