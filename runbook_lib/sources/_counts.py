@@ -137,3 +137,63 @@ def no_such_service(service: str, known: Sequence[str]) -> LookError:
         f"this source cannot tell {service} apart",
         do_next=f"name the service as its spans do; known are: {', '.join(known) or 'none'}",
     )
+
+
+def from_quantiles(
+    within_ms: float,
+    steps: Steps,
+    hours: Steps,
+    total: Row,
+    hourly: Row,
+    rows: Sequence[tuple[int, dict[str, float]]],
+) -> tuple[Json, Json]:
+    """(slow, latency) where only quantiles of each hour are known.
+
+    Of an hour whose 0.9 is within the limit and whose 0.95 is not, between 5 % and 10 % were slower: each step of the hour is given
+    its share of both bounds. An hour without quantiles says nothing: none or all of it.
+
+    Args:
+        rows: (where the hour ends in epoch seconds, milliseconds by quantile).
+    """
+    shares = sorted({share for _, found in rows for share in found}, key=float)
+    by_hour: dict[int, dict[str, float]] = {end_s: found for end_s, found in rows if hours.at(end_s) is not None}
+    least, most = Row(steps), Row(steps)
+    for at, count in enumerate(total.values):
+        if not count:
+            continue
+        end_s = steps.since_s + (at + 1) * steps.step_s
+        low, high = _slow_share(within_ms, by_hour.get(-(-end_s // HOUR_S) * HOUR_S, {}))
+        least.values[at], most.values[at] = low * count, high * count
+    quantiles: dict[str, list[float | None]] = {share: [None] * hours.count for share in shares}
+    for end_s, found in by_hour.items():
+        at_hour = hours.at(end_s)
+        assert at_hour is not None
+        for share, milliseconds in found.items():
+            quantiles[share][at_hour] = round(milliseconds, 3)
+    latency = {"step_s": hours.step_s, "quantiles": quantiles, "counts": hourly.clean()} if by_hour else None
+    return slow_between(within_ms, least, most), latency
+
+
+def _slow_share(within_ms: float, found: dict[str, float]) -> tuple[float, float]:
+    """Between which shares of an hour's requests were slower than the limit."""
+    below = [float(share) for share, milliseconds in found.items() if milliseconds <= within_ms]
+    above = [float(share) for share, milliseconds in found.items() if milliseconds > within_ms]
+    return 1 - min(above, default=1.0), 1 - max(below, default=0.0)
+
+
+def slow_from_buckets(within_ms: float, buckets: Sequence[tuple[float | None, Row]], steps: Steps) -> Json:
+    """How many were slower, from counts by bucket: exact where the limit is a bucket's bound, else between the two around it.
+
+    Args:
+        buckets: (upper bound in ms or None for the endless one, how many fell into it by step), in order.
+    """
+    least, most = Row(steps), Row(steps)
+    below = 0.0
+    for upper_ms, row in buckets:
+        for at, value in enumerate(row.values):
+            if value and below >= within_ms:
+                least.values[at] += value
+            if value and (upper_ms is None or upper_ms > within_ms):
+                most.values[at] += value
+        below = upper_ms if upper_ms is not None else below
+    return slow_between(within_ms, least, most)

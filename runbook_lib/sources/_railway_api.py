@@ -84,6 +84,20 @@ query DeploymentEvents($id: String!, $first: Int) {
 query BuildLogs($deploymentId: String!, $limit: Int) {
   buildLogs(deploymentId: $deploymentId, limit: $limit) { timestamp message severity }
 }""",
+    "requests_by_status": """
+query RequestsByStatus($environmentId: String!, $serviceId: String!, $startDate: DateTime!, $endDate: DateTime!, $step: Int) {
+  httpMetricsGroupedByStatus(environmentId: $environmentId, serviceId: $serviceId, startDate: $startDate, endDate: $endDate,
+                             stepSeconds: $step) {
+    statusCode samples { ts value }
+  }
+}""",
+    "request_durations": """
+query RequestDurations($environmentId: String!, $serviceId: String!, $startDate: DateTime!, $endDate: DateTime!, $step: Int) {
+  httpDurationMetrics(environmentId: $environmentId, serviceId: $serviceId, startDate: $startDate, endDate: $endDate,
+                      stepSeconds: $step) {
+    samples { ts p50 p90 p95 p99 }
+  }
+}""",
     "platform_status": "query PlatformStatus { platformStatus { isStable incident { id message status url createdAt } } }",
 }
 
