@@ -21,7 +21,7 @@ _NO_CONNECTION = re.compile(
 )
 _NAMED_HOSTS = (("supabase", DATABASE), ("stripe", STRIPE), ("gateway", GATEWAY), ("/v1/chat", GATEWAY))
 _DEPTH = {GATEWAY: 0, API: 1, WEB: 2}
-_BAD_LEVELS = frozenset({"error", "warning", "warn", "fatal", "critical", "err"})
+BAD_LEVELS = frozenset({"error", "warning", "warn", "fatal", "critical", "err"})
 _UPSTREAM = re.compile(r"^(database|auth|stripe|gateway|api)\b.{0,3}failed: (.*)$", re.I | re.S)
 _CALLEES = {"database": DATABASE, "auth": AUTH, "stripe": STRIPE, "gateway": GATEWAY, "api": API}
 _OWN_EXCEPTION = re.compile(r"^([A-Z]\w*(?:\.\w+)*(?:Error|Exception)|[A-Z]\w*Error): (.*)$", re.S)
@@ -70,7 +70,7 @@ def lines_for(
     return [
         (line, observation)
         for line, observation in lines
-        if (trace_id and _field(line, "trace_id") == trace_id) or (_field(line, "request_id") in request_ids)
+        if (trace_id and field_of(line, "trace_id") == trace_id) or (field_of(line, "request_id") in request_ids)
     ]
 
 
@@ -103,8 +103,8 @@ def log_failures(lines: Sequence[tuple[Line, Observation]]) -> list[LogFailure]:
 def finished_after(lines: Sequence[tuple[Line, Observation]], part: str, moment: str) -> tuple[Line, str] | None:
     """The line in which a part says that it answered well after that moment (ISO), and its observation; None without one."""
     for line, observation in lines:
-        status = _number(_field(line, "status"))
-        is_own = str(line.get("part")) == part and not _field(line, "provider")
+        status = number_of(field_of(line, "status"))
+        is_own = str(line.get("part")) == part and not field_of(line, "provider")
         if is_own and status is not None and 200 <= status < 400 and str(line.get("at")) > moment:
             return line, observation.id
     return None
@@ -112,17 +112,17 @@ def finished_after(lines: Sequence[tuple[Line, Observation]], part: str, moment:
 
 def _read(line: Line, observation_id: str) -> LogFailure | None:
     """One line as a failure; None for a line that complains of nothing."""
-    if str(line.get("level", "")).lower() not in _BAD_LEVELS:
+    if str(line.get("level", "")).lower() not in BAD_LEVELS:
         return None
     part, message = str(line.get("part") or ""), str(line.get("message") or "")
-    provider = _field(line, "provider") or _field(line, "gen_ai.provider.name")
+    provider = field_of(line, "provider") or field_of(line, "gen_ai.provider.name")
     error_type = _error_type(line)
-    status = _number(_field(line, "status") or _field(line, "upstream_status") or _field(line, "http_status"))
-    code = str(_field(line, "code") or "")
+    status = number_of(field_of(line, "status") or field_of(line, "upstream_status") or field_of(line, "http_status"))
+    code = str(field_of(line, "code") or "")
     if provider:
         fault = Fault(status, code or error_type, message, code)
         return LogFailure(
-            part, (PROVIDER, str(provider)), fault, line, observation_id, str(_field(line, "model") or "")
+            part, (PROVIDER, str(provider)), fault, line, observation_id, str(field_of(line, "model") or "")
         )
     if match := _UPSTREAM.match(message):
         callee = _CALLEES[match[1].lower()]
@@ -157,10 +157,10 @@ def _passes_on(failure: LogFailure) -> bool:
 
 
 def _is_provider_success(line: Line) -> bool:
-    return bool(_field(line, "provider")) and str(line.get("level", "")).lower() == "info"
+    return bool(field_of(line, "provider")) and str(line.get("level", "")).lower() == "info"
 
 
-def _field(line: Line, name: str) -> Any:
+def field_of(line: Line, name: str) -> Any:
     """A field of the line itself, or of its attributes."""
     value = line.get(name)
     if value is None:
@@ -169,13 +169,14 @@ def _field(line: Line, name: str) -> Any:
 
 
 def _error_type(line: Line) -> str:
-    error = _field(line, "error")
+    error = field_of(line, "error")
     if isinstance(error, Mapping):
         return str(error.get("type") or error.get("name") or "")
-    return str(_field(line, "error.type") or _field(line, "error_type") or "")
+    return str(field_of(line, "error.type") or field_of(line, "error_type") or "")
 
 
-def _number(value: Any) -> int | None:
+def number_of(value: Any) -> int | None:
+    """A whole number from a number or its text; None for what is none."""
     try:
         return int(value)
     except (TypeError, ValueError):

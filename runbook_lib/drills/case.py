@@ -8,7 +8,7 @@ from typing import Any
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.fault import Exercise, Result, Step
 
-Parameters = Mapping[str, str]
+Parameters = Mapping[str, Any]
 Ask = Callable[[Sandbox, Result, datetime], Parameters]
 AskAgain = Callable[[Sandbox], Parameters]
 KINDS = ("fault", "healthy", "decoy", "double", "blind_spot")

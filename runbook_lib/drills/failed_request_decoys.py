@@ -12,7 +12,7 @@ from runbook_lib.drills.failed_request_cases import P, fault_case, several
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.fault import Exercise, Result, Step, use, visit
 
-_RED_PAGE = (
+RED_PAGE = (
     '{"page":{"id":"p","name":"OpenAI","url":"","updated_at":"2026-11-23T08:00:00Z"},'
     '"status":{"indicator":"major","description":"Partial System Outage"},'
     '"components":[{"id":"c","name":"Chat Completions","status":"major_outage"}],'
@@ -20,7 +20,7 @@ _RED_PAGE = (
     '"created_at":"2026-11-23T08:00:00Z","updated_at":"2026-11-23T08:00:00Z","shortlink":"","components":[],'
     '"incident_updates":[]}],"scheduled_maintenances":[]}'
 )
-_RED = use("http", part="status", path="/openai/*", status=200, body=_RED_PAGE)
+_RED = use("http", part="status", path="/openai/*", status=200, body=RED_PAGE)
 _NOISE = {"trace_id": secrets.token_hex(16), "request_id": f"abcde-{int(time.time() * 1000)}-{secrets.token_hex(6)}"}
 _ONCE = "Which of our invoices did the harbour office return"
 _SERVER_ERROR = '{"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}'
@@ -129,7 +129,7 @@ def _decoys() -> list[Case]:
 
 def _among_decoys() -> list[Case]:
     """A fault beside something that looks like one."""
-    wrong_page = use("http", part="status", path="/anthropic/*", status=200, body=_RED_PAGE)
+    wrong_page = use("http", part="status", path="/anthropic/*", status=200, body=RED_PAGE)
     return [
         fault_case(
             "request.provider_failed.overloaded", "openai", id="fault/red-page-of-another", before=(wrong_page,)

@@ -7,6 +7,9 @@ from runbook_lib.drills import (
     failed_request_blind,
     failed_request_cases,
     failed_request_decoys,
+    llm_gateway_blind,
+    llm_gateway_cases,
+    llm_gateway_decoys,
     service_levels_cases,
 )
 from runbook_lib.drills.case import Case
@@ -16,6 +19,9 @@ CASES: tuple[Case, ...] = (
     *failed_request_cases.CASES,
     *failed_request_decoys.CASES,
     *failed_request_blind.CASES,
+    *llm_gateway_cases.CASES,
+    *llm_gateway_decoys.CASES,
+    *llm_gateway_blind.CASES,
     *deploy_web_api_cases.CASES,
     *service_levels_cases.CASES,
 )

@@ -143,14 +143,14 @@ def _is_well(case: Case, healed: Got) -> bool:
     return healed.status == "ruled_out" and set(healed.codes) == set(case.healed_codes)
 
 
-def run_here(procedure: str, parameters: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, Any]:
+def run_here(procedure: str, parameters: Parameters, variables: Mapping[str, str]) -> dict[str, Any]:
     """The verdict of a procedure run in this process, without a kernel."""
     target = Target("sandbox", Settings.from_mapping(variables, origin="the sandbox"), "the sandbox", variables)
     return dict(run_procedure(procedure, parameters, target=target, incident="drill").verdict)
 
 
 def run_notebook(
-    procedure: str, parameters: Mapping[str, str], variables: Mapping[str, str], *, limit_s: float = KERNEL_LIMIT_S
+    procedure: str, parameters: Parameters, variables: Mapping[str, str], *, limit_s: float = KERNEL_LIMIT_S
 ) -> dict[str, Any]:
     """The verdict of the real notebook, run as a user runs it: `runbook run`, in a process and a kernel of its own.
 
@@ -195,5 +195,5 @@ def env_file(variables: Mapping[str, str]) -> Iterator[tuple[Path, Path]]:
         yield path, folder
 
 
-def _as_options(parameters: Mapping[str, str]) -> list[str]:
+def _as_options(parameters: Parameters) -> list[str]:
     return [word for name, value in parameters.items() for word in ("-p", f"{name}={value}")]

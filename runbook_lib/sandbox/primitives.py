@@ -188,6 +188,7 @@ async def code(
     timeout_s: float | None = None,
     attempts: int | None = None,
     no_backoff: bool = False,
+    backoff_s: float | None = None,
     no_fallback: bool = False,
 ) -> None:
     """A bug in the code of web, api or gateway.
@@ -195,7 +196,8 @@ async def code(
     route: glob of the routes that are struck. raise_type, raise_message: an exception of the part's own. recorded_as:
     event, attributes or status. after_reply: raised after a stream's first piece. delay_s: time wasted in the handler.
     count, probability: strike only the first so many, or this share. timeout_s: the part's HTTP client gives up after
-    this. Of the gateway only: attempts of each provider, no_backoff between them, no_fallback to the next one.
+    this. Of the gateway only: attempts of each provider, no_backoff between them, or the same backoff_s each time,
+    no_fallback to the next one.
     """
     if recorded_as not in ("event", "attributes", "status"):
         raise UsageError("recorded_as is event, attributes or status", came_back=recorded_as)
@@ -205,6 +207,7 @@ async def code(
         "timeout_s": timeout_s,
         "attempts": attempts,
         "no_backoff": no_backoff,
+        "constant_backoff_s": backoff_s,
         "no_fallback": no_fallback,
     }
     await breakage.tamper(part, **_some("code", wanted, "raise_type, delay_s, timeout_s, attempts …"))

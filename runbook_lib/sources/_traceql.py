@@ -7,6 +7,31 @@ import re
 from collections.abc import Iterable
 
 _ROUTE_ATTRIBUTES = ("span.http.route", "span.url.path", "span.http.target")
+_HOSTS = '".*(openai|anthropic|together).*"'
+# A call to a model provider: by the GenAI conventions, old or new, or by the host that an HTTP client's span names.
+PROVIDER_CALL = (
+    "span.gen_ai.provider.name != nil || span.gen_ai.system != nil || "
+    f"(kind = client && (span.server.address =~ {_HOSTS} || span.net.peer.name =~ {_HOSTS}))"
+)
+# What is asked of its span and of the server spans above it.
+CALL_FIELDS = (
+    "kind",
+    "status",
+    "span.gen_ai.provider.name",
+    "span.gen_ai.system",
+    "span.gen_ai.request.model",
+    "span.gen_ai.response.model",
+    "span.gen_ai.usage.output_tokens",
+    "span.gen_ai.usage.completion_tokens",
+    "span.gen_ai.response.time_to_first_chunk",
+    "span.http.response.status_code",
+    "span.http.status_code",
+    "span.http.route",
+    "span.error.type",
+    "span.server.address",
+    "span.net.peer.name",
+    "span.nexuscore.org_id",
+)
 _REGEX_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 

@@ -156,6 +156,35 @@ def window_traces(window: Window, route: str | None = None, limit: int = 200) ->
     return Look("jaeger", "window_traces", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=60)
 
 
+def failed_traces(window: Window, limit: int = 100) -> Look:
+    """The whole traces of a window that hold a span with status error; see `tempo.failed_traces`."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        table, why = jaeger.search(window, limit, {"error": "true"})
+        if not table.spans and not why:
+            return jaeger.nothing("trace that failed", window)
+        return Answer(Status.partial if why else Status.ok, table.as_dict(), why, "narrow the window" if why else "")
+
+    return Look("jaeger", "failed_traces", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
+
+
+def llm_calls(window: Window, limit: int = 500) -> Look:
+    """The calls to model providers in a window with the server spans above them; see `tempo.llm_calls`. Jaeger cannot ask
+    for an attribute that merely exists: the window's traces are read and the others left out."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        table, why = jaeger.search(window, limit, {})
+        calls = {span["trace"] for span in table.spans if _is_provider_call(span)}
+        rows = [_call_row(span) for span in table.spans if span["trace"] in calls and _is_call_or_server(span)]
+        if why:
+            return Answer(Status.partial, rows, why, "narrow the window")
+        return Answer(Status.ok, rows) if rows else jaeger.nothing("call to a provider", window)
+
+    return Look("jaeger", "llm_calls", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
+
+
 def services(window: Window) -> Look:
     """The names under which parts have sent spans, sorted. Jaeger knows no window for them; it is part of the question only."""
 
@@ -175,6 +204,29 @@ def health() -> Look:
         return Answer(Status.ok, {"api": version, "services": len(names)})
 
     return Look("jaeger", "health", {}, fetch)
+
+
+def _is_provider_call(span: Mapping[str, Json]) -> bool:
+    held = span["attributes"]
+    if "gen_ai.provider.name" in held or "gen_ai.system" in held:
+        return True
+    host = str(held.get("server.address") or held.get("net.peer.name") or "")
+    return span["kind"] == "client" and any(name in host for name in ("openai", "anthropic", "together"))
+
+
+def _is_call_or_server(span: Mapping[str, Json]) -> bool:
+    return span["kind"] == "server" or _is_provider_call(span)
+
+
+def _call_row(span: Mapping[str, Json]) -> dict[str, Json]:
+    return {
+        "trace": span["trace"],
+        "id": span["id"],
+        "name": span["name"],
+        "start_ns": span["start_ns"],
+        "duration_ms": (span["end_ns"] - span["start_ns"]) / 1e6,
+        "attributes": {**span["attributes"], "kind": span["kind"], "status": span["status"]},
+    }
 
 
 def _moment(at: datetime | None) -> dict[str, Json]:

@@ -19,9 +19,10 @@ from runbook_lib.sources._asking import listed, span_of, still_arriving
 from runbook_lib.sources._ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources._span_table import SpanTable
 from runbook_lib.sources._tempo_api import FAILED, HELP, TempoApi
-from runbook_lib.sources._traceql import any_equal, ends_with, route_is, text_literal
+from runbook_lib.sources._traceql import CALL_FIELDS, PROVIDER_CALL, any_equal, ends_with, route_is, text_literal
 
 _AT_ONCE = 8
+_MOST_CALLS = 60  # spans of one trace: a request that called its providers more often than this is a storm all the same
 _PLAIN_IDS = (
     "span.http.request.header.x-request-id",
     "span.http.request.header.x-railway-request-id",
@@ -150,6 +151,35 @@ def window_traces(window: Window, route: str | None = None, limit: int = 200) ->
         return Answer(Status.partial if why else Status.ok, table.as_dict(), why, "narrow the window" if more else "")
 
     return Look("tempo", "window_traces", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=60)
+
+
+def failed_traces(window: Window, limit: int = 100) -> Look:
+    """The whole traces of a window that hold a failed span, made good or not, in one span table; partial beyond the limit."""
+
+    def fetch(door: Door) -> Answer:
+        tempo = TempoApi(door)
+        found, more = tempo.search(f"{{ {FAILED} }}", window, limit, 1)
+        if not found and not more:
+            return tempo.nothing("trace that failed", window)
+        table, missing = _whole_traces(tempo, [each["trace"] for each in found])
+        why = "; ".join(filter(None, (more, missing)))
+        return Answer(Status.partial if why else Status.ok, table.as_dict(), why, "narrow the window" if more else "")
+
+    return Look("tempo", "failed_traces", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
+
+
+def llm_calls(window: Window, limit: int = 500) -> Look:
+    """The calls to model providers in a window with the server spans above them: {"trace", "id", "name", "start_ns",
+    "duration_ms", "attributes" (`kind` and `status` among them)} a span. Beyond the limit it is a sample, and partial."""
+
+    def fetch(door: Door) -> Answer:
+        tempo = TempoApi(door)
+        query = f"{{ {PROVIDER_CALL} }} && {{ kind = server }} | select({', '.join(CALL_FIELDS)})"
+        found, why = tempo.search(query, window, limit, _MOST_CALLS)
+        rows = [{"trace": each["trace"], **span} for each in found for span in each["spans"]]
+        return _found(tempo, rows, why, "call to a provider", window)
+
+    return Look("tempo", "llm_calls", {**span_of(window), "limit": limit}, fetch, deadline_s=20)
 
 
 def services(window: Window) -> Look:

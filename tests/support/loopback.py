@@ -121,6 +121,9 @@ def everything_at(url: str) -> dict[str, str]:
         "SUPABASE_URL",
         "RUNBOOK_SUPABASE_API_URL",
         "RUNBOOK_STRIPE_API_URL",
+        "RUNBOOK_OPENAI_URL",
+        "RUNBOOK_ANTHROPIC_URL",
+        "RUNBOOK_TOGETHER_URL",
         "RUNBOOK_OPENAI_STATUS_URL",
         "RUNBOOK_ANTHROPIC_STATUS_URL",
         "RUNBOOK_TOGETHER_STATUS_URL",
@@ -132,6 +135,9 @@ def everything_at(url: str) -> dict[str, str]:
     ]
     return {
         **dict.fromkeys(addresses, url),
+        "OPENAI_API_KEY": "sk-proj-openai-key-ForTests",
+        "ANTHROPIC_API_KEY": "sk-ant-anthropic-key-ForTests",
+        "TOGETHER_API_KEY": "together-key-ForTests",
         "RUNBOOK_VERCEL_TOKEN": "vercel-token-for-tests",
         "RUNBOOK_VERCEL_TEAM_ID": "team_1",
         "RUNBOOK_VERCEL_WEB_PROJECT": "prj_web",

@@ -173,6 +173,7 @@ class Case:
     probe: bool = False  # the HTTP status is data
     absent: Status = Status.denied  # what 404 everywhere means
     loose: bool = False  # documents of another shape can be a legitimate answer
+    refusals: bool = False  # what the source refuses is data too: that is what is asked for
 
     def body(self, asked: Asked) -> Any:
         line = f"{asked.method} {asked.path} {json.dumps(asked.query)} {asked.body.decode(errors='replace')}"

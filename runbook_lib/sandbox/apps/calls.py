@@ -88,6 +88,7 @@ class Caller:
             try:
                 async with (
                     asyncio.timeout(deadline_s),
+                    self._way_out(url),
                     self.runtime.http.stream(
                         method, url, headers=sent, json=json, content=content, params=params
                     ) as response,
@@ -102,6 +103,18 @@ class Caller:
                 )
                 tracing.fail(span, kind, message)
                 raise CallFailed(what, kind, message) from error
+
+    @asynccontextmanager
+    async def _way_out(self, url: str) -> AsyncIterator[None]:
+        """What a network that is broken for this part alone does to a call; nothing for one that gets out."""
+        how = self.runtime.condition.blocked_how(url)
+        if how == "hang":
+            await asyncio.Event().wait()
+        if how == "reset":
+            raise httpx.ReadError("Connection reset by peer")
+        if how:
+            raise httpx.ConnectError("Name or service not known" if how == "dns" else "All connection attempts failed")
+        yield
 
     async def fetch(self, method: str, url: str, **options: Any) -> httpx.Response:
         """The whole answer of a plain HTTP call. A 5xx marks the span."""

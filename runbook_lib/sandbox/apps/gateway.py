@@ -170,7 +170,10 @@ class Gateway:
 
     async def _back_off(self, failure: Failure) -> None:
         """Wait before the next attempt: what the provider asked for, else a time that doubles."""
-        if not self.runtime.condition.now.no_backoff:
+        now = self.runtime.condition.now
+        if now.constant_backoff_s is not None:
+            await asyncio.sleep(now.constant_backoff_s)
+        elif not now.no_backoff:
             doubling = self.runtime.seconds("LLM_BACKOFF_S", 0.25) * 2 ** (failure.attempt - 1)
             await asyncio.sleep(max(failure.wait_s or 0, doubling))
 

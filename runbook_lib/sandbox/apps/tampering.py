@@ -51,24 +51,37 @@ class SpanRule:
 
 
 @dataclass
+class Blocked:
+    """Calls of a part that do not get out: those to addresses that begin with `to`; "" is every address.
+
+    how: refused, dns (the name does not resolve), reset, or hang (nothing comes back until the caller gives up).
+    """
+
+    to: str = ""
+    how: str = "refused"
+
+
+@dataclass
 class Tampering:
     """Everything that is wrong with one part.
 
     clock_shift_s moves the part's clock (spans, logs, signature checks). unsampled is the share of traces that the part
     does not sample. ignores_traceparent: incoming context is not read. sends_no_traceparent: outgoing calls carry none.
-    no_backoff: retries follow each other at once. attempts: retries of a provider (None = as configured).
-    timeout_s: the part's client gives up after this (None = as configured). no_fallback: the chain's
-    first member is the only one tried.
+    no_backoff: retries follow each other at once; constant_backoff_s: after the same wait each time.
+    attempts: retries of a provider (None = as configured). timeout_s: the part's client gives up after this (None = as
+    configured). no_fallback: the chain's first member is the only one tried. blocked: calls that do not get out.
     """
 
     overrides: list[Override] = field(default_factory=list)
     bugs: list[Bug] = field(default_factory=list)
     span_rules: list[SpanRule] = field(default_factory=list)
+    blocked: list[Blocked] = field(default_factory=list)
     clock_shift_s: float = 0.0
     unsampled: float = 0.0
     ignores_traceparent: bool = False
     sends_no_traceparent: bool = False
     no_backoff: bool = False
+    constant_backoff_s: float | None = None
     attempts: int | None = None
     timeout_s: float | None = None
     no_fallback: bool = False
@@ -76,7 +89,7 @@ class Tampering:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Tampering":
         """Rebuild from what `dataclasses.asdict` made of one."""
-        lists: dict[str, Any] = {"overrides": Override, "bugs": Bug, "span_rules": SpanRule}
+        lists: dict[str, Any] = {"overrides": Override, "bugs": Bug, "span_rules": SpanRule, "blocked": Blocked}
         values: dict[str, Any] = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         for name, kind in lists.items():
             values[name] = [kind(**item) for item in values.get(name, [])]
@@ -99,6 +112,10 @@ class Condition:
     def time_s(self) -> float:
         """The part's clock, epoch seconds."""
         return time.time() + self.now.clock_shift_s
+
+    def blocked_how(self, url: str) -> str:
+        """How a call to this address fails to get out; empty where it does get out."""
+        return next((blocked.how for blocked in self.now.blocked if url.startswith(blocked.to)), "")
 
     def bug_for(self, route: str) -> Bug | None:
         """The bug that strikes this request, or None."""

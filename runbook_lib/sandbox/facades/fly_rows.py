@@ -69,7 +69,7 @@ def _config(world: World, one: Machine, image: str) -> dict[str, Any]:
     check = {"type": "http", "method": "GET", "path": "/", "interval": "15s", "timeout": "2s", "grace_period": "10s"}
     return {
         "image": image,
-        "env": {"PRIMARY_REGION": one.region, "PORT": str(one.internal_port)},
+        "env": {"PRIMARY_REGION": one.region, "PORT": str(one.internal_port), **_plain(world)},
         "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": one.memory_mb},
         "restart": {"policy": "on-failure", "max_retries": 10},
         "metadata": {"fly_platform_version": "v2", "fly_process_group": "app", "fly_release_version": str(version)},
@@ -116,8 +116,18 @@ def secrets(world: World) -> list[dict[str, Any]]:
             "updated_at": rfc3339(variable.updated_at),
         }
         for variable in world.variables
-        if (variable.platform, variable.part) == ("fly", "gateway")
+        if (variable.platform, variable.part) == ("fly", "gateway") and _is_secret(variable.key)
     ]
+
+
+def _plain(world: World) -> dict[str, str]:
+    """What stands in fly.toml's [env]: configuration, no secrets."""
+    own = [each for each in world.variables if (each.platform, each.part) == ("fly", "gateway")]
+    return {each.key: each.value for each in own if not _is_secret(each.key)}
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name for word in ("KEY", "SECRET", "TOKEN", "PASSWORD"))
 
 
 def releases(world: World) -> list[dict[str, Any]]:

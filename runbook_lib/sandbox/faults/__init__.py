@@ -7,6 +7,7 @@ from runbook_lib.errors import UsageError
 from runbook_lib.sandbox.faults import (
     deploy_web_api,
     failed_request,
+    llm_gateway,
     service_levels,
 )
 from runbook_lib.sandbox.faults.fault import Fault
@@ -15,6 +16,7 @@ __all__ = ["Fault", "codes", "find"]
 
 _MODULES = (
     failed_request,
+    llm_gateway,
     deploy_web_api,
     service_levels,
 )

@@ -10,24 +10,57 @@ from typing import Any
 
 import pytest
 from support.loopback import Asked, Loopback, Reply
-from support.source_cases import CASES, NOW, PAST, Case
+from support.llm_source_cases import LLM_CASES
+from support.source_cases import CASES as OTHER_CASES
+from support.source_cases import NOW, PAST, Case
 
 from runbook_lib.clock import to_epoch_ns
 from runbook_lib.model import Observation, Status
 from runbook_lib.observe import Observer
 from runbook_lib.settings import Settings
-from runbook_lib.sources import fly, jaeger, parts, railway, status_pages, stripe, supabase, tempo, vercel
+from runbook_lib.sources import (
+    anthropic,
+    fly,
+    fly_settings,
+    jaeger,
+    openai,
+    parts,
+    railway,
+    railway_settings,
+    status_pages,
+    stripe,
+    supabase,
+    tempo,
+    together,
+    vercel,
+)
 
+CASES = {**OTHER_CASES, **LLM_CASES}
 NAMES = list(CASES)
 KEYED = [name for name in NAMES if not CASES[name].public]
-STRICT = [name for name in NAMES if not CASES[name].probe]
+STRICT = [name for name in NAMES if not CASES[name].probe and not CASES[name].refusals]
 
 MakeLook = Callable[..., Observation]
 
 
 def test_every_public_look_of_every_source_is_among_the_cases() -> None:
     modules = {"status": status_pages} | {
-        m.__name__.rpartition(".")[2]: m for m in (fly, jaeger, parts, railway, stripe, supabase, tempo, vercel)
+        m.__name__.rpartition(".")[2]: m
+        for m in (
+            anthropic,
+            fly,
+            fly_settings,
+            jaeger,
+            openai,
+            parts,
+            railway,
+            railway_settings,
+            stripe,
+            supabase,
+            tempo,
+            together,
+            vercel,
+        )
     }
     public = {
         f"{short}.{name}"
@@ -52,11 +85,11 @@ def test_a_source_in_good_health_is_ok(name: str, loopback: Loopback, make_look:
 def test_without_settings_it_is_not_configured_and_says_what_to_set(name: str) -> None:
     seen = Observer(now=NOW, settings=Settings.empty()).together(CASES[name].look())[0]
     assert seen.status == Status.not_configured
-    assert "RUNBOOK_" in seen.help or "SUPABASE_" in seen.help
+    assert any(word in seen.help for word in ("RUNBOOK_", "SUPABASE_", "_API_KEY"))
 
 
 @pytest.mark.parametrize("status_code", [401, 403])
-@pytest.mark.parametrize("name", [n for n in NAMES if not n.startswith("parts.")])
+@pytest.mark.parametrize("name", [n for n in NAMES if not n.startswith("parts.") and not CASES[n].refusals])
 def test_a_refused_key_is_denied_and_the_help_names_the_permission(
     name: str, status_code: int, loopback: Loopback, make_look: MakeLook
 ) -> None:
@@ -67,7 +100,7 @@ def test_a_refused_key_is_denied_and_the_help_names_the_permission(
     assert CASES[name].public or "_KEY" in seen.help or "_TOKEN" in seen.help
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if not n.startswith("parts.")])
+@pytest.mark.parametrize("name", [n for n in NAMES if not n.startswith("parts.") and not CASES[n].refusals])
 def test_too_many_requests_is_rate_limited(name: str, loopback: Loopback, make_look: MakeLook) -> None:
     loopback.answer = lambda _: Reply(429, {"message": "slow down"}, {"Retry-After": "600"})
     assert make_look(CASES[name].look()).status == Status.rate_limited
