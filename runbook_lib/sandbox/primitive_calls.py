@@ -8,7 +8,11 @@ from runbook_lib.errors import UsageError
 from runbook_lib.sandbox import primitives_deployments, primitives_network, primitives_past
 from runbook_lib.sandbox.primitives import PRIMITIVES, Primitive
 
-PRIMITIVE_MODULES = (primitives_deployments, primitives_network, primitives_past)  # importing them makes theirs usable by name
+PRIMITIVE_MODULES = (
+    primitives_deployments,
+    primitives_network,
+    primitives_past,
+)  # importing them makes theirs usable by name
 _PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 

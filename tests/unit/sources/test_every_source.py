@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.loopback import Asked, Loopback, Reply
 from support.llm_source_cases import LLM_CASES
+from support.loopback import Asked, Loopback, Reply
 from support.source_cases import CASES as OTHER_CASES
 from support.source_cases import NOW, PAST, Case
 
