@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+WORKFLOW = ".github/workflows/nightly-audit.yml"
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -16,6 +17,8 @@ sys.path.insert(0, str(ROOT))
 from runbook_lib.diagnose.catalogues import CATALOGUES  # noqa: E402
 from runbook_lib.diagnose.causes import Catalogue  # noqa: E402
 from runbook_lib.drills.documents import counts_table, matrix_page  # noqa: E402
+from runbook_lib.run.audits.file import FILE, find_audit, read_audit_file  # noqa: E402
+from runbook_lib.run.audits.schedule import unit  # noqa: E402
 from runbook_lib.run.home import Home  # noqa: E402
 from runbook_lib.run.notebooks import templates  # noqa: E402
 from runbook_lib.settings import env_example  # noqa: E402
@@ -75,9 +78,15 @@ def readme() -> str:
     return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", fill, text, flags=re.S)
 
 
+def workflow() -> str:
+    """The workflow of the nightly audit."""
+    path = ROOT / FILE
+    return unit("github", "nightly", find_audit(path, read_audit_file(path), "nightly"), ROOT)
+
+
 def documents() -> dict[str, str]:
     """Every generated file's path and its text as it should be."""
-    return {"README.md": readme(), **{path: make() for path, make in FILES.items()}}
+    return {"README.md": readme(), **{path: make() for path, make in FILES.items()}, WORKFLOW: workflow()}
 
 
 def main() -> None:

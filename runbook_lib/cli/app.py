@@ -9,6 +9,7 @@ import typer
 
 from runbook_lib.cli import (
     artifact_commands,
+    audit_commands,
     demo_commands,
     doctor_commands,
     drill_commands,
@@ -34,6 +35,7 @@ for module in (
     run_commands,
     lab_commands,
     artifact_commands,
+    audit_commands,
     doctor_commands,
     drill_commands,
     sandbox_commands,

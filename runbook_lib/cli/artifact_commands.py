@@ -1,9 +1,12 @@
 """`verify`, `replay` and `diff`: an artifact proved unchanged, run again from its own record, compared with another."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from runbook_lib.artifact.diff import Difference
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Artifact = Annotated[Path, typer.Argument(help="An artifact's folder.")]
@@ -62,21 +65,56 @@ def replay(
     raise typer.Exit(again.exit_code)
 
 
-def diff(before: Artifact, after: Artifact, as_json: AsJson = False) -> None:
-    """Compare two artifacts of one procedure. Exit 0 no change, 1 something new or worse, 2 wrong use, 3 not comparable."""
+def diff(
+    before: Annotated[Path, typer.Argument(help="An artifact's folder, or an audit's record.")],
+    after: Annotated[Path, typer.Argument(help="A later one.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two artifacts, or two audits. Exit 0 no change, 1 something new or worse, 2 wrong use, 3 not comparable."""
     from runbook_lib.artifact.diff import diff as compare
     from runbook_lib.artifact.read import read_verdict
     from runbook_lib.cli import printing
+    from runbook_lib.run.audits.record import is_record
 
+    if is_record(before) or is_record(after):
+        _diff_audits(before, after, as_json=as_json)
     found = compare(read_verdict(before), read_verdict(after))
     if as_json:
         printing.as_json({**found.as_dict(), "exit_code": found.exit_code})
     else:
-        printing.result(f"{found.status[0]} → {found.status[1]}")
-        for what in ("new", "worse", "gone"):
-            for each in getattr(found, what):
-                printing.result(f"{what:<6} {each['in']:<7} {each['code']} · {each['subject']}: {each['summary']}")
-        printing.result(f"{found.same} the same")
-        if found.why_not:
-            printing.note(f"runbook: not comparable: {found.why_not}")
+        _print(found)
     raise typer.Exit(found.exit_code)
+
+
+def _diff_audits(before: Path, after: Path, *, as_json: bool) -> NoReturn:
+    from runbook_lib.cli import printing
+    from runbook_lib.run.audits.compare import compare
+    from runbook_lib.run.audits.record import read_record
+
+    found = compare(read_record(before), read_record(after))
+    if as_json:
+        printing.as_json(found.as_dict())
+    else:
+        for each in found.changes:
+            printing.result(f"{each.result.target} {each.result.procedure} {each.result.org}".rstrip())
+            if each.difference is None:
+                printing.result("  nothing to compare with")
+            else:
+                _print(each.difference, "  ")
+        for lost in found.lost:
+            printing.result(
+                f"{lost.target} {lost.procedure} {lost.org}".rstrip() + "\n  the later audit did not run it"
+            )
+    raise typer.Exit(found.exit_code)
+
+
+def _print(found: "Difference", indent: str = "") -> None:
+    from runbook_lib.cli import printing
+
+    printing.result(f"{indent}{found.status[0]} → {found.status[1]}")
+    for what in ("new", "worse", "gone"):
+        for each in getattr(found, what):
+            printing.result(f"{indent}{what:<6} {each['in']:<7} {each['code']} · {each['subject']}: {each['summary']}")
+    printing.result(f"{indent}{found.same} the same")
+    if found.why_not:
+        printing.note(f"runbook: not comparable: {found.why_not}")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from typing import Any
 
 from runbook_lib.errors import RunbookError
@@ -111,3 +112,48 @@ class Progress:
             note(line) if self._status is None else self._status.console.print(line, markup=False)
         elif self._status is not None:
             self._status.update(name)
+
+
+class Working:
+    """Shows how several things at once get on: a line for each that ended and, on a terminal, what runs at the moment.
+
+    Use as a context manager; `began` and `ended` may be called from any thread.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+        self._running: list[str] = []
+        self._lock = threading.Lock()
+        self._status: Any = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True, highlight=False).status(f"0 of {total}")
+
+    def __enter__(self) -> "Working":
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def began(self, name: str) -> None:
+        """One of them began."""
+        with self._lock:
+            self._running.append(name)
+            self._show()
+
+    def ended(self, name: str, how: str) -> None:
+        """One of them ended, and how."""
+        with self._lock:
+            self._running.remove(name)
+            self._done += 1
+            line = f"  {self._done}/{self._total} {name} · {how}"
+            note(line) if self._status is None else self._status.console.print(line, markup=False)
+            self._show()
+
+    def _show(self) -> None:
+        if self._status is not None:
+            self._status.update(f"{self._done} of {self._total} · {', '.join(self._running)}")

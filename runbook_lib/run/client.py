@@ -68,28 +68,27 @@ class CellClient(NotebookClient):
             self.km = None
 
     async def _subscribed(self, ends: float) -> Any:
-        """The kernel's reply to who it is, once the answer to that very question has come on the output channel as well."""
+        """The kernel's reply to who it is, once the end of that very question has come on the output channel as well.
+
+        What the kernel says while the subscription is under way is lost, the beginning of an answer without its end too; so
+        only "idle" counts, and where it does not come soon after the reply, the question is asked again.
+        """
         assert self.kc is not None
-        while time.monotonic() < ends:
+        while time.monotonic() < ends and self._kernel.process.poll() is None:
             asked = self.kc.kernel_info()
             reply = await self._reply_to(asked, self.kc.shell_channel, "kernel_info_reply", 5.0)
-            if reply is not None and await self._reply_to(asked, self.kc.iopub_channel, "status", 0.05) is not None:
-                while await self._reply_to(asked, self.kc.iopub_channel, "status", 1.0, idle=True) is None:
-                    if time.monotonic() > ends:
-                        break
+            if reply is not None and await self._reply_to(asked, self.kc.iopub_channel, "status", 0.2) is not None:
                 return reply
-            if self._kernel.process.poll() is not None:
-                break
         raise DeadKernelError("the kernel died while it was being asked who it is")
 
-    async def _reply_to(self, asked: str, channel: Any, kind: str, wait_s: float, *, idle: bool = False) -> Any:
+    async def _reply_to(self, asked: str, channel: Any, kind: str, wait_s: float) -> Any:
+        """The first message of this kind about this question; of a status only the one that ends it. None: not in time."""
         ends = time.monotonic() + wait_s
         while (left := ends - time.monotonic()) > 0:
             with contextlib.suppress(Empty):
                 message = await channel.get_msg(timeout=left)
-                if message["parent_header"].get("msg_id") == asked and message["msg_type"] == kind:
-                    if idle and message["content"].get("execution_state") != "idle":
-                        continue
+                state = message["content"].get("execution_state", "idle")
+                if (message["parent_header"].get("msg_id"), message["msg_type"], state) == (asked, kind, "idle"):
                     return message
         return None
 

@@ -1,0 +1,110 @@
+"""`audit` and `schedule`: procedures that run unattended, and the units that run them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from runbook_lib.run.audits.jobs import Job
+    from runbook_lib.run.audits.record import JobResult
+
+File = Annotated[Path | None, typer.Option("--file", help="The audit file; by default audits.toml in the checkout.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("audit")(audit)
+    app.command("schedule")(schedule)
+
+
+def audit(
+    procedures: Annotated[
+        list[str] | None, typer.Argument(metavar="[P…]", help="Numbers or names; by default all.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="An audit of the file; or a name for this one.")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", help="A target; may be repeated.")] = None,
+    org: Annotated[list[str] | None, typer.Option("--org", help="An organization; may be repeated.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", metavar="P:NAME=VALUE", help="A procedure's parameter.")
+    ] = None,
+    since_last: Annotated[
+        bool | None, typer.Option("--since-last/--everything", help="Tell only of what is new or worse.")
+    ] = None,
+    active: Annotated[
+        bool | None,
+        typer.Option("--active/--passive", help="Allow looks that leave a mark; by default on the sandbox."),
+    ] = None,
+    deadline: Annotated[int | None, typer.Option(min=1, metavar="SECONDS", help="Wall time of each procedure.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="How many run at once; by default one a core.")] = None,
+    outputs: Annotated[Path | None, typer.Option(help="The folder for artifacts; by default outputs/.")] = None,
+    file: File = None,
+    summary: Annotated[Path | None, typer.Option(help="Also add the table to this file, as Markdown.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Audit. Exit the worst of 5 broke, 1 confirmed, 3 could not tell, 0; 2 wrong use, 130/143 cancelled."""
+    from datetime import UTC, datetime
+
+    from runbook_lib.cli import printing
+    from runbook_lib.run.audits import compare, record, work
+    from runbook_lib.run.audits.asking import asked
+    from runbook_lib.run.audits.table import as_document, markdown, rows
+
+    plan, mutes = asked(
+        procedures or [], name=name, file=file, outputs=outputs, targets=target or [], orgs=org or [],
+        parameters=parameter or [], since_last=since_last, active=active, deadline_s=deadline,
+    )  # fmt: skip
+    now = datetime.now(UTC)
+    cancelled = 0
+    with record.alone(plan.folder, now):
+        before = record.last_record(plan.folder)
+        with printing.Working(len(plan.jobs)) as shown:
+            try:
+                ended = work.run_audit(plan, _teller(shown), workers=workers)
+            except work.Cancelled as stopped:
+                ended, cancelled = stopped.record, 128 + stopped.signum
+        path = record.write_record(plan.folder, ended)
+        judged = compare.judge(ended, before, mutes, now.date(), only_changes=plan.audit.since_last)
+        if plan.audit.keep_days and not cancelled:
+            record.clear_old(plan.folder, plan.audit.keep_days, now)
+    for words in compare.unused(mutes, judged, now.date()):
+        printing.note(f"runbook: {words}")
+    code = cancelled or compare.worst(judged)
+    if as_json:
+        printing.as_json(as_document(ended, judged, path, code))
+    else:
+        headings, lines = rows(judged)
+        printing.table(headings, lines)
+        printing.result(f"\nrecord  {path}")
+    if summary is not None:
+        with summary.open("a", encoding="utf-8") as stream:
+            stream.write(markdown(ended, judged))
+    raise typer.Exit(code)
+
+
+def schedule(
+    name: Annotated[str, typer.Argument(help="An audit of the file.")] = "nightly",
+    kind: Annotated[str, typer.Option("--as", help="cron, systemd or github.")] = "cron",
+    file: File = None,
+) -> None:
+    """Print a ready unit that runs an audit. Exit 0, or 2 for an audit or a kind that there is not."""
+    from runbook_lib.cli import printing
+    from runbook_lib.run.audits.file import FILE, find_audit, read_audit_file
+    from runbook_lib.run.audits.schedule import unit
+    from runbook_lib.run.home import Home
+
+    home = Home.find()
+    path = file or home.root / FILE
+    printing.result(unit(kind, name, find_audit(path, read_audit_file(path), name), home.root).rstrip("\n"))
+
+
+def _teller(shown: Any) -> Any:
+    def tell(job: "Job", result: "JobResult | None") -> None:
+        if result is None:
+            shown.began(f"{job.target} {job.name}")
+        else:
+            shown.ended(
+                f"{job.target} {job.name}", f"{result.status or result.why or 'broke'} · {result.seconds:.1f} s"
+            )
+
+    return tell

@@ -1,0 +1,56 @@
+"""What an audit came to, for reading: a row for each job, as a table on the terminal, as Markdown, and as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from runbook_lib.model import Json
+from runbook_lib.run.audits.compare import Judged
+from runbook_lib.run.audits.record import Record
+
+HEADINGS = ["target", "procedure", "org", "verdict", "what counts", "known", "muted", "took"]
+
+
+def rows(judged: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
+    """Headings and lines; a column in which nothing stands is left out."""
+    lines = [_line(each) for each in judged]
+    wanted = [at for at, heading in enumerate(HEADINGS) if heading == "verdict" or any(line[at] for line in lines)]
+    return [HEADINGS[at] for at in wanted], [[line[at] for at in wanted] for line in lines]
+
+
+def markdown(record: Record, judged: Sequence[Judged]) -> str:
+    """The table as Markdown, under a heading, for a forge's summary."""
+    headings, lines = rows(judged)
+    shown = [headings, ["---"] * len(headings), *lines]
+    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in shown)
+    return f"## Audit {record.name}, {record.started_at}\n\n{table}\n"
+
+
+def as_document(record: Record, judged: Sequence[Judged], path: Path, exit_code: int) -> dict[str, Json]:
+    """What `audit --json` prints: the record, and of each job what counts, is known and is muted."""
+    jobs = [
+        {
+            **asdict(each.result),
+            "counts": list(each.told),
+            "known": list(each.known),
+            "muted": list(each.muted),
+            "counted_as": each.exit_code,
+        }
+        for each in judged
+    ]
+    head = {key: value for key, value in record.as_dict().items() if key not in ("results", "schema")}
+    return {**head, "record": str(path), "jobs": jobs, "exit_code": exit_code}
+
+
+def _line(each: Judged) -> list[str]:
+    result = each.result
+    verdict = result.status or f"broke (exit {result.exit_code})"
+    counts = _named(each.told) if result.status else result.why
+    if result.status == "could_not_tell" and not counts:
+        counts = _named(result.verdict.get("blind", ())) or "see the artifact's not_seen"
+    known, muted = (_named(found) for found in (each.known, each.muted))
+    return [result.target, result.procedure, result.org, verdict, counts, known, muted, f"{result.seconds:.1f} s"]
+
+
+def _named(findings: Sequence[Mapping[str, Json]]) -> str:
+    return "; ".join(f"{each['code']} · {each['subject']}" for each in findings)
