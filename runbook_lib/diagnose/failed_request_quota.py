@@ -7,9 +7,11 @@ from typing import Any
 
 from runbook_lib.diagnose import requests as rows
 from runbook_lib.diagnose.failed_request_trace import Refusal, make_finding
+from runbook_lib.diagnose.quota_rules import BLOCKING, ENDED, told_use, used_up
 from runbook_lib.model import Finding, Observation, Suspect
 
-_BLOCKING = {"past_due": "past_due", "unpaid": "past_due", "canceled": "canceled", "incomplete_expired": "canceled"}
+# the sub-code for each status that keeps an organization out: 01 says only whether it may still be paid, 05 says more
+_SUBCODES = {status: "canceled" if status in ENDED else "past_due" for status in BLOCKING}
 _REJECTIONS = frozenset({400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422})
 
 
@@ -101,8 +103,8 @@ def _by_subscription(quota: Sequence[Observation]) -> tuple[str, str]:
         source, status = "the database", str(plan.get("status", ""))
     if not status:
         return "", ""
-    if status in _BLOCKING:
-        return _BLOCKING[status], f"{source} agrees: the subscription is {status}"
+    if status in _SUBCODES:
+        return _SUBCODES[status], f"{source} agrees: the subscription is {status}"
     return "wrongly", f"{source} says that the subscription is {status}"
 
 
@@ -115,20 +117,9 @@ def _by_usage(quota: Sequence[Observation]) -> tuple[str, str]:
     limit = _value(quota, "plan_limits").get(str(plan.get("plan", "")), {})
     if not limit or not usage or not usage.get("records", 1):
         return "", ""
-    over = [
-        f"{usage.get(unit)} of {limit[unit]} {unit}"
-        for unit in ("tokens", "requests")
-        if limit.get(unit) is not None and (usage.get(unit) or 0) >= limit[unit]
-    ]
-    if over:
-        return "over_limit", f"the records agree: {', '.join(over)} used in the period"
-    return "wrongly", f"the records do not: {_spent(usage, limit)} used in the period"
-
-
-def _spent(usage: dict[str, Any], limit: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{usage.get(unit) or 0} of {limit[unit]} {unit}" for unit in ("tokens", "requests") if unit in limit
-    )
+    if over := used_up(usage, limit):
+        return "over_limit", f"the records agree: {told_use(usage, limit, over)} used in the period"
+    return "wrongly", f"the records do not: {told_use(usage, limit)} used in the period"
 
 
 def _value(quota: Sequence[Observation], call: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from runbook_lib.drills import (
     llm_gateway_blind,
     llm_gateway_cases,
     llm_gateway_decoys,
+    quota_cases,
     service_levels_cases,
 )
 from runbook_lib.drills.case import Case
@@ -19,6 +20,7 @@ CASES: tuple[Case, ...] = (
     *failed_request_cases.CASES,
     *failed_request_decoys.CASES,
     *failed_request_blind.CASES,
+    *quota_cases.CASES,
     *llm_gateway_cases.CASES,
     *llm_gateway_decoys.CASES,
     *llm_gateway_blind.CASES,

@@ -11,11 +11,12 @@ from runbook_lib.diagnose import requests as rows
 from runbook_lib.diagnose.failed_request_exhibits import attempts_of, deployed_commits, latency_of, waterfall_of
 from runbook_lib.diagnose.failed_request_logs import asks_for_platform
 from runbook_lib.diagnose.failed_request_quota import may_be_quota
+from runbook_lib.diagnose.periods import billing_period
 from runbook_lib.errors import UsageError
 from runbook_lib.model import Conclusion, Json, Observation
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
-from runbook_lib.procedures.failed_request_times import around_call, billing_period
+from runbook_lib.procedures.failed_request_times import around_call
 from runbook_lib.sources import (
     fly,
     jaeger,

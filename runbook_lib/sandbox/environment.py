@@ -46,6 +46,7 @@ def variables_of(world: World, options: Options, part: str) -> dict[str, str]:
             "STRIPE_SECRET_KEY": keys.stripe_secret,
             "STRIPE_WEBHOOK_SECRET": keys.stripe_webhook_secret,
             "STRIPE_API_BASE": at["stripe"],
+            "CRON_SECRET": keys.cron_secret,
             "LLM_GATEWAY_URL": at["gateway"],
         }
     return {

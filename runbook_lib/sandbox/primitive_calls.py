@@ -5,14 +5,20 @@ import json
 from typing import Any, get_type_hints
 
 from runbook_lib.errors import UsageError
-from runbook_lib.sandbox import primitives_deployments, primitives_network, primitives_past
-from runbook_lib.sandbox.primitives import PRIMITIVES, Primitive
-
-PRIMITIVE_MODULES = (
+from runbook_lib.sandbox import (
+    primitives_billing,
     primitives_deployments,
     primitives_network,
     primitives_past,
-)  # importing them makes theirs usable by name
+)
+from runbook_lib.sandbox.primitives import PRIMITIVES, Primitive
+
+PRIMITIVE_MODULES = (  # importing them makes theirs usable by name
+    primitives_billing,
+    primitives_deployments,
+    primitives_network,
+    primitives_past,
+)
 _PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 

@@ -56,6 +56,7 @@ async def supervise(home: Home, options: Options) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await starting
             _announce(home, options, system, server.url, token)
+            system.cron.start()
             if options.traffic:
                 traffic.start()
             asked = asyncio.create_task(control.asked_down.wait())
@@ -69,6 +70,7 @@ async def supervise(home: Home, options: Options) -> None:
         write_private(home.folder / "failed.json", json.dumps(known.as_dict()))
         raise
     finally:
+        await system.cron.stop()
         await traffic.stop()
         await server.stop()
         await system.down()

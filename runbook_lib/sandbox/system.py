@@ -15,6 +15,7 @@ from psycopg import sql
 
 from runbook_lib.errors import SandboxError, UsageError
 from runbook_lib.sandbox import environment, seed
+from runbook_lib.sandbox.cron import Cron, plant_past_reports
 from runbook_lib.sandbox.edge import Edge
 from runbook_lib.sandbox.facade_apps import STATES, facade_apps
 from runbook_lib.sandbox.facades import stripe_plant
@@ -43,6 +44,7 @@ class System:
         postgres: the database.
         population: who lives in it.
         traffic: the Traffic of its people, set by the supervisor.
+        cron: the platform's scheduler.
     """
 
     def __init__(self, folder: Path, options: Options, record: Callable[[list[tuple[int, str]]], None]) -> None:
@@ -56,12 +58,14 @@ class System:
         self.parts: dict[str, PartProcess] = {}
         self.edges: dict[str, Edge] = {}
         self.traffic: Any = None
+        self.cron = Cron(self)
         self.population = seed.make_population(self.seed, self.world.now())
         self._record = record
 
     async def up(self) -> None:
         """Start everything; the database and the servers at once, the parts as soon as their addresses are known."""
         await asyncio.gather(self._start_database(), self._start_servers())
+        await plant_past_reports(self)
 
     async def down(self) -> None:
         """Stop everything."""

@@ -43,6 +43,7 @@ class Keys:
     railway_token: str
     railway_project_token: str
     fly_token: str
+    cron_secret: str
 
     @property
     def github_token(self) -> str:
@@ -222,6 +223,7 @@ def _make_keys(rng: random.Random, ref: str) -> Keys:
         railway_token=_uuid(rng),
         railway_project_token=_uuid(rng),
         fly_token=f"FlyV1 fm2_{macaroon}",
+        cron_secret=_letters(rng, 32),
     )
 
 

@@ -14,6 +14,7 @@ from runbook_lib.show.matrix import matrix
 from runbook_lib.show.plan import plan
 from runbook_lib.show.table import table
 from runbook_lib.show.text import one_line
+from runbook_lib.show.usage import usage
 from runbook_lib.show.waterfall import waterfall
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ DRAWERS: Mapping[str, Callable[[Mapping[str, Json]], Display]] = {
     "contrast": contrast,
     "matrix": matrix,
     "plan": plan,
+    "usage": usage,
 }
 RAW_CHARACTERS = 4000
 
 
 def exhibit(shown: "Exhibit") -> Display:
-    """An exhibit as a captioned figure: a table, a waterfall, a latency plot, a contrast, a matrix or a plan.
+    """An exhibit as a captioned figure: a table, a waterfall, a latency plot, a contrast, a matrix, a plan or usage.
 
     A kind that nobody draws, and data that its drawer cannot make sense of, are shown as JSON with a word on why.
     """

@@ -25,14 +25,18 @@ _SENT_HEADERS = ("authorization", "stripe-version", "content-type", "idempotency
 
 
 class StripeApi:
-    """One look's way to Stripe."""
+    """One look's way to Stripe, for one thread.
 
-    def __init__(self, door: Door) -> None:
+    Args:
+        version: the API's version where it is not the one that NexusCore pins.
+    """
+
+    def __init__(self, door: Door, version: str = "") -> None:
         key = need(door, "stripe_key")
         import stripe  # here: it takes most of a second to import
 
         stripe.enable_telemetry = False  # it would read this machine's name and leave an id in its home
-        self.version = door.settings.stripe_api_version
+        self.version = version or door.settings.stripe_api_version
         self.is_live = "_live_" in key
         self._last: list[Reply] = []
         self._error = stripe.StripeError

@@ -17,7 +17,7 @@ from runbook_lib.errors import LookError
 from runbook_lib.http import Http, Reply
 from runbook_lib.model import Json, Status
 from runbook_lib.observe import Door
-from runbook_lib.sources._asking import need, there
+from runbook_lib.sources._asking import need, rows_in, there
 
 if TYPE_CHECKING:
     import supabase
@@ -121,6 +121,17 @@ class ManagementApi:
         if reply.status_code == 404:
             raise LookError(Status.denied, reply.complaint(), where=reply.where, do_next=MANAGEMENT_HELP)
         return reply.raise_for_status(MANAGEMENT_HELP)
+
+    def query(self, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
+        """The rows of one read-only statement with $1, $2 …, run as supabase_read_only_user, which sees past row security.
+
+        Raises LookError: denied, or malformed with the database's own words where it refuses the statement.
+        """
+        url = f"{self._url}/v1/projects/{self.ref}/database/query/read-only"
+        reply = self._http.read("POST", url, json={"query": sql, "parameters": parameters}, headers=self._headers)
+        if reply.status_code == 404:
+            raise LookError(Status.denied, reply.complaint(), where=reply.where, do_next=MANAGEMENT_HELP)
+        return reply.raise_for_status(MANAGEMENT_HELP).parsed(rows_in)
 
     def log_rows(self, sql: str, window: Window) -> list[dict[str, Any]]:
         """Rows of a log query; the window must not be longer than 24 h. Raises LookError: malformed where the query is refused."""

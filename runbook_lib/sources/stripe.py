@@ -8,8 +8,8 @@ from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import many, nothing, rows_in, span_of, text_of
 from runbook_lib.sources._stripe_api import StripeApi, at_of, id_of, shaped
+from runbook_lib.sources._stripe_shapes import absent_means_not_found, by_weight, subscription_row
 
-_CURRENT_FIRST = ("active", "trialing", "past_due", "unpaid", "paused", "incomplete", "canceled", "incomplete_expired")
 _EVENTS_KEPT_H = 30 * 24.0
 _MOST_EVENTS = 500
 
@@ -18,8 +18,9 @@ def subscription(customer_id: str) -> Look:
     """A customer's subscription; of several the one that counts (active before past_due before canceled, then the newest).
 
     {"id", "status", "customer", "period_start", "period_end" (of the subscription or, in newer versions, of its first item),
-    "cancel_at_period_end", "canceled_at", "ended_at", "created_at", "paused", "livemode", "latest_invoice", "items": [{"id",
-    "price", "lookup_key", "nickname", "product", "usage_type", "meter", "quantity"}], "others": how many more}. Without
+    "cancel_at_period_end", "canceled_at", "ended_at", "created_at", "paused", "livemode", "latest_invoice", "plan" and "org_id" (of
+    its metadata), "items": [{"id", "price", "lookup_key", "nickname", "product", "usage_type", "meter", "quantity", "period_start",
+    "period_end" (None before basil)}], "others": how many more}. Without
     any: empty; a customer that Stripe does not know: not_found.
     """
 
@@ -31,13 +32,11 @@ def subscription(customer_id: str) -> Look:
         def ask(client: Any, paging: dict[str, Any]) -> Any:
             return client.v1.subscriptions.list({"customer": customer_id, "status": "all", **paging})
 
-        rows, _ = _absent_means_not_found(lambda: api.pages(ask, "Subscriptions: read", 100), "customer")
-        found = [shaped(_subscription, row) for row in rows]
+        rows, _ = absent_means_not_found(lambda: api.pages(ask, "Subscriptions: read", 100), "customer")
+        found = [shaped(subscription_row, row) for row in rows]
         if not found:
             return Answer(Status.empty, None, "the customer has no subscription")
-        found.sort(key=lambda row: row["created_at"] or "", reverse=True)
-        found.sort(key=lambda row: _CURRENT_FIRST.index(row["status"]) if row["status"] in _CURRENT_FIRST else 99)
-        return Answer(Status.ok, {**found[0], "others": len(found) - 1})
+        return Answer(Status.ok, {**by_weight(found)[0], "others": len(found) - 1})
 
     return Look("stripe", "subscription", {"customer_id": customer_id}, fetch)
 
@@ -45,7 +44,7 @@ def subscription(customer_id: str) -> Look:
 def customer(customer_id: str) -> Look:
     """A customer: {"id", "email", "name", "livemode", "delinquent", "currency", "balance", "created_at", "metadata"}.
 
-    One that was deleted, or that Stripe does not know: not_found.
+    One that Stripe does not know: not_found; one that was deleted: the same, with {"deleted": True}.
     """
 
     def fetch(door: Door) -> Answer:
@@ -55,7 +54,7 @@ def customer(customer_id: str) -> Look:
             lambda client: client.v1.customers.retrieve(customer_id), "Customers: read", _customer, one=True
         )
         if found.pop("deleted"):
-            return Answer(Status.not_found, None, "the customer was deleted")
+            return Answer(Status.not_found, {"deleted": True}, "the customer was deleted")
         return Answer(Status.ok, found)
 
     return Look("stripe", "customer", {"customer_id": customer_id}, fetch)
@@ -125,54 +124,6 @@ _READS: dict[str, Any] = {
     "subscriptions": lambda client: client.v1.subscriptions.list({"limit": 1}),
     "events": lambda client: client.v1.events.list({"limit": 1}),
 }
-
-
-def _absent_means_not_found(ask: Any, what: str) -> Any:
-    """Run `ask`; Stripe's 400 for an id it does not know (`resource_missing`) becomes not_found."""
-    try:
-        return ask()
-    except LookError as error:
-        if error.status == Status.malformed and "No such " in error.tried:
-            raise LookError(
-                Status.not_found, f"Stripe knows no such {what}: {error.tried}", where=error.where
-            ) from error
-        raise
-
-
-def _subscription(row: dict[str, Json]) -> dict[str, Json]:
-    items = rows_in(row["items"], "data")
-    first: dict[str, Json] = items[0] if items else {}
-    invoice = row.get("latest_invoice")
-    return {
-        "id": str(row["id"]),
-        "status": str(row["status"]),
-        "customer": id_of(row["customer"]),
-        "period_start": at_of(row.get("current_period_start") or first.get("current_period_start")),
-        "period_end": at_of(row.get("current_period_end") or first.get("current_period_end")),
-        "cancel_at_period_end": bool(row.get("cancel_at_period_end")),
-        "canceled_at": at_of(row.get("canceled_at")),
-        "ended_at": at_of(row.get("ended_at")),
-        "created_at": at_of(row["created"]),
-        "paused": row.get("pause_collection") is not None,
-        "livemode": bool(row.get("livemode")),
-        "latest_invoice": id_of(invoice) if invoice else None,
-        "items": [_item(item) for item in items],
-    }
-
-
-def _item(item: dict[str, Json]) -> dict[str, Json]:
-    price = item["price"]
-    recurring = price.get("recurring") or {}
-    return {
-        "id": str(item["id"]),
-        "price": str(price["id"]),
-        "lookup_key": text_of(price, "lookup_key"),
-        "nickname": text_of(price, "nickname"),
-        "product": id_of(price["product"]) if price.get("product") else None,
-        "usage_type": text_of(recurring, "usage_type"),
-        "meter": text_of(recurring, "meter"),
-        "quantity": item.get("quantity"),
-    }
 
 
 def _customer(row: dict[str, Json]) -> dict[str, Json]:

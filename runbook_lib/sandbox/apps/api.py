@@ -1,4 +1,4 @@
-"""API: NexusCore's Next.js route handlers: health, chat, usage, organizations, checkout, and Stripe's webhook."""
+"""API: NexusCore's Next.js route handlers: health, chat, usage, organizations, checkout, Stripe's webhook, and the daily job."""
 
 import json
 from typing import Any
@@ -10,6 +10,8 @@ from runbook_lib.sandbox.apps.calls import Answered, Caller, CallFailed
 from runbook_lib.sandbox.apps.part import Exchange, Page, Part, Unhandled
 from runbook_lib.sandbox.apps.runtime import Runtime
 from runbook_lib.sandbox.apps.streams import relay
+from runbook_lib.sandbox.apps.usage_report import PATH as USAGE_REPORT
+from runbook_lib.sandbox.apps.usage_report import UsageReport
 
 
 class Refused(Exception):
@@ -212,7 +214,7 @@ async def _object(exchange: Exchange) -> dict[str, Any]:
 
 def create(runtime: Runtime) -> Part:
     """The API part."""
-    api, webhook = Api(runtime), StripeWebhook(runtime)
+    api, webhook, report = Api(runtime), StripeWebhook(runtime), UsageReport(runtime)
     routes = [
         ("GET", "/api/health", api.health),
         ("POST", "/api/chat", api.chat),
@@ -220,6 +222,7 @@ def create(runtime: Runtime) -> Part:
         ("GET", "/api/orgs", api.orgs),
         ("POST", "/api/checkout", api.checkout),
         ("POST", "/api/stripe/webhook", webhook.receive),
+        ("GET", USAGE_REPORT, report.run),
     ]
     kind = "AppRouteRouteHandlers.runHandler"
     return Part(

@@ -35,7 +35,7 @@ class QuotaVerdict:
 
 
 class Quota:
-    """Checks an organization's plan, its subscription at Stripe, and this month's usage."""
+    """Checks an organization's plan, its subscription at Stripe, and this month's usage, unless QUOTA_ENFORCED is off."""
 
     def __init__(self, caller: Caller, runtime: Runtime) -> None:
         self._caller = caller
@@ -54,6 +54,8 @@ class Quota:
             listed = await self._caller.stripe("GET", "/v1/subscriptions", "stripe.subscriptions.list", query)
             found = [str(item.get("status")) for item in listed.get("data", [])]
             status = "active" if "active" in found or "trialing" in found else next(iter(found), status)
+        if (self._runtime.setting("QUOTA_ENFORCED") or "true").lower() in ("0", "false", "off"):
+            return QuotaVerdict(plan)
         if status in ("past_due", "unpaid", "canceled", "incomplete", "incomplete_expired", "paused"):
             return QuotaVerdict(plan, f"the subscription is {status}", 402, "payment_required")
         start = period_start(self._runtime.condition.time_s(), row.get("current_period_end"))

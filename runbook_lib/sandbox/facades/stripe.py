@@ -1,7 +1,7 @@
 """Stripe's API: what billing, webhooks and quota need of it, at NexusCore's version 2024-06-20 and at the newest.
 
-`/v1` only, form-encoded, with the real CLI's listening side. State and dials: stripe_state.StripeState. Money, taxes,
-refunds, payment intents and `/v2` are left out.
+`/v1`, form-encoded, with the real CLI's listening side; of `/v2` only what it says of dropped meter events. State and dials:
+stripe_state.StripeState. Money, taxes, refunds and payment intents are left out.
 """
 
 from starlette.applications import Starlette
@@ -13,6 +13,7 @@ from runbook_lib.sandbox.facades import stripe_endpoints as endpoints
 from runbook_lib.sandbox.facades import stripe_events as events
 from runbook_lib.sandbox.facades import stripe_invoice_items as items
 from runbook_lib.sandbox.facades import stripe_invoices as invoices
+from runbook_lib.sandbox.facades import stripe_meter_errors as meter_errors
 from runbook_lib.sandbox.facades import stripe_meters as meters
 from runbook_lib.sandbox.facades import stripe_subscriptions as subscriptions
 from runbook_lib.sandbox.facades import stripe_usage as usage
@@ -82,6 +83,8 @@ _ROUTES: tuple[tuple[str, str, Handler, str], ...] = (
     ("GET", "/v1/billing/meters/{id}/event_summaries", meters.event_summaries, "billing_meter"),
     ("POST", "/v1/billing/meter_events", meters.create_meter_event, "billing_meter"),
     ("POST", "/v1/billing/meter_event_adjustments", meters.adjust_meter_event, "billing_meter"),
+    ("GET", "/v2/core/events", meter_errors.list_thin_events, "event"),
+    ("GET", "/v2/core/events/{id}", meter_errors.get_thin_event, "event"),
 )
 
 

@@ -151,14 +151,22 @@ def set_subscription(world: World, customer: str, **fields: Any) -> Obj:
     return found[0]
 
 
-def report_usage(world: World, customer: str, at: datetime, tokens: int, identifier: str) -> None:
-    """One report of the daily usage job, in both of Stripe's ledgers: the metered item, and the meter."""
+def report_usage(
+    world: World, customer: str, at: datetime, tokens: int, identifier: str, sent_at: datetime | None = None
+) -> None:
+    """One report of the daily usage job, in both of Stripe's ledgers: the metered item, and the meter.
+
+    Args:
+        at: the moment that the usage is about.
+        sent_at: when the job sent it; None: at that very moment.
+    """
     call = _own_call(world)
     book, timestamp = call.book, int(at.timestamp())
+    created = timestamp if sent_at is None else int(sent_at.timestamp())
     for item in _metered_items(book, customer):
         record_usage(book, item["id"], timestamp, tokens, "set")
     payload = {"stripe_customer_id": customer, "value": str(tokens)}
-    record_event(book, min(now_s(world), timestamp), METER_EVENT, payload, timestamp, identifier)
+    record_event(book, min(now_s(world), created), METER_EVENT, payload, timestamp, identifier)
 
 
 def _metered_items(book: Book, customer: str) -> list[Obj]:

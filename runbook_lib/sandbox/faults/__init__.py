@@ -8,6 +8,7 @@ from runbook_lib.sandbox.faults import (
     deploy_web_api,
     failed_request,
     llm_gateway,
+    quota_enforcement,
     service_levels,
 )
 from runbook_lib.sandbox.faults.fault import Fault
@@ -18,6 +19,7 @@ _MODULES = (
     failed_request,
     llm_gateway,
     deploy_web_api,
+    quota_enforcement,
     service_levels,
 )
 _FAULTS: dict[str, Fault] = {fault.code: fault for module in _MODULES for fault in module.FAULTS}
