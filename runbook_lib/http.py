@@ -277,6 +277,9 @@ class Http:
             ) from error
         except (httpx.DecodingError, httpx.RemoteProtocolError) as error:
             raise LookError(Status.malformed, f"the answer broke off or is no HTTP: {error}", where=where) from error
+        except httpx.LocalProtocolError:  # its words repeat the header, which may be a key with a line break in it
+            why = "a header cannot be sent: a key with white space or a line break in it?"
+            raise LookError(Status.not_configured, why, where=where, do_next="copy the key again") from None
         except httpx.UnsupportedProtocol as error:
             raise LookError(Status.not_configured, f"not an address: {error}", where=where) from error
         except httpx.TransportError as error:

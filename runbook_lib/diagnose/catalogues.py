@@ -4,10 +4,12 @@ from runbook_lib.diagnose.causes import Catalogue
 from runbook_lib.diagnose.deploy_web_api_causes import CATALOGUE as DEPLOY_WEB_API
 from runbook_lib.diagnose.failed_request_causes import CATALOGUE as FAILED_REQUEST
 from runbook_lib.diagnose.llm_gateway_causes import CATALOGUE as LLM_GATEWAY
+from runbook_lib.diagnose.operations_checklist_causes import CATALOGUE as OPERATIONS_CHECKLIST
 from runbook_lib.diagnose.quota_enforcement_causes import CATALOGUE as QUOTA_ENFORCEMENT
 from runbook_lib.diagnose.service_levels_causes import CATALOGUE as SERVICE_LEVELS
 
 CATALOGUES: tuple[Catalogue, ...] = (
+    OPERATIONS_CHECKLIST,
     FAILED_REQUEST,
     QUOTA_ENFORCEMENT,
     LLM_GATEWAY,

@@ -10,6 +10,7 @@ from runbook_lib.drills import (
     llm_gateway_blind,
     llm_gateway_cases,
     llm_gateway_decoys,
+    operations_checklist_cases,
     quota_cases,
     service_levels_cases,
 )
@@ -17,6 +18,7 @@ from runbook_lib.drills.case import Case
 from runbook_lib.errors import UsageError
 
 CASES: tuple[Case, ...] = (
+    *operations_checklist_cases.CASES,
     *failed_request_cases.CASES,
     *failed_request_decoys.CASES,
     *failed_request_blind.CASES,

@@ -144,7 +144,7 @@ class Breakage:
             value = here[0].value
         if value is not None:
             kind = here[0].kind if here else "plain" if key.startswith("NEXT_PUBLIC_") else "encrypted"
-            meant = tuple(targets or environment.TARGETS)
+            meant = tuple(targets or (here[0].targets if here else environment.TARGETS))
             world.variables.append(Variable(part.platform, name, key, value, meant, world.now(), kind))
         if restart:
             await self.deploy(name, commit_sha=self._current(name).commit_sha, message=self._current(name).message)

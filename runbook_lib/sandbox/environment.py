@@ -227,6 +227,7 @@ def runbook_settings(world: World, options: Options, database_url: str, limits_f
         "RUNBOOK_SUPABASE_API_URL": at["supabase-management"],
         "RUNBOOK_SUPABASE_ACCESS_TOKEN": keys.supabase_access_token,
         "RUNBOOK_SUPABASE_PROJECT_REF": ids.supabase_ref,
+        "RUNBOOK_SUPABASE_JWT_SECRET": keys.supabase_jwt_secret,
         "RUNBOOK_DATABASE_URL": database_url,
         "STRIPE_SECRET_KEY": keys.stripe_secret,
         "STRIPE_WEBHOOK_SECRET": keys.stripe_webhook_secret,

@@ -98,6 +98,13 @@ query RequestDurations($environmentId: String!, $serviceId: String!, $startDate:
     samples { ts p50 p90 p95 p99 }
   }
 }""",
+    "services": """
+query Services($id: String!, $projectId: String) {
+  environment(id: $id, projectId: $projectId) {
+    serviceInstances { edges { node { serviceId serviceName activeDeployments { id createdAt status url } } } }
+  }
+}""",
+    "workspaces": "query Workspaces { apiToken { workspaces { id } } }",
     "platform_status": "query PlatformStatus { platformStatus { isStable incident { id message status url createdAt } } }",
 }
 
@@ -122,10 +129,15 @@ class RailwayApi:
         self.is_project_token = bool(project)
         self.headers = {"Project-Access-Token": project} if project else {"Authorization": f"Bearer {account}"}
 
-    def ask(self, name: str, **variables: Json) -> tuple[Reply, dict[str, Any]]:
-        """The reply and its `data`. Raises LookError: denied, not_found, rate_limited or malformed by what `errors[]` says."""
+    def ask(self, name: str, *, confidential: bool = False, **variables: Json) -> tuple[Reply, dict[str, Any]]:
+        """The reply and its `data`. Raises LookError: denied, not_found, rate_limited or malformed by what `errors[]` says.
+
+        Args:
+            confidential: the answer holds values of variables; nothing of it is ever quoted.
+        """
         body = {"query": QUERIES[name], "variables": variables}
         reply = self.http.read("POST", self.url, json=body, headers=self.headers)
+        reply = reply.in_confidence() if confidential else reply
         if reply.status_code != 400:  # a query that was refused comes with 400 and errors[]
             there(reply, HELP)
         document = reply.parsed(_as_object)

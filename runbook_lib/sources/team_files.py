@@ -1,5 +1,6 @@
-"""Files of the team's own: the plans' limits, the service levels. Read like any other source, so that a replay has them too."""
+"""Files of the team's own: plan limits, service levels, `.env.example`. Read like any other source, so that a replay has them."""
 
+import re
 import tomllib
 
 from runbook_lib.errors import LookError
@@ -7,6 +8,8 @@ from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import need
 from runbook_lib.sources._service_levels_file import read_service_levels
+
+_ASSIGNED = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=", re.MULTILINE)
 
 
 def plan_limits() -> Look:
@@ -66,3 +69,23 @@ def _read(document: dict[str, Json]) -> dict[str, Json]:
                 raise ValueError(f"plans.{name}.{key} is {value!r}, not a whole number of zero or more")
         limits[name] = {"tokens": plan.get("tokens"), "requests": plan.get("requests")}
     return limits
+
+
+def variable_names(path: str) -> Look:
+    """The names of the variables that a file such as NexusCore's `.env.example` assigns, sorted; never their values.
+
+    A line that is commented out names nothing. A file without any is empty, one that is not there malformed: a wrong name of ours.
+    """
+
+    def fetch(door: Door) -> Answer:
+        try:
+            text = door.read_text(path, max_bytes=1024 * 1024)
+        except LookError as error:
+            if error.status != Status.not_found:
+                raise
+            raise LookError(
+                Status.malformed, "no such file", where=error.where, do_next="correct env_example"
+            ) from error
+        return Answer.of(sorted({match[1] for match in _ASSIGNED.finditer(text)}))
+
+    return Look("team", "variable_names", {"path": path}, fetch)

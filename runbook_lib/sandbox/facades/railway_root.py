@@ -43,6 +43,12 @@ class Root:
             "createdAt": "2025-01-01T00:00:00Z",
         }
 
+    def apiToken(self, _: Any) -> dict[str, Any]:
+        """The workspaces that an account's token may work on."""
+        if self._caller.kind != "account":
+            raise not_authorized()
+        return {"workspaces": [{"id": WORKSPACE_ID, "name": "NexusCore"}]}
+
     def projectToken(self, _: Any) -> dict[str, Any]:
         """The project token of the header."""
         if self._caller.kind != "project":

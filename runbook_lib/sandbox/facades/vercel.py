@@ -170,6 +170,11 @@ class _Api(Door):
             raise Refused(404, "not_found", "Environment Variable not found")
         return JSONResponse(vercel_changes.variable(found, alone=True))
 
+    async def shared_variables(self, request: Request) -> Response:
+        """The variables that the team shares with a project; none here is shared."""
+        self.part(request, request.query_params.get("projectId"))
+        return JSONResponse({"data": [], "pagination": {"count": 0, "next": None, "prev": None}})
+
     def _variables(self, part: str) -> list[Any]:
         return [v for v in self.world.variables if (v.platform, v.part) == ("vercel", part)]
 
@@ -274,6 +279,7 @@ def _api_routes(api: _Api) -> list[Route]:
         ("/v9/projects/{project}/env", api.variables),
         ("/v10/projects/{project}/env", api.variables),
         ("/v1/projects/{project}/env/{variable}", api.variable),
+        ("/v1/env", api.shared_variables),
         ("/v6/deployments", api.deployments),
         ("/v7/deployments", api.deployments),
         ("/v13/deployments/{deployment}", api.deployment),

@@ -8,6 +8,7 @@ from runbook_lib.sandbox.faults import (
     deploy_web_api,
     failed_request,
     llm_gateway,
+    operations_checklist,
     quota_enforcement,
     service_levels,
 )
@@ -16,6 +17,7 @@ from runbook_lib.sandbox.faults.fault import Fault
 __all__ = ["Fault", "codes", "find"]
 
 _MODULES = (
+    operations_checklist,
     failed_request,
     llm_gateway,
     deploy_web_api,

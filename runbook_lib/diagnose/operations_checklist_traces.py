@@ -1,0 +1,191 @@
+"""Rules on traces: the backend answers, holds spans of every part that had traffic, and under the names that are expected."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from runbook_lib.clock import from_iso
+from runbook_lib.diagnose.operations_checklist_reading import PARTS, Evidence, Found, Reading, found
+from runbook_lib.diagnose.parts import parts_of
+from runbook_lib.diagnose.spans import build_traces
+from runbook_lib.model import Finding, Observation, Status, Suspect
+
+TRACED = "traced"
+_BACKENDS = {"tempo": "Tempo", "jaeger": "Jaeger"}
+_NO_ANSWER = (Status.unreachable, Status.timed_out)
+_ENOUGH_TRACES = 20  # in so many whole traces of a sample a part that is called shows itself
+_OWN_WORDS = {"web": {"web", "frontend", "ui"}, "api": {"api", "backend"}, "gateway": {"gateway", "llm"}}
+
+
+@dataclass(frozen=True)
+class Spans:
+    """What the backends hold: the parts that were seen by service.name, how many whole traces, and the looks."""
+
+    names: Mapping[str, set[str]] = field(default_factory=dict)
+    traces: int = 0
+    is_all: bool = True
+    looks: tuple[Observation, ...] = ()
+
+    @property
+    def parts(self) -> set[str]:
+        """The parts of which there is a span."""
+        return {part for parts in self.names.values() for part in parts if part in PARTS}
+
+
+def read_spans(evidence: Evidence) -> Spans:
+    """The spans of the window, by part and service.name. What spans say tells their part; only where they do not, their name."""
+    names: dict[str, set[str]] = {}
+    traces, is_all = 0, True
+    looks = [look for look in evidence.traces if look.call == "window_traces" and look.status != Status.not_configured]
+    for look in looks:
+        is_all = is_all and look.status.answered
+        if not look.status.has_content:
+            continue
+        nameless = [{k: v for k, v in each.items() if k != "service.name"} for each in look.value["resources"]]
+        unnamed = build_traces({**look.value, "resources": nameless})
+        for trace, bare in zip(build_traces(look.value), unnamed, strict=True):
+            traces += 1
+            by_name, by_what_it_says = parts_of(trace), parts_of(bare)
+            for span in trace.spans:
+                part = by_what_it_says[span["id"]]
+                service = str(trace.resource(span).get("service.name", ""))
+                names.setdefault(service, set()).add(part if part in PARTS else by_name[span["id"]])
+    return Spans(names, traces, is_all, tuple(looks))
+
+
+def unreachable(evidence: Evidence) -> list[Found]:
+    """Backends that do not answer the least that can be asked of them; a long answer that takes too long is another matter."""
+    return [
+        found(
+            "",
+            TRACED,
+            "tracing.unreachable",
+            look.source,
+            f"{_BACKENDS[look.source]} does not answer: {look.why or look.status}",
+            [look],
+        )
+        for look in evidence.traces
+        if look.call == "health" and look.status in _NO_ANSWER
+    ]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What the rules on spans say: findings, states, suspects, and the looks that the answer needs."""
+
+    found: tuple[Found, ...] = ()
+    states: tuple[Finding, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    needed: tuple[Observation, ...] = ()
+
+
+def traced(reading: Reading, evidence: Evidence) -> Traced:
+    """Whether spans of every part that had traffic are there, under the names that are expected."""
+    backends = [look for look in evidence.traces if look.status != Status.not_configured]
+    if not backends:
+        return Traced(needed=tuple(evidence.traces[:1]))
+    gone = unreachable(evidence)
+    spans = read_spans(evidence)
+    if gone and not spans.traces:
+        return Traced(tuple(gone))
+    blind = [look for look in spans.looks if not (look.status.answered or look.status.has_content)]
+    if blind and not spans.traces:
+        return Traced(needed=tuple(blind))
+    if not spans.traces:
+        return _nothing(reading, evidence, spans)
+    silent, needed = _silent(reading, evidence, spans)
+    return Traced((*gone, *silent, *_wrong_names(reading, spans)), needed=tuple(needed))
+
+
+def traffic_of(part: str, reading: Reading, evidence: Evidence) -> tuple[int, list[Observation]]:
+    """How many requests of a part the logs tell of that are old enough to have left spans, and the looks that were asked."""
+    looks = [look for look in evidence.traffic if look.arguments.get("part", "gateway") == part]
+    looks = [look for look in looks if look.status != Status.not_configured]
+    return sum(_expected(_requests(look), reading, evidence) for look in looks if look.status.has_content), looks
+
+
+def _expected(requests: Sequence[Mapping[str, Any]], reading: Reading, evidence: Evidence) -> int:
+    """How many of the requests are old enough that their spans would have arrived."""
+    youngest = evidence.now - timedelta(seconds=float(reading.told.get("trace_delay_s") or 0.0))
+    return sum(1 for row in requests if row.get("at") and from_iso(str(row["at"])) <= youngest)
+
+
+def _requests(look: Observation) -> list[dict[str, Any]]:
+    """The rows of a look that are requests: of a log of lines, those that belong to one."""
+    rows = [row for row in look.value or () if isinstance(row, dict)]
+    return [row for row in rows if row.get("trace_id")] if look.call == "logs" else rows
+
+
+def _nothing(reading: Reading, evidence: Evidence, spans: Spans) -> Traced:
+    counts = {part: traffic_of(part, reading, evidence) for part in PARTS}
+    busy = {part: count for part, (count, _) in counts.items() if count}
+    names = " and ".join(_BACKENDS[look.source] for look in spans.looks)
+    if busy:
+        told = ", ".join(f"{count} of {part}" for part, count in busy.items())
+        looks = [*spans.looks, *(look for part in busy for look in counts[part][1])]
+        what = f"{names} answers and holds no span of the window; the platforms' logs tell of requests: {told}"
+        return Traced((found("", TRACED, "tracing.no_spans", "all parts", what, looks),))
+    unseen = [look for _, looks in counts.values() for look in looks if not look.status.answered]
+    if unseen:
+        why = f"{names} holds no span, and whether there was traffic could not be seen: {unseen[0].why or unseen[0].status}"
+        decide = f"{unseen[0].source} {unseen[0].call}: {unseen[0].help or 'look again'}"
+        return Traced(suspects=(Suspect("tracing.no_spans", "all parts", why, decide),))
+    what = "no request came in the window, so no span was to be expected"
+    remedy = "Ask for a longer window, or send a request and run again."
+    return Traced(states=(Finding("tracing.quiet", "window", what, tuple(look.id for look in spans.looks), remedy),))
+
+
+def _silent(reading: Reading, evidence: Evidence, spans: Spans) -> tuple[list[Found], list[Observation]]:
+    """Parts with traffic and without a span, and the looks that would tell of a part's traffic where it has no span."""
+    silent: list[Found] = []
+    needed: list[Observation] = []
+    for part in PARTS:
+        if part in spans.parts:
+            continue
+        count, looks = traffic_of(part, reading, evidence)
+        if count and (spans.is_all or spans.traces >= _ENOUGH_TRACES):
+            what = f"the platform's log tells of {count} requests of {part}; none of the {spans.traces} traces has a span of it"
+            silent.append(found(part, TRACED, "tracing.part_silent", part, what, [*spans.looks, *looks]))
+        elif not count:
+            needed += [look for look in looks if not look.status.answered]
+    return silent, needed
+
+
+def _wrong_names(reading: Reading, spans: Spans) -> list[Found]:
+    """Parts whose spans come under a name that is neither the one that all share nor one of the part's own."""
+    expected = str(reading.told.get("service_name") or "nexuscore")
+    wrong = []
+    for service, parts in sorted(spans.names.items()):
+        for part in sorted(parts & set(PARTS)):
+            code = _why_wrong(service, part, expected)
+            if code is not None:
+                what = f"{part}'s spans arrive as service.name {service!r}, expected is {expected!r} or a name with {part} in it"
+                wrong.append(
+                    found(
+                        part,
+                        TRACED,
+                        f"otel.wrong_service_name{code}",
+                        f"{part} · {service}",
+                        what,
+                        [*spans.looks, reading.local],
+                    )
+                )
+    return wrong
+
+
+def _why_wrong(service: str, part: str, expected: str) -> str | None:
+    """None where the name is right; else the narrower code, or nothing."""
+    words = set("".join(c if c.isalnum() else " " for c in service.lower()).split())
+    if service == expected or words & _OWN_WORDS[part]:
+        return None
+    if service.startswith("unknown_service"):
+        return ".unset"
+    return ".swapped" if any(words & own for own in _OWN_WORDS.values()) else ""
+
+
+def last_seen(looks: Sequence[Observation], evidence: Evidence) -> str | None:
+    """The newest request that the logs tell of; None without any."""
+    times = [str(row["at"]) for look in looks if look.status.has_content for row in _requests(look) if row.get("at")]
+    newest = max(times, default=None)
+    return newest if newest and from_iso(newest) <= evidence.now else None
