@@ -48,6 +48,8 @@ def causes_page() -> str:
     for catalogue in CATALOGUES:
         parts += ["", f"## {catalogue.procedure}", "", "| code | kind | what is so | what to do |", "|---|---|---|---|"]
         parts += _cause_rows(catalogue)
+        if catalogue.also:
+            parts += ["", "It may name these as well: " + ", ".join(f"`{code}`" for code in catalogue.also) + "."]
     return "\n".join(parts) + "\n"
 
 

@@ -1,6 +1,7 @@
 """Every procedure's catalogue of causes, in the order of the procedures."""
 
 from runbook_lib.diagnose.causes import Catalogue
+from runbook_lib.diagnose.deploy_llm_gateway_causes import CATALOGUE as DEPLOY_LLM_GATEWAY
 from runbook_lib.diagnose.deploy_web_api_causes import CATALOGUE as DEPLOY_WEB_API
 from runbook_lib.diagnose.failed_request_causes import CATALOGUE as FAILED_REQUEST
 from runbook_lib.diagnose.llm_gateway_causes import CATALOGUE as LLM_GATEWAY
@@ -15,6 +16,7 @@ CATALOGUES: tuple[Catalogue, ...] = (
     LLM_GATEWAY,
     DEPLOY_WEB_API,
     SERVICE_LEVELS,
+    DEPLOY_LLM_GATEWAY,
 )
 
 

@@ -4,7 +4,7 @@ A narrower sub-code is a third part (`request.db_failed.lock`); its remedy, wher
 Each procedure's causes stand in a module of their own, beside its rules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runbook_lib.model import Kind
@@ -30,18 +30,25 @@ class Sub:
 
 
 class Catalogue:
-    """The causes of one procedure, by code."""
+    """The causes of one procedure, by code.
 
-    def __init__(self, procedure: str, *causes: Cause) -> None:
+    Args:
+        causes: those that it owns: each code belongs to one procedure, where it is drilled and documented.
+        also: causes that another procedure owns, and that this one may name as well (a gateway's build fails like web's).
+    """
+
+    def __init__(self, procedure: str, *causes: Cause, also: Iterable[Cause] = ()) -> None:
         self.procedure = procedure
         self.causes = {cause.code: cause for cause in causes}
+        self.also = {cause.code: cause for cause in also}
 
     def find(self, code: str) -> Cause:
         """The cause of a code or sub-code. Raises KeyError for one that is not listed: no rule may name an unknown cause."""
-        if code in self.causes:
-            return self.causes[code]
+        known = {**self.also, **self.causes}
+        if code in known:
+            return known[code]
         parent, _, sub = code.rpartition(".")
-        cause = self.causes[parent]
+        cause = known[parent]
         if sub not in cause.subcodes:
             raise KeyError(code)
         return cause
@@ -57,7 +64,7 @@ class Catalogue:
         return self.find(code).kind
 
     def codes(self) -> list[str]:
-        """Every code and sub-code, the narrower ones after their cause."""
+        """Every code and sub-code that it owns, the narrower ones after their cause."""
         return [
             code
             for cause in self.causes.values()

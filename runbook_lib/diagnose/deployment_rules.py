@@ -157,7 +157,13 @@ def _stale(reading: Reading, here: Sequence[Row]) -> Judged:
     changed = sorted(str(row["name"]) for row in here if (row.get("updated_at") or "") > str(serving["at"]))
     newest = reading.rows[0] if reading.rows else None
     latest = max((str(row["updated_at"]) for row in here if row["name"] in changed), default="")
-    is_coming = newest is not None and word(newest) == "building" and str(newest["at"]) >= latest
+    taken_up = (
+        "building",
+        "failed",
+        "canceled",
+        "blocked",
+    )  # a newer deployment has it; how that went is told of that one
+    is_coming = newest is not None and word(newest) in taken_up and str(newest["at"]) >= latest
     if not changed or is_coming:
         return found
     named = ", ".join(changed[:8])
@@ -300,6 +306,9 @@ def health(reading: Reading, has_good_traffic: Callable[[], bool]) -> Judged:
         found.faults.append(finding(code, site.name, summary, [site.probe]))
     elif site.part == "api" and (status == 404 or (status < 300 and not _is_well(seen))):
         summary = f"{site.name}: /api/health answers {status} without the API's own words"
+        found.faults.append(finding("deploy.health_failing.wrong_answer", site.name, summary, [site.probe]))
+    elif site.part == "gateway" and status < 300 and not isinstance(seen.get("json"), dict):
+        summary = f"{site.name}: it answers {status} at /, and not in the gateway's JSON"
         found.faults.append(finding("deploy.health_failing.wrong_answer", site.name, summary, [site.probe]))
     elif status == 404:
         summary = f"{site.name}: its own page answers 404"

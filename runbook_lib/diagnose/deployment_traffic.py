@@ -126,11 +126,16 @@ def origins(reading: Reading, after: Iterable[Row]) -> list[Origin]:
         for trace in build_traces(look.value)
     }
     by_trace_id = [look.id for look in site.traces]
+    logged = {
+        str(line.get("request_id")): str(line.get("trace_id"))
+        for line, _ in lines_of(site.after)
+        if line.get("request_id") and line.get("trace_id")
+    }
     found = []
     for row in after:
         if not rows.is_failed(row):
             continue
-        trace = traces.get(str(row.get("trace_id") or ""))
+        trace = traces.get(str(row.get("trace_id") or logged.get(str(row.get("request_id"))) or ""))
         origin = _from_trace(trace, by_trace_id) if trace is not None else None
         origin = origin or _from_logs(row, site.after)
         if origin is not None:

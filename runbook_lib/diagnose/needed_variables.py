@@ -7,7 +7,11 @@ SUPABASE_ANON = ("NEXT_PUBLIC_SUPABASE_ANON_KEY", "SUPABASE_ANON_KEY")
 PROVIDER_KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "together": "TOGETHER_API_KEY"}
 
 NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
-    "web": (SUPABASE_URL, SUPABASE_ANON, ("NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY",)),
+    "web": (
+        SUPABASE_URL[:1],
+        SUPABASE_ANON[:1],
+        ("NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY",),
+    ),  # browsers see NEXT_PUBLIC_ only
     "api": (
         SUPABASE_URL,
         SUPABASE_ANON,

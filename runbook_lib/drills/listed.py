@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from runbook_lib.drills import (
+    deploy_llm_gateway_cases,
     deploy_web_api_cases,
     failed_request_blind,
     failed_request_cases,
@@ -28,6 +29,7 @@ CASES: tuple[Case, ...] = (
     *llm_gateway_blind.CASES,
     *deploy_web_api_cases.CASES,
     *service_levels_cases.CASES,
+    *deploy_llm_gateway_cases.CASES,
 )
 
 

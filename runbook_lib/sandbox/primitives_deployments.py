@@ -108,6 +108,8 @@ async def machine(
     host_status: str = "",
     image: str = "",
     autostop: str = "",
+    autostart: bool = True,
+    primary_region: str = "",
     internal_port: int = 0,
     check: str = "",
     exits: int = 0,
@@ -117,8 +119,9 @@ async def machine(
 ) -> None:
     """A machine of the gateway's on Fly; one that is not there yet (nth) is added, like the first one.
 
-    state, host_status, image, autostop, internal_port: what is so of it. check: passing, warning or critical. exits: it ended
-    so often, `every_s` seconds apart until now, and was started again; out_of_memory: and the platform says why.
+    state, host_status, image, autostop, autostart, internal_port, primary_region: what is so of it. check: passing, warning
+    or critical. exits: it ended so often, `every_s` seconds apart until now, and was started again; out_of_memory: and the
+    platform says why.
     """
     world = breakage.system.world
     held = world.state(FlyState)
@@ -129,7 +132,9 @@ async def machine(
         rows.append(replace(copy.deepcopy(rows[0]), id=id_))
     one = rows[nth]
     told = {"region": region, "state": state, "host_status": host_status, "image": image, "autostop": autostop}
-    for name, value in {**told, "internal_port": internal_port}.items():
+    more = {"internal_port": internal_port, "primary_region": primary_region}
+    one.autostart = autostart
+    for name, value in {**told, **more}.items():
         if value:
             setattr(one, name, value)
     now = world.now()

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from runbook_lib.settings.field import Text, named
+from runbook_lib.settings.field import Secret, Text, named
 
 
 class TeamFiles(BaseModel):
@@ -17,7 +17,7 @@ class TeamFiles(BaseModel):
     gateway_dockerfile: Text = named(
         "RUNBOOK_GATEWAY_DOCKERFILE",
         group="Team files",
-        about="The LLM gateway's Dockerfile in a checkout of NexusCore's repository.",
+        about="The LLM gateway's Dockerfile in a checkout of NexusCore's repository, or its folder.",
     )
     service_levels_file: Text = named(
         "RUNBOOK_SERVICE_LEVELS",
@@ -25,3 +25,15 @@ class TeamFiles(BaseModel):
         group="Team files",
         about="What the team promises, and who must be told.",
     )
+    docker_folder: Text = named(
+        "RUNBOOK_DOCKER_FOLDER",
+        group="Team files",
+        about="The folder of the docker command, where PATH does not have it; the gateway's image is built with it.",
+    )
+    docker_answer_s: float = named(
+        "RUNBOOK_DOCKER_ANSWER_S",
+        default=20.0,
+        group="Team files",
+        about="Seconds that a container of the gateway has to answer after its start.",
+    )
+    docker_host: Secret = named("DOCKER_HOST", group="Team files", about="Docker's own: where its engine is.")

@@ -26,6 +26,14 @@ def test_codes_are_unique_over_all_procedures() -> None:
     assert len(codes) == len(set(codes))
 
 
+def test_a_code_that_two_procedures_name_is_owned_by_one_and_is_the_same_cause() -> None:
+    owned = {code: cause for catalogue in CATALOGUES for code, cause in catalogue.causes.items()}
+    for catalogue in CATALOGUES:
+        for code, cause in catalogue.also.items():
+            assert owned[code] is cause
+            assert code not in catalogue.causes
+
+
 def test_every_code_is_documented() -> None:
     page = (ROOT / "docs" / "causes.md").read_text("utf-8")
     assert [code for catalogue in CATALOGUES for code in catalogue.codes() if f"`{code}`" not in page] == []

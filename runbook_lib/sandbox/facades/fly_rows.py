@@ -69,7 +69,7 @@ def _config(world: World, one: Machine, image: str) -> dict[str, Any]:
     check = {"type": "http", "method": "GET", "path": "/", "interval": "15s", "timeout": "2s", "grace_period": "10s"}
     return {
         "image": image,
-        "env": {"PRIMARY_REGION": one.region, "PORT": str(one.internal_port), **_plain(world)},
+        "env": {"PRIMARY_REGION": one.primary_region or one.region, "PORT": str(one.internal_port), **_plain(world)},
         "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": one.memory_mb},
         "restart": {"policy": "on-failure", "max_retries": 10},
         "metadata": {"fly_platform_version": "v2", "fly_process_group": "app", "fly_release_version": str(version)},
@@ -78,7 +78,7 @@ def _config(world: World, one: Machine, image: str) -> dict[str, Any]:
                 "protocol": "tcp",
                 "internal_port": one.internal_port,
                 "autostop": one.autostop,
-                "autostart": True,
+                "autostart": one.autostart,
                 "min_machines_running": 1,
                 "ports": [{"port": 443, "handlers": ["tls", "http"]}],
                 "checks": [check],

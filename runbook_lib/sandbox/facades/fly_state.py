@@ -34,7 +34,8 @@ class Event:
 
 @dataclass
 class Machine:
-    """One machine. `image` None: the image of the deployment that serves. `host_status`: ok, unknown, unreachable."""
+    """One machine. `image` None: the image of the deployment that serves. `host_status`: ok, unknown, unreachable. `primary_region`
+    "": its own region."""
 
     id: str
     region: str = "iad"
@@ -43,6 +44,8 @@ class Machine:
     image: str | None = None
     memory_mb: int = 512
     autostop: str = "off"
+    autostart: bool = True
+    primary_region: str = ""
     internal_port: int = 8000
     checks: list[Check] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)

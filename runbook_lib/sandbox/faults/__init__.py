@@ -5,6 +5,7 @@ The sandbox knows codes as plain strings and nothing of how they are found: what
 
 from runbook_lib.errors import UsageError
 from runbook_lib.sandbox.faults import (
+    deploy_llm_gateway,
     deploy_web_api,
     failed_request,
     llm_gateway,
@@ -23,6 +24,7 @@ _MODULES = (
     deploy_web_api,
     quota_enforcement,
     service_levels,
+    deploy_llm_gateway,
 )
 _FAULTS: dict[str, Fault] = {fault.code: fault for module in _MODULES for fault in module.FAULTS}
 
