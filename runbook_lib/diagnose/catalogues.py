@@ -8,10 +8,12 @@ from runbook_lib.diagnose.llm_gateway_causes import CATALOGUE as LLM_GATEWAY
 from runbook_lib.diagnose.operations_checklist_causes import CATALOGUE as OPERATIONS_CHECKLIST
 from runbook_lib.diagnose.quota_enforcement_causes import CATALOGUE as QUOTA_ENFORCEMENT
 from runbook_lib.diagnose.service_levels_causes import CATALOGUE as SERVICE_LEVELS
+from runbook_lib.diagnose.supabase_rls_causes import CATALOGUE as SUPABASE_RLS
 
 CATALOGUES: tuple[Catalogue, ...] = (
     OPERATIONS_CHECKLIST,
     FAILED_REQUEST,
+    SUPABASE_RLS,
     QUOTA_ENFORCEMENT,
     LLM_GATEWAY,
     DEPLOY_WEB_API,

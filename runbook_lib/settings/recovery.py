@@ -13,8 +13,8 @@ class Recovery(BaseModel):
     scratch_database_url: Secret = named(
         "RUNBOOK_SCRATCH_DATABASE_URL",
         group=_GROUP,
-        about="postgresql://… of an empty database that restores may be tried in, by a superuser or its owner; never the "
-        "source.",
+        about="postgresql://… of an empty database on a throw-away server, by a superuser or its owner: restores and schema "
+        "files may be tried there. Never the source.",
     )
     pg_bin: Text = named(
         "RUNBOOK_PG_BIN",

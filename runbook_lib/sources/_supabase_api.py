@@ -7,7 +7,9 @@ own retries are off. The last reply is kept: the package's exceptions lose the H
 import base64
 import binascii
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -28,6 +30,8 @@ MANAGEMENT_HELP = (
 )
 _SCHEMA_HELP = "apply packages/database/sql to the project, or have PostgREST reload its schema cache"
 _NO_SUCH_TABLE = ("PGRST205", "42P01")
+_SPOKEN = re.compile(r"PGRST[0-9]{3}|[0-9A-Z]{5}")  # a code of PostgREST's own, or Postgres' SQLSTATE
+_SQLSTATE = re.compile(r"ERROR:\s+([0-9A-Z]{5}):")
 
 
 class _OurTransport(httpx.BaseTransport):
@@ -49,16 +53,33 @@ class _OurTransport(httpx.BaseTransport):
         return httpx.Response(reply.status_code, headers=kept, content=reply.body, request=request)
 
 
-class ProjectApi:
-    """The project's own API (PostgREST) through the `supabase` package, with the service-role key, which sees past RLS."""
+@dataclass(frozen=True)
+class Said:
+    """What PostgREST answered to one query: its rows, or its refusal, which is an answer too (`code`: PostgREST's or SQLSTATE)."""
 
-    def __init__(self, door: Door) -> None:
-        url, key = need(door, "supabase_url"), need(door, "supabase_service_role_key")
+    status_code: int
+    rows: list[dict[str, Any]] | None = None
+    code: str = ""
+    message: str = ""
+
+
+class ProjectApi:
+    """The project's own API (PostgREST) through the `supabase` package; as service role, past RLS, unless told otherwise.
+
+    Args:
+        key: another `apikey` in place of the service-role key.
+        bearer: another token in Authorization, whose role and claims the query then runs under; by default the key itself.
+    """
+
+    def __init__(self, door: Door, *, key: str = "", bearer: str = "") -> None:
+        url, key = need(door, "supabase_url"), key or need(door, "supabase_service_role_key")
         from supabase import ClientOptions, create_client  # here: it takes a second to import
 
         self._transport = _OurTransport(door.http)
         options = ClientOptions(httpx_client=httpx.Client(transport=self._transport), auto_refresh_token=False)
         options.postgrest_client_retry = False
+        if bearer:
+            options.headers["Authorization"] = f"Bearer {bearer}"
         self._client: supabase.Client = create_client(url, key, options)
 
     def rows(self, build: Callable[["supabase.Client"], Any]) -> list[dict[str, Any]]:
@@ -76,6 +97,24 @@ class ProjectApi:
         if not isinstance(found, list) or any(not isinstance(row, dict) for row in found):
             raise self.malformed("unexpected shape: no list of rows")
         return found
+
+    def ask(self, build: Callable[["supabase.Client"], Any]) -> Said:
+        """The answer to one query where a refusal is one too. Raises LookError where it is not PostgREST that speaks: the
+        gateway refuses the key, nothing answers, a web page."""
+        from postgrest.exceptions import APIError
+
+        try:
+            rows = self.rows(build)
+        except LookError as refused:
+            said = refused.__cause__
+            reply = self._transport.last
+            if not isinstance(said, APIError) or reply is None or reply.status_code < 400 or not said.code:
+                raise
+            if not _SPOKEN.fullmatch(str(said.code)):
+                raise
+            return Said(reply.status_code, None, str(said.code), str(said.message or ""))
+        assert self._transport.last is not None
+        return Said(self._transport.last.status_code, rows)
 
     def _as_look_error(self, error: Any) -> LookError:
         reply = self._transport.last
@@ -122,14 +161,17 @@ class ManagementApi:
             raise LookError(Status.denied, reply.complaint(), where=reply.where, do_next=MANAGEMENT_HELP)
         return reply.raise_for_status(MANAGEMENT_HELP)
 
-    def query(self, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
-        """The rows of one read-only statement with $1, $2 …, run as supabase_read_only_user, which sees past row security.
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """The rows of one read-only statement with $1, $2 …, run as supabase_read_only_user, which sees past row security; names
+        must be qualified.
 
-        Raises LookError: denied, or malformed with the database's own words where it refuses the statement.
+        Raises LookError: denied (also where Postgres denies it), or malformed with the database's own words where it refuses.
         """
         url = f"{self._url}/v1/projects/{self.ref}/database/query/read-only"
-        reply = self._http.read("POST", url, json={"query": sql, "parameters": parameters}, headers=self._headers)
-        if reply.status_code == 404:
+        body: dict[str, Json] = {"query": sql, **({"parameters": list(parameters)} if parameters else {})}
+        reply = self._http.read("POST", url, json=body, headers=self._headers)
+        state = _SQLSTATE.search(reply.text) if reply.status_code == 400 else None
+        if reply.status_code == 404 or (state and state[1] == "42501"):
             raise LookError(Status.denied, reply.complaint(), where=reply.where, do_next=MANAGEMENT_HELP)
         return reply.raise_for_status(MANAGEMENT_HELP).parsed(rows_in)
 

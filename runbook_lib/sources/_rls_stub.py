@@ -1,0 +1,33 @@
+"""What a schema file of a Supabase project takes for granted: roles, the auth schema and its helpers. Just enough to be loaded on.
+
+Bodies do not matter here: of what is loaded only the catalogue is read. Roles belong to the whole server, so they are made only
+where they are lacking, and go again with the transaction.
+"""
+
+_FUNCTIONS = "".join(
+    f"create function auth.{name}() returns {kind} language sql stable as $$ select null::{kind} $$; "
+    for name, kind in (("uid", "uuid"), ("jwt", "jsonb"), ("role", "text"), ("email", "text"))
+)
+STUB = f"""
+do $do$
+declare name text;
+begin
+  foreach name in array array['anon', 'authenticated', 'service_role', 'authenticator', 'supabase_admin', 'supabase_auth_admin',
+                              'supabase_storage_admin', 'dashboard_user', 'postgres'] loop
+    if not exists (select 1 from pg_catalog.pg_roles where rolname = name) then
+      execute pg_catalog.format('create role %I nologin noinherit', name);
+    end if;
+  end loop;
+end
+$do$;
+create schema auth;
+create schema extensions;
+create table auth.users (
+  id uuid primary key, aud text, role text, email text, phone text, encrypted_password text, raw_app_meta_data jsonb,
+  raw_user_meta_data jsonb, is_anonymous boolean, email_confirmed_at timestamptz, confirmed_at timestamptz,
+  last_sign_in_at timestamptz, invited_at timestamptz, banned_until timestamptz, deleted_at timestamptz,
+  created_at timestamptz, updated_at timestamptz
+);
+{_FUNCTIONS}
+create publication supabase_realtime;
+"""
