@@ -14,6 +14,7 @@ from runbook_lib.drills import (
     operations_checklist_cases,
     quota_cases,
     service_levels_cases,
+    supabase_rls_cases,
 )
 from runbook_lib.drills.case import Case
 from runbook_lib.errors import UsageError
@@ -30,6 +31,7 @@ CASES: tuple[Case, ...] = (
     *deploy_web_api_cases.CASES,
     *service_levels_cases.CASES,
     *deploy_llm_gateway_cases.CASES,
+    *supabase_rls_cases.CASES,
 )
 
 

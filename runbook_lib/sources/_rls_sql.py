@@ -75,9 +75,11 @@ select pg_catalog.json_build_object(
   'roles', (select coalesce(pg_catalog.json_agg(x), '[]') from ({_API_ROLES}) x)) as catalogue"""
 
 USER = """
-select u.id::text as id, u.deleted_at is not null as deleted, exists (select 1 from public.profiles p where p.id = u.id) as profile,
+select u.id::text as id, u.deleted_at is not null as deleted,
+  exists (select 1 from public.profiles p where p.id = u.id) as profile,
   (select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('org', m.org_id, 'role', m.role)
-                                       order by m.created_at, m.org_id), '[]') from public.memberships m where m.user_id = u.id) as memberships,
+                                       order by m.created_at, m.org_id), '[]')
+   from public.memberships m where m.user_id = u.id) as memberships,
   (select coalesce(pg_catalog.json_agg(i.org_id), '[]') from public.invitations i
    where pg_catalog.lower(i.email) = pg_catalog.lower(u.email) and i.accepted_at is null) as invited
 from auth.users u where u.id::text = pg_catalog.lower({0}) or pg_catalog.lower(u.email) = pg_catalog.lower({0})

@@ -44,6 +44,17 @@ insert into public.writable values (1, '00000000-0000-4000-8000-000000000001', '
 alter table public.looped enable row level security;
 create policy looped_read on public.looped for select using (exists (select 1 from public.looped l where l.id = looped.parent));
 alter table public.closed enable row level security;
+create table public.guarded (id int primary key);
+insert into public.guarded values (1);
+create function private_things.may() returns boolean language sql stable security definer as 'select true';
+revoke execute on function private_things.may() from public;
+alter table public.guarded enable row level security;
+create policy guarded_read on public.guarded for select using (private_things.may());
+create table public.spiral (id int primary key);
+insert into public.spiral values (1);
+create function public.spiral_member() returns boolean language plpgsql stable as $$ begin return exists (select 1 from public.spiral); end $$;
+alter table public.spiral enable row level security;
+create policy spiral_read on public.spiral for select using (public.spiral_member());
 alter table public.writable enable row level security;
 create policy writable_own on public.writable for all using (owner = auth.uid()) with check (owner = auth.uid());
 revoke all on public.ungranted from anon, authenticated, service_role;

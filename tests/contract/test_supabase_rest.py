@@ -21,6 +21,7 @@ from support.needs import missing
 
 from runbook_lib.sandbox.facades.supabase_gateway import create_project_app
 from runbook_lib.sandbox.facades.supabase_pool import authenticator_password
+from runbook_lib.sandbox.facades.supabase_state import SupabaseState
 from runbook_lib.sandbox.world import World, make_world
 
 HERE = Path(__file__).parent
@@ -29,6 +30,7 @@ CALLS = [call for topic in TOPICS for call in runpy.run_path(str(HERE / "supabas
 VERSION = "12.0.2-2"
 USER = "00000000-0000-4000-8000-000000000001"
 OTHER = "00000000-0000-4000-8000-000000000002"
+AUDIENCE = "authenticated"
 
 # What the façade answers otherwise on purpose: it speaks as PostgREST 14, and the newest binary on npm is 12.0.2.
 # The releases are those of PostgREST's CHANGELOG.
@@ -40,6 +42,7 @@ _KNOWN: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
         ("status",),
         "42P17 is 500 since 12.0.3, 400 before",
     ),
+    (("policy reads with the caller's rights",), ("status",), "54xxx is 500 since 12.0.3, 413 before"),
     (("no such table", "almost a table"), _WORDS, "PGRST205 since 13; before, the query ran and Postgres said 42P01"),
     (("schema not exposed",), _WORDS, "PGRST106 names the schema since 14, its list moved into the hint"),
     (
@@ -54,7 +57,11 @@ _KNOWN: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     ),
     (("unknown column in a body", "update an unknown column"), _WORDS, "PGRST204 is worded anew since 12.0.3"),
     (("token of no key", "token is no token"), _WORDS, "PGRST301 tells what is wrong in words of its own since 13"),
-    (("token expired", "token not yet valid"), _WORDS, "claims that fail are PGRST303 since 13, PGRST301 before"),
+    (
+        ("token expired", "token not yet valid", "token of another audience"),
+        _WORDS,
+        "claims that fail are PGRST303 since 13, PGRST301 before",
+    ),
     (
         ("token of an unknown role",),
         ("status",),
@@ -182,6 +189,8 @@ def _token(world: World, who: str) -> str | None:
         "other": {**user, "sub": OTHER},
         "forged": user,
         "expired": {**user, "exp": now - 3600, "iat": now - 7200},
+        "member": {**user, "aud": ["another-app", AUDIENCE]},
+        "outsider": {**user, "aud": "another-app"},
         "early": {**user, "nbf": now + 3600},
         "unknown_role": {**user, "role": "no_such_role"},
         "superuser": {**user, "role": "supabase_admin"},
@@ -210,6 +219,7 @@ def postgrest_binary(npm_package: Callable[[str, str], Path]) -> Path:
 def worlds(new_database: Callable[[], str]) -> tuple[World, str]:
     """The façade's world, and the other database for the real one; both filled alike."""
     world, script = make_world(seed=11), (HERE / "supabase_oracle.sql").read_text()
+    world.state(SupabaseState).rest.jwt_audience = AUDIENCE
     world.database, other = new_database(), new_database()
     for dsn in (world.database, other):
         with psycopg.connect(dsn, autocommit=True) as connection:
@@ -251,6 +261,7 @@ def oracle(worlds: tuple[World, str], postgrest_binary: Path) -> Iterator[Peer]:
         "PGRST_DB_ANON_ROLE": "anon",
         "PGRST_DB_MAX_ROWS": "1000",
         "PGRST_DB_PLAN_ENABLED": "true",
+        "PGRST_JWT_AUD": AUDIENCE,
         "PGRST_JWT_SECRET": world.keys.supabase_jwt_secret,
         "PGRST_SERVER_HOST": "127.0.0.1",
         "PGRST_SERVER_PORT": str(port),

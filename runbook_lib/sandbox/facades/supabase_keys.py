@@ -133,7 +133,7 @@ def decode(world: World, token: str) -> dict[str, Any]:
 
 
 def check_claims(world: World, claims: dict[str, Any]) -> None:
-    """Refuse a token by its times, as PostgREST does (30 s of skew allowed).
+    """Refuse a token by its times and audience, as PostgREST does (30 s of skew allowed; an audience only where one is set).
 
     Raises:
         TokenError: kind claims.
@@ -148,6 +148,9 @@ def check_claims(world: World, claims: dict[str, Any]) -> None:
             raise TokenError("claims", f"The JWT '{name}' claim must be a number")
         if at < now - SKEW_S if name == "exp" else at > now + SKEW_S:
             raise TokenError("claims", message)
+    wanted, audience = world.state(SupabaseState).rest.jwt_audience, claims.get("aud")
+    if wanted and audience is not None and wanted not in (audience if isinstance(audience, list) else [audience]):
+        raise TokenError("claims", "JWT not in audience")
 
 
 def _json_part(part: str) -> dict[str, Any] | None:

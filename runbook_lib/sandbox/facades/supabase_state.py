@@ -48,6 +48,7 @@ class RestSettings:
     schemas: list[str] = field(default_factory=lambda: ["public", "graphql_public"])
     extra_search_path: list[str] = field(default_factory=lambda: ["public", "extensions"])
     anonymous_role: str = "anon"
+    jwt_audience: str | None = None
     max_rows: int | None = 1000
     plan_enabled: bool = True
     aggregates_enabled: bool = False

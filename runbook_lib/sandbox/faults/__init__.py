@@ -12,6 +12,7 @@ from runbook_lib.sandbox.faults import (
     operations_checklist,
     quota_enforcement,
     service_levels,
+    supabase_rls,
 )
 from runbook_lib.sandbox.faults.fault import Fault
 
@@ -25,6 +26,7 @@ _MODULES = (
     quota_enforcement,
     service_levels,
     deploy_llm_gateway,
+    supabase_rls,
 )
 _FAULTS: dict[str, Fault] = {fault.code: fault for module in _MODULES for fault in module.FAULTS}
 
