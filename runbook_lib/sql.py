@@ -96,9 +96,7 @@ class Sql:
             finally:
                 keeper.execute(SQL("drop database if exists {} with (force)").format(Identifier(name)))
         except psycopg.Error as error:
-            raise as_look_error(
-                error, connected=keeper is not None, setting="RUNBOOK_SCRATCH_DATABASE_URL"
-            ) from None
+            raise as_look_error(error, connected=keeper is not None, setting="RUNBOOK_SCRATCH_DATABASE_URL") from None
         finally:
             if keeper is not None:
                 keeper.close()
