@@ -1,6 +1,6 @@
 """`doctor`: what of a target can be seen from here, and what is missing."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -49,8 +49,7 @@ def _print(report: "Report") -> None:
         for need in check.needs if not check.usable else ():
             printing.result(f"{check.source}: {need}")
     for key in report.keys:
-        said = "EXPIRED" if key["expired"] else "expires"
-        printing.result(f"{key['setting']} {said} {key['expires_at']}")
+        printing.result(_key(key))
     for stem, services in report.missing.items():
         printing.result(f"{stem} lacks {', '.join(services)}")
     for warning in report.warnings:
@@ -69,3 +68,14 @@ def _row(check: "Check") -> list[str]:
         check.why[:120],
         "" if check.usable else check.what_would_help[:160],
     ]
+
+
+def _key(key: dict[str, Any]) -> str:
+    """One line on a key: refused and expired ones stand out; of one that tells no date, that it does not."""
+    if key["refused"] and not key["expired"]:
+        return f"{key['setting']} REFUSED by its vendor ({key['refused']})"
+    if key["expired"]:
+        return f"{key['setting']} EXPIRED {key['expires_at'] or '(its vendor says so)'}"
+    if key["expires_at"]:
+        return f"{key['setting']} expires {key['expires_at']} (said by {key['said_by']})"
+    return f"{key['setting']} tells no expiry"

@@ -33,7 +33,7 @@ def diagnose(evidence: Evidence) -> Conclusion:
         suspects += alone
         roots = [each for each in roots if each not in down]
     spans = traces.traced(reading, evidence)
-    suspects += [*spans.suspects, *targets.slow_from_here(evidence)]
+    suspects += spans.suspects
     states = [
         *variables.expiring(reading, evidence),
         *keys.expiring_tokens(evidence),

@@ -8,7 +8,8 @@ from runbook_lib.model import Observation, Status, Suspect
 
 ANSWERS = "answers"
 _NO_ANSWER = (Status.unreachable, Status.timed_out)
-_ALONE = 3.0  # so many times slower than the quickest part is no matter of the way there
+_ALONE = 2.0  # an answer that takes so many times as long as others' is no matter of the way there
+_ENOUGH_OTHERS = 3
 _REFUSING = (401, 403, 404, 429)
 _WORDS = {"web": {"web", "frontend", "ui"}, "api": {"api", "backend"}, "gateway": {"gateway", "llm"}}
 
@@ -20,43 +21,33 @@ def probes_of(part: str, evidence: Evidence) -> list[Observation]:
 
 def answering(evidence: Evidence) -> list[Found]:
     """What does not answer, answers badly or slowly, or is something else."""
-    found_bad = [each for part in PARTS if (each := _judge(part, evidence)) is not None]
-    bad = {each.part for each in found_bad}
-    return found_bad + [each for each in _slow(evidence)[0] if each.part not in bad]
+    bad = [each for part in PARTS if (each := _judge(part, evidence)) is not None]
+    told = {each.part for each in bad}
+    return bad + [each for each in _slow(evidence) if each.part not in told]
 
 
-def slow_from_here(evidence: Evidence) -> list[Suspect]:
-    """Parts that are slow where no other is quick: it may be us, so they are suspects."""
-    return _slow(evidence)[1]
-
-
-def _slow(evidence: Evidence) -> tuple[list[Found], list[Suspect]]:
-    """Parts whose quickest answer is over the limit: slow where another part is quick, else perhaps only from here."""
-    quickest: dict[str, float] = {}
+def _slow(evidence: Evidence) -> list[Found]:
+    """Parts whose quickest answer is over the limit, where what else was asked from here answered much quicker: else it is our own
+    way there that is slow."""
+    others = sorted(look.elapsed_ms for look in (*evidence.keys, *evidence.pages) if look.status.answered)
+    quickest = {}
     for part in PARTS:
-        times = [float(look.value["ms"]) for look in probes_of(part, evidence) if look.status == Status.ok]
-        if len(times) > 1:
-            quickest[part] = min(times)
-    best = min(quickest.values(), default=0.0)
-    slow: list[Found] = []
-    suspects: list[Suspect] = []
-    for part, ms in quickest.items():
-        if ms <= evidence.slow_ms:
-            continue
-        what = f"{part} took {ms:.0f} ms at its quickest answer, over {evidence.slow_ms:g} ms"
-        if ms > _ALONE * best:
-            looks = [look for each in quickest for look in probes_of(each, evidence)]
-            slow.append(
-                found(
-                    part, ANSWERS, "target.degraded.slow", part, f"{what}; another part answers in {best:.0f} ms", looks
-                )
-            )
-        else:
-            decide = "the durations in the platform's request log of this part: log read permission"
-            suspects.append(
-                Suspect("target.degraded.slow", part, f"{what}, and no part is much quicker from here", decide)
-            )
-    return slow, suspects
+        looks = [look for look in probes_of(part, evidence) if look.status == Status.ok]
+        if len(looks) > 1:
+            quickest[part] = min(float(look.value["ms"]) for look in looks)
+    usual_ms = others[len(others) // 2] if len(others) >= _ENOUGH_OTHERS else min(quickest.values(), default=0.0)
+    return [
+        found(
+            part,
+            ANSWERS,
+            "target.degraded.slow",
+            part,
+            f"{part} took {ms:.0f} ms at its quickest answer, over {evidence.slow_ms:g} ms; others answer in {usual_ms:.0f} ms",
+            [*probes_of(part, evidence), *evidence.pages],
+        )
+        for part, ms in quickest.items()
+        if ms > evidence.slow_ms and ms > _ALONE * usual_ms
+    ]
 
 
 def _judge(part: str, evidence: Evidence) -> Found | None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from runbook_lib.clock import from_iso
+from runbook_lib.clock import from_epoch_s, from_iso, to_epoch_ns, to_iso
 from runbook_lib.diagnose.operations_checklist_reading import PARTS, Evidence, Found, Reading, found
 from runbook_lib.diagnose.parts import parts_of
 from runbook_lib.diagnose.spans import build_traces
@@ -15,14 +15,22 @@ TRACED = "traced"
 _BACKENDS = {"tempo": "Tempo", "jaeger": "Jaeger"}
 _NO_ANSWER = (Status.unreachable, Status.timed_out)
 _ENOUGH_TRACES = 20  # in so many whole traces of a sample a part that is called shows itself
+_ENOUGH_REQUESTS = 3  # so many without a span, and it is no chance
+_WELL_AFTER = timedelta(minutes=1)
 _OWN_WORDS = {"web": {"web", "frontend", "ui"}, "api": {"api", "backend"}, "gateway": {"gateway", "llm"}}
 
 
 @dataclass(frozen=True)
 class Spans:
-    """What the backends hold: the parts that were seen by service.name, how many whole traces, and the looks."""
+    """What the backends hold of the window.
 
-    names: Mapping[str, set[str]] = field(default_factory=dict)
+    Attributes:
+        newest_ns: by part, the names that its spans came under, each with when its newest span began.
+        traces: how many whole traces were read; `is_all` whether they are all there are.
+        looks: the looks they come from.
+    """
+
+    newest_ns: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     traces: int = 0
     is_all: bool = True
     looks: tuple[Observation, ...] = ()
@@ -30,14 +38,37 @@ class Spans:
     @property
     def parts(self) -> set[str]:
         """The parts of which there is a span."""
-        return {part for parts in self.names.values() for part in parts if part in PARTS}
+        return {part for part in self.newest_ns if part in PARTS}
+
+    @property
+    def names(self) -> dict[str, set[str]]:
+        """The parts by the name that their spans came under."""
+        names: dict[str, set[str]] = {}
+        for part, services in self.newest_ns.items():
+            for service in services:
+                names.setdefault(service, set()).add(part)
+        return names
+
+    def name_of(self, part: str) -> str | None:
+        """The name of a part's newest spans: what it was called before is over. None without a span of it."""
+        services = self.newest_ns.get(part) or {}
+        return max(services, key=lambda service: services[service], default=None)
+
+    def last_at(self, part: str) -> datetime | None:
+        """When a part's newest span began; None without one."""
+        newest = max((self.newest_ns.get(part) or {}).values(), default=None)
+        return None if newest is None else from_epoch_s(newest / 1e9)
 
 
 def read_spans(evidence: Evidence) -> Spans:
-    """The spans of the window, by part and service.name. What spans say tells their part; only where they do not, their name."""
-    names: dict[str, set[str]] = {}
+    """The spans of the window, by part and service.name. What spans say tells their part; only where they do not, their name.
+
+    Spans that began after the run did are left out: they are of our own knocking.
+    """
+    newest: dict[str, dict[str, int]] = {}
     traces, is_all = 0, True
     looks = [look for look in evidence.traces if look.call == "window_traces" and look.status != Status.not_configured]
+    ends_ns = to_epoch_ns(evidence.now)
     for look in looks:
         is_all = is_all and look.status.answered
         if not look.status.has_content:
@@ -45,13 +76,16 @@ def read_spans(evidence: Evidence) -> Spans:
         nameless = [{k: v for k, v in each.items() if k != "service.name"} for each in look.value["resources"]]
         unnamed = build_traces({**look.value, "resources": nameless})
         for trace, bare in zip(build_traces(look.value), unnamed, strict=True):
-            traces += 1
+            spans = [span for span in trace.spans if span["start_ns"] <= ends_ns]
+            traces += bool(spans)
             by_name, by_what_it_says = parts_of(trace), parts_of(bare)
-            for span in trace.spans:
+            for span in spans:
                 part = by_what_it_says[span["id"]]
+                part = part if part in PARTS else by_name[span["id"]]
                 service = str(trace.resource(span).get("service.name", ""))
-                names.setdefault(service, set()).add(part if part in PARTS else by_name[span["id"]])
-    return Spans(names, traces, is_all, tuple(looks))
+                known = newest.setdefault(part, {})
+                known[service] = max(known.get(service, 0), span["start_ns"])
+    return Spans(newest, traces, is_all, tuple(looks))
 
 
 def unreachable(evidence: Evidence) -> list[Found]:
@@ -137,14 +171,19 @@ def _nothing(reading: Reading, evidence: Evidence, spans: Spans) -> Traced:
 
 
 def _silent(reading: Reading, evidence: Evidence, spans: Spans) -> tuple[list[Found], list[Observation]]:
-    """Parts with traffic and without a span, and the looks that would tell of a part's traffic where it has no span."""
+    """Parts with traffic and without a span, from the beginning or since a moment; and the looks that would tell of a part's
+    traffic where it has no span."""
     silent: list[Found] = []
     needed: list[Observation] = []
     for part in PARTS:
-        if part in spans.parts:
-            continue
         count, looks = traffic_of(part, reading, evidence)
-        if count and (spans.is_all or spans.traces >= _ENOUGH_TRACES):
+        if part in spans.parts:
+            since = spans.last_at(part)
+            after = _after(since, looks, reading, evidence) if since is not None and spans.is_all else 0
+            if since is not None and after >= _ENOUGH_REQUESTS:
+                what = f"the newest span of {part} is of {to_iso(since)}; the platform's log tells of {after} requests since"
+                silent.append(found(part, TRACED, "tracing.part_silent", part, what, [*spans.looks, *looks]))
+        elif count and (spans.is_all or spans.traces >= _ENOUGH_TRACES):
             what = f"the platform's log tells of {count} requests of {part}; none of the {spans.traces} traces has a span of it"
             silent.append(found(part, TRACED, "tracing.part_silent", part, what, [*spans.looks, *looks]))
         elif not count:
@@ -152,25 +191,30 @@ def _silent(reading: Reading, evidence: Evidence, spans: Spans) -> tuple[list[Fo
     return silent, needed
 
 
+def _after(since: datetime, looks: Sequence[Observation], reading: Reading, evidence: Evidence) -> int:
+    """How many requests came well after a moment, and were answered by the part itself."""
+    later = to_iso(since + _WELL_AFTER)
+    rows = [
+        row
+        for look in looks
+        if look.status.has_content
+        for row in _requests(look)
+        if str(row.get("at")) > later and 0 < (row.get("status") or 200) < 500
+    ]
+    return _expected(rows, reading, evidence)
+
+
 def _wrong_names(reading: Reading, spans: Spans) -> list[Found]:
-    """Parts whose spans come under a name that is neither the one that all share nor one of the part's own."""
+    """Parts whose newest spans come under a name that is neither the one that all share nor one of the part's own."""
     expected = str(reading.told.get("service_name") or "nexuscore")
     wrong = []
-    for service, parts in sorted(spans.names.items()):
-        for part in sorted(parts & set(PARTS)):
-            code = _why_wrong(service, part, expected)
-            if code is not None:
-                what = f"{part}'s spans arrive as service.name {service!r}, expected is {expected!r} or a name with {part} in it"
-                wrong.append(
-                    found(
-                        part,
-                        TRACED,
-                        f"otel.wrong_service_name{code}",
-                        f"{part} · {service}",
-                        what,
-                        [*spans.looks, reading.local],
-                    )
-                )
+    for part in PARTS:
+        service = spans.name_of(part)
+        code = None if service is None else _why_wrong(service, part, expected)
+        if code is not None:
+            what = f"{part}'s spans arrive as service.name {service!r}, expected is {expected!r} or a name with {part} in it"
+            looks = [*spans.looks, reading.local]
+            wrong.append(found(part, TRACED, f"otel.wrong_service_name{code}", f"{part} · {service}", what, looks))
     return wrong
 
 

@@ -12,6 +12,7 @@ from runbook_lib.drills import (
     llm_gateway_cases,
     llm_gateway_decoys,
     operations_checklist_cases,
+    operations_checklist_decoys,
     quota_cases,
     service_levels_cases,
     supabase_rls_cases,
@@ -21,6 +22,7 @@ from runbook_lib.errors import UsageError
 
 CASES: tuple[Case, ...] = (
     *operations_checklist_cases.CASES,
+    *operations_checklist_decoys.CASES,
     *failed_request_cases.CASES,
     *failed_request_decoys.CASES,
     *failed_request_blind.CASES,

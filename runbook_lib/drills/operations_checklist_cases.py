@@ -16,6 +16,8 @@ FLY: dict[str, Any] = {"service_names": "several", "semconv": "old", "gateway_pl
 API_ON_RAILWAY: dict[str, Any] = {"api_platform": "railway", "trace_backend": "both"}
 PATIENT = {"RUNBOOK_LOOK_DEADLINE_S": "15"}  # a verdict must not turn on how busy the machine is
 LOGS_ONLY: dict[str, Any] = {"trace_backend": "none"}
+# Spans under a wrong name, or none, stay in the store: these have a sandbox of their own, with the other trace backend.
+JAEGER: dict[str, Any] = {"trace_backend": "jaeger"}
 
 # After these, spans and log lines have to be older than the trace backend's delay.
 _SETTLES = ("tracing.no_spans", "tracing.part_silent", "otel.wrong_service_name")
@@ -59,6 +61,7 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
     given: dict[str, Any] = {
         "faults": (Injected(code, variant),),
         "settle_s": 1.2 if settles else 0.0,
+        "options": JAEGER if settles else {},
         "again": audit_again if code in _AGAIN and not named else None,
     }
     if code == "env.drift.example":

@@ -3,30 +3,28 @@
 Every module of `sources` that offers `health()` is asked, all at once, through the same door as any procedure's look.
 """
 
-import base64
 import importlib
-import json
 import pkgutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
-from pydantic import SecretStr
-
 from runbook_lib import sources
-from runbook_lib.clock import from_epoch_s, from_iso, to_iso
-from runbook_lib.model import Answer, Json, Observation, Status
-from runbook_lib.observe import Door, Look, Observer
+from runbook_lib.clock import from_iso
+from runbook_lib.model import Json, Observation, Status
+from runbook_lib.observe import Look, Observer
 from runbook_lib.redact import Redactor
 from runbook_lib.run.notebooks import Template
 from runbook_lib.run.targets import Target
 from runbook_lib.settings import Settings, variable_names
+from runbook_lib.sources import environment, fly_env, railway_env, supabase_keys, vercel_env
 
 # The fields of Settings that a source stands on, by how their names begin; postgres is reached by the database's URL.
 _FIELDS = {"postgres": ("database_url",), "status_pages": ("openai_status", "anthropic_status", "together_status")}
 # What notebooks call the services that they need, where it is not the source's own name.
 _CALLED = {"fly.io": "fly", "postgresql": "postgres", "gateway": "parts", "llm gateway": "parts"}
 _REFUSED = frozenset({Status.denied, Status.rate_limited})
+_OF_KEYS = ("_KEY", "_TOKEN", "_SECRET")
 _NO_ANSWER = frozenset({Status.unreachable, Status.timed_out})
 
 
@@ -62,9 +60,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all that the chosen procedures need is usable · 1 something is missing or refused."""
-        expired = any(key["expired"] for key in self.keys)
-        return 1 if self.missing or expired else 0
+        """0 all that the chosen procedures need is usable · 1 something is missing, refused or expired."""
+        bad = any(key["expired"] or key["refused"] for key in self.keys)
+        refused = any(check.status == Status.denied for check in self.checks)
+        return 1 if self.missing or bad or refused else 0
 
     def as_dict(self) -> dict[str, Json]:
         """What `doctor --json` prints."""
@@ -87,15 +86,13 @@ def examine(target: Target, procedures: Sequence[Template]) -> Report:
     """
     redactor = Redactor(target.settings.secret_values())
     observer = Observer(now=datetime.now(UTC), settings=target.settings, redactor=redactor)
-    looks = [look for _, look in healths()]
-    keys, *seen = observer.together(_keys_look(), *looks)
-    checks = tuple(_check(each, target.settings) for each in seen)
+    looks, asked = [look for _, look in healths()], tokens()
+    held, *seen = observer.together(environment.variables(), *looks, *asked)
+    checks = tuple(_check(each, target.settings) for each in seen[: len(looks)])
     usable = {check.source for check in checks if check.usable}
     missing = {each.stem: lacking for each in procedures if (lacking := _lacking(each.services, usable, checks))}
-    found = [dict(key) for key in keys.value or []]
-    for key in found:
-        key["expired"] = from_iso(key["expires_at"]) <= observer.now
-    return Report(target.name, checks, tuple(found), missing, target.warnings)
+    keys = tuple(_keys(held, seen[len(looks) :], observer.now))
+    return Report(target.name, checks, keys, missing, target.warnings)
 
 
 def healths() -> list[tuple[str, Look]]:
@@ -150,28 +147,29 @@ def _lacking(services: Iterable[str], usable: set[str], checks: Sequence[Check])
     return lacking
 
 
-def _keys_look() -> Look:
-    """When the keys expire that say so themselves; the keys stay inside the look."""
-
-    def fetch(door: Door) -> Answer:
-        found = []
-        for name, value in door.settings:
-            claims = _claims(value.get_secret_value()) if isinstance(value, SecretStr) else {}
-            if isinstance(claims.get("exp"), int | float):
-                at = to_iso(from_epoch_s(claims["exp"]))
-                found.append({"setting": variable_names(name)[0], "role": claims.get("role"), "expires_at": at})
-        return Answer.of(found)
-
-    return Look("settings", "keys", {}, fetch)
+def tokens() -> list[Look]:
+    """The looks that ask vendors about the runbook's own tokens: whether they are taken, and until when."""
+    return [vercel_env.token(), railway_env.token(), fly_env.token(), supabase_keys.access_token()]
 
 
-def _claims(token: str) -> dict[str, Json]:
-    """What a JWT claims, unverified; empty for anything else."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return {}
-    return claims if isinstance(claims, dict) else {}
+def _keys(held: Observation, judged: Sequence[Observation], now: datetime) -> list[dict[str, Json]]:
+    """What is known of each key, by what it says itself and what its vendor says; keys of which nothing is known are there too."""
+    found: dict[str, dict[str, Json]] = {}
+    rows = held.value["rows"] if isinstance(held.value, dict) else []
+    for row in rows:
+        facts = row["facts"]
+        if row["name"].endswith(_OF_KEYS) and "empty" not in facts["flaws"]:
+            said_by = "itself" if facts["expires_at"] else None
+            found[row["name"]] = _key(row["name"], facts["expires_at"], said_by, None, now) | {"role": facts["role"]}
+    for look in judged:
+        if look.status.answered and isinstance(look.value, dict):
+            name, before = look.value["name"], found.get(look.value["name"], {})
+            at = look.value["expires_at"] or before.get("expires_at")
+            said_by = f"{look.source}" if look.value["expires_at"] else before.get("said_by")
+            found[name] = {**before, **_key(name, at, said_by, look.value["refusal"], now)}
+    return sorted(found.values(), key=lambda key: (key["expires_at"] or "9", str(key["setting"])))
+
+
+def _key(name: str, at: str | None, said_by: str | None, refusal: str | None, now: datetime) -> dict[str, Json]:
+    expired = refusal == "expired" or (at is not None and from_iso(at) <= now)
+    return {"setting": name, "role": None, "expires_at": at, "said_by": said_by, "expired": expired, "refused": refusal}

@@ -18,7 +18,7 @@ from runbook_lib.sandbox.primitives import primitive
 if TYPE_CHECKING:
     from runbook_lib.sandbox.breakage import Breakage
 
-_ROLES = {"anon": "supabase_anon", "service_role": "supabase_service_role"}
+_ROLES = ("anon", "service_role")
 _ENVIRONMENTS = {"production", "preview", "development"}
 
 
@@ -61,14 +61,12 @@ async def supabase_key(
     expires_in_s: float = 315_360_000.0,
     ref: str = "",
     secret: str = "",
-    issue: bool = False,
     restart: bool = True,
 ) -> None:
     """A variable of web, api or gateway gets another of Supabase's legacy keys (a JWT).
 
     role: anon or service_role. expires_in_s: how long it still holds; negative has passed. ref: another project's.
-    secret: signed with another secret than the project's. issue: the project itself made it, and takes it from now on in
-    place of the one before. restart: the part is deployed again with it.
+    secret: signed with another secret than the project's. restart: the part is deployed again with it.
     """
     if role not in _ROLES:
         raise UsageError("role is anon or service_role", came_back=role)
@@ -82,8 +80,6 @@ async def supabase_key(
         "exp": now + int(expires_in_s),
     }
     made = jwt.encode(claims, secret or world.keys.supabase_jwt_secret, algorithm="HS256")
-    if issue:
-        await breakage.replace_attribute(world.keys, _ROLES[role], made)
     await breakage.set_variable(part, name, made, restart)
 
 

@@ -14,6 +14,7 @@ from runbook_lib.clock import from_epoch_s, to_iso
 from runbook_lib.model import Json
 from runbook_lib.observe import Door
 from runbook_lib.settings import reveal
+from runbook_lib.sources._fly_token import expiry_of
 
 # The variables of NexusCore; their names are its own.
 NEXUSCORE = (
@@ -106,6 +107,8 @@ def facts_of(door: Door, name: str, value: str) -> dict[str, Json]:
             break
     if facts["kind"] == "url":
         facts |= _of_url(bare)
+    elif facts["kind"] == "fly":
+        facts["expires_at"] = expiry_of(bare)
     elif facts["kind"].startswith("supabase_"):
         facts["role"] = {"supabase_publishable": "anon", "supabase_secret": "service_role"}.get(facts["kind"])
     if _PLACEHOLDER.search(bare):

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from runbook_lib.errors import LookError
 from runbook_lib.model import Json, Status
 from runbook_lib.observe import Door
-from runbook_lib.sources._asking import listed, need
+from runbook_lib.sources._asking import listed, need, rows_in
 from runbook_lib.sources._railway_api import RailwayApi
 from runbook_lib.sources._vercel_api import HELP, VercelApi, project_of
 
@@ -77,7 +77,19 @@ def _local(door: Door, where: Mapping[str, Json], name: str) -> str | None:
 
 
 def _vercel(door: Door, where: Mapping[str, Json], _: str) -> str | None:
-    return vercel_value(VercelApi(door), project_of(door, str(where["part"])), str(where["id"]))
+    """One by one, or, where the role may not read single values, from the list, which shows plain ones."""
+    vercel, project, id_ = VercelApi(door), project_of(door, str(where["part"])), str(where["id"])
+    try:
+        return vercel_value(vercel, project, id_)
+    except LookError as error:
+        if error.status != Status.denied:
+            raise
+        reply = listed(vercel.get(f"/v10/projects/{quote(project, safe='')}/env").in_confidence(), HELP)
+        rows = reply.parsed(lambda document: rows_in(document, "envs"))
+        plain = next((row for row in rows if row.get("id") == id_ and row.get("type") == "plain"), None)
+        if plain is None:
+            raise
+        return reply.parsed(lambda _: _text(plain["value"]))
 
 
 def _railway(door: Door, where: Mapping[str, Json], name: str) -> str | None:

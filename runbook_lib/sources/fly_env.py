@@ -6,10 +6,12 @@ Routes: the Machines API's published document.
 
 from typing import Any
 
+from runbook_lib.clock import from_iso
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import iso_of_text, rows_in, text_of
 from runbook_lib.sources._fly_api import HELP, FlyApi
+from runbook_lib.sources._fly_token import expiry_of
 from runbook_lib.sources._judging import Judgement, Refusal, judgement
 from runbook_lib.sources._variable_facts import NEXUSCORE, facts_of
 
@@ -41,18 +43,20 @@ def variables() -> Look:
 
 
 def token() -> Look:
-    """Whether Fly takes RUNBOOK_FLY_TOKEN, for this app: a judgement (see `_judging`)."""
+    """Whether Fly takes RUNBOOK_FLY_TOKEN, for this app, and until when: a judgement (see `_judging`)."""
 
     def fetch(door: Door) -> Answer:
         fly = FlyApi(door)
         wanted = Judgement("RUNBOOK_FLY_TOKEN", "GET /v1/apps/{app}: fly tokens create readonly is enough")
         reply = fly.http.get(f"{fly.machines_url}/v1/apps/{fly.app}", headers=fly.headers)
+        expires_at = expiry_of(fly.headers["Authorization"].removeprefix("Bearer "))
         if reply.status_code == 401:
-            return wanted.refused(Refusal.rejected, reply)
+            is_past = expires_at is not None and from_iso(expires_at) <= door.clock()
+            return wanted.refused(Refusal.expired if is_past else Refusal.rejected, reply)
         if reply.status_code in (403, 404):
             return wanted.refused(Refusal.scope, reply, lacks="access to this app")
         reply.raise_for_status(HELP)
-        return wanted.accepted()
+        return wanted.accepted(expires_at=expires_at)
 
     return Look("fly", "token", judgement("RUNBOOK_FLY_TOKEN"), fetch)
 

@@ -113,7 +113,7 @@ _SWAPPED = use("env", part="gateway", name="OTEL_SERVICE_NAME", value="nexus-api
 _WRONG_NAME = (
     fault(
         "otel.wrong_service_name.unset",
-        use("env", part="gateway", name="OTEL_SERVICE_NAME"),
+        use("env", part="gateway", name="OTEL_SERVICE_NAME", value="unknown_service"),
         _FORGET,
         by=visit_again,
     ),
@@ -205,8 +205,7 @@ FAULTS: tuple[Fault, ...] = (
         by=visit_again,
     ),
     *_WRONG_NAME,
-    fault("env.expires_soon", use("token_expiry", in_s=3 * 86_400.0), by=nothing,
-          supabase=_with(use("supabase_key", part="api", name="SUPABASE_SERVICE_ROLE_KEY", expires_in_s=2 * 86_400.0, issue=True))),
+    fault("env.expires_soon", use("token_expiry", in_s=3 * 86_400.0), by=nothing),
     fault("env.values_hidden", use("variable", part="api", name="STRIPE_SECRET_KEY", kind="sensitive"), by=nothing),
     fault("tracing.quiet", use("traffic"), by=until_quiet),
 )  # fmt: skip

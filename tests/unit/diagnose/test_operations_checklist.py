@@ -366,13 +366,13 @@ def test_where_nothing_at_all_can_be_reached_our_own_network_is_suspected() -> N
     assert {each.code for each in conclusion.suspects} >= {"target.down.unreachable"}
 
 
-def test_where_every_part_is_slow_it_may_be_the_way_there() -> None:
+@pytest.mark.parametrize(("others_ms", "expected"), [(100.0, ["target.degraded.slow"] * 3), (2000.0, [])])
+def test_slow_parts_are_told_from_a_slow_way_there_by_what_else_answers(others_ms: float, expected: list[str]) -> None:
     world = World()
     for part in world.probes:
         world.probes[part] = [probe(part, ms=2500 + index) for index in range(3)]
-    conclusion = diagnose(world.evidence())
-    assert str(conclusion.status) == "could_not_tell"
-    assert {each.code for each in conclusion.suspects} == {"target.degraded.slow"}
+    world.pages += [replace(page(vendor), elapsed_ms=others_ms) for vendor in ("vercel", "railway", "fly")]
+    assert said(world)[1] == expected
 
 
 def test_a_part_that_nobody_says_where_it_runs_is_not_ruled_out() -> None:

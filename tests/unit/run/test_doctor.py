@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -39,6 +40,7 @@ def health(source: str, status: Status) -> Look:
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch) -> dict[str, Status]:
     told: dict[str, Status] = {}
+    monkeypatch.setattr(doctor, "tokens", list)
     monkeypatch.setattr(doctor, "healths", lambda: [(name, health(name, status)) for name, status in told.items()])
     return told
 
@@ -93,6 +95,50 @@ def test_a_key_that_expires_says_when_and_an_expired_one_is_a_failure(sources: d
     assert (fresh.keys[0]["setting"], fresh.keys[0]["expired"], fresh.exit_code) == ("SUPABASE_ANON_KEY", False, 0)
     stale = examine(target(SUPABASE_ANON_KEY=token(-60)), [])
     assert (stale.keys[0]["expired"], stale.exit_code) == (True, 1)
+
+
+def judged(name: str, **said: Any) -> Look:
+    value = {"name": name, "accepted": "refusal" not in said, "refusal": None, "expires_at": None, **said}
+    return Look("vendor", "token", {"name": name}, lambda _: Answer(Status.ok, value))
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "expired", "refused"),
+    [
+        ({"expires_at": "2099-01-01T00:00:00.000Z"}, 0, False, None),
+        ({"expires_at": "2020-01-01T00:00:00.000Z"}, 1, True, None),
+        ({"refusal": "rejected"}, 1, False, "rejected"),
+        ({"refusal": "expired"}, 1, True, "expired"),
+        ({}, 0, False, None),
+    ],
+)
+def test_a_token_that_its_vendor_refuses_or_calls_expired_is_a_failure(
+    sources: dict[str, Status],
+    monkeypatch: pytest.MonkeyPatch,
+    said: dict[str, Any],
+    code: int,
+    expired: bool,
+    refused: str | None,
+) -> None:
+    monkeypatch.setattr(doctor, "tokens", lambda: [judged("RUNBOOK_VERCEL_TOKEN", **said)])
+    report = examine(target(RUNBOOK_VERCEL_TOKEN="a-token-of-a-team-for-tests"), [])
+    (key,) = report.keys
+    assert (key["setting"], key["expired"], key["refused"], report.exit_code) == (
+        "RUNBOOK_VERCEL_TOKEN",
+        expired,
+        refused,
+        code,
+    )
+
+
+def test_a_source_that_refuses_its_key_is_a_failure_whoever_needs_it(sources: dict[str, Status]) -> None:
+    sources["stripe"] = Status.denied
+    assert examine(target(), []).exit_code == 1
+
+
+def test_a_key_that_tells_no_expiry_is_told_of_without_one(sources: dict[str, Status]) -> None:
+    report = examine(target(STRIPE_SECRET_KEY="sk_test_51AbCdEfGhIjKlMnOpQrStUv"), [])
+    assert [(key["setting"], key["expires_at"]) for key in report.keys] == [("STRIPE_SECRET_KEY", None)]
 
 
 def test_the_least_permission_of_a_source_is_told_and_no_key_is(sources: dict[str, Status]) -> None:
