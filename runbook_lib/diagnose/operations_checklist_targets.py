@@ -64,6 +64,8 @@ def _judge(part: str, evidence: Evidence) -> Found | None:
         return found(part, ANSWERS, code, part, f"{part} {what}", judged, how)
 
     good = [look for look in seen if look not in failed]
+    if good and failed and all(look.status == Status.timed_out for look in failed) and _others_time_out(evidence):
+        failed = []  # it is the way there, or this machine, that is slow
     if failed and good:
         return told(
             "target.degraded.flapping", f"failed {len(failed)} of {len(judged)} times in a row: {_why(failed[0])}"
@@ -80,6 +82,11 @@ def _judge(part: str, evidence: Evidence) -> Found | None:
     if stranger:
         return told("target.impostor", f"answers, and is not NexusCore's: {stranger}")
     return None
+
+
+def _others_time_out(evidence: Evidence) -> bool:
+    """Whether looks at anything but the parts came back too late as well."""
+    return any(look.status == Status.timed_out for look in evidence.all() if look.source != "parts")
 
 
 def _down(failed: Sequence[Observation]) -> str:

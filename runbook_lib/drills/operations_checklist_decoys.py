@@ -5,7 +5,7 @@ from runbook_lib.drills.operations_checklist_cases import API_ON_RAILWAY, FLY, L
 from runbook_lib.sandbox.faults.fault import Step, use
 
 _NGINX = "<!doctype html><html><title>Sign in</title><body>Sign in to continue</body></html>"
-_HANGS = {"RUNBOOK_LOOK_DEADLINE_S": "2"}
+_HANGS = {"RUNBOOK_LOOK_DEADLINE_S": "4"}
 _REFUSALS = {
     "supabase": (500, '{"message":"upstream"}'),
     "openai": (503, "<html>busy</html>"),

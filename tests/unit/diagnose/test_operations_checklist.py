@@ -375,6 +375,16 @@ def test_slow_parts_are_told_from_a_slow_way_there_by_what_else_answers(others_m
     assert said(world)[1] == expected
 
 
+def test_a_knock_that_times_out_beside_other_looks_that_do_is_no_flapping() -> None:
+    world = World()
+    world.probes["web"] = [probe("web"), Status.timed_out, probe("web")]
+    assert said(world) == ("confirmed", ["target.degraded.flapping"])
+    world.keys.append(
+        look("together", "key", None, Status.timed_out, name="TOGETHER_API_KEY", place="gateway · production")
+    )
+    assert said(world) == ("could_not_tell", [])
+
+
 def test_a_part_that_nobody_says_where_it_runs_is_not_ruled_out() -> None:
     world = World()
     world.statuses["vercel.variables.api"] = Status.not_configured
