@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runbook_lib.clusters import Clusters
 from runbook_lib.databases import Databases
 from runbook_lib.errors import LookError
 from runbook_lib.http import Deadline, Http
@@ -56,6 +57,11 @@ class Door:
     def databases(self) -> Databases:
         """Sessions that outlast one statement, for work in a scratch database."""
         return Databases(self.deadline, self.ended)
+
+    @property
+    def clusters(self) -> Clusters:
+        """PostgreSQL servers of this look's own."""
+        return Clusters(self.programs, self.databases)
 
     @property
     def programs(self) -> Programs:

@@ -124,6 +124,12 @@ class Programs:
         finally:
             _end(process)
 
+    def pause(self, seconds: float) -> None:
+        """Wait a moment. Raises LookError(timed_out) when the look is over meanwhile."""
+        self.deadline.check()
+        if self._ended.wait(min(seconds, self.deadline.remaining_s)):
+            raise LookError(Status.timed_out, "the look was given up")
+
     def _wait(self, process: "subprocess.Popen[bytes]", tick: Callable[[], None] | None) -> None:
         told_at = self.deadline.remaining_s
         while True:

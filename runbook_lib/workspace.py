@@ -11,6 +11,7 @@ from runbook_lib.errors import LookError
 from runbook_lib.model import Status
 
 PARTIAL = ".partial"
+_CHECK = "check the path, and whether the disk that it lies on is mounted"
 
 
 @contextlib.contextmanager
@@ -80,26 +81,26 @@ def append_line(path: Path, line: str) -> None:
 def listing(folder: Path) -> list[tuple[str, int, float]]:
     """(name, bytes, last change in epoch seconds) of the plain files in a folder, oldest first; of a file: itself alone.
 
-    Raises LookError: not_found, denied.
+    Raises LookError: unreachable where there is no such place (a folder that is not mounted proves nothing), denied.
     """
     try:
         paths = [folder] if folder.is_file() else [path for path in folder.iterdir() if path.is_file()]
         found = [(path.name, path.stat().st_size, path.stat().st_mtime) for path in paths]
     except FileNotFoundError as error:
-        raise LookError(Status.not_found, "no such folder or file", where=str(folder)) from error
+        raise LookError(Status.unreachable, "no such folder or file", where=str(folder), do_next=_CHECK) from error
     except OSError as error:
         raise LookError(Status.denied, error.strerror or type(error).__name__, where=str(folder)) from error
     return sorted(found, key=lambda row: (row[2], row[0]))
 
 
 def ends_of(path: Path, count: int = 4096) -> tuple[bytes, bytes]:
-    """The first and the last bytes of a file. Raises LookError: not_found, denied."""
+    """The first and the last bytes of a file. Raises LookError: unreachable where there is none, denied."""
     try:
         with path.open("rb") as file:
             head = file.read(count)
             file.seek(max(0, file.seek(0, os.SEEK_END) - count))
             return head, file.read()
     except FileNotFoundError as error:
-        raise LookError(Status.not_found, "no such file", where=str(path)) from error
+        raise LookError(Status.unreachable, "no such file", where=str(path), do_next=_CHECK) from error
     except OSError as error:
         raise LookError(Status.denied, error.strerror or type(error).__name__, where=str(path)) from error

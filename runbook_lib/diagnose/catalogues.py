@@ -1,5 +1,6 @@
 """Every procedure's catalogue of causes, in the order of the procedures."""
 
+from runbook_lib.diagnose.backup_restore_causes import CATALOGUE as BACKUP_RESTORE
 from runbook_lib.diagnose.causes import Catalogue
 from runbook_lib.diagnose.deploy_llm_gateway_causes import CATALOGUE as DEPLOY_LLM_GATEWAY
 from runbook_lib.diagnose.deploy_web_api_causes import CATALOGUE as DEPLOY_WEB_API
@@ -17,6 +18,7 @@ CATALOGUES: tuple[Catalogue, ...] = (
     QUOTA_ENFORCEMENT,
     LLM_GATEWAY,
     DEPLOY_WEB_API,
+    BACKUP_RESTORE,
     SERVICE_LEVELS,
     DEPLOY_LLM_GATEWAY,
 )

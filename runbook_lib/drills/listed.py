@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from runbook_lib.drills import (
+    backup_restore_blind,
+    backup_restore_cases,
     deploy_llm_gateway_cases,
     deploy_web_api_cases,
     failed_request_blind,
@@ -34,6 +36,8 @@ CASES: tuple[Case, ...] = (
     *service_levels_cases.CASES,
     *deploy_llm_gateway_cases.CASES,
     *supabase_rls_cases.CASES,
+    *backup_restore_cases.CASES,
+    *backup_restore_blind.CASES,
 )
 
 

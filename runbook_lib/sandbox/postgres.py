@@ -65,6 +65,10 @@ class Postgres:
         """The connection URL of a role: supabase_admin is the superuser, postgres the owner of NexusCore's tables."""
         return f"postgresql://{role}:{self.passwords[role]}@127.0.0.1:{self.port}/{database}"
 
+    def program(self, name: str) -> Path:
+        """Where one of PostgreSQL's programs is."""
+        return self._programs / name
+
     async def create(self) -> None:
         """Make the cluster's files: initdb, the settings, and the shim extensions."""
         self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from runbook_lib.sandbox import (
     primitives_deployments,
     primitives_network,
     primitives_past,
+    primitives_recovery,
     primitives_variables,
 )
 from runbook_lib.sandbox.primitives import PRIMITIVES, Primitive
@@ -19,6 +20,7 @@ PRIMITIVE_MODULES = (  # importing them makes theirs usable by name
     primitives_deployments,
     primitives_network,
     primitives_past,
+    primitives_recovery,
     primitives_variables,
 )
 _PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}

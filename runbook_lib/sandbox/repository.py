@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+FOLDER = "repository"
 DOCKERFILE = "apps/llm-gateway/Dockerfile"
 FILES = {
     DOCKERFILE: (Path(__file__).parent / "checkout" / "Dockerfile").read_text("utf-8"),
@@ -20,7 +21,7 @@ def root():
 
 def write(folder: Path) -> Path:
     """Write the checkout into a folder of its own below `folder`; returns it."""
-    root = folder / "repository"
+    root = folder / FOLDER
     for name, text in FILES.items():
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import RunbookError, SandboxError
-from runbook_lib.sandbox import environment, repository
+from runbook_lib.sandbox import environment, recovery, repository
 from runbook_lib.sandbox.apps.billing import PLAN_LIMITS
 from runbook_lib.sandbox.breakage import Breakage
 from runbook_lib.sandbox.children import CHECKOUT
@@ -98,6 +98,7 @@ def _announce(home: Home, options: Options, system: System, control_url: str, to
     write_private(levels_file, (CHECKOUT / "service_levels.toml").read_text("utf-8"))
     settings["RUNBOOK_SERVICE_LEVELS"] = str(levels_file)
     settings["RUNBOOK_GATEWAY_DOCKERFILE"] = str(repository.write(home.folder) / repository.DOCKERFILE)
+    settings |= recovery.set_out(home.folder, system.postgres, options.schema, system.world.now())
     write_private(home.env_file, "".join(f"{name}='{value}'\n" for name, value in settings.items()))
     people = [{"id": p.id, "email": p.email} for p in system.population.people]
     organizations = [

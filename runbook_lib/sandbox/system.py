@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from runbook_lib.errors import SandboxError, UsageError
-from runbook_lib.sandbox import environment, seed
+from runbook_lib.sandbox import environment, recovery, seed
 from runbook_lib.sandbox.cron import Cron, plant_past_reports
 from runbook_lib.sandbox.edge import Edge
 from runbook_lib.sandbox.facade_apps import STATES, facade_apps
@@ -129,6 +129,7 @@ class System:
         await seed.plant(self.postgres, self.population, self.seed, self.world.now())
         async with self._maintenance() as connection:
             await connection.execute(sql.SQL("create database {} template postgres").format(sql.Identifier(PRISTINE)))
+        await recovery.make_scratch(self.postgres)
         self.world.database = self.postgres.dsn()
 
     def _maintenance(self) -> "contextlib.AbstractAsyncContextManager[psycopg.AsyncConnection[tuple[object, ...]]]":

@@ -6,7 +6,7 @@ was killed from what somebody else keeps there: the mark is only ever made in a 
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,11 @@ select name from (
     where not exists (select 1 from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
 ) found order by place, 1
 """
+
+
+# what a role must be for its objects, policies and grants to be restored: never one that may log in
+ROLE_ATTRIBUTES = """'nologin' || case when rolsuper then ' superuser' else '' end
+  || case when rolbypassrls then ' bypassrls' else '' end"""
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,15 @@ def scratch(door: Door) -> Iterator[Scratch]:
             _empty(guard)
 
 
-def check_roles(held: Scratch, wanted: frozenset[str]) -> None:
-    """Raise LookError(not_configured) where roles are missing on the scratch server: their policies and grants would be lost."""
-    missing = sorted(wanted - held.roles)
+def check_roles(held: Scratch, wanted: Mapping[str, str]) -> None:
+    """Raise LookError(not_configured) where roles are missing on the scratch server: their policies and grants would be lost.
+
+    Args:
+        wanted: the attributes of each role by its name, as `create role` takes them.
+    """
+    missing = sorted(wanted.keys() - held.roles)
     if missing:
-        statements = " ".join(f'create role "{name}" nologin;' for name in missing)
+        statements = " ".join(f'create role "{name}" {wanted[name]};' for name in missing)
         raise _refused(
             f"the scratch server lacks the roles {', '.join(missing)}, without which policies and grants cannot be restored",
             f"on the scratch server run: {statements}",

@@ -19,7 +19,7 @@ from runbook_lib.sources._asking import need
 from runbook_lib.sources._pg_catalogue import MANAGED, catalogue, differences
 from runbook_lib.sources._pg_contents import any_rows, behind_their_tables, sequences, sums, tables
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Restored, Tools
-from runbook_lib.sources._scratch import Scratch, check_roles, scratch
+from runbook_lib.sources._scratch import ROLE_ATTRIBUTES, Scratch, check_roles, scratch
 from runbook_lib.workspace import append_line, becoming, ends_of, free_bytes, private_folder
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ select current_database()::text as database, current_setting('server_version_num
   (select coalesce(sum(pg_table_size(c.oid)), 0)::bigint from pg_class c where c.relkind in ('r', 'm')) as table_bytes
 from pg_database where datname = current_database()
 """
-_ROLES = r"""
+_ROLES = rf"""
 with own as (
   select oid, nspacl, nspowner from pg_namespace
   where nspname !~ '^pg_' and nspname <> 'information_schema' and nspname <> all (%(skip)s)
 )
-select distinct rolname::text from pg_roles where oid in (
+select rolname::text as name, {ROLE_ATTRIBUTES} as attributes from pg_roles where oid in (
   select nspowner from own union select relowner from pg_class where relnamespace in (select oid from own)
   union select proowner from pg_proc where pronamespace in (select oid from own)
   union select unnest(polroles) from pg_policy
   union select (aclexplode(relacl)).grantee from pg_class where relnamespace in (select oid from own)
   union select (aclexplode(nspacl)).grantee from own
 ) and rolname !~ '^pg_'
-"""
+"""  # noqa: S608 (constants)
 MOST_DIFFERENCES = 200
 
 
@@ -58,7 +58,7 @@ class _Held:
     catalogue: dict[str, dict[str, str]]
     sequences: dict[str, dict[str, Any]]
     tables: list[dict[str, Any]]
-    roles: frozenset[str]
+    roles: dict[str, str]
     has_rows: bool
 
 
@@ -79,7 +79,7 @@ def rehearse(backup_file: str = "", keep_in: str = "") -> Look:
 
     Statuses: not_configured (no scratch database, or one that is the source, is not empty, lacks roles; tools missing or too
     old), denied (password), unreachable, partial (the dump was cut off, or the disk is full), malformed (the file is no dump),
-    not_found (the file is not there). In each case nothing is left behind.
+    and unreachable where the file is not there. In each case nothing is left behind.
     """
 
     def fetch(door: Door) -> Answer:
@@ -151,7 +151,7 @@ class _Rehearsal:
             catalogue(session),
             sequences(session),
             tables(session),
-            frozenset(row["rolname"] for row in session.execute(_ROLES.encode(), {"skip": list(MANAGED)})),
+            {row["name"]: row["attributes"] for row in session.execute(_ROLES.encode(), {"skip": list(MANAGED)})},
             any_rows(session, tables(session)),
         )
 

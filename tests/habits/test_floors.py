@@ -20,6 +20,7 @@ DOORS = {
     "programs",
     "databases",
     "workspace",
+    "clusters",
     "door",
     "observe",
     "secret_ref",

@@ -293,8 +293,10 @@ class ManagementService:
         )
 
     async def backup_schedule(self, _: Request) -> Response:
-        """402: this project's plan has no schedule of its own."""
-        raise ManagementError(402, "Feature requires a higher plan")
+        """When the daily backup is made; 402 where the project's plan lets nobody choose."""
+        if self._state.backup_schedule is None:
+            raise ManagementError(402, "Feature requires a higher plan")
+        return JSONResponse({"schedule_for": self._state.backup_schedule, "updated_at": "2026-05-04T14:40:44+00:00"})
 
     async def security_advisor(self, _: Request) -> Response:
         """The security lints."""

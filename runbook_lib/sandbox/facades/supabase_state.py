@@ -84,12 +84,14 @@ class SupabaseState:
     `project_status` is the vendor's word (ACTIVE_HEALTHY, INACTIVE for a paused one …). `unhealthy` maps a service
     (auth, db, rest …) to what its health check says. `token_scopes` None means that the access token may do everything; else
     the scopes it has (`database:read`, `projects:read` …). `management_calls_left` None means no rate limit.
+    `backup_schedule` None: the plan has none of its own; else HH:MM:SS.
     `prepared_database` is the database in which `authenticator` was given its password.
     """
 
     rest: RestSettings = field(default_factory=RestSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
     backups: BackupPlan | None = None
+    backup_schedule: str | None = None
     signing_keys: list[SigningKey] = field(default_factory=list)
     legacy_keys_enabled: bool = True
     project_status: str = "ACTIVE_HEALTHY"

@@ -5,6 +5,7 @@ The sandbox knows codes as plain strings and nothing of how they are found: what
 
 from runbook_lib.errors import UsageError
 from runbook_lib.sandbox.faults import (
+    backup_restore,
     deploy_llm_gateway,
     deploy_web_api,
     failed_request,
@@ -24,6 +25,7 @@ _MODULES = (
     llm_gateway,
     deploy_web_api,
     quota_enforcement,
+    backup_restore,
     service_levels,
     deploy_llm_gateway,
     supabase_rls,
