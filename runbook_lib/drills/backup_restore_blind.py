@@ -94,7 +94,7 @@ def _work() -> list[Case]:
         _blind(
             "point-in-time/no-server-programs",
             _program("initdb", "echo 'initdb: error: no' >&2; exit 1"),
-            **{**unseen, "ask": asking(point_in_time="true")},
+            **{**unseen, "ask": asking(point_in_time=True)},
         ),
         case(
             "blind_spot", "dump/wrong-password/fault", "confirmed", ("backup.none",),

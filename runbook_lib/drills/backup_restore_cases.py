@@ -15,12 +15,15 @@ SETTINGS = {"RUNBOOK_MIGRATIONS": ""}
 FOLDER = "backups"
 
 
-def asking(**parameters: str) -> Ask:
+def asking(**parameters: Any) -> Ask:
     """With these parameters; {folder} in a value stands for the sandbox's own folder."""
 
     def ask(sandbox: Sandbox, _got: Result, _since: datetime) -> Parameters:
         folder = str(sandbox.status()["folder"])
-        return {name: value.replace("{folder}", folder) for name, value in parameters.items()}
+        return {
+            name: value.replace("{folder}", folder) if isinstance(value, str) else value
+            for name, value in parameters.items()
+        }
 
     return ask
 
@@ -30,7 +33,7 @@ def audit_again(_sandbox: Sandbox) -> Parameters:
     return {}
 
 
-REHEARSE = asking(rehearse="true")
+REHEARSE = asking(rehearse=True)
 OF_FOLDER = asking(backup_folder="{folder}/" + FOLDER)
 OF_MIGRATIONS = asking(migrations="{folder}/repository/packages/database/sql")
 
@@ -47,7 +50,7 @@ _ASKED: dict[str, Ask] = {
     "backup.failed.truncated": OF_FOLDER,
     "backup.empty_file": OF_FOLDER,
     "backup.shrunk": OF_FOLDER,
-    "pitr.not_recovered": asking(point_in_time="true"),
+    "pitr.not_recovered": asking(point_in_time=True),
     "restore.failed": of_file(),
     "restore.incomplete": REHEARSE,
     "restore.incomplete.objects": of_file(),
@@ -57,7 +60,7 @@ _ASKED: dict[str, Ask] = {
     "restore.policies_lost.grants": of_file(),
     "restore.policies_lost.policies/left_out": of_file(),
     "restore.sequences_behind": of_file(),
-    "restore.too_slow": asking(rehearse="true", rto="1.5s"),
+    "restore.too_slow": asking(rehearse=True, rto="1.5s"),
     "schema.drift": OF_MIGRATIONS,
 }
 _CODES: dict[str, tuple[str, ...]] = {
@@ -112,7 +115,7 @@ def _healthy() -> list[Case]:
         "folder": (OF_FOLDER, (dump(),)),
         "schema": (OF_MIGRATIONS, ()),
         "tables": (asking(tables="public.tickets,public.organizations"), (NUMBERED,)),
-        "point-in-time": (asking(point_in_time="true"), ()),
+        "point-in-time": (asking(point_in_time=True), ()),
     }
     return [case("healthy", name, "ruled_out", ask=ask, before=steps) for name, (ask, steps) in ways.items()]
 
@@ -183,7 +186,7 @@ def _doubles() -> list[Case]:
         _double(("backup.none", "pitr.off")),
         _double(("backup.failed.stuck", "schema.drift.only_in_database"), OF_MIGRATIONS),
         _double(("backup.failed.truncated", "backup.untested.long_ago"), OF_FOLDER),
-        _double(("restore.incomplete.rows", "restore.too_slow"), asking(rehearse="true", rto="1.5s")),
+        _double(("restore.incomplete.rows", "restore.too_slow"), asking(rehearse=True, rto="1.5s")),
     ]
 
 

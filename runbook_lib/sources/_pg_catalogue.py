@@ -43,11 +43,11 @@ ty as (
     and not exists (select 1 from member m where m.classid = 'pg_type'::regclass and m.objid = t.oid)
 ),
 acl as (
-  select 'schema ' || quote_ident(nspname) as name, coalesce(nspacl, acldefault('n', nspowner)) as held from own
+  select 'schema ' || quote_ident(nspname) as name, coalesce(nspacl, acldefault('n', nspowner)) as held, nspowner as owner from own
   union all select (case relkind when 'S' then 'sequence ' else 'table ' end) || name,
-    coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) from rel
-  union all select 'function ' || name, coalesce(proacl, acldefault('f', proowner)) from fn
-  union all select 'column ' || rel.name || '.' || quote_ident(a.attname), a.attacl
+    coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)), relowner from rel
+  union all select 'function ' || name, coalesce(proacl, acldefault('f', proowner)), proowner from fn
+  union all select 'column ' || rel.name || '.' || quote_ident(a.attname), a.attacl, relowner
     from rel join pg_attribute a on a.attrelid = rel.oid where a.attacl is not null and not a.attisdropped
 )
 """
@@ -127,7 +127,7 @@ _PARTS = (
         """select acl.name || ' to ' || coalesce(r.rolname, 'public'),
              string_agg(e.privilege_type || (case when e.is_grantable then '*' else '' end), ',' order by e.privilege_type)
            from acl cross join aclexplode(acl.held) e left join pg_roles r on r.oid = e.grantee
-           group by acl.name, r.rolname""",
+           where e.grantee <> acl.owner group by acl.name, r.rolname""",
     ),
     (
         "default_grant",

@@ -6,12 +6,12 @@ was killed from what somebody else keeps there: the mark is only ever made in a 
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import LookError
-from runbook_lib.model import Status
+from runbook_lib.model import Answer, Status
 from runbook_lib.observe import Door
 from runbook_lib.sources._asking import need
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE
@@ -96,6 +96,17 @@ def scratch(door: Door) -> Iterator[Scratch]:
             )
         finally:
             _empty(guard)
+
+
+def as_work(work: Callable[[], Answer]) -> Answer:
+    """What work brings. Raises LookError as it does, but never one that would prove an absence: work that met something
+    missing was not done, and says nothing about the backup."""
+    try:
+        return work()
+    except LookError as error:
+        if not Status(error.status).answered:
+            raise
+        raise LookError(Status.malformed, error.tried, where=error.where, do_next=error.do_next) from error
 
 
 def check_roles(held: Scratch, wanted: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from runbook_lib.sources._asking import need
 from runbook_lib.sources._pg_catalogue import MANAGED
 from runbook_lib.sources._pg_contents import sums, tables
 from runbook_lib.sources._pg_tools import SOURCE, Tools, first_line
-from runbook_lib.sources._scratch import ROLE_ATTRIBUTES
+from runbook_lib.sources._scratch import ROLE_ATTRIBUTES, as_work
 from runbook_lib.workspace import becoming, private_folder
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def rehearse() -> Look:
     """
 
     def fetch(door: Door) -> Answer:
-        return Answer(Status.ok, _Rehearsal(door).run())
+        return as_work(lambda: Answer(Status.ok, _Rehearsal(door).run()))
 
     return Look("restore", "point_in_time", {}, fetch, deadline_s=_LONGEST_S, is_work=True)
 

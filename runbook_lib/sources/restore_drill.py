@@ -4,6 +4,7 @@ The source is only read, in one snapshot: schema, sequences and checksums are th
 that a database which goes on changing makes no false difference.
 """
 
+import contextlib
 import json
 import threading
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from runbook_lib.sources._asking import need
 from runbook_lib.sources._pg_catalogue import MANAGED, catalogue, differences
 from runbook_lib.sources._pg_contents import any_rows, behind_their_tables, sequences, sums, tables
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Restored, Tools
-from runbook_lib.sources._scratch import ROLE_ATTRIBUTES, Scratch, check_roles, scratch
+from runbook_lib.sources._scratch import ROLE_ATTRIBUTES, Scratch, as_work, check_roles, scratch
 from runbook_lib.workspace import append_line, becoming, ends_of, free_bytes, private_folder
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def rehearse(backup_file: str = "", keep_in: str = "") -> Look:
     """
 
     def fetch(door: Door) -> Answer:
-        return _Rehearsal(door, backup_file, keep_in).run()
+        return as_work(lambda: _Rehearsal(door, backup_file, keep_in).run())
 
     arguments = {"backup_file": backup_file, "keep_in": keep_in}
     return Look("restore", "rehearse", arguments, fetch, deadline_s=_LONGEST_S, is_work=True)
@@ -205,7 +206,8 @@ class _Rehearsal:
         head, _ = ends_of(file)
         with_data: int | None = None
         if head.startswith(b"PGDMP"):
-            with_data = len(self.tools.contents(file).names("TABLE DATA"))
+            with contextlib.suppress(LookError):  # one that cannot be read is told by the restore
+                with_data = len(self.tools.contents(file).names("TABLE DATA"))
         return {
             "fresh": False, "file": file.name, "bytes": file.stat().st_size, "tables_with_data": with_data, "dump_s": None,
             "kept_as": str(file), "pg_dump": None,
@@ -391,9 +393,8 @@ def _protected(held: dict[str, dict[str, str]]) -> int:
 
 
 def _granted(held: dict[str, dict[str, str]]) -> int:
-    """Grants to anybody but the owners: what a restore without ACLs loses."""
-    owners = set(held["owner"].values()) | {"public"}
-    return sum(name.rpartition(" to ")[2] not in owners for name in held["grant"])
+    """Grants to roles: what a restore without privileges loses. What everybody may by default comes back without them."""
+    return sum(not name.endswith(" to public") for name in held["grant"])
 
 
 def _mb(count: float) -> str:

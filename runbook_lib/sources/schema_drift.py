@@ -6,6 +6,7 @@ from runbook_lib.sources._asking import need
 from runbook_lib.sources._pg_catalogue import MANAGED, catalogue, differences
 from runbook_lib.sources._pg_tools import SOURCE
 from runbook_lib.sources._repository_schema import BROUGHT, made_of
+from runbook_lib.sources._scratch import as_work
 
 _LEFT_OUT = ("grant", "default_grant", "owner", "extension", "event_trigger", "publication", "schema")
 _MOST = 200
@@ -23,7 +24,7 @@ def drift(path: str = "") -> Look:
     `restore_drill.rehearse`. partial: the files ran with errors, so what is missing may be missing for that.
     """
 
-    def fetch(door: Door) -> Answer:
+    def compare(door: Door) -> Answer:
         place = path or need(door, "migrations_path")
         with (
             made_of(door, place) as made,
@@ -50,5 +51,8 @@ def drift(path: str = "") -> Look:
                 "make the files run in an empty project in the order of their names",
             )
         return Answer(Status.ok, value)
+
+    def fetch(door: Door) -> Answer:
+        return as_work(lambda: compare(door))
 
     return Look("schema", "drift", {"path": path}, fetch, deadline_s=_LONGEST_S, is_work=True)

@@ -15,7 +15,7 @@ from runbook_lib.sources._asking import need
 from runbook_lib.sources._pg_catalogue import MANAGED
 from runbook_lib.sources._pg_contents import behind_their_tables, checksum_sql, sequences, tables
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Tools
-from runbook_lib.sources._scratch import Scratch, scratch
+from runbook_lib.sources._scratch import Scratch, as_work, scratch
 from runbook_lib.workspace import becoming, private_folder
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def copies(names: Sequence[str], keep_in: str = "") -> Look:
     """
 
     def fetch(door: Door) -> Answer:
-        return Answer(Status.ok, {"forms": _Copying(door, names, keep_in).run()})
+        return as_work(lambda: Answer(Status.ok, {"forms": _Copying(door, names, keep_in).run()}))
 
     arguments = {"tables": list(names), "keep_in": keep_in}
     return Look("restore", "copies", arguments, fetch, deadline_s=_LONGEST_S, is_work=True)
@@ -139,7 +139,7 @@ class _Copying:
                     with file.open("rb") as source, session.cursor().copy(statement.encode()) as copy:
                         while block := source.read(1 << 20):
                             copy.write(block)
-                except psycopg.DataError as error:
+                except psycopg.Error as error:
                     return f"{table['name']}: {' '.join(str(error).split())[:200]}"
             _follow(session)
         return ""
