@@ -62,7 +62,6 @@ class Programs:
         arguments: Sequence[str],
         *,
         variables: Mapping[str, str] | None = None,
-        into: Path | None = None,
         out_of: Path | None = None,
         tick: Callable[[], None] | None = None,
         user: str | None = None,
@@ -72,7 +71,7 @@ class Programs:
         Args:
             arguments: the program's path and its arguments; no secrets.
             variables: what it finds in its environment besides PATH, HOME and a plain locale; secrets belong here.
-            into, out_of: files for its standard output and input; without one it prints into `Ran.printed`, and reads nothing.
+            out_of: a file for its standard input; without one it reads nothing.
             tick: called about twice a second while it runs.
             user: as whom it runs; only root may choose.
 
@@ -80,14 +79,13 @@ class Programs:
         """
         with contextlib.ExitStack() as held:
             said = held.enter_context(tempfile.TemporaryFile())
-            printed_to = into.open("wb") if into else tempfile.TemporaryFile()  # noqa: SIM115 (entered in the next line)
-            output: IO[bytes] = held.enter_context(printed_to)
+            output: IO[bytes] = held.enter_context(tempfile.TemporaryFile())
             source = held.enter_context(out_of.open("rb")) if out_of else subprocess.DEVNULL
             before = self.deadline.remaining_s
             with self.started(arguments, variables, output, said, source, user) as process:
                 self._wait(process, tick)
-            printed = "" if into else _end_of(output, _MOST_OUTPUT)
-            return Ran(process.returncode, _end_of(said, _LAST_WORDS), printed, before - self.deadline.remaining_s)
+            words, printed = _end_of(said, _LAST_WORDS), _end_of(output, _MOST_OUTPUT)
+            return Ran(process.returncode, words, printed, before - self.deadline.remaining_s)
 
     @contextlib.contextmanager
     def started(
@@ -129,6 +127,7 @@ class Programs:
         self.deadline.check()
         if self._ended.wait(min(seconds, self.deadline.remaining_s)):
             raise LookError(Status.timed_out, "the look was given up")
+        self.deadline.check()
 
     def _wait(self, process: "subprocess.Popen[bytes]", tick: Callable[[], None] | None) -> None:
         told_at = self.deadline.remaining_s

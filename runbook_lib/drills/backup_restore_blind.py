@@ -69,6 +69,10 @@ def _program(name: str, script: str) -> Step:
 
 
 _VERSION = '[ "$1" = --version ] && exec {real} --version; '
+_CUT_OFF = (
+    'for word in "$@"; do case "$word" in --file=*) file="${word#--file=}";; esac; done;'
+    ' {real} "$@" --file=/dev/stdout | head -c 3000 > "$file"; kill -9 $$'
+)
 _WRONG_PASSWORD = use("sql", statement="alter role postgres password 'another one'", undo=_password)
 
 
@@ -78,8 +82,8 @@ def _work() -> list[Case]:
     return [
         _blind("dump/wrong-password", _WRONG_PASSWORD, **unseen),
         _blind("dump/older-than-the-server", _program("pg_dump", "echo 'pg_dump (PostgreSQL) 15.8'"), **unseen),
-        _blind("dump/cut-off", _program("pg_dump", _VERSION + '{real} "$@" | head -c 3000; kill -9 $$'), **unseen),
-        _blind("dump/full-disk", _program("pg_dump", _VERSION + 'exec {real} "$@" > /dev/full'), **unseen),
+        _blind("dump/cut-off", _program("pg_dump", _VERSION + _CUT_OFF), **unseen),
+        _blind("dump/full-disk", _program("pg_dump", _VERSION + 'exec {real} "$@" --file=/dev/full'), **unseen),
         _blind("dump/refused", _program("pg_dump", _VERSION + "echo 'pg_dump: error: no' >&2; exit 1"), **unseen),
         _blind("dump/nothing-written", _program("pg_dump", _VERSION + "exit 0"), **unseen),
         _blind("restore/no-scratch", settings={**SETTINGS, "RUNBOOK_SCRATCH_DATABASE_URL": ""}, **unseen),

@@ -64,15 +64,13 @@ class Tools:
         Raises LookError: denied, unreachable, not_configured (version), partial (the disk is full, or it was cut off).
         """
         shown, variables = variables_of(dsn)
-        command = [
-            self.path("pg_dump"),
-            "--format=custom",
-            "--compress=0",
-            "--no-password",
-            *arguments,
-            f"--dbname={shown}",
-        ]
-        ran = self._programs.run(command, variables=variables, into=into, tick=lambda: tell(into.stat().st_size))
+        # into a file of its own opening: what is its standard output it only appends to, and then lacks the places of the data
+        told = ["--format=custom", "--compress=0", f"--file={into}", "--no-password", *arguments, f"--dbname={shown}"]
+        ran = self._programs.run(
+            [self.path("pg_dump"), *told],
+            variables=variables,
+            tick=lambda: tell(into.stat().st_size if into.exists() else 0),
+        )
         if ran.code:
             raise dump_refused(ran, into)
         return ran

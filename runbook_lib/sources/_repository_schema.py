@@ -15,11 +15,10 @@ from runbook_lib.observe import Door
 from runbook_lib.sources._asking import need
 from runbook_lib.sources._pg_catalogue import MANAGED, catalogue
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Tools
-from runbook_lib.sources._scratch import ROLE_ATTRIBUTES, check_roles, scratch
+from runbook_lib.sources._scratch import MARK, ROLE_ATTRIBUTES, check_roles, scratch
 from runbook_lib.workspace import listing, private_folder
 
 BROUGHT = ("auth", "storage", "extensions")  # by Supabase, and rebuilt with a project
-_MARK = "runbook_scratch"
 _NAMED = ("anon", "authenticated", "service_role", "authenticator", "postgres", "supabase_auth_admin")  # in such files
 _ROLES = f"select rolname::text as name, {ROLE_ATTRIBUTES} as attributes from pg_roles where rolname = any (%s)"  # noqa: S608 (constants)
 
@@ -73,7 +72,7 @@ def made_of(door: Door, path: str) -> Iterator[Made]:
             errors += [{"file": file.name, "message": error["message"]} for error in done.errors]
         with door.databases.session(place.dsn, setting=SCRATCH) as session:
             yield Made(
-                tuple(file.name for file in files), catalogue(session, (*MANAGED, *BROUGHT, _MARK)), tuple(errors)
+                tuple(file.name for file in files), catalogue(session, (*MANAGED, *BROUGHT, MARK)), tuple(errors)
             )
 
 

@@ -19,7 +19,7 @@ from runbook_lib.sources._pg_tools import SCRATCH, SOURCE
 if TYPE_CHECKING:
     from runbook_lib.databases import Connection
 
-_MARK = "runbook_scratch"
+MARK = "runbook_scratch"
 _HELD = 7_021_608  # the advisory lock's key: one rehearsal at a time
 _THIS = "select oid from pg_database where datname = current_database()"
 _STATE = """
@@ -84,7 +84,7 @@ def scratch(door: Door) -> Iterator[Scratch]:
                 f"the scratch database {state['database']} is not empty: {len(held)} things are in it, first {held[0]}",
                 "name an empty database; nothing is ever overwritten or removed that this runbook did not put there",
             )
-        guard.execute(f"create schema {_MARK}".encode())
+        guard.execute(f"create schema {MARK}".encode())
         try:
             yield Scratch(
                 dsn,
@@ -161,7 +161,7 @@ def _empty(guard: "Connection") -> None:
     guard.execute(b"drop schema if exists public cascade")
     guard.execute(b"create schema public authorization pg_database_owner")
     guard.execute(b"grant usage on schema public to public")
-    guard.execute(f"drop schema if exists {_MARK} cascade".encode())
+    guard.execute(f"drop schema if exists {MARK} cascade".encode())
 
 
 def _one(connection: "Connection", statement: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import contextlib
 import json
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,50 +16,18 @@ from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import need
-from runbook_lib.sources._pg_catalogue import MANAGED, catalogue, differences
-from runbook_lib.sources._pg_contents import any_rows, behind_their_tables, sequences, sums, tables
+from runbook_lib.sources._pg_catalogue import MANAGED
+from runbook_lib.sources._pg_contents import sums
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Restored, Tools
-from runbook_lib.sources._scratch import ROLE_ATTRIBUTES, Scratch, as_work, check_roles, scratch
+from runbook_lib.sources._restore_compare import WORKERS, Held, compared, held_by, state_of
+from runbook_lib.sources._scratch import Scratch, as_work, check_roles, scratch
 from runbook_lib.workspace import append_line, becoming, ends_of, free_bytes, private_folder
 
 if TYPE_CHECKING:
     from runbook_lib.databases import Connection
 
 _LONGEST_S = 24 * 3600.0
-_WORKERS = 2
 _ROOM = 1.2  # an uncompressed dump is about as large as the tables without their indexes
-_STATE = """
-select current_database()::text as database, current_setting('server_version_num')::int as version,
-  pg_encoding_to_char(encoding) as encoding, pg_database_size(oid)::bigint as bytes,
-  (select coalesce(sum(pg_table_size(c.oid)), 0)::bigint from pg_class c where c.relkind in ('r', 'm')) as table_bytes
-from pg_database where datname = current_database()
-"""
-_ROLES = rf"""
-with own as (
-  select oid, nspacl, nspowner from pg_namespace
-  where nspname !~ '^pg_' and nspname <> 'information_schema' and nspname <> all (%(skip)s)
-)
-select rolname::text as name, {ROLE_ATTRIBUTES} as attributes from pg_roles where oid in (
-  select nspowner from own union select relowner from pg_class where relnamespace in (select oid from own)
-  union select proowner from pg_proc where pronamespace in (select oid from own)
-  union select unnest(polroles) from pg_policy
-  union select (aclexplode(relacl)).grantee from pg_class where relnamespace in (select oid from own)
-  union select (aclexplode(nspacl)).grantee from own
-) and rolname !~ '^pg_'
-"""  # noqa: S608 (constants)
-MOST_DIFFERENCES = 200
-
-
-@dataclass(frozen=True)
-class _Held:
-    """What the source held at the moment of the snapshot."""
-
-    state: dict[str, Any]
-    catalogue: dict[str, dict[str, str]]
-    sequences: dict[str, dict[str, Any]]
-    tables: list[dict[str, Any]]
-    roles: dict[str, str]
-    has_rows: bool
 
 
 def rehearse(backup_file: str = "", keep_in: str = "") -> Look:
@@ -108,7 +75,7 @@ def health() -> Look:
         need(door, "scratch_database_url")
         tools = Tools(door)
         with door.databases.session(need(door, "database_url"), setting=SOURCE) as source:
-            major = int(_state(source)["version"]) // 10000
+            major = int(state_of(source)["version"]) // 10000
         found = {name: tools.check_age(name, major) for name in ("pg_dump", "pg_restore")}
         with scratch(door) as place:
             return Answer(Status.ok, {**found, "server": major, "scratch": place.database})
@@ -132,32 +99,21 @@ class _Rehearsal:
         with scratch(self.door) as place, private_folder(base, setting="RUNBOOK_WORK_FOLDER") as folder:
             if self.backup_file:
                 with self.door.databases.session(self.source, setting=SOURCE) as session:
-                    held = self._held(session)
+                    held = held_by(session)
                 check_roles(place, held.roles)
                 file = Path(self.backup_file).expanduser()
                 backup = self._there(file)
                 return self._tried(place, folder, held, file, backup, None)
             kept = Path(self.keep_in).expanduser() if self.keep_in else folder
             with self.door.databases.session(self.source, setting=SOURCE) as session:
-                held = self._held(session)
+                held = held_by(session)
                 check_roles(place, held.roles)
                 name = f"{held.state['database']}-{self.door.clock():%Y%m%dT%H%M%SZ}.dump"
                 backup, wanted = self._dumped(session, held, place, kept / name)
             return self._tried(place, folder, held, kept / name, backup, wanted)
 
-    def _held(self, session: "Connection") -> _Held:
-        """What is in the source at the session's one moment."""
-        return _Held(
-            _state(session),
-            catalogue(session),
-            sequences(session),
-            tables(session),
-            {row["name"]: row["attributes"] for row in session.execute(_ROLES.encode(), {"skip": list(MANAGED)})},
-            any_rows(session, tables(session)),
-        )
-
     def _dumped(
-        self, session: "Connection", held: _Held, place: Scratch, into: Path
+        self, session: "Connection", held: Held, place: Scratch, into: Path
     ) -> tuple[dict[str, Json], dict[str, Json]]:
         """Dump the snapshot into a file that takes its name when it is whole, while the source sums the same snapshot."""
         version = self.tools.check_age("pg_dump", held.state["version"] // 10000)
@@ -217,7 +173,7 @@ class _Rehearsal:
         self,
         place: Scratch,
         folder: Path,
-        held: _Held,
+        held: Held,
         file: Path,
         backup: dict[str, Json],
         wanted: dict[str, Json] | None,
@@ -226,7 +182,7 @@ class _Rehearsal:
         begun = self.door.deadline.remaining_s
         restored, left_out = self._restored(place, folder, file, held)
         restored_s = round(begun - self.door.deadline.remaining_s, 3)
-        compared = None if restored.gave_up else self._compared(place, held, file, wanted)
+        came = None if restored.gave_up else compared(self.door, place, held, wanted, self._data_of(file))
         value: dict[str, Json] = {
             "backup": backup,
             "source": {
@@ -241,13 +197,13 @@ class _Rehearsal:
                 "errors": restored.errors,
                 "left_out": left_out,
             },
-            "compared": compared,
+            "compared": came,
             "restored_s": restored_s,
             "at": to_iso(self.door.clock()),
         }
         return Answer(Status.ok, value)
 
-    def _restored(self, place: Scratch, folder: Path, file: Path, held: _Held) -> tuple[Restored, list[str]]:
+    def _restored(self, place: Scratch, folder: Path, file: Path, held: Held) -> tuple[Restored, list[str]]:
         head, _ = ends_of(file)
 
         def tell() -> None:
@@ -266,48 +222,13 @@ class _Rehearsal:
         )
         listed = folder / "entries.list"
         listed.write_text(contents.without_extensions(missing), "utf-8")
-        arguments = [f"--use-list={listed}", f"--jobs={_WORKERS}"]
+        arguments = [f"--use-list={listed}", f"--jobs={WORKERS}"]
         return self.tools.restore(place.dsn, file, arguments, tell), missing
 
     def _size_of(self, place: Scratch) -> str:
         with self.door.databases.session(place.dsn, setting=SCRATCH, snapshot=None) as session:
             row = session.execute(b"select pg_database_size(current_database())::bigint as bytes").fetchone()
         return _mb(row["bytes"] if row else 0)
-
-    def _compared(self, place: Scratch, held: _Held, file: Path, wanted: dict[str, Json] | None) -> dict[str, Json]:
-        """Schema, sequences and, for a fresh dump, contents, each as the databases themselves compute them."""
-        begun = self.door.deadline.remaining_s
-
-        def connect() -> Any:
-            return self.door.databases.session(place.dsn, setting=SCRATCH)
-
-        with connect() as session:
-            got_catalogue = catalogue(session, (*MANAGED, "runbook_scratch"))
-            got_sequences = sequences(session)
-            behind = behind_their_tables(session, got_sequences)
-            there = tables(session, (*MANAGED, "runbook_scratch"))
-        found = differences(held.catalogue, got_catalogue)
-        got = sums(
-            connect, there, min(held.state["version"], place.version), workers=_WORKERS,
-            tell=lambda text: self.door.tell(f"compare: {text}"),
-        )  # fmt: skip
-        if wanted is not None:
-            behind += _behind_the_source(held.sequences, got_sequences, {row["sequence"] for row in behind})
-        rows = _rows(wanted, got) if wanted is not None else _counts(held.tables, got, self._data_of(file))
-        return {
-            "schema": found[:MOST_DIFFERENCES],
-            "schema_count": len(found),
-            "tables": [row for row in rows if not row["same"]],
-            "tables_same": sum(bool(row["same"]) for row in rows),
-            "rows": sum(each["rows"] for each in got.values()),
-            "sequences": behind,
-            "policies": [len(held.catalogue["policy"]), len(got_catalogue["policy"])],
-            "rls": [_protected(held.catalogue), _protected(got_catalogue)],
-            "grants": [_granted(held.catalogue), _granted(got_catalogue)],
-            "source_has_rows": held.has_rows,
-            "exact": wanted is not None,
-            "seconds": round(begun - self.door.deadline.remaining_s, 3),
-        }
 
     def _data_of(self, file: Path) -> list[str] | None:
         head, _ = ends_of(file)
@@ -339,62 +260,6 @@ class _Summing:
         if self._broken is not None:
             raise self._broken
         return self._found
-
-
-def _state(session: "Connection") -> dict[str, Any]:
-    row = session.execute(_STATE.encode()).fetchone()
-    assert row is not None
-    return row
-
-
-def _rows(wanted: dict[str, Json], got: dict[str, Json]) -> list[dict[str, Json]]:
-    """Each table's rows as they should be and as they are; same: count and checksum agree."""
-    return [
-        {
-            "table": name,
-            "wanted_rows": wanted[name]["rows"],
-            "got_rows": got[name]["rows"] if name in got else None,
-            "same": got.get(name) == wanted[name],
-        }
-        for name in sorted(wanted)
-    ]
-
-
-def _counts(held: Sequence[dict[str, Any]], got: dict[str, Json], in_file: list[str] | None) -> list[dict[str, Json]]:
-    """Of an older file only this can be said: which tables the source has that did not come back, or whose data it never held."""
-    rows: list[dict[str, Json]] = []
-    for table in held:
-        name = table["name"]
-        left_out = in_file is not None and name.replace('"', "") not in in_file
-        rows.append(
-            {"table": name, "wanted_rows": None, "got_rows": got[name]["rows"] if name in got else None,
-             "same": name in got and not left_out, "left_out": left_out}
-        )  # fmt: skip
-    return rows
-
-
-def _behind_the_source(
-    held: dict[str, dict[str, Any]], got: dict[str, dict[str, Any]], known: set[str]
-) -> list[dict[str, Json]]:
-    """Sequences whose restored value lies before the source's at the snapshot."""
-    return [
-        {"sequence": name, "last": got[name]["last"], "highest": sequence["last"]}
-        for name, sequence in held.items()
-        if name in got
-        and name not in known
-        and sequence["rises"]
-        and (got[name]["last"] or 0) < (sequence["last"] or 0)
-    ]
-
-
-def _protected(held: dict[str, dict[str, str]]) -> int:
-    """Tables with row-level security on."""
-    return sum(text.startswith("enabled true") for text in held["rls"].values())
-
-
-def _granted(held: dict[str, dict[str, str]]) -> int:
-    """Grants to roles: what a restore without privileges loses. What everybody may by default comes back without them."""
-    return sum(not name.endswith(" to public") for name in held["grant"])
 
 
 def _mb(count: float) -> str:

@@ -15,6 +15,10 @@ from runbook_lib.sources import backup_files, restore_drill
 from tests.contract.recovery_looks import Recovery
 
 _VERSION = '[ "$1" = --version ] && exec {real} --version; '
+_CUT_OFF = (
+    'for word in "$@"; do case "$word" in --file=*) file="${word#--file=}";; esac; done;'
+    ' {real} "$@" --file=/dev/stdout | head -c 4000 > "$file"; kill -9 $$'
+)
 
 
 @pytest.fixture
@@ -125,8 +129,8 @@ def test_roles_that_the_scratch_server_lacks_are_named_with_the_statement_that_m
     ("script", "status", "words"),
     [
         ("echo 'pg_dump (PostgreSQL) 15.8'", Status.not_configured, "older than the server"),
-        (_VERSION + '{real} "$@" | head -c 4000; kill -9 $$', Status.partial, "cut off after 4,000 bytes"),
-        (_VERSION + 'exec {real} "$@" > /dev/full', Status.partial, "the disk is full"),
+        (_VERSION + _CUT_OFF, Status.partial, "cut off after 4,000 bytes"),
+        (_VERSION + 'exec {real} "$@" --file=/dev/full', Status.partial, "the disk is full"),
         (_VERSION + "exit 0", Status.partial, "wrote nothing"),
         (_VERSION + "echo 'pg_dump: error: connection to server at h failed: timeout' >&2; exit 1", Status.unreachable,
          "connection to server"),

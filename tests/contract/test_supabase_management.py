@@ -172,6 +172,15 @@ def test_backups_are_daily_until_they_are_set(api: httpx.Client, project: str, s
     assert api.get(f"{project}/database/backups/schedule").status_code == 402
 
 
+def test_a_schedule_that_the_plan_offers_is_what_the_specification_promises(
+    api: httpx.Client, project: str, supabase_world: World, promised: Any
+) -> None:
+    supabase_world.state(SupabaseState).backup_schedule = "04:00:00"
+    answer = api.get(f"{project}/database/backups/schedule")
+    promised(SPEC, "get", "/v1/projects/{ref}/database/backups/schedule", answer)
+    assert answer.json()["schedule_for"] == "04:00:00"
+
+
 def test_migrations_are_read_from_the_clis_own_table(api: httpx.Client, project: str, supabase_world: World) -> None:
     assert api.get(f"{project}/database/migrations").json() == []
     assert supabase_world.database is not None

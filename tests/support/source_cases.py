@@ -13,7 +13,18 @@ from support.loopback import Asked
 from runbook_lib.clock import Window, to_iso
 from runbook_lib.model import Status
 from runbook_lib.observe import Look
-from runbook_lib.sources import fly, jaeger, parts, railway, status_pages, stripe, supabase, tempo, vercel
+from runbook_lib.sources import (
+    fly,
+    jaeger,
+    parts,
+    railway,
+    status_pages,
+    stripe,
+    supabase,
+    supabase_backups,
+    tempo,
+    vercel,
+)
 
 SPECS = Path(__file__).parent.parent / "specs"
 NOW = datetime.now(UTC)
@@ -300,6 +311,24 @@ CASES: dict[str, Case] = {
     "supabase.edge_logs": Case(lambda: supabase.edge_logs(PAST), {r"logs\.all": {"result": [EDGE_ROW]}}),
     "supabase.migrations": Case(
         lambda: supabase.migrations(), {r"/database/migrations": [{"version": "20260101120000", "name": "init"}]}
+    ),
+    "supabase_backups.backups": Case(
+        lambda: supabase_backups.backups(),
+        {
+            r"/database/backups ": {
+                "region": "eu-central-1", "walg_enabled": True, "pitr_enabled": True,
+                "backups": [{"id": 1, "is_physical_backup": True, "status": "COMPLETED", "inserted_at": to_iso(AT)}],
+                "physical_backup_data": {
+                    "earliest_physical_backup_date_unix": AT_MS // 1000 - 86400,
+                    "latest_physical_backup_date_unix": AT_MS // 1000,
+                },
+            }
+        },
+    ),
+    "supabase_backups.schedule": Case(
+        lambda: supabase_backups.schedule(),
+        {r"/database/backups/schedule": {"schedule_for": "04:00:00", "updated_at": to_iso(AT)}},
+        absent=Status.not_found,
     ),
     "supabase.usage": Case(
         lambda: supabase.usage("o1", PAST),
