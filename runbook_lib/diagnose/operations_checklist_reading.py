@@ -38,7 +38,7 @@ class Evidence:
     traces: tuple[Observation, ...] = ()
     traffic: tuple[Observation, ...] = ()
     expires_within: timedelta = timedelta(days=14)
-    slow_ms: float = 2000.0
+    slow_ms: float = 3000.0
 
     def all(self) -> tuple[Observation, ...]:
         """Every look, in the order of the steps."""

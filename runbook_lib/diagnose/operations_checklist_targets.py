@@ -8,7 +8,7 @@ from runbook_lib.model import Observation, Status, Suspect
 
 ANSWERS = "answers"
 _NO_ANSWER = (Status.unreachable, Status.timed_out)
-_ALONE = 2.0  # an answer that takes so many times as long as others' is no matter of the way there
+_ALONE = 3.0  # an answer that takes so many times as long as others' is no matter of the way there
 _ENOUGH_OTHERS = 3
 _REFUSING = (401, 403, 404, 429)
 _WORDS = {"web": {"web", "frontend", "ui"}, "api": {"api", "backend"}, "gateway": {"gateway", "llm"}}
@@ -26,10 +26,15 @@ def answering(evidence: Evidence) -> list[Found]:
     return bad + [each for each in _slow(evidence) if each.part not in told]
 
 
+def to_knock_again(evidence: Evidence) -> list[str]:
+    """The parts that seem slow: one more knock, alone, tells whether it was only the crowd of looks."""
+    return [each.part for each in _slow(evidence)]
+
+
 def _slow(evidence: Evidence) -> list[Found]:
     """Parts whose quickest answer is over the limit, where what else was asked from here answered much quicker: else it is our own
     way there that is slow."""
-    others = sorted(look.elapsed_ms for look in (*evidence.keys, *evidence.pages) if look.status.answered)
+    others = sorted(look.elapsed_ms for look in evidence.pages if look.status.answered)
     quickest = {}
     for part in PARTS:
         looks = [look for look in probes_of(part, evidence) if look.status == Status.ok]

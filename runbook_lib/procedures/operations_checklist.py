@@ -7,6 +7,7 @@ from runbook_lib.clock import Window, parse_window
 from runbook_lib.diagnose import operations_checklist as checklist
 from runbook_lib.diagnose import operations_checklist_keys as keys
 from runbook_lib.diagnose import operations_checklist_reading as reading_of
+from runbook_lib.diagnose import operations_checklist_targets as targets
 from runbook_lib.diagnose import operations_checklist_traces as spans
 from runbook_lib.diagnose import operations_checklist_variables as variables
 from runbook_lib.errors import UsageError
@@ -48,7 +49,7 @@ class OperationsChecklist(Procedure):
         self._window = parse_window(str(self.parameters.get("since") or "30m"), "now", now=now)
         self.example = str(self.parameters.get("env_example") or "")
         days = _number(self.parameters.get("expires_within_days"), 14.0, "expires_within_days", 3650.0)
-        slow_ms = _number(self.parameters.get("slow_ms"), 2000.0, "slow_ms", 60_000.0)
+        slow_ms = _number(self.parameters.get("slow_ms"), 3000.0, "slow_ms", 60_000.0)
         self.evidence = reading_of.Evidence(now, self._window, expires_within=timedelta(days=days), slow_ms=slow_ms)
 
     @property
@@ -57,8 +58,8 @@ class OperationsChecklist(Procedure):
         return self._window
 
     def foresee(self) -> tuple[Look, ...]:
-        """Everything but the keys' checks, which depend on the variables."""
-        return (*self._variable_looks(), *self._target_looks(), *self._trace_looks())
+        """Everything but the keys' checks, which depend on the variables, and the knocks, which are timed."""
+        return (*self._lists(), *self._serving(), *self._example(), *self._backends(), *self._traffic())
 
     @step("Which variables does each part have, and are they what their names say?")
     def list_the_variables(self) -> Said:
@@ -119,11 +120,13 @@ class OperationsChecklist(Procedure):
         probes = self._probes()
         seen = self.see(*probes, *self._pages())
         self.evidence = replace(self.evidence, probes=tuple(seen[: len(probes)]), pages=tuple(seen[len(probes) :]))
+        for part in targets.to_knock_again(self.evidence):
+            self.evidence = replace(self.evidence, probes=(*self.evidence.probes, *self.see(parts.probe(part))))
         rows = [
             [look.arguments["part"], look.value["status_code"], look.value["ms"], look.value["server"]]
             if look.status == Status.ok
             else [look.arguments["part"], str(look.status), None, look.why]
-            for look in seen[: len(probes)]
+            for look in self.evidence.probes
             if look.call == "probe"
         ]
         good = sum(row[1] == 200 for row in rows)
@@ -165,15 +168,6 @@ class OperationsChecklist(Procedure):
     def diagnose(self) -> Conclusion:
         """The verdict on the list."""
         return checklist.diagnose(self.evidence)
-
-    def _variable_looks(self) -> list[Look]:
-        return [*self._lists(), *self._serving(), *self._example()]
-
-    def _target_looks(self) -> list[Look]:
-        return [*self._probes(), *self._pages()]
-
-    def _trace_looks(self) -> list[Look]:
-        return [*self._backends(), *self._traffic()]
 
     def _lists(self) -> list[Look]:
         return [

@@ -61,12 +61,12 @@ _KINDS: tuple[tuple[str, str, int], ...] = (
     (r"tgp_v1_", "together", 24),
     (r"(?:FlyV1 |fm[12][a-z]?_|fo1_)", "fly", 24),
     (r"gh[pousr]_", "github", 30),
-    (r"https?://", "url", 10),
+    (r"https?://", "url", 0),
     (r"postgres(?:ql)?://", "database_url", 16),
 )
 _PLACEHOLDER = re.compile(
     r"^(?:<.*>|\[.*\]|\$\{.*\}|change.?me.*|todo|tbd|none|null|undefined|example|placeholder|dummy|secret|your[-_ ].*)$"
-    r"|x{4,}|\.{3}|…|(?:^|[-_])(?:your|my)[-_][\w-]{0,30}(?:key|token|secret|url|project)|placeholder|change.?me",
+    r"|x{4,}|\.{3}|…|(?:^|[-_/])(?:your|my)[-_][\w-]{0,30}(?:key|token|secret|url|project)|placeholder|change.?me",
     re.IGNORECASE,
 )
 _SUPABASE_HOST = re.compile(r"^([a-z]{20})\.supabase\.(?:co|in)$")

@@ -55,7 +55,7 @@ def token() -> Look:
             return wanted.refused(Refusal.expired if is_past else Refusal.rejected, reply)
         if reply.status_code in (403, 404):
             return wanted.refused(Refusal.scope, reply, lacks="access to this app")
-        reply.raise_for_status(HELP)
+        reply.raise_for_status(HELP).parsed(lambda document: str(document["name"]))
         return wanted.accepted(expires_at=expires_at)
 
     return Look("fly", "token", judgement("RUNBOOK_FLY_TOKEN"), fetch)

@@ -12,7 +12,7 @@ from runbook_lib.errors import LookError
 from runbook_lib.http import Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
-from runbook_lib.sources._asking import iso_of_ms, listed, rows_in, text_of
+from runbook_lib.sources._asking import iso_of_ms, listed, rows_in, text_of, there
 from runbook_lib.sources._judging import Judgement, Refusal, judgement
 from runbook_lib.sources._variable_facts import NEXUSCORE, facts_of
 from runbook_lib.sources._variable_values import vercel_value
@@ -92,7 +92,7 @@ def token() -> Look:
         user = vercel.get_own("/v2/user")
         if user.status_code in (401, 403):
             return wanted.refused(Refusal.rejected, user)
-        user.raise_for_status(HELP)
+        there(user, HELP).parsed(lambda document: str(document["user"]))
         for field in ("vercel_web_project", "vercel_api_project"):
             project = getattr(door.settings, field)
             if not project:
