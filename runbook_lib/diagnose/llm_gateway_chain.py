@@ -14,6 +14,7 @@ _MODELS_OWN = frozenset({"model_gone"})
 def fallback_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
     """What is wrong with the fallback, and what is worth saying though nothing came of it."""
     could_fall_back = [request for request in reading.calls.failing if _could_fall_back(request)]
+    could_fall_back = [] if reading.is_noise(could_fall_back) else could_fall_back
     untried = {request.id: _untried(reading, request) for request in could_fall_back}
     not_tried = [request for request in could_fall_back if untried[request.id]]
     chain = reading.chain

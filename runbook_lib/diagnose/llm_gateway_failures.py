@@ -33,7 +33,6 @@ _CODES = {
     "stream_error": "provider.stream_broken",
 }
 _RECENT_S = 600.0
-_NOISE_SHARE, _NOISE_COUNT = 0.01, 2
 # Models whose retirement the vendors have announced and carried out (their deprecation pages, November 2026).
 _RETIRED = re.compile(
     r"^(?:text-davinci|code-davinci|gpt-3\.5-turbo-(?:0301|0613)|gpt-4-32k|gpt-4-vision-preview|"
@@ -78,7 +77,7 @@ def judge_failures(reading: Reading) -> Judged:
         is_shared = bool(lost) and all(request in together for request in lost)
         if common is not None and is_shared and kind in ("timeout", "no_connection"):
             continue  # what they have in common explains it
-        is_fault = (bool(lost) and not _is_noise(reading, pairs)) or _is_lasting(reading, who, kind, pairs)
+        is_fault = (bool(lost) and not reading.is_noise(lost)) or _is_lasting(reading, who, kind, pairs)
         if not is_fault and len(pairs) < LASTING:
             continue
         named = _name(reading, who, kind, pairs)
@@ -332,14 +331,6 @@ def _all_providers(together: Sequence[Request]) -> Finding:
     )
     evidence = [call.observation for request in together for call in request.calls]
     return make_finding("gateway.all_providers_failing", ", ".join(kinds), summary, evidence)
-
-
-def _is_noise(reading: Reading, pairs: Sequence[Pair]) -> bool:
-    """One or two lost requests among hundreds, with good ones after them: worth a line, no outage."""
-    lost = {request.id for request, _ in pairs if request.failed}
-    total, last_s = len(reading.calls.requests), max(request.at_s for request, _ in pairs)
-    after = sum(1 for request in reading.calls.requests if request.at_s > last_s and not request.failed)
-    return len(lost) <= _NOISE_COUNT and len(lost) < _NOISE_SHARE * total and after >= 10
 
 
 def _most_first(faults: list[Finding], reading: Reading) -> list[Finding]:

@@ -11,6 +11,7 @@ from runbook_lib.model import Observation, Status
 
 PROVIDERS = ("openai", "anthropic", "together")
 CHAIN = "LLM_FALLBACK_CHAIN"
+_NOISE_SHARE, _NOISE_COUNT, _NOISE_AFTER = 0.01, 2, 10
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,13 @@ class Reading:
             for call in (*self.before.all, *self.calls.all)
             if call.ok and call.provider == provider and model in ("", call.model)
         ]
+
+    def is_noise(self, lost: Sequence[Request]) -> bool:
+        """Whether these are one or two lost requests among hundreds, with good ones after them: worth a line, no outage."""
+        last_s = max((request.at_s for request in lost), default=0.0)
+        after = sum(1 for request in self.calls.requests if request.at_s > last_s and not request.failed)
+        few = len({request.id for request in lost})
+        return few <= _NOISE_COUNT and few < _NOISE_SHARE * len(self.calls.requests) and after >= _NOISE_AFTER
 
     def look_at(self, source: str, call: str) -> Observation | None:
         """What a provider answered us; None where it was not asked."""
