@@ -73,6 +73,11 @@ COMPLETION = {
     ],
     "usage": {"prompt_tokens": 8, "completion_tokens": 1, "total_tokens": 9},
 }
+TOGETHER_COMPLETION = {
+    **{name: COMPLETION[name] for name in ("id", "object", "created", "model", "usage")},
+    "prompt": [],
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}, "finish_reason": "length"}],
+}
 MESSAGE = {
     "id": "msg_1",
     "type": "message",
@@ -119,7 +124,7 @@ LLM_CASES: dict[str, Case] = {
     "together.reach": _probe(lambda: together.reach(), {r"/models": TOGETHER_MODELS}),
     "together.generation": Case(
         lambda: together.generation("meta-llama/Llama-3.3-70B-Instruct-Turbo"),
-        {r"/chat/completions": COMPLETION},
+        {r"/chat/completions": TOGETHER_COMPLETION},
         refusals=True,
     ),
     "together.health": Case(lambda: together.health(), {r"/models": TOGETHER_MODELS}, absent=Status.malformed),
