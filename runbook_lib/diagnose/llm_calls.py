@@ -19,6 +19,7 @@ from runbook_lib.model import Observation, Status
 _PREFIX = "request.provider_failed."
 _PASSED_ON = "all providers failed"
 _UNDER_WAY_S = 60.0
+_NO_SKEW_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ def _of_trace(trace: Trace, observation: str) -> list[Request]:
         calls = tuple(_of_attempt(each, observation, is_last=each is last) for each in series.attempts)
         org = next((str(held) for span in trace.spans if (held := first(span["attributes"], "org"))), "")
         own_ms = _own_ms(handler, series.attempts) if handler is not None else None
+        if handler is not None and trace.roots:
+            calls = _on_time(calls, _skew_s(_times(trace.roots[0]), _times(handler)))
         found.append(
             Request(f"{trace.id}:{series.caller}", calls, _ended_well(handler, calls), org, own_ms, handler is not None)
         )
@@ -205,6 +208,21 @@ def _with_code(failed: Fault, attributes: Mapping[str, Any]) -> Fault:
     """The fault with the vendor's own code, which GenAI spans carry in an attribute of their own."""
     code = attributes.get("gen_ai.response.error.code")
     return Fault(failed.http_status, failed.error_type, failed.message, failed.code or str(code or ""))
+
+
+def _times(span: Span) -> tuple[float, float]:
+    return span["start_ns"] / 1e9, span["end_ns"] / 1e9
+
+
+def _skew_s(outermost: tuple[float, float], handler: tuple[float, float]) -> float:
+    """By how much the gateway's clock must be moved so that its work lies within the request that asked for it."""
+    lies_within = outermost[0] - _NO_SKEW_S <= handler[0] <= outermost[1] + _NO_SKEW_S
+    return 0.0 if lies_within else outermost[0] - handler[0]
+
+
+def _on_time(calls: Sequence[Call], skew_s: float) -> tuple[Call, ...]:
+    """The calls by the clock of whoever saw the request first."""
+    return tuple(replace(call, at_s=call.at_s + skew_s) for call in calls) if skew_s else tuple(calls)
 
 
 def _own_ms(handler: Span, attempts: Sequence[Attempt]) -> float:
@@ -260,6 +278,8 @@ def _of_rows(trace_id: str, rows: Sequence[Mapping[str, Any]], observation: str)
     own_ms = None
     if handler is not None:
         own_ms = max(0.0, handler["duration_ms"] - (found[-1].end_s - found[0].at_s) * 1000)
+        outermost = max(servers, key=lambda row: float(row["duration_ms"]))
+        found = list(_on_time(found, _skew_s(_times(_as_span(outermost)), _times(_as_span(handler)))))
     org = next((str(held) for row in rows if (held := first(row["attributes"], "org"))), "")
     return Request(trace_id, tuple(found), answered, org, own_ms)
 

@@ -81,7 +81,9 @@ def _unreached(evidence: Evidence, traces: Sequence[tuple[TraceReading, str]]) -
     at_edge = [
         (from_iso(str(seen.row["at"])).timestamp(), seen.observation.id)
         for seen in platform_rows.rows_of(evidence.platform)
-        if seen.row.get("part") == GATEWAY and _AT_THE_EDGE.search(str(seen.row.get("error") or ""))
+        if seen.row.get("part") == GATEWAY
+        and seen.row.get("status") in _EDGE_STATUSES
+        and _AT_THE_EDGE.search(str(seen.row.get("error") or ""))
     ]
     at_edge += [
         (from_iso(str(line["at"])).timestamp(), look.id)
