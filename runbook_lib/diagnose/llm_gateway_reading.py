@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from runbook_lib.clock import Window, from_iso
-from runbook_lib.diagnose.llm_calls import Call, Calls, Request, read_calls
+from runbook_lib.diagnose.llm_calls import Call, Calls, Request
+from runbook_lib.diagnose.llm_calls_reading import read_calls
 from runbook_lib.model import Observation, Status
 
 PROVIDERS = ("openai", "anthropic", "together")
