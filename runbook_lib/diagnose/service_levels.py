@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from runbook_lib.clock import from_epoch_s, to_iso
 from runbook_lib.diagnose.concluding import conclude, unseen
+from runbook_lib.diagnose.service_levels_alerts import alert_findings, needed_looks, untested
 from runbook_lib.diagnose.service_levels_judging import MISSED, Judged, budget_left, judge_all
 from runbook_lib.diagnose.service_levels_reading import (
     Evidence,
@@ -16,10 +17,11 @@ from runbook_lib.diagnose.service_levels_tally import POLICIES, Policy, span_tex
 from runbook_lib.model import Change, Conclusion, Finding, Json, Observation, Situation, Status, Unseen
 
 
-def diagnose(evidence: Evidence) -> Conclusion:
-    """The verdict on all objectives and on the alerts that guard them."""
-    judged = judge_all(evidence)
+def diagnose(evidence: Evidence, before: Sequence[Judged] | None = None) -> Conclusion:
+    """The verdict on all objectives and on the alerts that guard them; `before`: the objectives, where they are judged already."""
+    judged = judge_all(evidence) if before is None else before
     faults = [each.fault for each in judged if each.fault]
+    faults += alert_findings(evidence, judged)
     faults.sort(key=_gravity)
     blind = [each.blind for each in judged if each.blind]
     return conclude(
@@ -27,8 +29,8 @@ def diagnose(evidence: Evidence) -> Conclusion:
         states=[each.state for each in judged if each.state],
         blind=blind,
         suspects=[each.suspect for each in judged if each.suspect],
-        needed=[evidence.file] if evidence.file else [],
-        not_seen=[*not_seen(evidence), *(_unjudged(each) for each in blind if faults)],
+        needed=[*([evidence.file] if evidence.file else []), *needed_looks(evidence)],
+        not_seen=[*not_seen(evidence), *_uncounted(evidence), *(_unjudged(each) for each in blind if faults)],
         situation=situation_of(evidence, judged),
         facts={"objectives": [row_of(each, evidence) for each in judged]},
     )
@@ -43,6 +45,20 @@ def _gravity(finding: Finding) -> int:
 def _unjudged(blind: Finding) -> Unseen:
     """An objective that could not be judged, beside others that are broken."""
     return Unseen("objective", blind.subject, str(Status.partial), blind.summary, blind.remedy or "")
+
+
+def _uncounted(evidence: Evidence) -> list[Unseen]:
+    """Test alerts of which nobody can say whether they arrived."""
+    return [
+        Unseen(
+            look.source,
+            look.call,
+            str(Status.partial),
+            f"a test alert went to {', '.join(look.value['receivers'])}, and nothing tells whether it arrived",
+            "ask whoever is on call whether the test arrived; or let the runbook read Alertmanager's /metrics",
+        )
+        for look in untested(evidence)
+    ]
 
 
 _INSTEAD = ("tempo", "jaeger", "prometheus")

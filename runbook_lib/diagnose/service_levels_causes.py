@@ -68,6 +68,10 @@ CATALOGUE = Catalogue(
                 "for some time nothing was counted although there must have been requests",
                 "Find out whether the exporter or the part itself was silent then; the platform's own metrics know.",
             ),
+            "coarse": Sub(
+                "the source knows durations only to the bucket, and the objective lies within one",
+                "Add a histogram bucket at the objective's own limit, or count from Tempo, which compares exactly.",
+            ),
         },
     ),
     Cause(
@@ -75,5 +79,88 @@ CATALOGUE = Catalogue(
         Kind.blind,
         "too few requests for a share of them to mean anything",
         "Wait for more traffic, lengthen the period, or lower min_requests knowing what that costs.",
+    ),
+    Cause(
+        "slo.sampling_biased",
+        Kind.blind,
+        "the traces keep failures and successes at different rates, so no share of them is the true one",
+        "Count before sampling (the collector's span metrics connector, Tempo's metrics generator), or sample at the head and "
+        "alike for all.",
+    ),
+    Cause(
+        "alert.unrouted",
+        Kind.fault,
+        "an alert that the team counts on has no way to the people it is meant for",
+        "Add what is missing to the rules or to Alertmanager's configuration, and run this notebook again with --active.",
+        {
+            "no_rule": Sub(
+                "there is no rule for the objective, or none of a severity that the routes want",
+                "Add the rule: both burn-rate windows in one expression; then reload Prometheus.",
+            ),
+            "no_route": Sub(
+                "the routing tree leads its alerts to somebody else",
+                "Correct the matchers of Alertmanager's route; try them with amtool config routes test.",
+            ),
+            "no_receiver": Sub(
+                "the receiver does not exist, or has no integration",
+                "Give the receiver an integration (PagerDuty, Slack, webhook) in alertmanager.yml.",
+            ),
+            "not_sent": Sub(
+                "Prometheus is told of no Alertmanager",
+                "Set alerting.alertmanagers in prometheus.yml, and look at its service discovery.",
+            ),
+            "platform": Sub(
+                "Vercel or Railway has no rule that tells the channel",
+                "Add the notification in the platform's project settings.",
+            ),
+        },
+    ),
+    Cause(
+        "alert.silent",
+        Kind.fault,
+        "the budget burnt at a rate that should have set off the alert, and it did not",
+        "Compare the rule's expression and threshold with the objective: burn rate times (1 - target); look at what its series "
+        "lack that ours have.",
+    ),
+    Cause(
+        "alert.silenced",
+        Kind.fault,
+        "an active silence keeps its alerts from everybody",
+        "Expire the silence (amtool silence expire <id>) unless whoever set it still needs it.",
+        {
+            "inhibited": Sub(
+                "another alert that fires inhibits it",
+                "Mend what the other alert is about, or narrow the inhibit rule with `equal`.",
+            ),
+        },
+    ),
+    Cause(
+        "alert.receiver_failing",
+        Kind.fault,
+        "Alertmanager sends, and the receiver refuses or cannot be reached",
+        "Look at Alertmanager's log for the status; renew the receiver's URL or key; then send a test alert again.",
+    ),
+    Cause(
+        "alert.rule_broken",
+        Kind.fault,
+        "a rule is there and cannot do its work",
+        "Mend the rule; promtool check rules, promtool test rules.",
+        {
+            "evaluation": Sub("its evaluation fails"),
+            "no_series": Sub(
+                "none of the series that it looks at exists",
+                "Compare the names and labels in its expression with what the span metrics are called now.",
+            ),
+            "stale": Sub(
+                "it has not been evaluated for long",
+                "Look at Prometheus's log and load: its rule group does not run.",
+            ),
+        },
+    ),
+    Cause(
+        "alert.false",
+        Kind.fault,
+        "the alert fired although nothing burnt the budget",
+        "Raise the threshold to what the objective bears, and require both windows.",
     ),
 )

@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 
 from runbook_lib.clock import from_epoch_s, to_iso
+from runbook_lib.diagnose.service_levels_alert_history import look_of
+from runbook_lib.diagnose.service_levels_alerts import guards_of, levels_named, receivers_of
 from runbook_lib.diagnose.service_levels_judging import Judged, budget_left
 from runbook_lib.diagnose.service_levels_reading import (
     Evidence,
     Level,
     deployments_of,
     hours_of,
-    levels_of,
     named,
     served_at,
 )
 from runbook_lib.diagnose.service_levels_tally import HOUR_S, POLICIES, p95_between, p95_by_step, span_text
-from runbook_lib.diagnose.service_levels_words import percent
-from runbook_lib.model import Json, Status
+from runbook_lib.diagnose.service_levels_words import clock_words, percent
+from runbook_lib.model import Finding, Json, Status
 
 _MOST_POINTS = 750
 
@@ -64,16 +65,16 @@ def _p95(value: Json) -> str | None:
     return f"{low:,.0f} to {high:,.0f} ms" if high is not None else f"above {low:,.0f} ms"
 
 
-def who_counts(evidence: Evidence) -> str:
+def who_counts(judged: Sequence[Judged]) -> str:
     """One sentence: which source counts for what, and what sampling does to it."""
     said = []
-    for level in levels_of(evidence):
+    for level in (each.level for each in judged):
         words = level.by or "nobody"
         samplings = [each.sampling for each in (level, *level.others) if each.sampling is not None]
         said.append(f"{level.name}: {words}" + (f" ({samplings[0].words()})" if samplings else ""))
     if not said:
         return "Nothing was counted: no objective is known."
-    unchecked = not any(level.sampling or level.others for level in levels_of(evidence))
+    unchecked = not any(each.level.sampling for each in judged)
     note = (
         " No second count tells whether the traces are sampled; shares hold if all are sampled alike."
         if unchecked
@@ -205,4 +206,72 @@ def sentence(judged: Sequence[Judged]) -> str:
     said = [f"{met} of {len(judged)} objectives are met"]
     said += [f"broken: {', '.join(missed)}"] if missed else []
     said += [f"not to be told: {', '.join(unknown)}"] if unknown else []
+    return "; ".join(said) + "."
+
+
+def routes(evidence: Evidence) -> Json:
+    """Rules by name and severity with whom they reach; then the platforms'."""
+    rows: list[list[Json]] = []
+    routing = look_of(evidence.rules, "alertmanager", "routing")
+    for guard in guards_of(evidence, levels_named(evidence)):
+        reached = None
+        if routing is not None and routing.status.has_content:
+            reached = ", ".join(
+                f"{name} ({', '.join(routing.value['receivers'].get(name, ())) or 'nobody'})"
+                for name in receivers_of(routing.value["route"], guard.labels)
+            )
+        rule = guard.rule
+        rows.append([guard.level.name, guard.name, rule["health"], rule["state"], rule["evaluated_at"], reached])
+    for look in evidence.rules:
+        if look.source in ("vercel", "railway") and look.status.answered:
+            where = f"{look.source} {look.arguments.get('part', '')}".strip()
+            for rule in look.value or ():
+                rows.append(
+                    [None, f"{where}: {', '.join(rule['types'])}", None, None, None, ", ".join(rule["channels"])]
+                )
+    return {"columns": ["objective", "rule", "health", "state", "evaluated_at", "reaches"], "rows": rows}
+
+
+def routes_sentence(found: Sequence[Finding]) -> str:
+    """One sentence on rules and routes."""
+    return (
+        "; ".join(each.summary for each in found[:3]) + "."
+        if found
+        else "Rules and routes are as the team's file wants them."
+    )
+
+
+def fired(evidence: Evidence) -> Json:
+    """What fired in the period."""
+    look = look_of(evidence.fired, "prometheus", "alerts_fired")
+    rows = [
+        [each["name"], each["severity"], to_iso(from_epoch_s(each["since_s"])), each["until_s"] - each["since_s"]]
+        for each in (look.value["fired"] if look is not None and look.status.has_content else ())
+    ]
+    return {"columns": ["alert", "severity", "fired_at", "for_s"], "rows": rows}
+
+
+def fired_sentence(evidence: Evidence) -> str:
+    """One sentence on what fired, and how far back that is known."""
+    look = look_of(evidence.fired, "prometheus", "alerts_fired")
+    if look is None or not look.status.has_content:
+        return f"What fired could not be seen: {look.why or look.status}." if look is not None else "Nobody was asked."
+    known = look.value["kept_since_s"]
+    back = f"; known back to {clock_words(known)}" if known else ""
+    count, step_s = len(look.value["fired"]), look.value["step_s"]
+    return f"{count} alerts fired in the period (shorter ones than {step_s} s may be missing){back}."
+
+
+def tested_sentence(evidence: Evidence) -> str:
+    """One sentence on each test alert."""
+    said = []
+    for look in evidence.tested:
+        name = f"{look.arguments['labels'].get('severity')}"
+        if not look.status.has_content:
+            said.append(f"{name}: {look.why or look.status}")
+            continue
+        to = ", ".join(look.value["receivers"]) or "nobody"
+        taken = ", ".join(kind for kind, count in (look.value["taken"] or {}).items() if count)
+        what = f"taken by {taken}" if taken else f"{look.value['state']}, not known to have been taken"
+        said.append(f"{name} to {to}: {what}")
     return "; ".join(said) + "."

@@ -256,8 +256,8 @@ def sampling_of(traced: Tally, edge: Tally, look: Observation | None) -> Samplin
         return None
     share = went_well / edge_well
     expected = edge_failed * share
-    chance = 5 * float(np.sqrt(expected + failed + 1))
-    differs = abs(failed - expected) > max(chance, 10.0)
+    chance = 4 * float(np.sqrt(expected + 1))
+    differs = abs(failed - expected) > max(chance, 8.0)
     ratio = failed / total if total else 0.0
     edge_ratio = edge_failed / edge_total
     matters = abs(ratio - edge_ratio) > 0.2 * max(ratio, edge_ratio)

@@ -16,7 +16,9 @@ from runbook_lib.drills import (
     operations_checklist_cases,
     operations_checklist_decoys,
     quota_cases,
+    service_levels_blind,
     service_levels_cases,
+    service_levels_decoys,
     supabase_rls_cases,
 )
 from runbook_lib.drills.case import Case
@@ -36,8 +38,13 @@ CASES: tuple[Case, ...] = (
     *service_levels_cases.CASES,
     *deploy_llm_gateway_cases.CASES,
     *supabase_rls_cases.CASES,
+<<<<<<< HEAD
     *backup_restore_cases.CASES,
     *backup_restore_blind.CASES,
+=======
+    *service_levels_decoys.CASES,
+    *service_levels_blind.CASES,
+>>>>>>> c32a76b (WIP 09: displays, decoys, blind spots)
 )
 
 

@@ -17,13 +17,15 @@ WEEK = {
 }
 MONTH = {**WEEK, "RUNBOOK_SERVICE_LEVELS": "service_levels.toml"}
 
-_BLIND = ("slo.no_data", "slo.too_few_requests")
+_BLIND = ("slo.no_data", "slo.too_few_requests", "slo.sampling_biased")
+_HEALED = ("slo.availability_missed", "slo.webhook_missed.no_endpoint", "alert.silenced", "alert.receiver_failing")
 _SETTINGS: dict[str, dict[str, str]] = {
     "slo.no_data.retention": {"RUNBOOK_TRACE_RETENTION_H": "72"},
     "slo.budget_burning": {"RUNBOOK_SERVICE_LEVELS": "service_levels.toml"},
     "slo.budget_burning.fast": {"RUNBOOK_SERVICE_LEVELS": "service_levels.toml"},
     "slo.budget_burning.slow": {"RUNBOOK_SERVICE_LEVELS": "service_levels.toml"},
     "slo.no_data": {"RUNBOOK_TRACE_RETENTION_H": "72"},
+    "slo.sampling_biased": {"RUNBOOK_SERVICE_LEVELS": str(FILES / "counted.toml")},
     "slo.no_data.nothing": {"RUNBOOK_SERVICE_LEVELS": str(FILES / "worker.toml")},
 }
 
@@ -61,15 +63,20 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
         "options": {"traffic": False},
         "settle_s": 0.0,
     }
+    if code in _HEALED:
+        given |= {"again": well_again, "healed_codes": ("slo.met",)}
     return Case(**{**given, **more})
 
 
 def _every_fault() -> list[Case]:
     cases = []
     for code in faults.codes():
-        if not code.startswith("slo."):
+        if not code.startswith(("slo.", "alert.")):
             continue
-        if any(other.startswith(f"{code}.") for other in faults.codes()) and code not in ("slo.webhook_missed",):
+        if any(other.startswith(f"{code}.") for other in faults.codes()) and code not in (
+            "slo.webhook_missed",
+            "alert.silenced",
+        ):
             cases.append(fault_case(code))
             continue
         cases += [fault_case(code, variant) for variant in faults.find(code).variants]

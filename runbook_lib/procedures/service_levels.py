@@ -6,13 +6,28 @@ from datetime import timedelta
 from runbook_lib.clock import Window, parse_time
 from runbook_lib.diagnose import service_levels as levels
 from runbook_lib.diagnose import service_levels_exhibits as shown
-from runbook_lib.diagnose.service_levels_judging import judge_all
+from runbook_lib.diagnose.service_levels_alerts import alert_findings, test_labels
+from runbook_lib.diagnose.service_levels_judging import Judged, judge_all
 from runbook_lib.diagnose.service_levels_reading import Evidence
 from runbook_lib.errors import UsageError
-from runbook_lib.model import Conclusion
+from runbook_lib.model import Conclusion, Observation
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
-from runbook_lib.sources import fly, railway, stripe_delivery_counts, team_files, tempo_metrics, vercel
+from runbook_lib.sources import (
+    alertmanager,
+    fly,
+    fly_metrics,
+    jaeger_monitor,
+    prometheus,
+    railway,
+    railway_alerts,
+    railway_metrics,
+    stripe_delivery_counts,
+    team_files,
+    tempo_metrics,
+    vercel,
+    vercel_alerts,
+)
 
 _LONGEST_DAYS = 92
 _USUAL_DAYS = 30
@@ -34,6 +49,7 @@ class ServiceLevels(Procedure):
                 do_next=f"Give whole days from 1 to {_LONGEST_DAYS}, or 0 for the period of service_levels.toml.",
             )
         self.days = days
+        self._judged: tuple[tuple[object, ...], list[Judged]] | None = None
         self.until = parse_time(str(self.parameters.get("until") or "now"), now=self.look.now, name="until")
         names = str(self.parameters.get("objectives") or "")
         only = tuple(name.strip() for name in names.split(",") if name.strip())
@@ -79,7 +95,7 @@ class ServiceLevels(Procedure):
         for service, within_ms in self._wanted():
             looks += self._counts(service, window, within_ms)
         for service in dict.fromkeys(service for service, _ in self._wanted()):
-            changes += self._deployments(service, window)
+            changes += self._deployments(service, Window(window.since - (window.until - window.since), window.until))
         events = [
             stripe_delivery_counts.webhook_counts(window, each["events"])
             for each in self.evidence.objectives()
@@ -90,21 +106,68 @@ class ServiceLevels(Procedure):
         counts, webhooks, changed = tuple(seen[:first]), tuple(seen[first:second]), tuple(seen[second:])
         self.evidence = replace(self.evidence, counts=counts, webhooks=webhooks, changes=changed)
         rows = shown.counted(self.evidence)
-        return Said(shown.who_counts(self.evidence), (Exhibit("table", "What was counted", rows),))
+        return Said(shown.who_counts(self._judge()), (Exhibit("table", "What was counted", rows),))
 
     @step("How much of each budget is left, how fast does it burn, and when did it go?")
     def weigh_the_budgets(self) -> Said:
         """Each objective judged; where its budget went, by hour and by deployment."""
-        judged = judge_all(self.evidence)
+        judged = self._judge()
         exhibits = [Exhibit("table", "Objectives", shown.budgets(judged))]
+        exhibits.append(Exhibit("burn_down", "Error budget left", shown.burn_down(judged, self.evidence)))
         where = shown.where_it_went(judged, self.evidence)
         if where["rows"]:
             exhibits.append(Exhibit("table", "Where the budget went", where))
+        exhibits += [
+            Exhibit("level_latency", each.level.name, shown.latency_over_time(each, self.evidence))
+            for each in judged
+            if each.level.objective["kind"] == "latency" and each.level.look is not None
+        ]
         return Said(shown.sentence(judged), tuple(exhibits))
+
+    @step("Are the rules there, and the routes from them to people?")
+    def check_the_routes(self) -> Said:
+        """Rules, Alertmanager's routing and silences, the platforms' own notifications; as far as the team's file names them."""
+        looks = self._tellers()
+        if not looks:
+            return Said("The team's file names no alerts and no routes.")
+        self.evidence = replace(self.evidence, rules=tuple(self.see(*looks)))
+        found = alert_findings(self.evidence, self._judge())
+        return Said(shown.routes_sentence(found), (Exhibit("table", "Who is told", shown.routes(self.evidence)),))
+
+    @step("Did the alerts fire when they should have, and only then?")
+    def look_at_what_fired(self) -> Said:
+        """What fired in the period, against what the budgets say should have."""
+        if not any(each["alerts"] for each in self.evidence.objectives()):
+            return Said("No objective names an alert.")
+        fired = self.see(prometheus.alerts_fired(self.window), alertmanager.alerts())
+        self.evidence = replace(self.evidence, fired=tuple(fired))
+        return Said(shown.fired_sentence(self.evidence), (Exhibit("table", "What fired", shown.fired(self.evidence)),))
+
+    @step("Does a test alert arrive?")
+    def send_a_test_alert(self) -> Said:
+        """One test alert along each route from traces, one after the other so that counters tell them apart; only with --active."""
+        ways = test_labels(self.evidence)
+        if not ways:
+            return Said("There is no route from traces to try.")
+        if not self.look.active:
+            return Said("Not tried: a test alert reaches people. Run with --active to send one along each route.")
+        tested: list[Observation] = []
+        for number, labels in enumerate(ways):
+            tested += self.see(alertmanager.test_alert(labels, f"{int(self.look.now.timestamp())}-{number}"))
+        self.evidence = replace(self.evidence, tested=tuple(tested))
+        return Said(shown.tested_sentence(self.evidence))
 
     def diagnose(self) -> Conclusion:
         """The verdict."""
-        return levels.diagnose(self.evidence)
+        return levels.diagnose(self.evidence, self._judge())
+
+    def _judge(self) -> list[Judged]:
+        """The objectives judged; once for the same counts, for all that the alerts' looks add changes none of them."""
+        evidence = self.evidence
+        counted = (evidence.file, evidence.counts, evidence.webhooks, evidence.changes)
+        if self._judged is None or any(one is not other for one, other in zip(self._judged[0], counted, strict=True)):
+            self._judged = (counted, judge_all(evidence))
+        return self._judged[1]
 
     def _wanted(self) -> list[tuple[str, float | None]]:
         """(service, limit of latency in ms or None) of every count that an objective needs; one count serves several."""
@@ -121,7 +184,26 @@ class ServiceLevels(Procedure):
         ]
 
     def _counts(self, service: str, window: Window, within_ms: float | None) -> list[Look]:
-        return [tempo_metrics.service_counts(service, window, within_ms)]
+        """From every source that may count it; those that do not know the service, or are not there, say so."""
+        looks = [
+            source.service_counts(service, window, within_ms) for source in (tempo_metrics, prometheus, jaeger_monitor)
+        ]
+        if service in ("api", "gateway"):
+            looks.append(railway_metrics.service_counts(service, window, within_ms))
+        if service == "gateway":
+            looks.append(fly_metrics.service_counts(service, window, within_ms))
+        return looks
+
+    def _tellers(self) -> list[Look]:
+        """The looks at whoever tells, as far as the team's file names them."""
+        routes = {route["from"] for route in self.evidence.levels.get("routes", ())}
+        guarded = any(each["alerts"] for each in self.evidence.objectives())
+        looks: list[Look] = []
+        if guarded or "traces" in routes:
+            looks += [prometheus.alert_rules(), alertmanager.routing(), alertmanager.silences()]
+        if "vercel" in routes:
+            looks += [vercel_alerts.alert_rules(part) for part in ("web", "api")]
+        return [*looks, railway_alerts.alert_rules()] if "railway" in routes else looks
 
     def _deployments(self, service: str, window: Window) -> list[Look]:
         if service in ("web", "api"):

@@ -295,6 +295,8 @@ def runbook_settings(world: World, options: Options, database: Database, limits_
             "RUNBOOK_FLY_TOKEN": keys.fly_token,
             "RUNBOOK_FLY_GATEWAY_APP": ids.fly_gateway_app,
         }
+    if options.trace_backend != "none":
+        settings |= {"RUNBOOK_PROMETHEUS_URL": at["prometheus"], "RUNBOOK_ALERTMANAGER_URL": at["alertmanager"]}
     if options.trace_backend in ("tempo", "both"):
         settings["RUNBOOK_TEMPO_URL"] = at["tempo"]
     if options.trace_backend in ("jaeger", "both"):

@@ -1,14 +1,19 @@
 """Every vendor's façade and every query API of the store, by part name: what the supervisor serves, and their dials."""
 
 from runbook_lib.sandbox.facades import (
+    alertmanager,
+    alertmanager_state,
     anthropic,
     fly,
     fly_state,
     github,
     github_state,
     openai,
+    prometheus,
+    prometheus_state,
     railway,
     railway_state,
+    receivers,
     status_pages,
     stripe,
     stripe_state,
@@ -38,6 +43,7 @@ _FACTORIES = {
     "anthropic": anthropic.create_app,
     "together": together.create_app,
     "status": status_pages.create_app,
+    "receivers": receivers.create_app,
 }
 
 STATES: dict[str, type] = {
@@ -49,6 +55,9 @@ STATES: dict[str, type] = {
         github_state.GithubState,
         supabase_state.SupabaseState,
         stripe_state.StripeState,
+        prometheus_state.PrometheusState,
+        alertmanager_state.AlertmanagerState,
+        receivers.ReceiversState,
         status_pages.StatusPages,
     )
 }
@@ -58,6 +67,8 @@ def facade_apps(world: World, store: Store) -> dict[str, App]:
     """Fresh apps over one world and one store."""
     return {
         **{name: make(world) for name, make in _FACTORIES.items()},
+        "prometheus": prometheus.create_app(world, store),
+        "alertmanager": alertmanager.create_app(world, store),
         "otlp": create_otlp_app(store),
         "tempo": create_tempo_app(store),
         "jaeger": create_jaeger_app(store),

@@ -6,6 +6,7 @@ from typing import Any, get_type_hints
 
 from runbook_lib.errors import UsageError
 from runbook_lib.sandbox import (
+    primitives_alerts,
     primitives_billing,
     primitives_deployments,
     primitives_network,
@@ -16,6 +17,7 @@ from runbook_lib.sandbox import (
 from runbook_lib.sandbox.primitives import PRIMITIVES, Primitive
 
 PRIMITIVE_MODULES = (  # importing them makes theirs usable by name
+    primitives_alerts,
     primitives_billing,
     primitives_deployments,
     primitives_network,

@@ -269,18 +269,24 @@ async def deploy(
 
 @primitive
 async def store(
-    breakage: "Breakage", delay_s: float | None = None, retention_s: float | None = None, forget: str = ""
+    breakage: "Breakage",
+    delay_s: float | None = None,
+    retention_s: float | None = None,
+    forget: str = "",
+    monitor: bool | None = None,
 ) -> None:
     """The trace store takes in late, keeps short, or forgets.
 
     delay_s: spans can be seen only so long after they arrived. retention_s: traces are gone so long after they ended.
-    forget: a trace id, or "all" (what is forgotten does not come back when healed).
+    forget: a trace id, or "all" (what is forgotten does not come back when healed). monitor: Jaeger has a metrics store.
     """
     held = breakage.system.store
     if delay_s is not None:
         await breakage.replace_attribute(held, "ingest_delay_s", delay_s)
     if retention_s is not None:
         await breakage.replace_attribute(held, "retention_s", retention_s)
+    if monitor is not None:
+        await breakage.replace_attribute(held, "has_monitor", monitor)
     if forget:
         held.forget(None if forget == "all" else forget)
 

@@ -19,7 +19,9 @@ from runbook_lib.sandbox.cron import Cron, plant_past_reports
 from runbook_lib.sandbox.edge import Edge
 from runbook_lib.sandbox.facade_apps import STATES, facade_apps
 from runbook_lib.sandbox.facades import stripe_plant
+from runbook_lib.sandbox.facades.alertmanager_state import AlertmanagerState, usual_config
 from runbook_lib.sandbox.facades.fly_state import FlyState, main_machine
+from runbook_lib.sandbox.facades.prometheus_state import PrometheusState, usual_rules
 from runbook_lib.sandbox.options import Options
 from runbook_lib.sandbox.overrides import App
 from runbook_lib.sandbox.part_process import PartProcess
@@ -182,6 +184,8 @@ class System:
             if org.customer and org.period_end
         ]
         stripe_plant.plant(self.world, payers, f"{self.world.endpoints['api']}/api/stripe/webhook")
+        self.world.state(PrometheusState).rules = usual_rules(self.options.service_names)
+        self.world.state(AlertmanagerState).config = usual_config(self.world.endpoints["receivers"])
 
     def record(self) -> None:
         """Write down the children, so that a later `up` can end them if this process is killed."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError
 
 from runbook_lib.errors import ConfigError
+from runbook_lib.settings.alerts import Alerts
 from runbook_lib.settings.env_file import live_variables, read_env_file, readable_by_others
 from runbook_lib.settings.github import Github
 from runbook_lib.settings.nexuscore import NexusCore
@@ -41,6 +42,7 @@ __all__ = [
 PARTS: tuple[type[BaseModel], ...] = (
     NexusCore,
     Traces,
+    Alerts,
     Platforms,
     Github,
     Supabase,
@@ -56,7 +58,9 @@ _SAYS_SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|DATABASE_URL")
 _JUDGED_LATER = {"supabase_url", "otel_endpoint"}
 
 
-class Settings(NexusCore, Traces, Platforms, Github, Supabase, Stripe, Vendors, Recovery, TeamFiles, ThisMachine):
+class Settings(
+    NexusCore, Traces, Alerts, Platforms, Github, Supabase, Stripe, Vendors, Recovery, TeamFiles, ThisMachine
+):
     """Every setting of the runbook. A source whose settings are None answers `not_configured`."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)

@@ -78,6 +78,12 @@ class Platforms(BaseModel):
     fly_token: Secret = named(
         "RUNBOOK_FLY_TOKEN", group="Fly.io", about="An app-scoped read-only token: fly tokens create readonly."
     )
+    fly_org: Text = named(
+        "RUNBOOK_FLY_ORG",
+        default="personal",
+        group="Fly.io",
+        about="The organization's slug, for the hosted Prometheus.",
+    )
     fly_gateway_app: Text = named(
         "RUNBOOK_FLY_GATEWAY_APP", group="Fly.io", about="App name, where the gateway runs on Fly."
     )

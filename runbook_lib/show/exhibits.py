@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runbook_lib.model import Json
+from runbook_lib.show.burn_down import burn_down
 from runbook_lib.show.contrast import contrast
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import join, muted, preformatted, tag
 from runbook_lib.show.latency import latency
+from runbook_lib.show.level_latency import level_latency
 from runbook_lib.show.matrix import matrix
 from runbook_lib.show.plan import plan
 from runbook_lib.show.table import table
@@ -28,6 +30,8 @@ DRAWERS: Mapping[str, Callable[[Mapping[str, Json]], Display]] = {
     "matrix": matrix,
     "plan": plan,
     "usage": usage,
+    "burn_down": burn_down,
+    "level_latency": level_latency,
 }
 RAW_CHARACTERS = 4000
 

@@ -146,6 +146,8 @@ def from_quantiles(
     total: Row,
     hourly: Row,
     rows: Sequence[tuple[int, dict[str, float]]],
+    *,
+    is_upper: bool = False,
 ) -> tuple[Json, Json]:
     """(slow, latency) where only quantiles of each hour are known.
 
@@ -154,6 +156,7 @@ def from_quantiles(
 
     Args:
         rows: (where the hour ends in epoch seconds, milliseconds by quantile).
+        is_upper: they are the slowest operation's, and so say what most were slower, never what least.
     """
     shares = sorted({share for _, found in rows for share in found}, key=float)
     by_hour: dict[int, dict[str, float]] = {end_s: found for end_s, found in rows if hours.at(end_s) is not None}
@@ -163,7 +166,7 @@ def from_quantiles(
             continue
         end_s = steps.since_s + (at + 1) * steps.step_s
         low, high = _slow_share(within_ms, by_hour.get(-(-end_s // HOUR_S) * HOUR_S, {}))
-        least.values[at], most.values[at] = low * count, high * count
+        least.values[at], most.values[at] = 0.0 if is_upper else low * count, high * count
     quantiles: dict[str, list[float | None]] = {share: [None] * hours.count for share in shares}
     for end_s, found in by_hour.items():
         at_hour = hours.at(end_s)

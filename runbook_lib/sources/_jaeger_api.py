@@ -24,7 +24,7 @@ from runbook_lib.sources._asking import need, nothing, rows_in, there
 from runbook_lib.sources._jaeger_v1 import add_v1
 from runbook_lib.sources._span_table import SpanTable, no_collections
 
-_HELP = "RUNBOOK_JAEGER_TOKEN must be one that the proxy in front of Jaeger accepts for reading"
+HELP = "RUNBOOK_JAEGER_TOKEN must be one that the proxy in front of Jaeger accepts for reading"
 _MOST_SERVICES = 30
 
 
@@ -37,7 +37,8 @@ class JaegerApi:
         token = reveal(door.settings.jaeger_token)
         self.headers = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
 
-    def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Reply:
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Reply:
+        """One read; its status is the caller's to judge."""
         return self.http.get(f"{self.url}{path}", params=params, headers=self.headers)
 
     def trace(self, trace_id: str, table: SpanTable) -> bool:
@@ -53,7 +54,7 @@ class JaegerApi:
         reply, version = self.get("/api/v3/services"), "v3"
         if not _is_there(reply):
             reply, version = self.get("/api/services"), "v1"
-        return there(reply, _HELP).parsed(
+        return there(reply, HELP).parsed(
             lambda document: sorted(map(_text, document["services" if version == "v3" else "data"] or ()))
         ), version
 
@@ -150,7 +151,7 @@ def _read_v3(table: SpanTable, reply: Reply) -> bool:
     """Add a v3 answer; False for a 404, which is how v3 says that there is no hit."""
     if reply.status_code == 404:
         return False
-    reply.raise_for_status(_HELP)
+    reply.raise_for_status(HELP)
 
     def add(documents: list[dict[str, Any]]) -> None:
         for document in documents:
@@ -186,7 +187,7 @@ def _read_v1(table: SpanTable, reply: Reply) -> bool:
             where=reply.where,
             do_next="RUNBOOK_JAEGER_URL must hold Jaeger's base path",
         )
-    reply.raise_for_status(_HELP)
+    reply.raise_for_status(HELP)
     with no_collections():
         reply.parsed(lambda document: add_v1(table, rows_in(document, "data", may_lack=True)))
     return True

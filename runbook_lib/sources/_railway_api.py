@@ -105,6 +105,13 @@ query Services($id: String!, $projectId: String) {
   }
 }""",
     "workspaces": "query Workspaces { apiToken { workspaces { id } } }",
+    "workspace": "query Workspace($id: String!) { project(id: $id) { workspaceId } }",
+    "notification_rules": """
+query NotificationRules($workspaceId: String!, $projectId: String) {
+  notificationRules(workspaceId: $workspaceId, projectId: $projectId) {
+    id eventTypes severities projectId environmentId channels { id config }
+  }
+}""",
     "platform_status": "query PlatformStatus { platformStatus { isStable incident { id message status url createdAt } } }",
 }
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from runbook_lib.sandbox.facades.promql import BadQuery, Counter, Engine, Labels, counter_of
+from runbook_lib.sandbox.facades.promql import BadQuery, Counter, Engine, counter_of
+from runbook_lib.sandbox.facades.promql_vectors import Labels
 from runbook_lib.sandbox.world import RequestRow, World
 
 __all__ = ["BUCKETS_S", "BadQuery", "Prometheus"]

@@ -14,30 +14,25 @@ from typing import Any
 
 import numpy as np
 
-Labels = tuple[tuple[str, str], ...]
-Numbers = Any  # an array of floats over the moments
-Vector = dict[Labels, Numbers]
-Evaluate = Callable[[Numbers], Vector]
+from runbook_lib.sandbox.facades.promql_vectors import (
+    COMPARE,
+    Evaluate,
+    Labels,
+    Numbers,
+    Vector,
+    arithmetic,
+    comparison,
+    quantile_of,
+    set_operation,
+    sum_by,
+)
+
 _TOKEN = re.compile(
     r'\s*([a-zA-Z_:][\w:]*|\d+(?:\.\d+)?(?:[smhd])?|=~|!~|!=|==|>=|<=|"(?:[^"\\]|\\.)*"|[{}()\[\],=+\-*/<>])'
 )
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MOST_POINTS = 11_000
 _SETS = ("and", "or", "unless")
-_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-    "==": np.equal,
-    "!=": np.not_equal,
-}
-_CALCULATE: Mapping[str, Callable[[Any, Any], Any]] = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.divide,
-}
 
 
 class BadQuery(ValueError):
@@ -75,7 +70,9 @@ def counter_of(pairs: Sequence[tuple[float, float]]) -> Counter:
 
 
 @dataclass(frozen=True)
-class _Selector:
+class Selector:
+    """One metric and what its labels must be; a range where one stands behind it."""
+
     metric: str
     matchers: tuple[tuple[str, str, str], ...]
     range_s: float | None
@@ -121,6 +118,14 @@ class Engine:
                 for labels, values in self.compiled(text)(moments).items()
             }
 
+    @staticmethod
+    def selector(text: str) -> "Selector":
+        """A text that is one selector without a range. Raises BadQuery."""
+        selector, rest = _selector(_split(text))
+        if rest or selector.range_s is not None:
+            raise BadQuery(f'invalid parameter "match[]": {text}')
+        return selector
+
     def compiled(self, text: str) -> Evaluate:
         """A query ready to be evaluated. Raises BadQuery."""
         evaluate, rest = self._either(_split(text))
@@ -129,19 +134,19 @@ class Engine:
         return evaluate
 
     def _either(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
-        return self._chain(tokens, ("or",), self._both, _set_operation)
+        return self._chain(tokens, ("or",), self._both, set_operation)
 
     def _both(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
-        return self._chain(tokens, ("and", "unless"), self._compared, _set_operation)
+        return self._chain(tokens, ("and", "unless"), self._compared, set_operation)
 
     def _compared(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
-        return self._chain(tokens, tuple(_COMPARE), self._sum, _comparison)
+        return self._chain(tokens, tuple(COMPARE), self._sum, comparison)
 
     def _sum(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
-        return self._chain(tokens, ("+", "-"), self._product, _arithmetic)
+        return self._chain(tokens, ("+", "-"), self._product, arithmetic)
 
     def _product(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
-        return self._chain(tokens, ("*", "/"), self._one, _arithmetic)
+        return self._chain(tokens, ("*", "/"), self._one, arithmetic)
 
     def _chain(
         self,
@@ -179,7 +184,7 @@ class Engine:
                 raise BadQuery("parse error: histogram_quantile expects a number first")
             share, rest = float(rest[0]), _expect(rest[1:], ",")
             inner, rest = self._either(rest)
-            return (lambda moments: _quantile(share, inner(moments))), _expect(rest, ")")
+            return (lambda moments: quantile_of(share, inner(moments))), _expect(rest, ")")
         selector, rest = _selector(tokens)
         if selector.range_s is not None:
             raise BadQuery('invalid expression type "range vector" for range query, must be Scalar or instant Vector')
@@ -193,9 +198,9 @@ class Engine:
         rest = _expect(rest, ")")
         if rest[:1] == ["by"]:
             names, rest = _names(rest[1:])
-        return (lambda moments: _sum_by(inner(moments), names)), rest
+        return (lambda moments: sum_by(inner(moments), names)), rest
 
-    def _over_range(self, function: str, selector: _Selector) -> Evaluate:
+    def _over_range(self, function: str, selector: Selector) -> Evaluate:
         if selector.range_s is None:
             raise BadQuery(f'expected type range vector in call to function "{function}", got instant vector')
         range_s = selector.range_s
@@ -204,11 +209,11 @@ class Engine:
             labels: counter.growth(moments, range_s) / divisor for labels, counter in self._counters(selector).items()
         }
 
-    def _counters(self, selector: _Selector) -> dict[Labels, Counter]:
+    def _counters(self, selector: Selector) -> dict[Labels, Counter]:
         found = self._metrics(selector.metric)
         return {labels: counter for labels, counter in found.items() if matches(dict(labels), selector.matchers)}
 
-    def _instant(self, selector: _Selector, moments: Numbers) -> Vector:
+    def _instant(self, selector: Selector, moments: Numbers) -> Vector:
         gauges = self._gauges(selector.metric, moments)
         kept = {labels: values for labels, values in gauges.items() if matches(dict(labels), selector.matchers)}
         return {**{labels: each.at(moments) for labels, each in self._counters(selector).items()}, **kept}
@@ -240,7 +245,7 @@ def _names(tokens: list[str]) -> tuple[list[str], list[str]]:
     return [name for name in tokens[:end] if name != ","], _expect(tokens[end:], ")")
 
 
-def _selector(tokens: list[str]) -> tuple[_Selector, list[str]]:
+def _selector(tokens: list[str]) -> tuple[Selector, list[str]]:
     if not tokens or not re.fullmatch(r"[a-zA-Z_:][\w:]*", tokens[0]) or tokens[0] in _SETS:
         raise BadQuery(f'parse error: unexpected "{tokens[0] if tokens else "end of input"}"')
     metric, rest = tokens[0], tokens[1:]
@@ -264,7 +269,7 @@ def _selector(tokens: list[str]) -> tuple[_Selector, list[str]]:
         if span is None:
             raise BadQuery("parse error: bad duration")
         range_s, rest = float(span[1]) * _UNIT_S[span[2]], _expect(rest[2:], "]")
-    return _Selector(metric, tuple(matchers), range_s), rest
+    return Selector(metric, tuple(matchers), range_s), rest
 
 
 def _pattern(sign: str, text: str) -> str:
@@ -284,96 +289,6 @@ def matches(labels: Mapping[str, str], matchers: Sequence[tuple[str, str, str]])
         if is_equal == sign.startswith("!"):
             return False
     return True
-
-
-def _sum_by(vector: Vector, names: Sequence[str]) -> Vector:
-    groups: dict[Labels, list[Numbers]] = {}
-    for labels, values in vector.items():
-        groups.setdefault(tuple(pair for pair in labels if pair[0] in names), []).append(values)
-    return {labels: _sum_of(rows) for labels, rows in groups.items()}
-
-
-def _sum_of(rows: Sequence[Numbers]) -> Numbers:
-    """Their sum; NaN only where all of them are."""
-    stacked = np.vstack(rows)
-    return np.where(np.isnan(stacked).all(axis=0), np.nan, np.nansum(stacked, axis=0))
-
-
-def _paired(one: Vector, other: Vector) -> list[tuple[Labels, Numbers, Numbers]]:
-    """What is calculated with what: equal labels, or everything with the one that has none."""
-    if len(other) == 1 and () in other:
-        return [(labels, values, other[()]) for labels, values in one.items()]
-    if len(one) == 1 and () in one:
-        return [(labels, one[()], values) for labels, values in other.items()]
-    return [(labels, values, other[labels]) for labels, values in one.items() if labels in other]
-
-
-def _arithmetic(left: Evaluate, right: Evaluate, sign: str) -> Evaluate:
-    operation = _CALCULATE[sign]
-    return lambda moments: {
-        labels: operation(one, other) for labels, one, other in _paired(left(moments), right(moments))
-    }
-
-
-def _comparison(left: Evaluate, right: Evaluate, sign: str) -> Evaluate:
-    operation = _COMPARE[sign]
-    return lambda moments: {
-        labels: np.where(operation(one, other), one, np.nan)
-        for labels, one, other in _paired(left(moments), right(moments))
-    }
-
-
-def _set_operation(left: Evaluate, right: Evaluate, sign: str) -> Evaluate:
-    def evaluate(moments: Numbers) -> Vector:
-        one, other = left(moments), right(moments)
-        nothing = np.full(moments.shape, np.nan)
-        if sign == "or":
-            every = {**other, **one}
-            return {
-                labels: np.where(
-                    np.isnan(one.get(labels, nothing)), other.get(labels, nothing), one.get(labels, nothing)
-                )
-                for labels in every
-            }
-        kept = {}
-        for labels, values in one.items():
-            is_there = ~np.isnan(other.get(labels, nothing))
-            kept[labels] = np.where(is_there if sign == "and" else ~is_there, values, np.nan)
-        return kept
-
-    return evaluate
-
-
-def _quantile(share: float, vector: Vector) -> Vector:
-    """Prometheus's own interpolation within the bucket that holds the quantile."""
-    groups: dict[Labels, list[tuple[float, Numbers]]] = {}
-    for labels, values in vector.items():
-        bound = next((text for name, text in labels if name == "le"), None)
-        if bound is not None:
-            rest = tuple(pair for pair in labels if pair[0] != "le")
-            groups.setdefault(rest, []).append((math.inf if bound == "+Inf" else float(bound), values))
-    return {labels: _interpolated(share, sorted(rows, key=lambda row: row[0])) for labels, rows in groups.items()}
-
-
-def _interpolated(share: float, rows: Sequence[tuple[float, Numbers]]) -> Numbers:
-    bounds, counts = [bound for bound, _ in rows], np.vstack([values for _, values in rows])
-    result = np.full(counts.shape[1], np.nan)
-    for at in range(counts.shape[1]):
-        column = counts[:, at]
-        if not np.isnan(column).all() and column[-1] > 0:
-            result[at] = _interpolate(share, list(zip(bounds, np.nan_to_num(column).tolist(), strict=True)))
-    return result
-
-
-def _interpolate(share: float, buckets: Sequence[tuple[float, float]]) -> float:
-    rank, below, low = share * buckets[-1][1], 0.0, 0.0
-    for bound, count in buckets:
-        if count >= rank:
-            if bound == math.inf:
-                return low
-            return low + (bound - low) * ((rank - below) / (count - below) if count > below else 1.0)
-        below, low = count, bound
-    return low
 
 
 def _is_absent(labels: Labels, value: float) -> bool:

@@ -240,6 +240,42 @@ def audit_logs(world: World, since: datetime | None, until: datetime | None) -> 
     return sorted(kept, key=lambda row: str(row["createdAt"]), reverse=True)
 
 
+def notification_rules(world: World) -> list[dict[str, Any]]:
+    """The project's notification rule, if it has one. A channel's `config` is a scalar: its type and where it leads."""
+    state = world.state(RailwayState)
+    if not state.notification_events:
+        return []
+    places = {
+        "webhook": {"url": "https://hooks.nexuscore.example/railway"},
+        "email": {"email": "oncall@nexuscore.example"},
+    }
+    channels = [
+        {
+            "id": f"nch_{kind}",
+            "config": {"type": kind.upper(), **places.get(kind, {})},
+            "createdAt": _FOUNDED,
+            "updatedAt": _FOUNDED,
+            "workspaceId": WORKSPACE_ID,
+        }
+        for kind in state.notification_channels
+    ]
+    return [
+        {
+            "id": "nru_deployments",
+            "channels": channels,
+            "eventTypes": state.notification_events,
+            "severities": ["CRITICAL", "WARNING"],
+            "projectId": world.ids.railway_project,
+            "environmentId": None,
+            "serviceId": None,
+            "ephemeralEnvironments": False,
+            "createdAt": _FOUNDED,
+            "updatedAt": _FOUNDED,
+            "workspaceId": WORKSPACE_ID,
+        }
+    ]
+
+
 def _audit(world: World, kind: str, at: datetime, of: str, payload: dict[str, Any]) -> tuple[datetime, dict[str, Any]]:
     row = {
         "id": f"{kind}-{of}-{int(at.timestamp())}",

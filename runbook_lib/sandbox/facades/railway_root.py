@@ -189,6 +189,12 @@ class Root:
         since, until = parse_time(window.get("startDate")), parse_time(window.get("endDate"))
         return railway_answers.connection(railway_answers.audit_logs(self._world, since, until), first, after)
 
+    def notificationRules(self, _: Any, workspaceId: str, projectId: str | None = None) -> list[dict[str, Any]]:
+        """Who is told of what; an account's right."""
+        if self._caller.kind != "account" or workspaceId != WORKSPACE_ID:
+            raise not_authorized()
+        return railway_answers.notification_rules(self._see(projectId=projectId))
+
     def deploymentRollback(self, _: Any, id: str) -> bool:
         """Deploy an older image again with its variables; only where `canRollback`."""
         old = find_deployment(self._see(), id)

@@ -27,7 +27,8 @@ class RailwayState:
 
     service_extras lies over a service instance's fields by part; instances gives a deployment's instance states where one
     running instance would not do; failed_steps says at which step a failed deployment stopped. memory_gb and cpu are what
-    `metrics` reports by part. calls_left None means no rate limit.
+    `metrics` reports by part. calls_left None means no rate limit. notification_channels: who the project's one notification
+    rule tells (webhook, email), notification_events of what; without events there is no rule.
     """
 
     retention_h: float = 30 * 24.0
@@ -42,6 +43,10 @@ class RailwayState:
     memory_limit_gb: float = 8.0
     cpu: dict[str, float] = field(default_factory=lambda: {"api": 0.03, "gateway": 0.02})
     incident: PlatformIncident | None = None
+    notification_channels: list[str] = field(default_factory=lambda: ["webhook"])
+    notification_events: list[str] = field(
+        default_factory=lambda: ["Deployment.failed", "Deployment.crashed", "Deployment.oom_killed"]
+    )
 
 
 @dataclass(frozen=True)

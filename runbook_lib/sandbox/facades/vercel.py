@@ -205,6 +205,12 @@ class _Api(Door):
             raise Refused(404, "not_found", "Trace not found")
         return JSONResponse(found)
 
+    async def alert_rules(self, request: Request) -> Response:
+        """The team's alert rules, of one project or of all, and who is told."""
+        wanted = request.query_params.get("projectId")
+        rules = vercel_changes.alert_rules(self.world)
+        return JSONResponse([rule for rule in rules if wanted in (None, rule["projectId"])])
+
     async def audit(self, request: Request) -> Response:
         """Who changed what, newest first."""
         query = request.query_params
@@ -287,6 +293,7 @@ def _api_routes(api: _Api) -> list[Route]:
         ("/v3/deployments/{deployment}/events", api.build_log),
         ("/v1/projects/{project}/deployments/{deployment}/runtime-logs", api.runtime_logs),
         ("/v3/events", api.audit),
+        ("/alerts/v2/alert-rules", api.alert_rules),
         ("/alerts/v3/groups", api.alert_groups),
     ]
     writes: list[tuple[str, Handler]] = [

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from runbook_lib.sandbox.facades.vercel_rows import USER_ID
-from runbook_lib.sandbox.facades.vercel_state import PROJECT_NAMES, deployments_of, ms
+from runbook_lib.sandbox.facades.vercel_state import PROJECT_NAMES, VercelState, deployments_of, ms, project_id
 from runbook_lib.sandbox.world import Variable, World
 
 
@@ -67,3 +67,20 @@ def _event(kind: str, what: str, at: datetime, of: str) -> dict[str, Any]:
         "principalId": USER_ID,
         "user": {"uid": USER_ID, "username": who, "email": "oncall@nexuscore.example", "avatar": ""},
     }
+
+
+def alert_rules(world: World) -> list[dict[str, Any]]:
+    """The alert rules of both projects, as the official command line lists them."""
+    state = world.state(VercelState)
+    return [
+        {
+            "id": f"ar_{part}",
+            "name": f"nexuscore-{part} anomalies",
+            "projectId": project_id(world, part),
+            "alertTypes": [{"type": each} for each in state.alert_types],
+            "notifications": [{name: channels} for name, channels in state.alert_channels.items() if channels],
+            "isDefault": False,
+        }
+        for part in ("web", "api")
+        if state.alert_types
+    ]

@@ -35,7 +35,8 @@ class VercelState:
 
     deployment_extras and project_extras lie over what is sent, by deployment id and by part; a None takes the field away.
     build_logs holds a deployment's build lines where the standard ones would not do. calls_left None means no rate limit.
-    captured names the requests whose infrastructure trace was captured.
+    captured names the requests whose infrastructure trace was captured. alert_channels says who is told by the projects' alert
+    rules (slack, webhooks), alert_types of what; without types there is no rule.
     """
 
     retention_h: float = 24.0
@@ -53,6 +54,8 @@ class VercelState:
     project_extras: dict[str, dict[str, Any]] = field(default_factory=dict)
     build_logs: dict[str, list[str]] = field(default_factory=dict)
     captured: set[str] = field(default_factory=set)
+    alert_channels: dict[str, list[str]] = field(default_factory=lambda: {"slack": ["C0NEXUS"]})
+    alert_types: list[str] = field(default_factory=lambda: ["error_anomaly", "usage_anomaly"])
 
 
 def project_id(world: World, part: str) -> str:

@@ -2,6 +2,6 @@
 
 from typing import Any
 
-from runbook_lib.sandbox.faults import service_levels_figures
+from runbook_lib.sandbox.faults import service_levels_alerts, service_levels_figures
 
-FAULTS: tuple[Any, ...] = (*service_levels_figures.FAULTS,)
+FAULTS: tuple[Any, ...] = (*service_levels_figures.FAULTS, *service_levels_alerts.FAULTS)

@@ -10,14 +10,21 @@ _LAST_HOURS = 360.0
 EVENTS = ("invoice.paid", "invoice.payment_failed", "customer.subscription.updated")
 
 
-def month(part: str, until_min: float = 1.0, **how: Any) -> tuple[Step, ...]:
+def month(part: str, until_min: float = 1.0, since_min: float = MONTH, **how: Any) -> tuple[Step, ...]:
     """A month of a part's traffic: by the hour, the last week by the quarter of an hour, the last six hours by the minute."""
     usual = {"failed": 0.001, "slow": 0.01, **how}
     pieces = ((MONTH, 8 * DAY, 3600.0), (8 * DAY, _LAST_HOURS, 900.0), (_LAST_HOURS, until_min, 60.0))
     return tuple(
-        use("history", part=part, since_min=since, until_min=max(until, until_min), every_s=every_s, **usual)
+        use(
+            "history",
+            part=part,
+            since_min=min(since, since_min),
+            until_min=max(until, until_min),
+            every_s=every_s,
+            **usual,
+        )
         for since, until, every_s in pieces
-        if since > until_min
+        if min(since, since_min) > max(until, until_min)
     )
 
 
@@ -50,7 +57,8 @@ _FAST = _figure(
 _SLOW = _figure(
     "slo.budget_burning.slow", use("history", part="api", since_min=DAY, until_min=1, every_s=60.0, failed=0.04)
 )
-_RETENTION = _figure("slo.no_data.retention")  # the runbook is told how long the backend keeps spans
+# Of Tempo the runbook is told how long it keeps spans; Prometheus says so itself.
+_RETENTION = _figure("slo.no_data.retention", use("dial", of="PrometheusState", field="keeps", value="3d"))
 
 FAULTS: tuple[Fault, ...] = (
     _figure("slo.met"),
@@ -72,7 +80,11 @@ FAULTS: tuple[Fault, ...] = (
     _SLOW,
     alias("slo.no_data", _RETENTION),
     fault("slo.no_data.nothing", *HEALTHY, by=nothing),
-    fault("slo.no_data.unseen", *HEALTHY, use("process", part="tempo", action="stop"), by=nothing),
+    _figure(
+        "slo.no_data.unseen",
+        use("process", part="tempo", action="stop"),
+        use("process", part="prometheus", action="stop"),
+    ),
     _RETENTION,
     fault(
         "slo.no_data.gap",
@@ -83,4 +95,21 @@ FAULTS: tuple[Fault, ...] = (
         by=nothing,
     ),
     fault("slo.too_few_requests", *month("api", **_SPARSE), *month("gateway"), *events(), by=nothing),
+    fault(
+        "slo.no_data.coarse",
+        *month("api", slow=0.0),
+        *month("gateway"),
+        *events(),
+        outage("api", 60, failed=0.0, slow=0.9, slow_ms=7000.0),
+        use("process", part="tempo", action="stop"),
+        by=nothing,
+    ),
+    fault(
+        "slo.sampling_biased",
+        *month("api"),
+        *month("gateway", until_min=2 * DAY, at_edge=False, traced=0.1, traced_failed=1.0),
+        *month("gateway", since_min=2 * DAY, traced=0.1, traced_failed=1.0),
+        *events(),
+        by=nothing,
+    ),
 )

@@ -80,7 +80,7 @@ def routes(store: Store, *, removed: bool, metrics: bool) -> list[Route]:
         def endpoint(request: Request) -> Response:
             quantile = _quantile(request) if name == "latencies" else 0.0
             query = _metrics_query(request, store)
-            if not metrics:
+            if not (metrics or store.has_monitor):
                 return _error(501, "metrics querying is currently disabled")
             start_ns = query.end_ns - query.lookback_ns - query.rate_per_ns
             return json_response(metric_family(name, store.counted(start_ns, query.end_ns), query, quantile))

@@ -40,8 +40,8 @@ class Store:
     """Spans of all traces. May be used from several threads.
 
     `condensed` is history that metrics count and nobody looks at span by span, by start: one span a trace, whose `count`
-    says how many it stands for. `ingest_delay_s` and `retention_s` may be set at any time; the next read obeys.
-    `tempo_access` and `jaeger_access` say what the two query APIs ask of a reader.
+    says how many it stands for. `has_monitor`: Jaeger has a metrics store. `ingest_delay_s` and `retention_s` may be set
+    at any time; the next read obeys. `tempo_access` and `jaeger_access` say what the two query APIs ask of a reader.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Store:
         self.tempo_access = Access()
         self.jaeger_access = Access()
         self.condensed: list[Trace] = []
+        self.has_monitor = False
         self._rows: dict[bytes, _Row] = {}
         self._count = 0
         self._last_arrival_ns = 0

@@ -1,0 +1,72 @@
+"""Alertmanager's configuration, read: the routing tree and the receivers by name and kind. Nothing that may hold a secret
+leaves it.
+
+Facts: prometheus.io/docs/alerting/latest/configuration. A route matches by `matchers`, or by the older `match` and `match_re`.
+"""
+
+import re
+from typing import Any
+
+import yaml
+
+from runbook_lib.model import Json
+
+_MATCHER = re.compile(r'\s*([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))\s*')
+_DURATION = re.compile(r"(\d+)(ms|s|m|h|d|w|y)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
+_GROUP_WAIT_S = 30.0
+
+
+def read_config(original: str) -> dict[str, Json]:
+    """{"route": {"receiver", "matchers": [[name, sign, text]], "continue", "group_wait_s", "routes": […]}, "receivers":
+    {name: [kinds]}, "inhibits": how many inhibit rules}. Raises ValueError or a YAML error where it is none."""
+    document = yaml.safe_load(original)
+    if not isinstance(document, dict) or not isinstance(document.get("route"), dict):
+        raise ValueError("the configuration has no route")
+    receivers = {
+        str(each["name"]): sorted(
+            key.removesuffix("_configs")
+            for key, rows in each.items()
+            if key.endswith("_configs") and rows
+            for _ in rows
+        )
+        for each in document.get("receivers") or ()
+    }
+    route = _route(document["route"], str(document["route"].get("receiver") or ""), _GROUP_WAIT_S)
+    return {"route": route, "receivers": receivers, "inhibits": len(document.get("inhibit_rules") or ())}
+
+
+def _route(route: dict[str, Any], inherited: str, wait_s: float) -> dict[str, Json]:
+    receiver = str(route.get("receiver") or inherited)
+    wait_s = _seconds(route.get("group_wait"), wait_s)
+    return {
+        "receiver": receiver,
+        "matchers": _matchers(route),
+        "continue": bool(route.get("continue")),
+        "group_wait_s": wait_s,
+        "routes": [_route(child, receiver, wait_s) for child in route.get("routes") or ()],
+    }
+
+
+def _matchers(route: dict[str, Any]) -> list[list[str]]:
+    found = [[str(name), "=", str(text)] for name, text in (route.get("match") or {}).items()]
+    found += [[str(name), "=~", str(text)] for name, text in (route.get("match_re") or {}).items()]
+    for text in route.get("matchers") or ():
+        for each in _parts(str(text)):
+            read = _MATCHER.fullmatch(each)
+            if read is None:
+                raise ValueError(f"a matcher cannot be read: {each!r:.60}")
+            quoted = read[3].replace('\\"', '"').replace("\\\\", "\\") if read[3] is not None else read[4]
+            found.append([read[1], read[2], quoted])
+    return found
+
+
+def _parts(text: str) -> list[str]:
+    """`{a="b", c="d"}` is two matchers in one text."""
+    inner = text.strip().removeprefix("{").removesuffix("}")
+    return [each for each in re.split(r',(?=(?:[^"]*"[^"]*")*[^"]*$)', inner) if each.strip()]
+
+
+def _seconds(text: Json, default_s: float) -> float:
+    found = _DURATION.findall(str(text)) if text else []
+    return sum(float(number) * _UNIT_S[unit] for number, unit in found) if found else default_s
