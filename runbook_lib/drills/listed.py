@@ -36,15 +36,12 @@ CASES: tuple[Case, ...] = (
     *llm_gateway_blind.CASES,
     *deploy_web_api_cases.CASES,
     *service_levels_cases.CASES,
-    *deploy_llm_gateway_cases.CASES,
-    *supabase_rls_cases.CASES,
-<<<<<<< HEAD
-    *backup_restore_cases.CASES,
-    *backup_restore_blind.CASES,
-=======
     *service_levels_decoys.CASES,
     *service_levels_blind.CASES,
->>>>>>> c32a76b (WIP 09: displays, decoys, blind spots)
+    *deploy_llm_gateway_cases.CASES,
+    *supabase_rls_cases.CASES,
+    *backup_restore_cases.CASES,
+    *backup_restore_blind.CASES,
 )
 
 

@@ -57,7 +57,7 @@ _NO_SECOND = ("prometheus", "alertmanager", "vercel", "railway", "stripe")
 
 
 def _case(source: str, way: str, broken: bool) -> Case:
-    settings = {**WEEK, "RUNBOOK_LOOK_DEADLINE_S": "3"} if way == "hanging" else WEEK
+    settings = {**WEEK, "RUNBOOK_LOOK_DEADLINE_S": "6"} if way == "hanging" else WEEK
     common: dict[str, Any] = {
         **_GIVEN,
         "settings": settings,

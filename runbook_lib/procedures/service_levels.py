@@ -1,5 +1,6 @@
 """09: are the promises kept, and would somebody be told if not? Objectives, counts, budgets; rules, routes, receivers."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -82,6 +83,8 @@ class ServiceLevels(Procedure):
                 came_back=", ".join(unknown),
                 do_next=f"{file.value['file']} has: {', '.join(known)}.",
             )
+        # Nothing after this waits for anything but its own answer: all of it begins now.
+        self.look.ahead(*self._counts(), *self._events(), *self._deployments(), *self._tellers(), *self._what_fired())
         rows = shown.promises(self.evidence)
         return Said(
             f"{len(self.evidence.objectives())} objectives over {window.seconds / 86_400:g} days.",
@@ -91,16 +94,7 @@ class ServiceLevels(Procedure):
     @step("What was counted over the period, and by whom?")
     def count_the_requests(self) -> Said:
         """Requests by service from every source that counts, and what was deployed meanwhile."""
-        window, looks, changes = self.window, [], []
-        for service, within_ms in self._wanted():
-            looks += self._counts(service, window, within_ms)
-        for service in dict.fromkeys(service for service, _ in self._wanted()):
-            changes += self._deployments(service, Window(window.since - (window.until - window.since), window.until))
-        events = [
-            stripe_delivery_counts.webhook_counts(window, each["events"])
-            for each in self.evidence.objectives()
-            if each["kind"] == "webhooks"
-        ]
+        looks, events, changes = self._counts(), self._events(), self._deployments()
         seen = self.see(*looks, *events, *changes)
         first, second = len(looks), len(looks) + len(events)
         counts, webhooks, changed = tuple(seen[:first]), tuple(seen[first:second]), tuple(seen[second:])
@@ -137,10 +131,10 @@ class ServiceLevels(Procedure):
     @step("Did the alerts fire when they should have, and only then?")
     def look_at_what_fired(self) -> Said:
         """What fired in the period, against what the budgets say should have."""
-        if not any(each["alerts"] for each in self.evidence.objectives()):
+        looks = self._what_fired()
+        if not looks:
             return Said("No objective names an alert.")
-        fired = self.see(prometheus.alerts_fired(self.window), alertmanager.alerts())
-        self.evidence = replace(self.evidence, fired=tuple(fired))
+        self.evidence = replace(self.evidence, fired=tuple(self.see(*looks)))
         return Said(shown.fired_sentence(self.evidence), (Exhibit("table", "What fired", shown.fired(self.evidence)),))
 
     @step("Does a test alert arrive?")
@@ -183,16 +177,48 @@ class ServiceLevels(Procedure):
             for limit in [each for each in held if each is not None] or held[:1]
         ]
 
-    def _counts(self, service: str, window: Window, within_ms: float | None) -> list[Look]:
-        """From every source that may count it; those that do not know the service, or are not there, say so."""
-        looks = [
-            source.service_counts(service, window, within_ms) for source in (tempo_metrics, prometheus, jaeger_monitor)
-        ]
-        if service in ("api", "gateway"):
-            looks.append(railway_metrics.service_counts(service, window, within_ms))
-        if service == "gateway":
-            looks.append(fly_metrics.service_counts(service, window, within_ms))
+    def _counts(self) -> list[Look]:
+        """Every service from every source that may count it; those that do not know it, or are not there, say so."""
+        looks = []
+        for service, within_ms in self._wanted():
+            sources: list[Callable[[str, Window, float | None], Look]] = [
+                tempo_metrics.service_counts,
+                prometheus.service_counts,
+                jaeger_monitor.service_counts,
+            ]
+            if service in ("api", "gateway"):
+                sources.append(railway_metrics.service_counts)
+            if service == "gateway":
+                sources.append(fly_metrics.service_counts)
+            looks += [count(service, self.window, within_ms) for count in sources]
         return looks
+
+    def _events(self) -> list[Look]:
+        """Stripe's events, for each objective that is about them."""
+        return [
+            stripe_delivery_counts.webhook_counts(self.window, each["events"])
+            for each in self.evidence.objectives()
+            if each["kind"] == "webhooks"
+        ]
+
+    def _deployments(self) -> list[Look]:
+        """What was deployed in the period and in as long a time before: whether a part is younger than the period."""
+        until, looks = self.window.until, list[Look]()
+        window = Window(self.window.since - (until - self.window.since), until)
+        for service in dict.fromkeys(service for service, _ in self._wanted()):
+            if service in ("web", "api"):
+                looks.append(vercel.deployments(service, window))
+            if service in ("api", "gateway"):
+                looks.append(railway.deployments(service, window))
+            if service == "gateway":
+                looks.append(fly.releases(window))
+        return looks
+
+    def _what_fired(self) -> list[Look]:
+        """What fired in the period and what fires now, where an objective names an alert."""
+        if not any(each["alerts"] for each in self.evidence.objectives()):
+            return []
+        return [prometheus.alerts_fired(self.window), alertmanager.alerts()]
 
     def _tellers(self) -> list[Look]:
         """The looks at whoever tells, as far as the team's file names them."""
@@ -204,9 +230,3 @@ class ServiceLevels(Procedure):
         if "vercel" in routes:
             looks += [vercel_alerts.alert_rules(part) for part in ("web", "api")]
         return [*looks, railway_alerts.alert_rules()] if "railway" in routes else looks
-
-    def _deployments(self, service: str, window: Window) -> list[Look]:
-        if service in ("web", "api"):
-            found = [vercel.deployments(service, window)]
-            return [*found, railway.deployments(service, window)] if service == "api" else found
-        return [railway.deployments(service, window), fly.releases(window)] if service == "gateway" else []
