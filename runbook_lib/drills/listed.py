@@ -19,7 +19,9 @@ from runbook_lib.drills import (
     service_levels_blind,
     service_levels_cases,
     service_levels_decoys,
+    supabase_rls_blind,
     supabase_rls_cases,
+    supabase_rls_decoys,
 )
 from runbook_lib.drills.case import Case
 from runbook_lib.errors import UsageError
@@ -40,6 +42,8 @@ CASES: tuple[Case, ...] = (
     *service_levels_blind.CASES,
     *deploy_llm_gateway_cases.CASES,
     *supabase_rls_cases.CASES,
+    *supabase_rls_decoys.CASES,
+    *supabase_rls_blind.CASES,
     *backup_restore_cases.CASES,
     *backup_restore_blind.CASES,
 )

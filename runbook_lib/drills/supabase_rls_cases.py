@@ -28,7 +28,7 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
         "codes": (code,),
         "faults": (Injected(code, variant),),
         "ask": by_access,
-        "again": every_table if is_audit else same_user,
+        "again": (every_table if is_audit else same_user) if variant in ("", usual) else None,
         "settle_s": 0.0,
     }
     return Case(**{**given, **more})

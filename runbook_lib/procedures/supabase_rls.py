@@ -17,7 +17,7 @@ from runbook_lib.diagnose.supabase_rls_drift import drift_findings
 from runbook_lib.diagnose.supabase_rls_reading import Evidence, value_of
 from runbook_lib.diagnose.supabase_rls_situation import situation_of
 from runbook_lib.errors import UsageError
-from runbook_lib.model import Conclusion, Json, Observation
+from runbook_lib.model import Conclusion, Json, Observation, Status
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
 from runbook_lib.sources import postgres_rls, supabase, supabase_rls, vercel
@@ -216,7 +216,7 @@ class SupabaseRls(Procedure):
         """Put what was seen in its places."""
         seen = self._seen
         schema = seen.get("schema_file")
-        has_file = bool(self.path) or (schema is not None and bool(schema.value))
+        has_file = schema is not None and (schema.status != Status.not_configured or bool(schema.value))
         self.evidence = replace(
             self.evidence,
             token=seen.get("token"),

@@ -49,7 +49,7 @@ select c.relname as "table", p.polname as name, p.polpermissive as permissive,
   pg_catalog.pg_get_expr(p.polqual, p.polrelid) as using, pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) as "check",
   array(select distinct t.relname::text from pg_catalog.pg_depend d join pg_catalog.pg_class t on t.oid = d.refobjid
         where d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'n'
-          and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjsubid = 0
+          and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid <> p.polrelid
           and t.relnamespace = 'public'::pg_catalog.regnamespace) as refs
 from pg_catalog.pg_policy p join pg_catalog.pg_class c on c.oid = p.polrelid
 where c.relnamespace = 'public'::pg_catalog.regnamespace order by 1, 2"""
@@ -112,7 +112,11 @@ def read_catalogue(document: Mapping[str, Json]) -> dict[str, Json]:
     policies = [dict(each) for each in _rows(document, "policies")]
     used: set[str] = set()
     for policy in policies:
-        policy["helpers"] = sorted(_closure(f"{policy['using'] or ''} {policy['check'] or ''}", functions))
+        text = f"{policy['using'] or ''} {policy['check'] or ''}"
+        policy["refs"] = sorted(
+            {*policy["refs"], *([policy["table"]] if _reads_itself(text, str(policy["table"])) else [])}
+        )
+        policy["helpers"] = sorted(_closure(text, functions))
         used |= set(policy["helpers"])
     tables = []
     for table in _rows(document, "tables"):
@@ -166,6 +170,12 @@ def with_places(statement: str, spell: str) -> str:
 def in_order(statement: str, values: Sequence[Any]) -> list[Any]:
     """The values in the order in which their places stand."""
     return [values[int(number)] for number in re.findall(r"\{(\d)\}", statement)]
+
+
+def _reads_itself(text: str, table: str) -> bool:
+    """Whether a policy's subquery reads the policy's own table. What depends on what does not tell: the policy does, anyway."""
+    name = rf"(?:public\.)?\"?{re.escape(table)}\"?"
+    return re.search(rf"\b(?:FROM|JOIN)\s+\(*(?:ONLY\s+)?{name}(?![\w.])", text) is not None
 
 
 def _closure(text: str, functions: Mapping[str, Mapping[str, Json]]) -> set[str]:
