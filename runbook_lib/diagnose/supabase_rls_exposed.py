@@ -9,7 +9,6 @@ from runbook_lib.model import Finding
 
 ROLES = ("anon", "authenticated")
 _ALWAYS = re.compile(r"\(*\s*(?:true|1 = 1)\s*\)*")
-_FEWEST = 2  # rows of which a policy must have been seen true before that says anything
 _WHO = {"anon": "everybody who has the anon key", "authenticated": "everybody who is signed in"}
 
 
@@ -86,7 +85,7 @@ def open_to(evidence: Evidence, rule: Mapping[str, Any]) -> str:
     for each in seen:
         if each["looks_at"] == "nothing":
             return meant[0]
-        if each["true_for"] and (each["looks_at"] == "session" or each["sampled"] >= _FEWEST):
+        if each["true_for"]:
             return "anon" if "anon" in each["true_for"] else "authenticated"
     conditions = [text for text in (rule["using"], rule["check"]) if text]
     return meant[0] if any(_ALWAYS.fullmatch(str(text).strip()) for text in conditions) else ""

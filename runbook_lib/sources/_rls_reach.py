@@ -23,6 +23,8 @@ _CLAIMS: Mapping[str, Mapping[str, Any]] = {
     },
 }  # fmt: skip
 _SAMPLE = 20
+_FEWEST = 2  # real rows of which it must hold, before they say anything by themselves
+_MADE = 8
 _TABLES = """
 select c.relname as name from pg_catalog.pg_class c where c.relnamespace = 'public'::pg_catalog.regnamespace
   and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
@@ -37,8 +39,8 @@ def reach_of(session: SqlSession) -> dict[str, Json]:
     Returns:
         {"tables": [{"name", "role", "command", "sqlstate", "message"}] (an empty sqlstate: Postgres lets the command pass, whatever
         rows it then meets), "rows": [{"name", "role", "sampled", "visible"}] (of at most 20 rows), "policies": [{"table", "name",
-        "clause", "looks_at" (nothing | session | row | unknown), "true_for": [role] (for every row of the sample, or, where it
-        does not look at the row, at all), "sampled"}]}
+        "clause", "looks_at" (nothing | session | row | unknown), "true_for": [role] (for whom it was true of all that it could be
+        asked about), "sampled" (real rows among that)}]}
     """
     session.rows("select pg_catalog.set_config('search_path', '', true)")
     names = [str(each["name"]) for each in session.rows(_TABLES)]
@@ -59,7 +61,8 @@ def reach_of(session: SqlSession) -> dict[str, Json]:
             seen += _visible(session, place, samples[name], role)
         for shape in shapes:
             if role in shape["applies_to"]:
-                _judge(session, shape, role, samples.get(str(shape["table"]), []))
+                name = str(shape["table"])
+                _judge(session, shape, role, places[name], samples.get(name, []))
         session.rows("reset role")
     kept = ("table", "name", "clause", "looks_at", "true_for", "sampled")
     return {"tables": tables, "rows": seen, "policies": [{key: shape[key] for key in kept} for shape in shapes]}
@@ -123,15 +126,53 @@ def _looks_at(plan: Mapping[str, Any]) -> str:
     return "row"
 
 
-def _judge(session: SqlSession, shape: dict[str, Json], role: str, sample: list[dict[str, Json]]) -> None:
-    """Add a role for which the expression is true of everything that it could be asked about."""
-    rows = [each["row"] for each in sample] if shape["looks_at"] in ("row", "unknown") else [{}]
+def _judge(session: SqlSession, shape: dict[str, Json], role: str, place: Place, sample: list[dict[str, Json]]) -> None:
+    """Add a role for which the expression is true of everything that it could be asked about: every real row, and, where there
+    are few, every row that could be made up. One that does not look at the row is asked once."""
     shape["sampled"] = len(sample)
+    real = [each["row"] for each in sample]
+    if shape["looks_at"] in ("nothing", "session"):
+        holds = shape["looks_at"] == "nothing" or _holds(session, shape, [{}])
+    else:
+        holds = _holds(session, shape, real) and (len(real) >= _FEWEST or _holds(session, shape, _made_up(place)))
+    if holds:
+        shape["true_for"].append(role)
+
+
+def _holds(session: SqlSession, shape: Mapping[str, Json], rows: list[Json]) -> bool:
+    """Whether the expression is true of each of the rows; also where there is none."""
     table, text = quoted(str(shape["table"])), str(shape["expression"]).replace("%", "%%")
     found, state, _ = session.attempt(
         f"select count(*) filter (where ({text})) as n "
         f"from pg_catalog.jsonb_populate_recordset(null::public.{table}, %s::jsonb) as {table}",
         [json.dumps(rows, default=str)],
     )
-    if rows and not state and found[0]["n"] == len(rows):
-        shape["true_for"].append(role)
+    return not state and found[0]["n"] == len(rows)
+
+
+def _made_up(place: Place) -> list[Json]:
+    """Rows of no one's: values of each column's type that differ from row to row, and, where a column may lack one, now and then
+    none."""
+    return [
+        {
+            str(column["name"]): _value(str(column["type"]), nth, at)
+            for at, column in enumerate(place.columns)
+            if column["required"] or (nth >> at % 3) & 1 == 0
+        }
+        for nth in range(_MADE)
+    ]
+
+
+def _value(kind: str, nth: int, at: int) -> Json:
+    """A value of a type that is known here, another one in each row; none of any other type."""
+    if kind == "uuid":
+        return f"00000000-0000-4000-8000-{nth:04x}{at:04x}beef"
+    if kind == "boolean":
+        return nth % 2 == 0
+    if kind in ("smallint", "integer", "bigint", "numeric", "real", "double precision"):
+        return (nth - _MADE // 2) * 1000 + at
+    if kind in ("text", "name") or kind.startswith("character"):
+        return f"made up {nth}.{at}"
+    if kind.startswith(("timestamp", "date")):
+        return f"20{nth}0-01-01"
+    return None

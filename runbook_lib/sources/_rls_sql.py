@@ -87,7 +87,7 @@ order by u.deleted_at nulls first limit 1"""
 COLUMNS = """
 select a.attname as name, pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
   coalesce(a.attnum = any (i.indkey), false) as key, c.relkind as kind, a.attgenerated <> '' as generated,
-  a.attidentity = 'a' as always, pg_catalog.pg_get_expr(d.adbin, d.adrelid) as "default"
+  a.attidentity = 'a' as always, a.attnotnull as required, pg_catalog.pg_get_expr(d.adbin, d.adrelid) as "default"
 from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid
 left join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisprimary
 left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum

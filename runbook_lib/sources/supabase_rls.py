@@ -32,6 +32,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KEYS = {"memberships": "user_id", "billing_customers": "org_id"}  # the others have an id
 _WITHOUT_ORG = ("profiles",)
 _NO_SUCH_COLUMN = ("42703", "PGRST204")
+# what is not PostgREST's refusal but the trouble behind it: no connection, no place, no schema cache, no time
+_BEHIND = ("PGRST00", "08", "53", "57")
 
 
 def token(jwt: str, apikey: str = "") -> Look:
@@ -230,7 +232,11 @@ def _read(api: ProjectApi, table: str, org: str, row_id: str) -> Said:
         return query.limit(_MOST_ROWS)
 
     said = api.ask(lambda client: build(client, narrow=True))
-    return api.ask(lambda client: build(client, narrow=False)) if said.code in _NO_SUCH_COLUMN else said
+    said = api.ask(lambda client: build(client, narrow=False)) if said.code in _NO_SUCH_COLUMN else said
+    if said.code.startswith(_BEHIND):
+        status = Status.timed_out if said.code == "57014" else Status.unreachable
+        raise LookError(status, f"HTTP {said.status_code}, {said.code}: {said.message}"[:300])
+    return said
 
 
 def _told(said: Said) -> dict[str, Json]:
