@@ -81,7 +81,13 @@ class Sql:
         try:
             keeper = self._connect(dsn)
             keeper.autocommit = True
-            keeper.execute(SQL("create database {} template template0").format(Identifier(name)))
+            try:
+                keeper.execute(SQL("create database {} template template0").format(Identifier(name)))
+            except psycopg.errors.InsufficientPrivilege:
+                help_text = (
+                    "the role of RUNBOOK_SCRATCH_DATABASE_URL must be allowed to make databases: alter role … createdb"
+                )
+                raise LookError(Status.denied, "it may not make a database", do_next=help_text) from None
             try:
                 connection = self._connect(make_conninfo(dsn, dbname=name))
                 try:

@@ -170,8 +170,8 @@ def _without_comparison() -> list[Case]:
     """The repository's file, or a place to load it, is lacking: what is open is told all the same, "no drift" is not."""
     no_place = {"RUNBOOK_SCRATCH_DATABASE_URL": _NOWHERE}
     not_set = {"RUNBOOK_SCRATCH_DATABASE_URL": ""}
-    no_sql = {"RUNBOOK_SCHEMA_FILE": "pyproject.toml"}
-    gone = {"RUNBOOK_SCHEMA_FILE": "no/such/001_init.sql"}
+    no_sql = {"RUNBOOK_MIGRATIONS": "pyproject.toml"}
+    gone = {"RUNBOOK_MIGRATIONS": "no/such/001_init.sql"}
     drift = Injected("rls.drift.policy_extra")
     cases = [
         _case(f"drift/{name}", "could_not_tell", (), audit, drift, settings=settings, not_seen=("postgres",))
@@ -189,7 +189,7 @@ def _without_comparison() -> list[Case]:
             not_seen=("postgres",),
         ),
         _case("drift/no-place/member", "ruled_out", (), access(), settings=no_place, not_seen=("postgres",)),
-        _case("drift/no-file", "ruled_out", (), audit, settings={"RUNBOOK_SCHEMA_FILE": ""}),
+        _case("drift/no-file", "ruled_out", (), audit, settings={"RUNBOOK_MIGRATIONS": ""}),
     ]
 
 

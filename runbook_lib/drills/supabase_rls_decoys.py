@@ -18,7 +18,7 @@ _AN_OWNER_OUT = sql(
     "delete from public.memberships where user_id = (select id from auth.users where email = 'donald@initech.example')",
     "insert into public.memberships select * from private.kept on conflict do nothing; drop table private.kept",
 )
-_WITHOUT_THE_FILE = {"RUNBOOK_SCHEMA_FILE": ""}
+_WITHOUT_THE_FILE = {"RUNBOOK_MIGRATIONS": ""}
 
 
 def _after_a_refusal(sandbox: Sandbox) -> Result:

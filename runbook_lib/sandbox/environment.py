@@ -5,7 +5,6 @@ import secrets
 import string
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runbook_lib.sandbox.options import Options
@@ -215,16 +214,7 @@ def preview_deployment(world: World, part: str, now: datetime, commit_sha: str, 
     )
 
 
-@dataclass(frozen=True)
-class Database:
-    """The database's address, a place where one may make databases and drop them, and the schema file that was loaded."""
-
-    url: str
-    scratch_url: str
-    schema_file: str
-
-
-def runbook_settings(world: World, options: Options, database: Database, limits_file: str) -> dict[str, str]:
+def runbook_settings(world: World, options: Options, database_url: str, limits_file: str) -> dict[str, str]:
     """The settings that point the runbook at this sandbox, as a live system's `.env` has them."""
     keys, ids, at = world.keys, world.ids, world.endpoints
     settings = {
@@ -238,9 +228,7 @@ def runbook_settings(world: World, options: Options, database: Database, limits_
         "RUNBOOK_SUPABASE_ACCESS_TOKEN": keys.supabase_access_token,
         "RUNBOOK_SUPABASE_PROJECT_REF": ids.supabase_ref,
         "RUNBOOK_SUPABASE_JWT_SECRET": keys.supabase_jwt_secret,
-        "RUNBOOK_DATABASE_URL": database.url,
-        "RUNBOOK_SCRATCH_DATABASE_URL": database.scratch_url,
-        "RUNBOOK_SCHEMA_FILE": database.schema_file,
+        "RUNBOOK_DATABASE_URL": database_url,
         "STRIPE_SECRET_KEY": keys.stripe_secret,
         "STRIPE_WEBHOOK_SECRET": keys.stripe_webhook_secret,
         "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY": keys.stripe_publishable,

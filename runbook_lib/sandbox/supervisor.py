@@ -25,7 +25,7 @@ from runbook_lib.sandbox.control import Control
 from runbook_lib.sandbox.home import Home, tidy, write_private
 from runbook_lib.sandbox.options import Options
 from runbook_lib.sandbox.server import PartServer
-from runbook_lib.sandbox.system import NEXUSCORE, System, wait_healthy
+from runbook_lib.sandbox.system import System, wait_healthy
 from runbook_lib.sandbox.traffic import Traffic
 
 
@@ -90,10 +90,7 @@ def _announce(home: Home, options: Options, system: System, control_url: str, to
     )
     limits_file = home.folder / "plan_limits.toml"
     write_private(limits_file, limits)
-    database = environment.Database(
-        system.postgres.dsn("postgres"), system.postgres.dsn(database="template1"), options.schema or str(NEXUSCORE)
-    )
-    settings = environment.runbook_settings(system.world, options, database, str(limits_file))
+    settings = environment.runbook_settings(system.world, options, system.postgres.dsn("postgres"), str(limits_file))
     levels_file = home.folder / "service_levels.toml"
     write_private(levels_file, (CHECKOUT / "service_levels.toml").read_text("utf-8"))
     settings["RUNBOOK_SERVICE_LEVELS"] = str(levels_file)

@@ -32,7 +32,6 @@ from runbook_lib.sandbox.world import Deployment, LogLine, make_world
 
 STANDARD_PORTS = {"web": 3000, "api": 3001, "gateway": 8000}
 PRISTINE = "pristine"
-NEXUSCORE = SCHEMA / "nexuscore.sql"
 
 
 class System:
@@ -127,7 +126,7 @@ class System:
             password = sql.Literal(self.postgres.passwords["postgres"])
             await connection.execute(sql.SQL("alter role postgres password {}").format(password))
         await self.postgres.load(SCHEMA / "role_settings.sql", "supabase_admin")
-        await self.postgres.load(Path(self.options.schema or NEXUSCORE), "postgres")
+        await self.postgres.load(Path(self.options.schema or SCHEMA / "nexuscore.sql"), "postgres")
         await seed.plant(self.postgres, self.population, self.seed, self.world.now())
         async with self._maintenance() as connection:
             await connection.execute(sql.SQL("create database {} template postgres").format(sql.Identifier(PRISTINE)))

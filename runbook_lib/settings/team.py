@@ -37,8 +37,3 @@ class TeamFiles(BaseModel):
         about="Seconds that a container of the gateway has to answer after its start.",
     )
     docker_host: Secret = named("DOCKER_HOST", group="Team files", about="Docker's own: where its engine is.")
-    schema_file: Text = named(
-        "RUNBOOK_SCHEMA_FILE",
-        group="Team files",
-        about="The repository's schema: packages/database/sql/001_init.sql.",
-    )

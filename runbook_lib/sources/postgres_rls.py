@@ -9,6 +9,7 @@ from runbook_lib.observe import Door, Look
 from runbook_lib.settings import reveal
 from runbook_lib.sources._asking import need
 from runbook_lib.sources._jwt import claims_of, subject_of, token_of
+from runbook_lib.sources._repository_schema import files_of
 from runbook_lib.sources._rls_examine import Asked, examine
 from runbook_lib.sources._rls_reach import reach_of
 from runbook_lib.sources._rls_sql import CATALOGUE, USER, in_order, read_catalogue, read_user, with_places
@@ -19,7 +20,7 @@ _DEADLINE_S = 15.0
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 _VENDORS = (".supabase.co", ".supabase.com", ".supabase.in")
 _SCRATCH_HELP = (
-    "set RUNBOOK_SCRATCH_DATABASE_URL to a throw-away Postgres where the runbook may make a database and drop it again; "
+    "set RUNBOOK_SCRATCH_DATABASE_URL to a throw-away server where the runbook may make a database and drop it again; "
     "`runbook sandbox up` has one, in its settings file"
 )
 
@@ -103,20 +104,20 @@ def schema_file(path: str = "") -> Look:
     in a database of the runbook's own on a scratch server. Nothing of it stays, and the examined server is never written to.
 
     Args:
-        path: the file; empty takes RUNBOOK_SCHEMA_FILE.
+        path: a file of SQL, or a folder of them in the order of their names; empty takes RUNBOOK_MIGRATIONS.
 
     Returns:
         The catalogue; {"has_file": true} beside not_configured where only the scratch server is lacking. A file that is not there
-        is malformed: its absence proves nothing about the database.
+        is no absence of anything in the database: the look is then malformed or unreachable.
     """
 
     def fetch(door: Door) -> Answer:
-        text = _text_of(door, path or need(door, "schema_file"))
+        texts = _texts_of(door, path or need(door, "migrations_path"))
         try:
             dsn = _scratch(door)
         except LookError as lacking:
             return Answer(Status(lacking.status), {"has_file": True}, lacking.tried, lacking.do_next)
-        return Answer(Status.ok, door.sql.in_scratch(dsn, [STUB, text], _catalogue))
+        return Answer(Status.ok, door.sql.in_scratch(dsn, [STUB, *texts], _catalogue))
 
     return Look("postgres", "schema_file", {"path": path}, fetch, deadline_s=20.0)
 
@@ -163,9 +164,9 @@ def _abilities(session: SqlSession) -> dict[str, Json]:
     return {"reads_users": not users, "becomes_user": not role, "bypasses_rls": bool(rows[0]["past"])}
 
 
-def _text_of(door: Door, path: str) -> str:
+def _texts_of(door: Door, path: str) -> list[str]:
     try:
-        return door.read_text(path, max_bytes=8 * 1024 * 1024)
+        return [door.read_text(file, max_bytes=8 * 1024 * 1024) for file in files_of(path)]
     except LookError as error:
         status = Status.malformed if error.status == Status.not_found else Status(error.status)
         raise LookError(status, error.tried, where=error.where, do_next="give the path of 001_init.sql") from error

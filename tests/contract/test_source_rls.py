@@ -334,6 +334,21 @@ class TestSchemaFile:
             "memberships"
         ]
 
+    def test_a_folder_of_files_is_read_in_the_order_of_their_names(self, dsn: str, tmp_path: Path) -> None:
+        (tmp_path / "002_next.sql").write_text("alter policy profiles_select_own on public.profiles using (false);")
+        (tmp_path / "001_init.sql").write_text(OWN_SCHEMA.read_text())
+        (tmp_path / "notes.txt").write_text("no sql")
+        found = see(postgres_rls.schema_file(str(tmp_path)), dsn, RUNBOOK_SCRATCH_DATABASE_URL=dsn)
+        assert {each["name"]: each["using"] for each in found.value["policies"]}["profiles_select_own"] == "false"
+
+    def test_a_role_that_may_not_make_databases_is_denied_with_what_to_grant(self, dsn: str) -> None:
+        change(dsn, "do $$ begin create role runbook_no_maker login password 'a-password-for-tests'; "
+                    "exception when duplicate_object then null; end $$;")  # fmt: skip
+        parts = urlsplit(dsn)
+        weak = f"postgresql://runbook_no_maker:a-password-for-tests@{parts.hostname}:{parts.port}{parts.path}"
+        found = see(postgres_rls.schema_file(str(OWN_SCHEMA)), dsn, RUNBOOK_SCRATCH_DATABASE_URL=weak)
+        assert (found.status, "createdb" in found.help) == (Status.denied, True)
+
     def test_nothing_of_it_stays_and_the_source_is_not_written_to(self, dsn: str, tmp_path: Path) -> None:
         file = tmp_path / "001_init.sql"
         file.write_text(
@@ -354,8 +369,9 @@ class TestSchemaFile:
         assert found.status == Status.malformed
         assert "42601, line 2" in found.why
 
-    def test_a_file_that_is_not_there_proves_nothing(self, dsn: str) -> None:
-        assert see(postgres_rls.schema_file("/no/such/file.sql"), dsn).status == Status.malformed
+    def test_a_file_that_is_not_there_proves_nothing(self, dsn: str, tmp_path: Path) -> None:
+        assert see(postgres_rls.schema_file("/no/such/file.sql"), dsn).status == Status.unreachable
+        assert see(postgres_rls.schema_file(str(tmp_path)), dsn).status == Status.malformed
         assert see(postgres_rls.schema_file(), dsn).status == Status.not_configured
 
     @pytest.mark.parametrize(
