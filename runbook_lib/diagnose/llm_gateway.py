@@ -14,6 +14,7 @@ from runbook_lib.diagnose.llm_gateway_chain import fallback_findings, unoffered_
 from runbook_lib.diagnose.llm_gateway_failures import Judged, judge_failures, make_finding
 from runbook_lib.diagnose.llm_gateway_itself import DOWN, NOW, Itself, judge_itself
 from runbook_lib.diagnose.llm_gateway_plans import plans_for
+from runbook_lib.diagnose.llm_gateway_probes import probe_findings
 from runbook_lib.diagnose.llm_gateway_reading import Evidence, Reading, read
 from runbook_lib.diagnose.llm_gateway_tables import chain_rows, health_rows, provider_rows
 from runbook_lib.diagnose.llm_gateway_timing import backoff_findings, own_slowness, slow_findings
@@ -44,6 +45,7 @@ def diagnose(evidence: Evidence) -> Conclusion:
         *fallback,
         *backoff_findings(reading),
         *unoffered,
+        *probe_findings(reading),
     ]
     also = [*judged.also, *itself.also, *worth_saying]
     suspects = [*itself.suspects, *judged.suspects]
@@ -56,7 +58,7 @@ def diagnose(evidence: Evidence) -> Conclusion:
         blind=blind,
         suspects=suspects or [_look_for_calls(finding) for finding in blind],
         needed=_needed(reading),
-        not_seen=not_seen(evidence.all()),
+        not_seen=not_seen([look for look in evidence.all() if not _is_needless(reading, look)]),
         situation=_situation(reading, itself, judged, faults),
         facts={
             "plans": facts_of(plans),
@@ -66,6 +68,15 @@ def diagnose(evidence: Evidence) -> Conclusion:
             "chain_source": reading.chain.source,
             "requests": len(reading.calls.requests),
         },
+    )
+
+
+def _is_needless(reading: Reading, look: Observation) -> bool:
+    """What is not set here and not missed: our chain where the platform told it, the state of a platform that is not in use."""
+    if look.status != Status.not_configured:
+        return False
+    return look.call == "incidents" or (
+        (look.source, look.call) == ("gateway", "chain") and reading.chain.source == "platform"
     )
 
 

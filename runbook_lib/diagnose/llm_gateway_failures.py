@@ -22,7 +22,7 @@ from runbook_lib.model import Finding, Status, Suspect
 LASTING = 3  # calls in a row, up to the last, without one that went well between them
 _LASTING_KINDS = frozenset({"down", "bad_key", "access_denied", "out_of_credit", "model_gone", "timeout"})
 _BY_MODEL = frozenset({"model_gone", "rejected", "stream_error"})
-_CODES = {
+CODES = {
     "down": "provider.down",
     "overloaded": "provider.overloaded",
     "throttled": "provider.rate_limited",
@@ -144,7 +144,7 @@ def _name(reading: Reading, who: str, kind: str, pairs: Sequence[Pair]) -> Findi
         return _timed_out(reading, who, pairs)
     if kind == "model_gone":
         return _model(reading, who, pairs)
-    code = _CODES.get(kind, "provider.down")
+    code = CODES.get(kind, "provider.down")
     call = pairs[-1][1]
     text = call.fault.text if call.fault else ""
     if code == "provider.out_of_credit" and re.search(r"reached your specified|spend(?:ing)? limit", text, re.I):

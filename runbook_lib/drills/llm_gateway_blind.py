@@ -8,7 +8,7 @@ from typing import Any
 from runbook_lib.drills.case import Case, Injected
 from runbook_lib.drills.failed_request_blind import WAYS, unseen
 from runbook_lib.drills.failed_request_cases import JAEGER, SEVERAL
-from runbook_lib.drills.llm_gateway_asking import since_then
+from runbook_lib.drills.llm_gateway_asking import PATIENT, since_then
 from runbook_lib.drills.llm_gateway_cases import P
 from runbook_lib.sandbox.faults.fault import Step, use
 from runbook_lib.sandbox.faults.llm_gateway import chats
@@ -30,8 +30,10 @@ def _case(name: str, injected: Injected | None, **more: Any) -> Case:
         "ask": since_then,
         "settle_s": 0.8,
     }
+    given |= more
+    given["settings"] = {**PATIENT, **given.get("settings", {})}
     what = "fault" if injected else "healthy"
-    return Case(f"gateway-blind/{name}/{what}", P, "blind_spot", **{**given, **more})
+    return Case(f"gateway-blind/{name}/{what}", P, "blind_spot", **given)
 
 
 def _each_source() -> list[Case]:
@@ -100,7 +102,7 @@ def _together() -> list[Case]:
             ("provider.down",),
             never=("gateway.egress_broken",),
             faults=(Injected("gateway.egress_broken.refused"),),
-            settings=no_reach,
+            settings={**PATIENT, **no_reach},
             not_seen=("openai",),
             ask=since_then,
             settle_s=0.8,

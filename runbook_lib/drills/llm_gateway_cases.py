@@ -5,6 +5,7 @@ from typing import Any
 from runbook_lib.drills.case import Case, Injected, as_audit
 from runbook_lib.drills.failed_request_cases import JAEGER, LOGS_ONLY, SEVERAL
 from runbook_lib.drills.llm_gateway_asking import (
+    PATIENT,
     after_healing,
     quiet_second,
     since_then,
@@ -53,6 +54,7 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
         "faults": (Injected(code, variant),),
         "options": KINDS_OF_SANDBOX[kind],
         "ask": _ASK.get(code, since_then),
+        "settings": PATIENT,
         "settle_s": _SETTLE.get(code, 0.8),
         "again": after_healing if variant in ("", _AGAIN[code]) and not kind and code not in _STATUS else None,
     }
@@ -102,6 +104,7 @@ def _healthy() -> list[Case]:
             exercise=chats(),
             options=options,
             ask=since_then,
+            settings=PATIENT,
             settle_s=0.8,
         )
         for kind, options in KINDS_OF_SANDBOX.items()
@@ -113,7 +116,7 @@ def _healthy() -> list[Case]:
         ("audit", {"ask": as_audit, "calm": True}),
     ]
     for name, more in also:
-        given = {"exercise": chats(), "ask": since_then, "settle_s": 0.8, **more}
+        given = {"exercise": chats(), "ask": since_then, "settings": PATIENT, "settle_s": 0.8, **more}
         cases.append(Case(f"gateway-healthy/{name}", P, "healthy", "ruled_out", **given))
     return cases
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from runbook_lib.drills.case import Case, Injected
 from runbook_lib.drills.failed_request_decoys import RED_PAGE
-from runbook_lib.drills.llm_gateway_asking import after_healing, since_then
+from runbook_lib.drills.llm_gateway_asking import PATIENT, after_healing, since_then
 from runbook_lib.drills.llm_gateway_cases import P
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.fault import Result, Step, use
@@ -27,7 +27,8 @@ def _once_bad(sandbox: Sandbox) -> Result:
 def _decoys() -> list[Case]:
     def decoy(name: str, *before: Step, **more: Any) -> Case:
         given: dict[str, Any] = {"before": before, "exercise": chats(), "ask": since_then, "settle_s": 0.8}
-        return Case(f"gateway-decoy/{name}", P, "decoy", "ruled_out", **{**given, **more})
+        settings = {**PATIENT, **more.pop("settings", {})}
+        return Case(f"gateway-decoy/{name}", P, "decoy", "ruled_out", settings=settings, **{**given, **more})
 
     dial = {"of": "openai", "field": "mode"}
     return [
@@ -56,7 +57,16 @@ def _decoys() -> list[Case]:
 def _doubles() -> list[Case]:
     def double(name: str, injected: tuple[Injected, ...], codes: tuple[str, ...], **more: Any) -> Case:
         given: dict[str, Any] = {"faults": injected, "exercise": chats(), "ask": since_then, "again": after_healing}
-        return Case(f"gateway-double/{name}", P, "double", "confirmed", codes, settle_s=0.8, **{**given, **more})
+        return Case(
+            f"gateway-double/{name}",
+            P,
+            "double",
+            "confirmed",
+            codes,
+            settle_s=0.8,
+            settings=PATIENT,
+            **{**given, **more},
+        )
 
     return [
         double(

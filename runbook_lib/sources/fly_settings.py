@@ -34,7 +34,7 @@ def gateway_settings() -> Look:
             )
         return Answer(Status.ok, value)
 
-    return Look("fly", "gateway_settings", {}, fetch)
+    return Look("fly", "gateway_settings", {"part": "gateway"}, fetch)
 
 
 def _secrets(document: Json) -> list[dict[str, Json]]:

@@ -39,7 +39,7 @@ def gateway_settings() -> Look:
         }
         return Answer(Status.ok, value) if held else Answer(Status.empty, None, "the gateway has no variables")
 
-    return Look("railway", "gateway_settings", {}, fetch)
+    return Look("railway", "gateway_settings", {"part": "gateway"}, fetch)
 
 
 def _variables(document: Json) -> dict[str, str]:

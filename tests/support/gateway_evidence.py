@@ -213,4 +213,4 @@ def settings(chain: str = CHAIN, same: bool | None = True, **more: Any) -> Obser
         "same_key": dict.fromkeys(MODELS, same),
         "place": {"project_id": "proj", "environment_id": "env", "service_id": "svc"},
     }
-    return look("railway", "gateway_settings", {**value, **more})
+    return look("railway", "gateway_settings", {**value, **more}, part="gateway")

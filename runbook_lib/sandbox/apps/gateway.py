@@ -93,7 +93,7 @@ class Gateway:
     ) -> Failure | tuple[Response | None]:
         """One attempt: how it failed, or the answer to give (None: it was streamed)."""
         is_stream = bool(asked.get("stream"))
-        timeout_s = self.runtime.seconds("LLM_TIMEOUT_S", 4)
+        timeout_s = self.runtime.seconds("LLM_TIMEOUT_S", 10)
         try:
             async with self.providers.ask(
                 target, asked["messages"], attempt=attempt, timeout_s=timeout_s, is_stream=is_stream

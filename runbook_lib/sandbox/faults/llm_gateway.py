@@ -184,7 +184,13 @@ _PROVIDERS = (
     _provider("overloaded", "overloaded", _NOBODY_ELSE),
     _provider("rate_limited", "throttled", _NOBODY_ELSE),
     Fault("provider.slow", {name: _by(name, _mode(name, "slow"), count=4, at_once=4) for name in ("openai",)}),
-    _provider("key_invalid", "bad_key"),
+    Fault(
+        "provider.key_invalid",
+        {
+            **_provider("key_invalid", "bad_key").variants,
+            "of_the_fallback": Variant((_mode("anthropic", "bad_key"),), chats()),
+        },
+    ),
     _provider("access_denied", "forbidden", of=("openai", "together")),
     _provider("out_of_credit", "insufficient_quota", billing="billing"),
     _provider("out_of_credit.spending_limit", "spending_limit"),

@@ -471,6 +471,37 @@ class TestCouldNotLook:
         assert said(diagnose(gateway.evidence())) == ("ruled_out", [])
 
 
+class TestProbes:
+    def refused(self, provider: str, same: bool | None = True, **more: Any) -> Conclusion:
+        evidence = Gateway().good(9).evidence(settings=(settings(same=same),))
+        denied = replace(look(provider, "models", None, Status.denied), why="HTTP 401: invalid x-api-key")
+        return diagnose(replace(evidence, providers=instead(evidence.providers, denied), **more))
+
+    def test_the_gateways_own_key_refused_by_a_fallback_that_was_never_called_is_a_fault_in_waiting(self) -> None:
+        assert codes(self.refused("anthropic")) == ["provider.key_invalid"]
+
+    @pytest.mark.parametrize("same", [False, None])
+    def test_another_key_than_the_gateways_says_nothing(self, same: bool | None) -> None:
+        assert said(self.refused("anthropic", same)) == ("ruled_out", [])
+
+    def test_good_calls_in_the_window_outweigh_a_probe(self) -> None:
+        assert said(self.refused("openai")) == ("ruled_out", [])
+
+    def test_a_paid_probe_finds_an_empty_purse_behind_a_fallback(self) -> None:
+        evidence = Gateway().good(9).evidence()
+        value = {"model": "m", "ok": False, "status_code": 402, "code": None, "type": "credit_limit", "ms": 9.0,
+                 "message": "Credit limit exceeded", "output_tokens": None, "limits": {}, "retry_after_s": None}  # fmt: skip
+        probed = (*evidence.providers, look("together", "generation", value, model="m"))
+        assert codes(diagnose(replace(evidence, providers=probed))) == ["provider.out_of_credit"]
+
+    def test_a_fallback_that_does_not_answer_from_here_is_no_fault_of_anybodys(self) -> None:
+        evidence = Gateway().good(9).evidence()
+        away = instead(evidence.providers, look("together", "models", None, Status.unreachable))
+        conclusion = diagnose(replace(evidence, providers=away))
+        assert said(conclusion) == ("ruled_out", [])
+        assert {each.source for each in conclusion.not_seen} == {"together"}
+
+
 class TestPlan:
     def plan(self, conclusion: Conclusion) -> dict[str, Any]:
         (only,) = conclusion.facts["plans"]
