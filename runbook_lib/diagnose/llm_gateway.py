@@ -36,7 +36,8 @@ def diagnose(evidence: Evidence) -> Conclusion:
     unoffered, _ = unoffered_members(reading)
     own_slow = own_slowness(reading)
     known = {(finding.code, finding.subject) for finding in judged.faults}
-    slow = [each for each in slow_findings(reading) if (each.code, each.subject.partition("/")[0]) not in known]
+    slow, in_doubt = slow_findings(reading)
+    slow = [each for each in slow if (each.code, each.subject.partition("/")[0]) not in known]
     faults = [
         *itself.faults,
         *judged.faults,
@@ -47,7 +48,7 @@ def diagnose(evidence: Evidence) -> Conclusion:
         *unoffered,
         *probe_findings(reading),
     ]
-    also = [*judged.also, *itself.also, *worth_saying]
+    also = [*judged.also, *itself.also, *worth_saying, *in_doubt]
     suspects = [*itself.suspects, *judged.suspects]
     states, blind = ([], []) if faults or suspects else _unseen_or_idle(reading)
     plans = plans_for(reading, faults)
@@ -72,7 +73,10 @@ def diagnose(evidence: Evidence) -> Conclusion:
 
 
 def _is_needless(reading: Reading, look: Observation) -> bool:
-    """What is not set here and not missed: our chain where the platform told it, the state of a platform that is not in use."""
+    """What is not missed: our chain where the platform told it, the state of a platform that is not in use; and that the good
+    calls are a sample, for the failed ones are looked for by themselves."""
+    if look.status == Status.partial and look.call == "llm_calls":
+        return True
     if look.status != Status.not_configured:
         return False
     return look.call == "incidents" or (

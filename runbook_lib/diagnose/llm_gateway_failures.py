@@ -77,13 +77,14 @@ def judge_failures(reading: Reading) -> Judged:
         is_shared = bool(lost) and all(request in together for request in lost)
         if common is not None and is_shared and kind in ("timeout", "no_connection"):
             continue  # what they have in common explains it
-        is_fault = (bool(lost) and not reading.is_noise(lost)) or _is_lasting(reading, who, kind, pairs)
+        lasts = _is_lasting(reading, who, kind, pairs)
+        is_fault = lasts or (bool(lost) and not reading.is_noise(lost))
         if not is_fault and len(pairs) < LASTING:
             continue
         named = _name(reading, who, kind, pairs)
         if isinstance(named, Suspect):
             judged.suspects += [named, *_twins(named)] if is_fault else []
-        elif is_fault and not is_shared:
+        elif is_fault and (not is_shared or (lasts and any(request not in together for request, _ in pairs))):
             judged.faults.append(named)
             judged.marks.append(_mark(reading, who, pairs))
         else:

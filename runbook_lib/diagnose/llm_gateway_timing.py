@@ -12,6 +12,7 @@ from runbook_lib.model import Finding
 
 OWN_SLOW_MS = 1000.0
 FEWEST = 3  # slow calls
+BREATHLESS_FACTOR, BREATHLESS_MS = 5.0, 50.0  # own work of a few ms that takes this much longer tells of a starved host
 IMMEDIATE_S = 0.1
 GROWTH = 1.3  # an exponential back-off with jitter still grows by more than this from first to last, on the median
 
@@ -25,9 +26,11 @@ class Streak:
     last_s: float
 
 
-def slow_findings(reading: Reading) -> list[Finding]:
-    """Providers whose calls took several times what they usually take for as many tokens."""
-    found = []
+def slow_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
+    """Providers whose calls took several times what they usually take for as many tokens: faults, and those of a time in
+    which the gateway's own work took several times as long too, for then its clock tells of its host, not of the provider."""
+    found: list[Finding] = []
+    in_doubt: list[Finding] = []
     for target in reading.seen_targets:
         provider, _, model = target.partition("/")
         calls = [
@@ -48,8 +51,29 @@ def slow_findings(reading: Reading) -> list[Finding]:
             f"{target} took {took:.0f} ms{per_token} where answers of that length usually take {usual:.0f} ms: "
             f"{len(slow)} calls from {iso_of(streak.first_s)} to {iso_of(streak.last_s)}"
         )
-        found.append(make_finding("provider.slow", target, summary, (call.observation for call in slow)))
-    return found
+        breathless = _was_breathless(reading, streak)
+        if breathless:
+            summary += f"; the gateway's own work took {breathless:.0f} times as long meanwhile, so it may be its host"
+        finding = make_finding("provider.slow", target, summary, (call.observation for call in slow))
+        (in_doubt if breathless else found).append(finding)
+    return found, in_doubt
+
+
+def _was_breathless(reading: Reading, streak: Streak) -> float:
+    """How many times its usual own time the gateway took in a streak's requests; 0.0 where that was about as usual."""
+    every = [request for request in (*reading.before.requests, *reading.calls.requests) if request.own_ms is not None]
+    meanwhile = [each.own_ms or 0.0 for each in every if streak.first_s <= each.at_s <= streak.last_s]
+    usual = _usual_own_ms(every)
+    if usual is None or not meanwhile:
+        return 0.0
+    took = median(meanwhile)
+    return took / max(usual, 1.0) if took > max(BREATHLESS_FACTOR * usual, BREATHLESS_MS) else 0.0
+
+
+def _usual_own_ms(requests: Sequence[Request]) -> float | None:
+    """The gateway's own time in the quicker half of its requests; None with too few of them."""
+    known = sorted(request.own_ms or 0.0 for request in requests if request.own_ms is not None)
+    return median(known[: max(ENOUGH // 2, len(known) // 2)]) if len(known) >= ENOUGH else None
 
 
 def _slow_streak(calls: Sequence[Call], normal: Normal) -> Streak | None:
@@ -69,10 +93,9 @@ def _streak(timed: Sequence[tuple[float, float, bool]]) -> Streak | None:
 def own_slowness(reading: Reading) -> list[Finding]:
     """The gateway's own time in its requests, against what it was."""
     timed = [request for request in reading.calls.requests if request.own_ms is not None]
-    known = sorted(request.own_ms or 0 for request in (*reading.before.requests, *timed) if request.own_ms is not None)
-    if len(known) < ENOUGH:
+    usual = _usual_own_ms([*reading.before.requests, *timed])
+    if usual is None:
         return []
-    usual = median(known[: max(ENOUGH // 2, len(known) // 2)])
     limit = max(SLOW_FACTOR * usual, OWN_SLOW_MS)
     streak = _streak([(each.at_s, each.own_ms or 0, (each.own_ms or 0) > limit) for each in timed])
     if streak is None:

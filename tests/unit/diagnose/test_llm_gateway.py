@@ -240,6 +240,11 @@ class TestFallback:
             "provider.overloaded",
         }
 
+    def test_what_lasts_is_not_hidden_by_one_request_in_which_the_fallback_failed_too(self) -> None:
+        gateway = all_fail(Gateway(), REFUSED_KEY, GOOD_CLAUDE, count=6)
+        gateway.request(0.5, REFUSED_KEY, but(OVERLOADED, target=CLAUDE), but(OVERLOADED, target=LLAMA))
+        assert set(codes(diagnose(gateway.evidence()))) == {"gateway.all_providers_failing", "provider.key_invalid"}
+
 
 class TestWayOut:
     def test_no_connection_to_a_provider_that_answers_here_is_the_gateways_own_way_out(self) -> None:
@@ -336,6 +341,20 @@ class TestTime:
     def test_one_slow_call_is_no_trend(self) -> None:
         gateway = Gateway().good(10, 55, 20).good(1, 10, 10, Try(ms=9000)).good(5, 9, 1)
         assert said(diagnose(gateway.evidence())) == ("ruled_out", [])
+
+    def test_a_few_slow_calls_scattered_among_good_ones_are_no_trend(self) -> None:
+        gateway = Gateway().good(20)
+        for minute in (50, 30, 10):
+            gateway.request(minute, Try(ms=9000))
+        assert said(diagnose(gateway.evidence())) == ("ruled_out", [])
+
+    def test_a_time_in_which_the_gateways_own_work_was_slow_too_does_not_convict_the_provider(self) -> None:
+        gateway = Gateway().good_before(10).good(10, 55, 20)
+        for minute in (5, 4, 3, 2):
+            gateway.request(minute, Try(ms=4000), own_ms=400)
+        conclusion = diagnose(gateway.evidence())
+        assert said(conclusion) == ("ruled_out", [])
+        assert [each.code for each in conclusion.also] == ["provider.slow"]
 
     def test_a_gateway_that_takes_its_time_itself(self) -> None:
         gateway = Gateway().good(10, 55, 20)
