@@ -7,7 +7,7 @@ from runbook_lib.diagnose.operations_checklist_places import APPLIED, serving_at
 from runbook_lib.diagnose.operations_checklist_reading import PARTS, RUNBOOK, Evidence, Found, Place, Reading
 from runbook_lib.diagnose.operations_checklist_targets import ANSWERS, probes_of
 from runbook_lib.diagnose.operations_checklist_traces import TRACED, read_spans
-from runbook_lib.diagnose.operations_checklist_variables import FRESH, SET, SHAPE, TOGETHER
+from runbook_lib.diagnose.operations_checklist_variables import FRESH, SET, SHAPE, TOGETHER, is_judged
 from runbook_lib.model import Json, Observation, Status
 
 COLUMNS = (SET, SHAPE, TOGETHER, ACCEPTED, FRESH, APPLIED, ANSWERS, TRACED)
@@ -58,7 +58,8 @@ def _of_variables(column: str, places: Sequence[Place]) -> Cell:
         return {"text": "list not whole", "tone": "unknown"}
     held = [each for place in places for each in place.held.values()]
     if column == SET:
-        return {"text": f"{len(held)} set", "tone": "good"}
+        return {"text": f"{len({each.name for each in held})} set", "tone": "good"}
+    held = list({each.name: each for each in held if is_judged(each.name)}.values())
     seen = [each for each in held if each.facts is not None]
     if not seen:
         return {"text": "values hidden", "tone": "neutral"}

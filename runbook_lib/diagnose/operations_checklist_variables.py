@@ -68,6 +68,11 @@ def is_plausible(held: Held) -> bool:
     return held.facts is not None and not held.flaws and not _wrong_kind(held)
 
 
+def is_judged(name: str) -> bool:
+    """Whether a variable is NexusCore's or ends up in a browser; of others only the name is looked at."""
+    return name in _EVERY_NAME or name.startswith("NEXT_PUBLIC_")
+
+
 def leaked(reading: Reading, _: Evidence) -> Iterator[Found]:
     """A secret in a NEXT_PUBLIC_ variable."""
     for place, held in _all(reading):
