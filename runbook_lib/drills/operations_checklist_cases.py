@@ -72,20 +72,16 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
 
 
 def _every_fault() -> list[Case]:
+    """Every variant of every fault; a cause whose narrower cases are listed is run once, in its last variant."""
     cases = []
-    for code in faults.codes():
-        if not code.startswith(_MINE):
-            continue
-        if any(other.startswith(f"{code}.") for other in faults.codes()) and code in _ALIASES:
-            continue
-        cases += [
-            fault_case(code, variant, **_PECULIAR.get((code, variant), {})) for variant in faults.find(code).variants
-        ]
+    for code in (code for code in faults.codes() if code.startswith(_MINE)):
+        variants = list(faults.find(code).variants)
+        is_alias = any(
+            other.startswith(f"{code}.") and faults.find(other).variants == faults.find(code).variants
+            for other in faults.codes()
+        )
+        cases += [fault_case(code, variant) for variant in (variants[-1:] if is_alias else variants)]
     return cases
-
-
-_ALIASES: tuple[str, ...] = ()
-_PECULIAR: dict[tuple[str, str], dict[str, Any]] = {}
 
 
 def _healthy() -> list[Case]:

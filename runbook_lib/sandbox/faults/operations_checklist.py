@@ -29,6 +29,14 @@ def _set(code: str, part: str, name: str, value: Any, **others: Variant) -> Faul
     return fault(code, use("env", part=part, name=name, value=value), by=nothing, **others)
 
 
+def _long_ago(part: str, name: str, value: Any) -> tuple[Step, ...]:
+    """A value that the platform has held for longer than what serves: the list shows it so, and nothing restarts for it."""
+    return (
+        use("env", part=part, name=name, value=value, restart=False),
+        use("variable", part=part, name=name, minutes_ago=60.0 * 24 * 20),
+    )
+
+
 def _with(*steps: Step) -> Variant:
     return Variant(steps, nothing)
 
@@ -54,18 +62,30 @@ def until_quiet(sandbox: "Sandbox") -> Result:
 
 
 _MALFORMED = (
-    _set("env.malformed.not_a_url", "web", "NEXT_PUBLIC_SUPABASE_URL", "abcdefghijklmnopqrst.supabase.co"),
-    _set(
-        "env.malformed.other_kind", "api", "STRIPE_SECRET_KEY", env_of("NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY"),
-        anon_for_service=_with(
-            use("env", part="api", name="SUPABASE_SERVICE_ROLE_KEY", value=env_of("NEXT_PUBLIC_SUPABASE_ANON_KEY"))
-        ),
+    fault(
+        "env.malformed.not_a_url",
+        *_long_ago("web", "NEXT_PUBLIC_SUPABASE_URL", "abcdefghijklmnopqrst.supabase.co"),
+        by=nothing,
+    ),
+    fault(
+        "env.malformed.other_kind",
+        *_long_ago("api", "STRIPE_SECRET_KEY", env_of("NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY")),
+        by=nothing,
+        anon_for_service=_with(*_long_ago("api", "SUPABASE_SERVICE_ROLE_KEY", env_of("NEXT_PUBLIC_SUPABASE_ANON_KEY"))),
         another_vendors=_with(use("env", part="gateway", name="ANTHROPIC_API_KEY", value=env_of("OPENAI_API_KEY"))),
     ),
-    _set("env.malformed.placeholder", "gateway", "OPENAI_API_KEY", "sk-your-openai-api-key-goes-here-0000000000"),
-    _set("env.malformed.quoted", "api", "STRIPE_WEBHOOK_SECRET", _quoted("STRIPE_WEBHOOK_SECRET")),
-    _set("env.malformed.cut_off", "gateway", "ANTHROPIC_API_KEY", "sk-ant-api03-AbCdEf"),
-)  # fmt: skip
+    fault(
+        "env.malformed.placeholder",
+        *_long_ago("gateway", "OPENAI_API_KEY", "sk-your-openai-api-key-goes-here-0000000000"),
+        by=nothing,
+    ),
+    fault(
+        "env.malformed.quoted",
+        *_long_ago("api", "STRIPE_WEBHOOK_SECRET", _quoted("STRIPE_WEBHOOK_SECRET")),
+        by=nothing,
+    ),
+    fault("env.malformed.cut_off", *_long_ago("gateway", "ANTHROPIC_API_KEY", "sk-ant-api03-AbCdEf"), by=nothing),
+)
 _MISMATCH = (
     fault(
         "env.project_mismatch.ref",
@@ -154,7 +174,7 @@ FAULTS: tuple[Fault, ...] = (
     fault("target.ambiguous", use("second_home", part="api", platform="railway"), by=nothing),
     _set(
         "env.leaked_to_browser", "web", "NEXT_PUBLIC_SUPABASE_ANON_KEY", env_of("SUPABASE_SERVICE_ROLE_KEY"),
-        new_name=_with(use("env", part="web", name="NEXT_PUBLIC_OPENAI_API_KEY", value=env_of("OPENAI_API_KEY"))),
+        new_name=_with(*_long_ago("web", "NEXT_PUBLIC_OPENAI_API_KEY", env_of("OPENAI_API_KEY"))),
     ),
     _set(
         "env.missing", "api", "STRIPE_WEBHOOK_SECRET", None,
@@ -175,7 +195,7 @@ FAULTS: tuple[Fault, ...] = (
     *_MISMATCH,
     _set(
         "env.rejected", "gateway", "OPENAI_API_KEY", _OPENAI_KEY,
-        stripe=_with(use("env", part="api", name="STRIPE_SECRET_KEY", value=_STRIPE_KEY)),
+        stripe=_with(*_long_ago("api", "STRIPE_SECRET_KEY", _STRIPE_KEY)),
         anthropic=_with(use("dial", of="anthropic", field="mode", value="bad_key")),
         vercel_token=_with(use("token_expiry", in_s=-60.0)),
     ),
@@ -185,8 +205,8 @@ FAULTS: tuple[Fault, ...] = (
         by=nothing,
         together=_with(use("dial", of="together", field="mode", value="forbidden")),
     ),
-    _set("env.conflict", "api", "SUPABASE_URL", "https://abcdefghijklmnopqrst.supabase.co"),
-    _set("env.mode_mixed", "web", "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY", _LIVE_PUBLISHABLE),
+    fault("env.conflict", *_long_ago("api", "SUPABASE_URL", "https://abcdefghijklmnopqrst.supabase.co"), by=nothing),
+    fault("env.mode_mixed", *_long_ago("web", "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY", _LIVE_PUBLISHABLE), by=nothing),
     fault(
         "env.not_applied",
         use("env", part="api", name="STRIPE_WEBHOOK_SECRET", value="whsec_" + _LETTERS, restart=False),
