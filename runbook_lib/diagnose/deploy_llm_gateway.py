@@ -34,7 +34,6 @@ _ORDER = (
     "deploy.health_failing",
     "region.missing",
     "deploy.build_failed",
-    "deploy.canceled",
     "deploy.not_ready",
     "deploy.checks_failed",
     "deploy.repo_not_connected",

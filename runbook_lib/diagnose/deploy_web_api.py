@@ -69,7 +69,7 @@ def judge_site(site: Site, now: datetime, *, is_asked: bool) -> Judgement:
     judged = Judged()
     for found in (
         rules.connected(reading),
-        rules.previews(reading),
+        rules.previews(reading, now),
         rules.checks(reading),
         rules.variables(reading),
         rules.build(reading),
@@ -232,12 +232,6 @@ def summary_rows(judgement: Judgement) -> list[tuple[str, str, str]]:
         is_bad = any(code.startswith(("deploy.error_rate_up", "deploy.migration_missing")) for code in codes)
         found.append(("errors since", f"{held['failed']} of {held['requests']}", "bad" if is_bad else "good"))
     return found
-
-
-def failing_traces(judgement: Judgement) -> list[str]:
-    """The trace ids of some requests that failed since the deployment: what is followed to where it began."""
-    failing = traffic_of.sample([row for row in judgement.traffic.failed_after if row.get("trace_id")])
-    return [str(row["trace_id"]) for row in failing]
 
 
 def is_worth_following(judgement: Judgement) -> bool:

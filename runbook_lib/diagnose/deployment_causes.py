@@ -189,7 +189,6 @@ OF_A_SERVICE = (  # those that a container on Railway or Fly can show as well
     ENV_MISSING,
     ENV_STALE,
     BUILD_FAILED,
-    CANCELED,
     NOT_READY,
     WRONG_COMMIT,
     HEALTH_FAILING,

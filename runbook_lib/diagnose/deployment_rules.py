@@ -62,7 +62,7 @@ def connected(reading: Reading) -> Judged:
     return found
 
 
-def previews(reading: Reading) -> Judged:
+def previews(reading: Reading, now: datetime) -> Judged:
     """Whether pull requests get previews: as the settings say, else as open pull requests show."""
     site, found = reading.site, Judged()
     if site.platform != "vercel" or not reading.project:
@@ -75,11 +75,10 @@ def previews(reading: Reading) -> Judged:
     if not pulls or rows is None or not reading.project.get("repository") or reading.project.get("skips"):
         return found
     built = {str(row.get("commit")) for row in rows} | {str(row.get("branch")) for row in rows}
-    newest = str(site.deployments.at) if site.deployments else ""
     waiting = [
         pull
         for pull in pulls
-        if not pull["fork"] and not built & {pull["commit"], pull["branch"]} and _is_old(pull.get("at"), newest)
+        if not pull["fork"] and not built & {pull["commit"], pull["branch"]} and _is_old(pull.get("at"), now)
     ]
     if waiting and not any((row.get("target") or "preview") == "preview" for row in rows):
         numbers = ", ".join(f"#{int(pull['number'])}" for pull in waiting[:5])
@@ -90,8 +89,8 @@ def previews(reading: Reading) -> Judged:
     return found
 
 
-def _is_old(at: str | None, now: str) -> bool:
-    return bool(at) and bool(now) and from_iso(now) - from_iso(str(at)) > _PUSH_DELAY
+def _is_old(at: str | None, now: datetime) -> bool:
+    return bool(at) and now - from_iso(str(at)) > _PUSH_DELAY
 
 
 def checks(reading: Reading) -> Judged:

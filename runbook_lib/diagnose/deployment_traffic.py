@@ -119,27 +119,31 @@ def sample(failing: Sequence[Row], most: int = 6) -> list[Row]:
 def origins(reading: Reading, after: Iterable[Row]) -> list[Origin]:
     """Where each failing request began to fail: by its trace, else by what it logged. One that does not tell is left out."""
     site = reading.site
-    traces = {
-        trace.id: trace
-        for look in site.traces
-        if isinstance(look.value, dict) and look.status.has_content
-        for trace in build_traces(look.value)
-    }
+    traces: dict[str, Trace] = {}
+    for look in site.traces:
+        if isinstance(look.value, dict) and look.status.has_content:
+            for trace in build_traces(look.value):
+                traces |= dict.fromkeys((trace.id, *_request_ids(trace)), trace)
     by_trace_id = [look.id for look in site.traces]
-    logged = {
-        str(line.get("request_id")): str(line.get("trace_id"))
-        for line, _ in lines_of(site.after)
-        if line.get("request_id") and line.get("trace_id")
-    }
     found = []
     for row in after:
         if not rows.is_failed(row):
             continue
-        trace = traces.get(str(row.get("trace_id") or logged.get(str(row.get("request_id"))) or ""))
-        origin = _from_trace(trace, by_trace_id) if trace is not None else None
+        known = traces.get(str(row.get("trace_id") or "")) or traces.get(str(row.get("request_id") or ""))
+        origin = _from_trace(known, by_trace_id) if known is not None else None
         origin = origin or _from_logs(row, site.after)
         if origin is not None:
             found.append(origin)
+    return found
+
+
+def _request_ids(trace: Trace) -> list[str]:
+    """The platforms' request ids that spans of a trace carry: headers that an edge passed inwards."""
+    found = []
+    for span in trace.spans:
+        for name, value in span["attributes"].items():
+            if "request-id" in name or name.endswith("request_id"):
+                found += [str(each) for each in (value if isinstance(value, list) else [value])]
     return found
 
 

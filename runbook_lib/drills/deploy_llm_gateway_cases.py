@@ -16,7 +16,8 @@ ON_FLY: Mapping[str, Any] = {"gateway_platform": "fly", "service_names": "severa
 NO_DOCKER = {"RUNBOOK_DOCKER_FOLDER": str(STAND_IN), "DOCKER_HOST": "none"}
 WITH_DOCKER = {**NO_DOCKER, "DOCKER_HOST": f"stand-in://{sys.executable}", "RUNBOOK_DOCKER_ANSWER_S": "3"}
 _BUILT = ("image.build_file.fails", "image.build_file.exits", "image.build_file.no_answer")
-_STATES = ("machine.asleep",)
+_STATES = ("machine.asleep", "deploy.in_progress", "deploy.errors_elsewhere")
+_TRAFFIC = ("deploy.error_rate_up", "deploy.errors_elsewhere")
 _ON_RAILWAY = ("image.", "machine.crash_loop", "machine.out_of_memory/railway")
 
 
@@ -45,6 +46,18 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
     return Case(**{**given, **more})
 
 
+def _of_any_deployment() -> list[Case]:
+    """The causes that 06 owns, as they come about on the gateway."""
+    cases = []
+    for code in faults.codes():
+        for variant in faults.find(code).variants if code.startswith("deploy.") else ():
+            if variant.startswith("gateway"):
+                options = ON_FLY if variant.endswith("_fly") else {}
+                settle_s = 1.0 if code.startswith(_TRAFFIC) else 0.0
+                cases.append(fault_case(code, variant, options=options, settle_s=settle_s))
+    return cases
+
+
 def _every_fault() -> list[Case]:
     cases = []
     for code in faults.codes():
@@ -70,4 +83,4 @@ def _healthy() -> list[Case]:
     ]
 
 
-CASES: tuple[Case, ...] = (*_every_fault(), *_healthy())
+CASES: tuple[Case, ...] = (*_every_fault(), *_of_any_deployment(), *_healthy())

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from runbook_lib.drills import (
     backup_restore_blind,
     backup_restore_cases,
+    deploy_blind,
     deploy_llm_gateway_cases,
+    deploy_llm_gateway_decoys,
     deploy_web_api_cases,
+    deploy_web_api_decoys,
     failed_request_blind,
     failed_request_cases,
     failed_request_decoys,
@@ -37,6 +40,7 @@ CASES: tuple[Case, ...] = (
     *llm_gateway_decoys.CASES,
     *llm_gateway_blind.CASES,
     *deploy_web_api_cases.CASES,
+    *deploy_web_api_decoys.CASES,
     *service_levels_cases.CASES,
     *service_levels_decoys.CASES,
     *service_levels_blind.CASES,
@@ -46,6 +50,8 @@ CASES: tuple[Case, ...] = (
     *supabase_rls_blind.CASES,
     *backup_restore_cases.CASES,
     *backup_restore_blind.CASES,
+    *deploy_llm_gateway_decoys.CASES,
+    *deploy_blind.CASES,
 )
 
 

@@ -8,21 +8,21 @@ from runbook_lib.clock import Window
 from runbook_lib.diagnose import deploy_llm_gateway as rules
 from runbook_lib.diagnose import deployment_rules, gateway_image
 from runbook_lib.diagnose import deployment_traffic as traffic_of
-from runbook_lib.diagnose.deploy_web_api import compared_window, failing_traces, is_worth_following, used_sites
+from runbook_lib.diagnose.deploy_web_api import compared_window, is_worth_following, used_sites
 from runbook_lib.diagnose.deployment_reading import Site, content, read, word
 from runbook_lib.errors import UsageError
 from runbook_lib.model import Conclusion, Json
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.deployment_errors import traces_of_failing
 from runbook_lib.sources import (
     fly,
     fly_machines,
+    gateway,
     github,
-    jaeger,
     parts,
     railway,
     railway_deployments,
-    tempo,
 )
 from runbook_lib.sources import gateway_image as image_here
 
@@ -74,7 +74,7 @@ class DeployLlmGateway(Procedure):
 
     def foresee(self) -> list[Look]:
         """What depends on nothing: the Dockerfile, Docker, the platforms' settings and deployments, health."""
-        own = [image_here.dockerfile(self.path), image_here.engine(), parts.probe(PART)]
+        own = [image_here.dockerfile(self.path), image_here.engine(), parts.probe(PART), gateway.chain()]
         return own + [look for site in self.evidence.sites for look in (*_setup_looks(site), _deployments_look(site))]
 
     @step("Is the Dockerfile sound: base, command, port, user, health check?")
@@ -119,9 +119,10 @@ class DeployLlmGateway(Procedure):
     def look_at_the_platform(self) -> Said:
         """Names of variables, the service's settings on Railway, the machines on Fly."""
         sites = self.evidence.sites
-        seen = iter(self.see(*(look for site in sites for look in _setup_looks(site))))
+        chain, *platforms = self.see(gateway.chain(), *(look for site in sites for look in _setup_looks(site)))
+        seen = iter(platforms)
         found = used_sites([site.seen(project=next(seen), variables=next(seen)) for site in sites])
-        self.evidence = replace(self.evidence, sites=tuple(found))
+        self.evidence = replace(self.evidence, sites=tuple(found), chain=chain)
         exhibits, said = [], []
         for site in found:
             names = [str(row["name"]) for row in content(site.variables) or ()]
@@ -222,14 +223,9 @@ class DeployLlmGateway(Procedure):
             return site
         windows = compared_window(judgement.reading, self.look.now)
         assert windows is not None
-        ids = failing_traces(judgement)
-        looks = [tempo.traces_of(ids, self._window), jaeger.traces_of(ids, self._window)] if ids else []
-        looks += (
-            [tempo.window_traces(windows[0], limit=60), jaeger.window_traces(windows[0], limit=60)] if not ids else []
-        )
-        seen = self.see(railway.logs(PART, windows[0]), *looks)
-        traces = tuple(look for look in seen[1:] if str(look.status) != "not_configured")
-        return site.seen(after=(*site.after, seen[0]), traces=traces)
+        traces = traces_of_failing(self.see, judgement.traffic, self._window)
+        (lines,) = self.see(railway.logs(PART, windows[0]))
+        return site.seen(after=(*site.after, lines), traces=traces)
 
 
 def _setup_looks(site: Site) -> list[Look]:

@@ -13,14 +13,13 @@ from runbook_lib.errors import UsageError
 from runbook_lib.model import Conclusion, Json
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.deployment_errors import traces_of_failing
 from runbook_lib.sources import (
     github,
-    jaeger,
     parts,
     postgres_schema,
     railway,
     railway_deployments,
-    tempo,
     tempo_deployments,
     vercel,
     vercel_deployments,
@@ -174,10 +173,7 @@ class DeployWebApi(Procedure):
             judgement = rules.judge_site(site, self.look.now, is_asked=self.is_asked)
             if not rules.is_worth_following(judgement):
                 continue
-            wanted = rules.failing_traces(judgement)
-            if wanted:
-                seen = self.see(tempo.traces_of(wanted, self._window), jaeger.traces_of(wanted, self._window))
-                site = site.seen(traces=tuple(look for look in seen if str(look.status) != "not_configured"))
+            site = site.seen(traces=traces_of_failing(self.see, judgement.traffic, self._window))
             traffic = traffic_of.read_traffic(read(site))
             if any(origin.missed for origin in traffic.begins):
                 site = site.seen(schema=tuple(self.see(postgres_schema.names())))

@@ -194,8 +194,7 @@ class Breakage:
             before.state = "REMOVED"
         world.deployments.append(made)
         if served:
-            self.system.deployed(made)
-            await self._restart_part(part)
+            await self._take_over(part, made)
         return made.id
 
     async def run_from(self, name: str, deployment: Deployment) -> None:
@@ -207,12 +206,7 @@ class Breakage:
             self._restart.add(name)
 
         self._undo.append(undo)
-        self.system.deployed(deployment)
-        await self._restart_part(self.part(name))
-
-    def undo_by(self, undo: Undo) -> None:
-        """Have something done when it is healed."""
-        self._undo.append(undo)
+        await self._take_over(self.part(name), deployment)
 
     async def run_sql(self, statement: str, undo_statement: str, role: str, hold: bool, connections: int) -> None:
         """Run SQL; see the primitive."""
@@ -366,6 +360,12 @@ class Breakage:
         await self.system.restore_database()
         await self.system.postgres.load(SCHEMA / "role_settings.sql", "supabase_admin")
         self._is_database_changed = False
+
+    async def _take_over(self, part: PartProcess, deployment: Deployment) -> None:
+        """Run a part from a deployment, as platforms do it: requests wait, and none is lost."""
+        async with self.system.edges[part.name].held():
+            self.system.deployed(deployment)
+            await self._restart_part(part)
 
     async def _restart_part(self, part: PartProcess) -> None:
         """Run a part with its present variables, where its edge looks for it."""

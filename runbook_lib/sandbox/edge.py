@@ -8,6 +8,7 @@ Railway: `X-Railway-Request-Id`, 502 `Application failed to respond` (docs.railw
 import asyncio
 import contextlib
 import fnmatch
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -51,6 +52,9 @@ class Edge:
         self.host = host
         self.platform = PLATFORMS[part.platform]
         self.rules = EdgeRules()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._under_way = 0
         limits = httpx.Limits(max_connections=300, max_keepalive_connections=50)
         self._http = httpx.AsyncClient(timeout=None, limits=limits, trust_env=False)  # noqa: S113
 
@@ -63,6 +67,28 @@ class Edge:
             await visit.run()
         finally:
             self._write_down(visit)
+
+    @contextlib.asynccontextmanager
+    async def held(self, patience_s: float = 3.0) -> AsyncIterator[None]:
+        """While another deployment takes over: new requests wait, those under way are let end, as long as patience lasts."""
+        self._open.clear()
+        try:
+            end = asyncio.get_running_loop().time() + patience_s
+            while self._under_way and asyncio.get_running_loop().time() < end:
+                await asyncio.sleep(0.02)
+            yield
+        finally:
+            self._open.set()
+
+    @contextlib.asynccontextmanager
+    async def passing(self) -> AsyncIterator[None]:
+        """One request on its way to the part: it begins when no takeover is going on."""
+        await self._open.wait()
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     async def close(self) -> None:
         """Close the connections to the part."""
@@ -127,7 +153,7 @@ class _Visit:
         """Answer: the platform's refusal, the part's answer, or the platform's word for why there is none."""
         refusal = self._refused_before()
         if refusal is None:
-            work = asyncio.create_task(self._pass_on())
+            work = asyncio.create_task(self._passed_on())
             gone = asyncio.create_task(self._client_gone())
             limit_s = self.edge.rules.time_limit_s or TIME_LIMIT_S[self.edge.part.platform]
             done, _ = await asyncio.wait({work, gone}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
@@ -159,6 +185,10 @@ class _Visit:
         if any(fnmatch.fnmatchcase(self.path, glob) for glob in rules.denied):
             return platform.denied()
         return None
+
+    async def _passed_on(self) -> Refusal | None:
+        async with self.edge.passing():
+            return await self._pass_on()
 
     async def _pass_on(self) -> Refusal | None:
         """Send the request to the part and its answer to the client. Returns the refusal when there is no answer."""

@@ -35,7 +35,7 @@ async def team_file(breakage: "Breakage", name: str, text: str | None = None, da
     async def undo() -> None:
         _write(path, before)
 
-    breakage.undo_by(undo)
+    breakage.when_healed(undo)
     _write(path, None if text is None else text.encode())
 
 
@@ -54,7 +54,7 @@ async def program(breakage: "Breakage", name: str, script: str) -> None:
         path.unlink(missing_ok=True)
         path.symlink_to(real)
 
-    breakage.undo_by(undo)
+    breakage.when_healed(undo)
     path.unlink(missing_ok=True)
     path.write_text("#!/bin/sh\n" + script.replace("{real}", str(real)) + "\n")
     path.chmod(0o755)
@@ -134,7 +134,7 @@ async def dump_file(
     async def undo() -> None:
         path.unlink(missing_ok=True)
 
-    breakage.undo_by(undo)
+    breakage.when_healed(undo)
     path.write_bytes(content)
     at = system.world.now().timestamp() - hours_ago * 3600
     os.utime(path, (at, at))

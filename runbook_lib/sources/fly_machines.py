@@ -13,7 +13,6 @@ from runbook_lib.sources._asking import iso_of_ms, iso_of_text, number_of, rows_
 from runbook_lib.sources._fly_api import FlyApi
 
 _MOST_ASKED = 4  # machines whose longer history is asked for: the API takes one such request a second and machine
-_EVENTS = 50
 
 
 def machines() -> Look:
@@ -25,10 +24,11 @@ def machines() -> Look:
     def fetch(door: Door) -> Answer:
         fly = FlyApi(door)
         root = f"{fly.machines_url}/v1/apps/{fly.app}/machines"
-        reply = fly.get(root).in_confidence()
-        rows = reply.parsed(lambda document: [_machine(row) for row in rows_in(document)])
+        reply = fly.get(root)
+        reply.json()  # what is no JSON may be quoted; what a configuration holds may not
+        rows = reply.in_confidence().parsed(lambda document: [_machine(row) for row in rows_in(document)])
         for row in [row for row in rows if row["exits"]][:_MOST_ASKED]:
-            events = fly.get(f"{root}/{quote(str(row['id']), safe='')}/events", limit=_EVENTS)
+            events = fly.get(f"{root}/{quote(str(row['id']), safe='')}/events")
             row["exits"] = events.parsed(lambda document: _exits(rows_in(document)))
         return Answer(Status.ok, rows) if rows else Answer(Status.empty, None, "the app has no machine")
 

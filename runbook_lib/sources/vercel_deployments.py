@@ -55,7 +55,7 @@ def build_log(id: str, part: str) -> Look:
 
 
 def _line(row: dict[str, Json]) -> tuple[str | None, str]:
-    payload = row.get("payload") or {}
+    payload, _ = row.get("payload") or {}, row["type"]
     return iso_of_ms(payload.get("date") or row.get("created")), text_of(payload, "text") or text_of(row, "text") or ""
 
 

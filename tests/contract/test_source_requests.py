@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 import pytest
 from graphql import build_schema, parse, validate
+from support.deployment_source_cases import DEPLOYMENT_CASES
 from support.loopback import Asked, Loopback, Reply, everything_at
-from support.source_cases import CASES
+from support.source_cases import CASES as OTHER_CASES
 
 from runbook_lib.observe import Observer
 from runbook_lib.settings import Settings
@@ -27,12 +28,21 @@ SOURCES = {  # source -> specification files, with what precedes their paths
         ("supabase/management-openapi-subset.json", ""),
         ("supabase/auth-openapi-subset.json", "/auth/v1"),
     ],
+    "github": [("github/rest-handwritten.openapi.json", "")],
     "stripe": [("stripe/openapi-2024-06-20-derived.json", "")],
 }
 # Jaeger's specification has camel case only; the server takes snake case on every version. `attributes` is in its proto file.
 JAEGER_ALSO = {"query.attributes", "query.numTraces"}
 UNSPECIFIED = {"/v5/user/tokens/current"}  # asked for the key's expiry; its absence is no error
-NAMES = [name for name in CASES if name.partition(".")[0] in SOURCES]
+CASES = {**OTHER_CASES, **DEPLOYMENT_CASES}
+
+
+def vendor_of(name: str) -> str:
+    """vercel_deployments.project -> vercel"""
+    return name.partition(".")[0].partition("_")[0]
+
+
+NAMES = [name for name in CASES if vendor_of(name) in SOURCES]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +84,7 @@ def _camel(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_request_is_one_that_the_vendor_specifies(name: str, asked_by: Callable[[str], list[Asked]]) -> None:
-    source = name.partition(".")[0]
+    source = vendor_of(name)
     seen = asked_by(name)
     assert seen
     for asked in seen:
@@ -95,11 +105,11 @@ def test_every_request_is_one_that_the_vendor_specifies(name: str, asked_by: Cal
                 assert all(re.fullmatch(r"-?\d+", value) for value in values), (asked.path, each)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.partition(".")[0] != "stripe"])
+@pytest.mark.parametrize("name", [name for name in NAMES if vendor_of(name) != "stripe"])
 def test_the_answers_that_the_sources_are_tested_with_are_what_the_vendor_promises(
     name: str, asked_by: Callable[[str], list[Asked]], promised: Callable[..., None]
 ) -> None:
-    source = name.partition(".")[0]
+    source = vendor_of(name)
     for asked in asked_by(name):
         found = _operation(source, asked)
         body = CASES[name].body(asked)

@@ -1,31 +1,15 @@
 """The faults of 06: what can go wrong between a push and a request that is answered, of web and API."""
 
-import threading
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.sandbox.faults.fault import Exercise, Fault, Result, Variant, alias, fault, nothing, use
+from runbook_lib.sandbox.faults.deploy_of_gateway import GATEWAY, busy
+from runbook_lib.sandbox.faults.fault import Fault, Variant, alias, fault, nothing, use
 
 if TYPE_CHECKING:
-    from runbook_lib.sandbox.handle import Sandbox
+    pass
 
 _UNDEFINED = ("TypeError", "Cannot read properties of undefined (reading 'plan')")
 _NEW = "d" * 40
-
-
-def busy(action: str = "usage", count: int = 24, **how: Any) -> Exercise:
-    """So many users at once do the same; returns what the last one got."""
-
-    def act(sandbox: "Sandbox") -> Result:
-        got: list[Result] = []
-        work = [threading.Thread(target=lambda: got.append(sandbox.visit(action, **how))) for _ in range(count)]
-        for start in range(0, count, 4):
-            for thread in work[start : start + 4]:
-                thread.start()
-            for thread in work[start : start + 4]:
-                thread.join()
-        return got[-1]
-
-    return act
 
 
 def _failed_build(code: str, error: str, *log: str, part: str = "web", **more: Any) -> Fault:
@@ -190,7 +174,7 @@ _ERRORS = Fault(
     },
 )  # fmt: skip
 
-FAULTS: tuple[Fault, ...] = (
+_OF_WEB_AND_API: tuple[Fault, ...] = (
     fault(
         "deploy.repo_not_connected",
         use("dial", of="VercelState", field="project_extras.web", value={"link": None}),
@@ -226,7 +210,7 @@ FAULTS: tuple[Fault, ...] = (
     fault("deploy.not_ready", use("deploy", part="web", state="BUILDING", serve=False, minutes_ago=50.0), by=nothing,
           queued=Variant((use("deploy", part="api", state="QUEUED", serve=False, minutes_ago=15.0),), nothing)),
     *_NOT_READY,
-    alias("deploy.alias_stale", _ALIASES[0]),
+    alias("deploy.alias_stale", _ALIASES[1]),
     *_ALIASES,
     alias("deploy.wrong_commit", _COMMITS[0]),
     *_COMMITS,
@@ -234,7 +218,7 @@ FAULTS: tuple[Fault, ...] = (
           settings=Variant((
               use("dial", of="VercelState", field="project_extras.api", value={"ssoProtection": {"deploymentType": "all"}}),
               use("edge", part="api", protect=True)), nothing)),
-    alias("deploy.health_failing", _HEALTH[0]),
+    alias("deploy.health_failing", _HEALTH[2]),
     *_HEALTH,
     _ERRORS,
     fault(
@@ -258,3 +242,7 @@ FAULTS: tuple[Fault, ...] = (
         by=busy("chat", 12),
     ),
 )  # fmt: skip
+
+FAULTS: tuple[Fault, ...] = tuple(
+    Fault(known.code, {**known.variants, **GATEWAY.get(known.code, {})}) for known in _OF_WEB_AND_API
+)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.deployment_source_cases import DEPLOYMENT_CASES
 from support.llm_source_cases import LLM_CASES
 from support.loopback import Asked, Loopback, Reply
 from support.source_cases import CASES as OTHER_CASES
@@ -21,22 +22,27 @@ from runbook_lib.settings import Settings
 from runbook_lib.sources import (
     anthropic,
     fly,
+    fly_machines,
     fly_settings,
+    github,
     jaeger,
     openai,
     parts,
     railway,
+    railway_deployments,
     railway_settings,
     status_pages,
     stripe,
     supabase,
     supabase_backups,
     tempo,
+    tempo_deployments,
     together,
     vercel,
+    vercel_deployments,
 )
 
-CASES = {**OTHER_CASES, **LLM_CASES}
+CASES = {**OTHER_CASES, **LLM_CASES, **DEPLOYMENT_CASES}
 NAMES = list(CASES)
 KEYED = [name for name in NAMES if not CASES[name].public]
 STRICT = [name for name in NAMES if not CASES[name].probe and not CASES[name].refusals]
@@ -50,18 +56,23 @@ def test_every_public_look_of_every_source_is_among_the_cases() -> None:
         for m in (
             anthropic,
             fly,
+            fly_machines,
             fly_settings,
+            github,
             jaeger,
             openai,
             parts,
             railway,
+            railway_deployments,
             railway_settings,
             stripe,
             supabase,
             supabase_backups,
             tempo,
+            tempo_deployments,
             together,
             vercel,
+            vercel_deployments,
         )
     }
     public = {
