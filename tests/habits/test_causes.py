@@ -6,6 +6,7 @@ import pytest
 
 from runbook_lib.diagnose.catalogues import CATALOGUES
 from runbook_lib.diagnose.causes import Catalogue, Cause
+from runbook_lib.drills.listed import CASES as DRILLED
 from runbook_lib.model import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,3 +38,10 @@ def test_a_code_that_two_procedures_name_is_owned_by_one_and_is_the_same_cause()
 def test_every_code_is_documented() -> None:
     page = (ROOT / "docs" / "causes.md").read_text("utf-8")
     assert [code for catalogue in CATALOGUES for code in catalogue.codes() if f"`{code}`" not in page] == []
+
+
+def test_what_a_procedure_names_of_anothers_causes_it_drills_itself() -> None:
+    for catalogue in CATALOGUES:
+        own = {code for case in DRILLED if case.procedure == catalogue.procedure for code in case.injected}
+        lacking = [code for code in catalogue.also if not any(each == code or each.startswith(f"{code}.") for each in own)]
+        assert lacking == []
