@@ -112,6 +112,8 @@ def _behind_the_branch(reading: Reading, compared: Row, now: datetime) -> Judged
     if earlier is not None and str(earlier["at"]) < str(serving["at"]) and word(earlier) in ("ready", "superseded"):
         summary = f"{site.name}: {told}; {head[:9]} was deployed before, as {earlier['id']}"
         found.faults.append(finding("deploy.wrong_commit.older", subject, summary, evidence))
+    elif any(str(row.get("commit")) == head for row in reading.skipped):
+        found.notes.append(f"{site.name}: {told}; its deployment was skipped on purpose")
     elif compared.get("head_at") and now - from_iso(str(compared["head_at"])) <= push_delay():
         found.states.append(
             finding("deploy.in_progress", f"{site.name}: {head[:9]}", f"{site.name}: {told}, pushed just now", evidence)

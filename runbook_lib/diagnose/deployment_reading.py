@@ -35,6 +35,7 @@ class Site:
 
     Attributes:
         project: how it is set up (vercel.project, railway.service, fly.machines).
+        deployments: those of the target, newest first. previews: those of pull requests.
         detail: the judged deployment whole. served: the one that serves, where it is another.
         after, before: request logs since the deployment, and of the time before it.
         traces: whole traces of requests that failed since. schema: what the database has of what was missed.
@@ -54,6 +55,7 @@ class Site:
     compare: Observation | None = None
     checks: Observation | None = None
     pulls: Observation | None = None
+    previews: Observation | None = None
     probe: Observation | None = None
     after: tuple[Observation, ...] = ()
     before: tuple[Observation, ...] = ()
@@ -104,7 +106,7 @@ class Reading:
         judged: the one that was asked for, else the newest.
         serving: the one that production's requests get; of a preview, the judged one.
         back: the one to go back to: the newest good one before the serving one, of another commit.
-        newer: whether a deployment newer than the serving one is good.
+        skipped: those that were left out on purpose.
     """
 
     site: Site
@@ -112,6 +114,7 @@ class Reading:
     judged: Row | None
     serving: Row | None
     back: Row | None
+    skipped: tuple[Row, ...] = ()
 
     @property
     def project(self) -> Row:
@@ -154,7 +157,8 @@ def read(site: Site) -> Reading:
     if judged is None and not site.asked:
         judged = mine[0] if mine else None
     serving = judged if site.target != "production" else _serving(site, rows, mine)
-    return Reading(site, tuple(mine), judged, serving, _back(mine, serving))
+    skipped = tuple(row for row in rows if _is_of(row, site) and _is_skipped(row))
+    return Reading(site, tuple(mine), judged, serving, _back(mine, serving), skipped)
 
 
 def _is_of(row: Row, site: Site) -> bool:
@@ -172,6 +176,8 @@ def _is_skipped(row: Row) -> bool:
 def _serving(site: Site, rows: list[dict[str, Any]], mine: list[dict[str, Any]]) -> Row | None:
     """The deployment that serves production: as the platform says, else the newest good one."""
     project = content(site.project)
+    if site.platform == "vercel" and not isinstance(project, dict):
+        return None  # which one serves is the project's to say: the newest good one is a guess
     named: list[str] = []
     if isinstance(project, dict):
         if site.platform == "vercel":

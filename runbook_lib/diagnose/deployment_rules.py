@@ -71,7 +71,9 @@ def previews(reading: Reading, now: datetime) -> Judged:
         summary = f"{site.name}: preview deployments are switched off in the project's settings"
         found.faults.append(finding("deploy.preview_disabled.switched_off", site.name, summary, [site.project]))
         return found
-    pulls, rows = content(site.pulls), content(site.deployments)
+    pulls, rows = content(site.pulls), content(site.previews)
+    if site.previews is not None and site.previews.status == Status.empty:
+        rows = []
     if not pulls or rows is None or not reading.project.get("repository") or reading.project.get("skips"):
         return found
     built = {str(row.get("commit")) for row in rows} | {str(row.get("branch")) for row in rows}
@@ -84,7 +86,7 @@ def previews(reading: Reading, now: datetime) -> Judged:
         numbers = ", ".join(f"#{int(pull['number'])}" for pull in waiting[:5])
         summary = f"{site.name}: pull request {numbers} is open, and no preview was made in the last 30 days"
         found.faults.append(
-            finding("deploy.preview_disabled.none_made", site.name, summary, [site.pulls, site.deployments])
+            finding("deploy.preview_disabled.none_made", site.name, summary, [site.pulls, site.previews])
         )
     return found
 
@@ -241,7 +243,9 @@ def ended(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
         return found
     state, subject = word(row), _subject(reading, row)
     evidence = [site.deployments, site.detail]
-    if state == "canceled":
+    if state == "canceled" and reading.serving is not None and row.get("commit") == reading.serving.get("commit"):
+        found.notes.append(f"{site.name}: {_id(row)} was canceled, and its commit serves already")
+    elif state == "canceled":
         said = row.get("reason") or row.get("error")
         because = f": {said}" if said else ""
         summary = f"{site.name}: the newest deployment {_id(row)} was canceled{because}"

@@ -206,7 +206,7 @@ class DeployWebApi(Procedure):
 
     def _deployments_look(self, site: Site) -> Look:
         if site.platform == "vercel":
-            return vercel.deployments(site.part, Window(self.look.now - _LISTED, self.look.now))
+            return vercel_deployments.recent(site.part, site.target)
         return railway.deployments(site.part)
 
     def _detail_looks(self, site: Site) -> list[tuple[str, Look]]:
@@ -230,6 +230,7 @@ class DeployWebApi(Procedure):
             looks.append(("checks", github.checks(str(reading.judged["commit"]), repository)))
         if site.platform == "vercel" and reading.project.get("previews_disabled") is None:
             looks.append(("pulls", github.pulls(repository)))
+            looks.append(("previews", vercel.deployments(site.part, Window(self.look.now - _LISTED, self.look.now))))
         return looks
 
     def _durations(self) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:

@@ -67,7 +67,8 @@ def compare(commit: str, branch: str, repository: str | None = None) -> Look:
 
 
 def checks(commit: str, repository: str | None = None) -> Look:
-    """The checks on a commit, the failed ones first: {"name", "state": passed, failed, running or skipped, "conclusion",
+    """The checks on a commit, check runs and commit statuses, the failed ones first: {"name", "state": passed, failed, running
+    or skipped, "conclusion",
     "by" (the app that made it), "url", "ended_at"}; empty where the commit has none."""
 
     def fetch(door: Door) -> Answer:
@@ -77,6 +78,9 @@ def checks(commit: str, repository: str | None = None) -> Look:
             return Answer(Status.not_found, None, f"the repository holds no commit {commit[:12]}")
         rows = listed(reply, _HELP).parsed(lambda document: [_check(row) for row in rows_in(document, "check_runs")])
         total = reply.parsed(lambda document: number_of(document.get("total_count")) or 0)
+        statuses = listed(github.get(f"/commits/{quote(commit, safe='')}/status", per_page=_PAGE), _HELP)
+        rows += statuses.parsed(lambda document: [_status(row) for row in rows_in(document, "statuses")])
+        total += statuses.parsed(lambda document: number_of(document.get("total_count")) or 0)
         rows.sort(key=lambda row: (row["state"] != "failed", str(row["name"])))
         if total > len(rows):
             return Answer(Status.partial, rows, f"{total:g} checks, {len(rows)} of them read")
@@ -153,6 +157,19 @@ def _check(row: dict[str, Any]) -> dict[str, Json]:
         "by": text_of(row.get("app") or {}, "name", "slug"),
         "url": text_of(row, "html_url"),
         "ended_at": iso_of_text(row.get("completed_at")),
+    }
+
+
+def _status(row: dict[str, Any]) -> dict[str, Json]:
+    """A commit status, as older services report: success, pending, failure, error."""
+    said = str(row["state"])
+    return {
+        "name": str(row["context"]),
+        "state": {"success": "passed", "pending": "running"}.get(said, "failed"),
+        "conclusion": said,
+        "by": text_of(row.get("creator") or {}, "login"),
+        "url": text_of(row, "target_url"),
+        "ended_at": iso_of_text(row.get("updated_at")),
     }
 
 

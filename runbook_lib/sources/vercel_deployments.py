@@ -29,6 +29,22 @@ def project(part: str) -> Look:
     return Look("vercel", "project", {"part": part}, fetch)
 
 
+def recent(part: str, target: str = "production", limit: int = 30) -> Look:
+    """The newest deployments of `web` or `api` for a target, newest first, however old: the row of `vercel.deployments`."""
+
+    def fetch(door: Door) -> Answer:
+        vercel, id_ = VercelApi(door), project_of(door, part)
+        reply = vercel.get("/v7/deployments", projectId=id_, target=target, limit=limit)
+        if reply.status_code == 404:
+            reply = vercel.get("/v6/deployments", projectId=id_, target=target, limit=limit)
+        rows = listed(reply, HELP).parsed(
+            lambda document: [deployment_row(row, part) for row in rows_in(document, "deployments")]
+        )
+        return Answer(Status.ok, rows) if rows else Answer(Status.empty, None, f"no {target} deployment")
+
+    return Look("vercel", "recent", {"part": part, "target": target, "limit": limit}, fetch)
+
+
 def detail(id: str, part: str) -> Look:
     """One deployment by its id or address, whole: the row of `vercel.deployments` with {"reason", "error_code", "error_step",
     "aliases": [host], "alias_error", "substate" (STAGED: it never had production), "checks_state", "checks_conclusion",

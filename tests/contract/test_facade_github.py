@@ -35,6 +35,7 @@ def client(world: World, in_process: Callable[..., httpx.Client]) -> httpx.Clien
         (f"/compare/{'1' * 40}...main", "/repos/{owner}/{repo}/compare/{basehead}"),
         ("/commits/main", "/repos/{owner}/{repo}/commits/{ref}"),
         (f"/commits/{'2' * 40}/check-runs", "/repos/{owner}/{repo}/commits/{ref}/check-runs"),
+        (f"/commits/{'2' * 40}/status", "/repos/{owner}/{repo}/commits/{ref}/status"),
         ("/pulls", "/repos/{owner}/{repo}/pulls"),
         (f"/compare/{'9' * 40}...main", "/repos/{owner}/{repo}/compare/{basehead}"),
         ("/commits/nowhere/check-runs", "/repos/{owner}/{repo}/commits/{ref}/check-runs"),

@@ -43,5 +43,7 @@ def test_every_code_is_documented() -> None:
 def test_what_a_procedure_names_of_anothers_causes_it_drills_itself() -> None:
     for catalogue in CATALOGUES:
         own = {code for case in DRILLED if case.procedure == catalogue.procedure for code in case.injected}
-        lacking = [code for code in catalogue.also if not any(each == code or each.startswith(f"{code}.") for each in own)]
+        lacking = [
+            code for code in catalogue.also if not any(each == code or each.startswith(f"{code}.") for each in own)
+        ]
         assert lacking == []

@@ -37,6 +37,13 @@ CHECK = {
     "id": 1, "name": "lint", "head_sha": SHA, "status": "completed", "conclusion": "failure", "html_url": "https://x",
     "started_at": to_iso(AT), "completed_at": to_iso(AT), "app": {"slug": "github-actions", "name": "GitHub Actions"},
 }  # fmt: skip
+STATUS = {
+    "context": "ci/circleci",
+    "state": "error",
+    "target_url": None,
+    "updated_at": to_iso(AT),
+    "creator": {"login": "ci"},
+}
 PULL = {
     "number": 7, "state": "open", "title": "t", "draft": False, "created_at": to_iso(AT), "updated_at": to_iso(AT),
     "html_url": "https://x", "head": {"ref": "tab", "sha": SHA, "repo": {"full_name": "nexuscore/nexuscore"}},
@@ -78,6 +85,10 @@ FOUND = {"traces": [{"traceID": "1", "startTimeUnixNano": "1", "spanSets": [{"sp
 
 DEPLOYMENT_CASES: dict[str, Case] = {
     "vercel_deployments.project": Case(lambda: vercel_deployments.project("web"), {r"/v9/projects/prj_web": PROJECT}),
+    "vercel_deployments.recent": Case(
+        lambda: vercel_deployments.recent("web"),
+        {r"/v7/deployments": {"deployments": [VERCEL_DEPLOYMENT], "pagination": {"count": 1, "next": None, "prev": 1}}},
+    ),
     "vercel_deployments.detail": Case(
         lambda: vercel_deployments.detail("dpl_1", "web"), {r"/v13/deployments/dpl_1": DETAIL}, absent=Status.not_found
     ),
@@ -90,7 +101,11 @@ DEPLOYMENT_CASES: dict[str, Case] = {
         lambda: github.compare(SHA, "main"),
         {r"/compare/": COMPARISON, r"/repos/nexuscore/nexuscore ": REPOSITORY},
     ),
-    "github.checks": Case(lambda: github.checks(SHA), {r"/check-runs": {"total_count": 1, "check_runs": [CHECK]}}),
+    "github.checks": Case(
+        lambda: github.checks(SHA),
+        {r"/check-runs": {"total_count": 1, "check_runs": [CHECK]},
+         r"/status": {"state": "failure", "sha": SHA, "total_count": 1, "statuses": [STATUS]}},
+    ),
     "github.pulls": Case(lambda: github.pulls(), {r"/pulls": [PULL]}),
     "github.health": Case(
         lambda: github.health(),

@@ -120,6 +120,21 @@ class _Api:
         ]
         return JSONResponse({"total_count": len(rows), "check_runs": rows})
 
+    async def status(self, request: Request) -> Response:
+        """The commit statuses, and what they come to together."""
+        commit = self._at(request)
+        given = self.world.state(GithubState).statuses.get(commit.sha, [])
+        rows = [
+            {
+                "id": nth, "context": row["context"], "state": row["state"], "description": "", "target_url": None,
+                "created_at": _time(commit), "updated_at": _time(commit), "creator": {"login": row.get("by", "ci")},
+            }
+            for nth, row in enumerate(given, 1)
+        ]  # fmt: skip
+        words = {str(row["state"]) for row in rows}
+        whole = "failure" if words & {"failure", "error"} else "success" if words == {"success"} else "pending"
+        return JSONResponse({"state": whole, "sha": commit.sha, "total_count": len(rows), "statuses": rows})
+
     async def pulls(self, request: Request) -> Response:
         """Open pull requests, newest first."""
         if request.query_params.get("state", "open") not in ("open", "all"):
@@ -172,6 +187,7 @@ def create_app(world: World) -> Starlette:
         (f"{root}/compare/{{basehead}}", api.compare),
         (f"{root}/commits/{{ref}}", api.commit),
         (f"{root}/commits/{{ref}}/check-runs", api.check_runs),
+        (f"{root}/commits/{{ref}}/status", api.status),
         (f"{root}/pulls", api.pulls),
     ]
     return Starlette(routes=[Route(path, api.guarded(handler), methods=["GET"]) for path, handler in reads])

@@ -30,11 +30,13 @@ class GithubState:
     """The dials of this façade.
 
     pushed: commits that no deployment was made of, or not yet. checks: the check runs of a commit where the two usual good
-    ones would not do, by its sha: {"name", "status", "conclusion"}. pulls: open pull requests, by branch: its title.
+    ones would not do, by its sha: {"name", "status", "conclusion"}. statuses: commit statuses by sha, as services without
+    check runs report them: {"context", "state"}. pulls: open pull requests, by branch: its title.
     """
 
     pushed: list[Commit] = field(default_factory=list)
     checks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    statuses: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     pulls: dict[str, str] = field(default_factory=lambda: {"usage-export": "Export usage as CSV"})
     calls_left: int | None = None
 

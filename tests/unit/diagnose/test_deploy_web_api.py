@@ -66,7 +66,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         "deploy.env_stale",
     ),
     "canceled": (
-        {"rows": [deployment("dpl_3", ago(hours=1), state="CANCELED"), deployment("dpl_new", ago(days=2))]}, "deploy.canceled",
+        {"rows": [deployment("dpl_3", ago(hours=1), "c" * 40, "CANCELED"), deployment("dpl_new", ago(days=2))]}, "deploy.canceled",
     ),
     "queued for an hour": (
         {"rows": [deployment("dpl_3", ago(hours=1), state="QUEUED", ready_at=None), deployment("dpl_new", ago(days=2))]},
@@ -208,11 +208,26 @@ def test_what_only_looks_like_a_fault_is_ruled_out(name: str) -> None:
 def test_a_pull_request_whose_commit_was_never_deployed_shows_that_previews_are_off() -> None:
     waiting = {"number": 42, "branch": "new-tab", "commit": "f" * 40, "at": ago(hours=2), "fork": False}
     rows = [deployment("dpl_new", ago(days=2))]
-    one = site(project=project(previews_disabled=None), pulls=look("github", "pulls", [waiting]), rows=rows)
+    asked = {"project": project(previews_disabled=None), "pulls": look("github", "pulls", [waiting])}
+    one = site(**asked, previews=answered("vercel", "deployments", rows))
     assert said(one) == ("confirmed", ["deploy.preview_disabled.none_made"])
     built = [*rows, deployment("dpl_p", ago(hours=1), "f" * 40, branch="new-tab", target=None)]
-    repaired = site(project=project(previews_disabled=None), pulls=look("github", "pulls", [waiting]), rows=built)
+    repaired = site(**asked, previews=answered("vercel", "deployments", built))
     assert said(repaired) == ("ruled_out", [])
+
+
+def test_a_canceled_redeploy_of_the_commit_that_serves_is_no_fault() -> None:
+    rows = [deployment("dpl_3", ago(hours=1), HEAD, "CANCELED"), deployment("dpl_new", ago(days=2))]
+    assert said(site(rows=rows)) == ("ruled_out", [])
+
+
+def test_which_deployment_serves_is_never_guessed_where_the_project_cannot_be_seen() -> None:
+    """The newest good one would make the variable stale; the project may well serve another."""
+    changed = [
+        *variables("api"),
+        {"name": "LOG_LEVEL", "targets": ["production"], "branch": None, "updated_at": ago(hours=3)},
+    ]
+    assert said(site(project=unseen("vercel", "project"), variables=changed))[0] == "could_not_tell"
 
 
 def newer(**more: Any) -> list[dict[str, Any]]:
