@@ -66,29 +66,14 @@ def test_the_same_evidence_gives_the_same_verdict_in_twenty_replays(sandbox: San
     code, said, _ = run("06", environment_of(sandbox, tmp_path / "out"), tmp_path)
     sandbox.heal()
     assert code == 1
-    again = {replay(Path(said["artifact"]), with_kernel=False).verdict["verdict_sha256"] for _ in range(20)}
-    assert again == {said["verdict_sha256"]}
+    again = [replay(Path(said["artifact"]), with_kernel=False) for _ in range(20)]
+    assert all(each.same for each in again)
     facts = json.loads((Path(said["artifact"]) / "facts.json").read_text())
     assert facts["plans"][0]["steps"][0]["request"].startswith("POST https://api.vercel.com/v10/projects/")
 
 
-@pytest.mark.parametrize(
-    ("parameters", "word"),
-    [
-        ({"part": "gateway"}, "07"),
-        ({"target": "staging"}, "production or preview"),
-        ({"commit": "main; rm -rf /"}, "hex digits"),
-        ({"part": "web", "deployment": "dpl_1' or 1=1\n{}"}, "no id and no host name"),
-        ({"deployment": "dpl_1"}, "part"),
-        ({"prat": "web"}, "part"),
-        ({"part": "w" * 10000}, "web or api"),
-    ],
-)
-def test_bad_input_is_refused_with_one_message_before_anything_runs(
-    sandbox: Sandbox, tmp_path: Path, parameters: dict[str, str], word: str
-) -> None:
-    code, said, complaint = run("06", environment_of(sandbox, tmp_path / "out"), tmp_path, **parameters)
-    assert code == 2
-    assert word in complaint + json.dumps(said)
-    assert "Traceback" not in complaint
+def test_bad_input_is_refused_with_one_message_before_anything_runs(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Every refusal is in tests/unit/procedures; here: what it comes to on the command line."""
+    code, said, complaint = run("06", environment_of(sandbox, tmp_path / "out"), tmp_path, commit="main; rm -rf /")
+    assert (code, "hex digits" in complaint + json.dumps(said), "Traceback" in complaint) == (2, True, False)
     assert not list((tmp_path / "out").rglob("notebook.ipynb"))
