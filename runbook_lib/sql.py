@@ -7,7 +7,7 @@ dropped within the look. What Postgres makes of a schema file can only be seen w
 import contextlib
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from runbook_lib.errors import LookError
@@ -60,13 +60,14 @@ class Sql:
             if connection is not None:
                 connection.close()
 
-    def in_scratch(self, dsn: str, scripts: Sequence[str], work: Callable[["SqlSession"], T]) -> T:
+    def in_scratch(self, dsn: str, scripts: Mapping[str, str], work: Callable[["SqlSession"], T]) -> T:
         """What `work` finds after `scripts` ran, in order, in a new database on a scratch server; nothing of it stays.
 
         The scripts run in one transaction that is rolled back, so that not even a role remains, and the database is dropped.
 
         Args:
             dsn: a role on the scratch server that may create databases and roles.
+            scripts: each one's text by its name, which stands in the error of one that is refused.
 
         Raises:
             LookError: as `query` does; malformed, with SQLSTATE and line, where Postgres refuses a script.
@@ -92,8 +93,8 @@ class Sql:
                 connection = self._connect(make_conninfo(dsn, dbname=name))
                 try:
                     self._bound(connection)
-                    for script in scripts:
-                        _run_script(connection, script)
+                    for script_name, script in scripts.items():
+                        _run_script(connection, script_name, script)
                     return work(SqlSession(connection))
                 finally:
                     with contextlib.suppress(psycopg.Error):
@@ -150,7 +151,7 @@ class SqlSession:
             return [], error.sqlstate, " ".join(str(error.diag.message_primary or error).split())[:300]
 
 
-def _run_script(connection: Any, script: str) -> None:
+def _run_script(connection: Any, name: str, script: str) -> None:
     """Run a file of statements. Raises LookError(malformed) with the line at which Postgres refuses it."""
     import psycopg
 
@@ -163,7 +164,7 @@ def _run_script(connection: Any, script: str) -> None:
         line = f", line {script.count(chr(10), 0, int(position)) + 1}" if position.isdigit() else ""
         words = " ".join(str(error.diag.message_primary or error).split())[:300]
         raise LookError(
-            Status.malformed, f"Postgres refuses the file: SQLSTATE {error.sqlstate}{line}: {words}"
+            Status.malformed, f"Postgres refuses {name}: SQLSTATE {error.sqlstate}{line}: {words}"
         ) from None
 
 

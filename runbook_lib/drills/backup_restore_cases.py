@@ -10,7 +10,7 @@ from runbook_lib.sandbox.faults.backup_restore import DUMP, NUMBERED, backups, d
 from runbook_lib.sandbox.faults.fault import Result, Step, nothing, use
 
 P = "08_backup_restore"
-# The schema is compared where a case is about it: it takes half a second.
+# The schema is compared where a case is about it: it takes a quarter of a second.
 SETTINGS = {"RUNBOOK_MIGRATIONS": ""}
 FOLDER = "backups"
 

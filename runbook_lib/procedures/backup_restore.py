@@ -84,7 +84,7 @@ class BackupRestore(Procedure):
         """The repository's SQL run in the scratch database, held against the database."""
         (drift,) = self.see(schema_drift.drift(self.migrations))
         self.evidence = replace(self.evidence, drift=drift)
-        held = drift.value if drift.status.has_content and isinstance(drift.value, dict) else {}
+        held = value_of(drift)
         if not held:
             return Said(f"It could not be compared: {drift.why or drift.status}.")
         shown = (Exhibit("table", "What differs", differences_table(held["differences"])),) if held["count"] else ()

@@ -4,15 +4,13 @@ Both databases must be asked with the same empty search_path (`databases` sees t
 Members of extensions are the extension's business and are left out; so are the schemas of the system and of the platform.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from runbook_lib.model import Json
 
-if TYPE_CHECKING:
-    from runbook_lib.databases import Connection
-
 Catalogue = Mapping[str, Mapping[str, str]]
+Rows = Callable[[str, Sequence[Any]], Iterable[Mapping[str, Any]]]
 
 # Schemas that Supabase fills itself and rebuilds with a project; a dump leaves them out, and so does a comparison.
 MANAGED = (
@@ -23,7 +21,7 @@ MANAGED = (
 _SCHEMAS = r"""
 with own as (
   select n.oid, n.nspname, n.nspowner, n.nspacl from pg_namespace n
-  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and n.nspname <> all (%(skip)s)
+  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and n.nspname <> all (%s)
     and not exists (select 1 from pg_depend d where d.classid = 'pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e')
 ),
 member as (select classid, objid from pg_depend where deptype = 'e'),
@@ -154,10 +152,14 @@ _UNION = [
 _ALL = _SCHEMAS + "\nunion all ".join(_UNION) + "\norder by 1, 2"
 
 
-def catalogue(connection: "Connection", skip: Sequence[str] = MANAGED) -> dict[str, dict[str, str]]:
-    """{kind: {name: definition}} of everything in the schemas that are not skipped, in one statement."""
+def catalogue(rows: Rows, skip: Sequence[str] = MANAGED) -> dict[str, dict[str, str]]:
+    """{kind: {name: definition}} of everything in the schemas that are not skipped, in one statement.
+
+    Args:
+        rows: asks a database one statement with its parameters.
+    """
     found: dict[str, dict[str, str]] = {kind: {} for kind, _ in _PARTS}
-    for row in connection.execute(_ALL.encode(), {"skip": list(skip)}):
+    for row in rows(_ALL, [list(skip)]):
         found[row["kind"]][row["name"]] = str(row["definition"])
     return found
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.model import Json
 from runbook_lib.observe import Door
-from runbook_lib.sources._pg_catalogue import MANAGED, catalogue, differences
+from runbook_lib.sources._pg_catalogue import MANAGED, Rows, catalogue, differences
 from runbook_lib.sources._pg_contents import any_rows, behind_their_tables, sequences, sums, tables
 from runbook_lib.sources._pg_tools import SCRATCH
 from runbook_lib.sources._scratch import MARK, ROLE_ATTRIBUTES, Scratch
@@ -53,7 +53,7 @@ def held_by(session: "Connection") -> Held:
     """What is in a database at the session's one moment."""
     return Held(
         state_of(session),
-        catalogue(session),
+        catalogue(_asking(session)),
         sequences(session),
         tables(session),
         {row["name"]: row["attributes"] for row in session.execute(_ROLES.encode(), {"skip": list(MANAGED)})},
@@ -66,6 +66,10 @@ def state_of(session: "Connection") -> dict[str, Any]:
     row = session.execute(_STATE.encode()).fetchone()
     assert row is not None
     return row
+
+
+def _asking(session: "Connection") -> Rows:
+    return lambda statement, parameters: session.execute(statement.encode(), parameters)
 
 
 def compared(
@@ -84,7 +88,7 @@ def compared(
         return door.databases.session(place.dsn, setting=SCRATCH)
 
     with connect() as session:
-        got_catalogue = catalogue(session, (*MANAGED, MARK))
+        got_catalogue = catalogue(_asking(session), (*MANAGED, MARK))
         got_sequences = sequences(session)
         behind = behind_their_tables(session, got_sequences)
         there = tables(session, (*MANAGED, MARK))

@@ -71,19 +71,12 @@ def scratch(door: Door) -> Iterator[Scratch]:
     dsn = need(door, "scratch_database_url")
     _refuse_the_source(door, dsn)
     with door.databases.session(dsn, setting=SCRATCH, writes=True) as guard:
-        state = _one(guard, _STATE)
         if not _one(guard, f"select pg_try_advisory_lock({_HELD}) as got")["got"]:
             raise _refused("another rehearsal uses the scratch database at this moment", "wait until it is over")
-        if state["in_recovery"] or not state["may_create"]:
-            raise _refused("the scratch database cannot be written to by this role", "use its owner or a superuser")
-        if state["is_ours"]:
+        state = _one(guard, _STATE)
+        if state["is_ours"] and not state["in_recovery"]:
             _empty(guard)
-        held = [row["name"] for row in guard.execute(_HOLDS.encode())]
-        if held:
-            raise _refused(
-                f"the scratch database {state['database']} is not empty: {len(held)} things are in it, first {held[0]}",
-                "name an empty database; nothing is ever overwritten or removed that this runbook did not put there",
-            )
+        _must_be_empty(guard, state)
         guard.execute(f"create schema {MARK}".encode())
         try:
             yield Scratch(
@@ -96,6 +89,28 @@ def scratch(door: Door) -> Iterator[Scratch]:
             )
         finally:
             _empty(guard)
+
+
+def examined(door: Door) -> str:
+    """The name of the scratch database, if it could be used; nothing is touched. Raises LookError as `scratch` does."""
+    dsn = need(door, "scratch_database_url")
+    _refuse_the_source(door, dsn)
+    with door.databases.session(dsn, setting=SCRATCH, snapshot=None) as session:
+        state = _one(session, _STATE)
+        if not state["is_ours"]:
+            _must_be_empty(session, state)
+        return str(state["database"])
+
+
+def _must_be_empty(session: "Connection", state: dict[str, Any]) -> None:
+    if state["in_recovery"] or not state["may_create"]:
+        raise _refused("the scratch database cannot be written to by this role", "use its owner or a superuser")
+    held = [row["name"] for row in session.execute(_HOLDS.encode())]
+    if held:
+        raise _refused(
+            f"the scratch database {state['database']} is not empty: {len(held)} things are in it, first {held[0]}",
+            "name an empty database; nothing is ever overwritten or removed that this runbook did not put there",
+        )
 
 
 def as_work(work: Callable[[], Answer]) -> Answer:

@@ -1,28 +1,19 @@
 """Row-level security as Postgres itself has it, over RUNBOOK_DATABASE_URL: policies, the user, the query as that user."""
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
-from runbook_lib.settings import reveal
 from runbook_lib.sources._asking import need
 from runbook_lib.sources._jwt import claims_of, subject_of, token_of
-from runbook_lib.sources._repository_schema import files_of
 from runbook_lib.sources._rls_examine import Asked, examine
 from runbook_lib.sources._rls_reach import reach_of
 from runbook_lib.sources._rls_sql import CATALOGUE, USER, in_order, read_catalogue, read_user, with_places
-from runbook_lib.sources._rls_stub import STUB
+from runbook_lib.sources._schema_file import scratch_server, scripts_of
 from runbook_lib.sql import SqlSession
 
 _DEADLINE_S = 15.0
-_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
-_VENDORS = (".supabase.co", ".supabase.com", ".supabase.in")
-_SCRATCH_HELP = (
-    "set RUNBOOK_SCRATCH_DATABASE_URL to a throw-away server where the runbook may make a database and drop it again; "
-    "`runbook sandbox up` has one, in its settings file"
-)
 
 
 def policies() -> Look:
@@ -112,12 +103,12 @@ def schema_file(path: str = "") -> Look:
     """
 
     def fetch(door: Door) -> Answer:
-        texts = _texts_of(door, path or need(door, "migrations_path"))
+        scripts = scripts_of(door, path or need(door, "migrations_path"))
         try:
-            dsn = _scratch(door)
+            dsn = scratch_server(door)
         except LookError as lacking:
             return Answer(Status(lacking.status), {"has_file": True}, lacking.tried, lacking.do_next)
-        return Answer(Status.ok, door.sql.in_scratch(dsn, [STUB, *texts], _catalogue))
+        return Answer(Status.ok, door.sql.in_scratch(dsn, scripts, _catalogue))
 
     return Look("postgres", "schema_file", {"path": path}, fetch, deadline_s=20.0)
 
@@ -162,30 +153,3 @@ def _abilities(session: SqlSession) -> dict[str, Json]:
     )
     _, role, _ = session.attempt("select set_config('role', 'authenticated', true)")
     return {"reads_users": not users, "becomes_user": not role, "bypasses_rls": bool(rows[0]["past"])}
-
-
-def _texts_of(door: Door, path: str) -> list[str]:
-    try:
-        return [door.read_text(file, max_bytes=8 * 1024 * 1024) for file in files_of(path)]
-    except LookError as error:
-        status = Status.malformed if error.status == Status.not_found else Status(error.status)
-        raise LookError(status, error.tried, where=error.where, do_next="give the path of 001_init.sql") from error
-
-
-def _scratch(door: Door) -> str:
-    """The scratch server's address. Raises LookError(not_configured) without one, and where it is the examined server itself."""
-    given, examined = reveal(door.settings.scratch_database_url), reveal(door.settings.database_url)
-    if not given:
-        raise LookError(Status.not_configured, "RUNBOOK_SCRATCH_DATABASE_URL is not set", do_next=_SCRATCH_HELP)
-    host, port = _server(given)
-    is_same = examined is not None and _server(examined) == (host, port)
-    if host.endswith(_VENDORS) or (is_same and host not in _THIS_MACHINE):
-        raise LookError(
-            Status.not_configured, "RUNBOOK_SCRATCH_DATABASE_URL names a server that is in use", do_next=_SCRATCH_HELP
-        )
-    return given
-
-
-def _server(dsn: str) -> tuple[str, int]:
-    parts = urlsplit(dsn)
-    return parts.hostname or "", parts.port or 5432

@@ -20,7 +20,7 @@ from runbook_lib.sources._pg_catalogue import MANAGED
 from runbook_lib.sources._pg_contents import sums
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Restored, Tools
 from runbook_lib.sources._restore_compare import WORKERS, Held, compared, held_by, state_of
-from runbook_lib.sources._scratch import Scratch, as_work, check_roles, scratch
+from runbook_lib.sources._scratch import Scratch, as_work, check_roles, examined, scratch
 from runbook_lib.workspace import append_line, becoming, ends_of, free_bytes, private_folder
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def health() -> Look:
         with door.databases.session(need(door, "database_url"), setting=SOURCE) as source:
             major = int(state_of(source)["version"]) // 10000
         found = {name: tools.check_age(name, major) for name in ("pg_dump", "pg_restore")}
-        with scratch(door) as place:
-            return Answer(Status.ok, {**found, "server": major, "scratch": place.database})
+        return as_work(lambda: Answer(Status.ok, {**found, "server": major, "scratch": examined(door)}))
 
     return Look("restore", "health", {}, fetch)
 

@@ -88,7 +88,7 @@ def test_the_schema_is_what_its_file_makes_until_somebody_changes_it(recovery: R
     assert recovery.left() == []
 
 
-def test_files_are_run_in_the_order_of_their_names_and_their_errors_are_told(
+def test_files_are_run_in_the_order_of_their_names_and_one_that_is_refused_is_named_with_its_line(
     recovery: Recovery, tmp_path: Path
 ) -> None:
     folder = tmp_path / "sql"
@@ -99,9 +99,14 @@ def test_files_are_run_in_the_order_of_their_names_and_their_errors_are_told(
     )
     (folder / "seed.sql").write_text("this is no schema")
     seen = recovery.look(schema_drift.drift(str(folder)))
-    assert seen.status == Status.partial
-    assert [error["file"] for error in seen.value["errors"]] == ["002_more.sql"]
-    assert ("column", "missing") in {(row["kind"], row["how"]) for row in seen.value["differences"]}
-    assert recovery.look(schema_drift.drift(str(tmp_path / "nowhere"))).status == Status.unreachable
+    assert seen.status == Status.malformed
+    assert "002_more.sql: SQLSTATE 42P01, line 1" in seen.why
+    (folder / "002_more.sql").write_text("alter table public.organizations add column note text")
+    seen = recovery.look(schema_drift.drift(str(folder)))
+    assert seen.value["files"] == ["001_init.sql", "002_more.sql"]
+    assert ("column", "public.organizations.note", "missing") in {
+        (row["kind"], row["name"], row["how"]) for row in seen.value["differences"]
+    }
+    assert recovery.look(schema_drift.drift(str(tmp_path / "nowhere"))).status == Status.malformed
     (tmp_path / "none").mkdir()
     assert recovery.look(schema_drift.drift(str(tmp_path / "none"))).status == Status.malformed

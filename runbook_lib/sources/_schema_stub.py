@@ -32,5 +32,17 @@ create table auth.users (
   created_at timestamptz, updated_at timestamptz
 );
 {_FUNCTIONS}
+create schema storage;
+create table storage.buckets (
+  id text primary key, name text not null, public boolean, owner uuid, file_size_limit bigint, allowed_mime_types text[],
+  created_at timestamptz, updated_at timestamptz
+);
+create table storage.objects (
+  id uuid primary key, bucket_id text references storage.buckets (id), name text, owner uuid, owner_id text, metadata jsonb,
+  path_tokens text[], created_at timestamptz, updated_at timestamptz, last_accessed_at timestamptz
+);
+create function storage.foldername(name text) returns text[] language sql immutable as $$ select null::text[] $$;
+create function storage.filename(name text) returns text language sql immutable as $$ select null::text $$;
+create function storage.extension(name text) returns text language sql immutable as $$ select null::text $$;
 create publication supabase_realtime;
 """
