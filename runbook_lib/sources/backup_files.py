@@ -15,7 +15,7 @@ _SUFFIXES = (".dump", ".backup", ".pgdump", ".sql", ".tar", ".custom")
 _UNREADABLE = (".gz", ".zst", ".bz2", ".xz", ".gpg", ".age", ".enc", ".zip")
 _MOST = 1000
 _PLAIN_END = b"PostgreSQL database dump complete"
-_READING_S = 300.0
+_READING_S = 300.0  # the newest dump is read to its end, which is work
 
 
 def dumps(path: str = "") -> Look:
@@ -58,7 +58,7 @@ def dumps(path: str = "") -> Look:
             return Answer(Status.partial, value, f"only the newest {_MOST} of {len(named)} files were looked at")
         return Answer(Status.ok, value)
 
-    return Look("dumps", "folder", {"path": path}, fetch, deadline_s=_READING_S)
+    return Look("dumps", "folder", {"path": path}, fetch, deadline_s=_READING_S, is_work=True)
 
 
 def _read(tools: Tools, file: Path, row: dict[str, Json]) -> dict[str, Json]:

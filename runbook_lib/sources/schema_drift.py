@@ -11,7 +11,7 @@ from runbook_lib.sql import SqlSession
 BROUGHT = ("auth", "storage", "extensions")  # by Supabase, and rebuilt with a project
 _LEFT_OUT = ("grant", "default_grant", "owner", "extension", "event_trigger", "publication", "schema")
 _MOST = 200
-_LONGEST_S = 30.0
+_LONGEST_S = 60.0
 
 
 def drift(path: str = "") -> Look:
@@ -28,7 +28,7 @@ def drift(path: str = "") -> Look:
     def fetch(door: Door) -> Answer:
         return as_work(lambda: _compare(door, path or need(door, "migrations_path")))
 
-    return Look("schema", "drift", {"path": path}, fetch, deadline_s=_LONGEST_S)
+    return Look("schema", "drift", {"path": path}, fetch, deadline_s=_LONGEST_S, is_work=True)
 
 
 def _compare(door: Door, place: str) -> Answer:
