@@ -111,7 +111,8 @@ class Progress:
             line = f"  {name} · {outcome.replace('_', ' ')}" + (f" · {seconds:.1f} s" if seconds else "")
             note(line) if self._status is None else self._status.console.print(line, markup=False)
         elif self._status is not None:
-            self._status.update(name)
+            doing = cell.metadata["runbook"].get("doing")
+            self._status.update(f"{name} · {doing}" if doing else name)
 
 
 class Working:

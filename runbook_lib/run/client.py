@@ -21,6 +21,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from runbook_lib.run.kernels import Kernel
 from runbook_lib.run.outcomes import Ending, Outcome, mark, name_of
+from runbook_lib.run.progress import KEY
 
 _GRACE_S = 3.0
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -33,16 +34,23 @@ class CellClient(NotebookClient):
         notebook: nodes; its cells are changed in place.
         kernel: started by us, ended by us.
         on_output: called after each message that may have changed an output.
+        on_progress: called with a cell that tells how it gets on; `metadata.runbook.doing` says it.
     """
 
-    def __init__(self, notebook: Any, kernel: Kernel, on_output: Callable[[], None]) -> None:
+    def __init__(
+        self, notebook: Any, kernel: Kernel, on_output: Callable[[], None], on_progress: Callable[[Any], None]
+    ) -> None:
         super().__init__(notebook, timeout=None, iopub_timeout=30, store_widget_state=True, record_timing=False)
-        self._kernel, self._on_output = kernel, on_output
+        self._kernel, self._on_output, self._on_progress = kernel, on_output, on_progress
 
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
         """Keep the output, then let the saver look whether it is time."""
         output = super().process_message(msg, cell, cell_index)
         self._on_output()
+        doing = msg["content"].get("metadata", {}).get(KEY) if msg["msg_type"].endswith("display_data") else None
+        if doing:
+            cell.metadata["runbook"]["doing"] = str(doing)
+            self._on_progress(cell)
         return output
 
     async def connect(self, ready_s: float) -> None:
@@ -156,7 +164,7 @@ class CellRunner:
         self._notebook, self._kernel, self._deadline = notebook, kernel, deadline
         self._on_change, self._on_cell, self._wanted = on_change, on_cell, wanted
         self._cell_timeout_s = cell_timeout_s
-        self._client = CellClient(notebook, kernel, on_change)
+        self._client = CellClient(notebook, kernel, on_change, on_cell)
         self._signal: int | None = None
 
     def run(self, ready_s: float = 60.0) -> Ending:
@@ -206,6 +214,7 @@ class CellRunner:
         else:
             ending = self._cut_short(cell, index, own_s, left_s)
             await self._end_quickly(work)
+        cell.metadata["runbook"].pop("doing", None)
         mark(cell, ending.outcome)
         self._on_cell(cell)
         self._on_change()

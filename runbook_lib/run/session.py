@@ -21,6 +21,7 @@ from runbook_lib.observe import Observer
 from runbook_lib.procedures.base import Procedure, replay_steps
 from runbook_lib.redact import Redactor
 from runbook_lib.run.context import RunContext
+from runbook_lib.run.progress import shown_below_the_cell
 from runbook_lib.run.verdicts import published, verdict_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Session:
         opened = self._opened
         for stale in (VERDICT, FACTS):
             (opened.folder / stale).unlink(missing_ok=True)
+        opened.observer.tell = shown_below_the_cell()
         view = opened.procedure.run_step(name)
         if not opened.context.is_replay:
             self._note(opened.context.changed(executed=tuple(opened.procedure.executed), state=RUNNING))

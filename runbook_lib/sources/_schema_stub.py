@@ -1,8 +1,5 @@
 """What a schema file of a Supabase project takes for granted: roles, the auth schema and its helpers. Just enough to be loaded on.
 
-(`_repository_schema` takes the real ones over from the project, with PostgreSQL's programs; that is a restore's business, and
-takes as long. Here only what policies stand on is needed, in a moment.)
-
 Bodies do not matter here: of what is loaded only the catalogue is read. Roles belong to the whole server, so they are made only
 where they are lacking, and go again with the transaction.
 """
