@@ -22,7 +22,10 @@ _FILE_HELP = "give the path of packages/database/sql/001_init.sql, or of the fol
 
 def scripts_of(door: Door, path: str) -> dict[str, str]:
     """The texts of a file, or of a folder's .sql files in the order of their names (seeds left out), by name; before them what
-    every Supabase project has already. Raises LookError: malformed where there is none (that proves nothing of the database)."""
+    every Supabase project has already.
+
+    Raises LookError: unreachable where there is no such path, malformed where no SQL is in it; neither proves anything.
+    """
     place = Path(path).expanduser()
     try:
         names = sorted(name for name, _, _ in listing(place))
@@ -30,7 +33,7 @@ def scripts_of(door: Door, path: str) -> dict[str, str]:
         files = {name: place if place.is_file() else place / name for name in chosen}
         texts = {name: door.read_text(file, max_bytes=_MOST_BYTES) for name, file in files.items()}
     except LookError as error:
-        status = Status.malformed if error.status in (Status.not_found, Status.unreachable) else Status(error.status)
+        status = Status.malformed if error.status == Status.not_found else Status(error.status)
         raise LookError(status, error.tried, where=error.where, do_next=_FILE_HELP) from error
     if not texts:
         raise LookError(Status.malformed, "no .sql file is there", where=path, do_next=_FILE_HELP)

@@ -21,8 +21,8 @@ def drift(path: str = "") -> Look:
     Args:
         path: a file of SQL, or a folder of them; "" is RUNBOOK_MIGRATIONS.
 
-    Statuses: not_configured (no path, or no scratch server), malformed (no such file, or Postgres refuses one: its name, line and
-    SQLSTATE), otherwise as the database answers.
+    Statuses: not_configured (no path, or no scratch server), unreachable (no such path), malformed (no SQL in it, or Postgres
+    refuses it: its name, line and SQLSTATE), otherwise as the database answers.
     """
 
     def fetch(door: Door) -> Answer:

@@ -107,6 +107,6 @@ def test_files_are_run_in_the_order_of_their_names_and_one_that_is_refused_is_na
     assert ("column", "public.organizations.note", "missing") in {
         (row["kind"], row["name"], row["how"]) for row in seen.value["differences"]
     }
-    assert recovery.look(schema_drift.drift(str(tmp_path / "nowhere"))).status == Status.malformed
+    assert recovery.look(schema_drift.drift(str(tmp_path / "nowhere"))).status == Status.unreachable
     (tmp_path / "none").mkdir()
     assert recovery.look(schema_drift.drift(str(tmp_path / "none"))).status == Status.malformed
