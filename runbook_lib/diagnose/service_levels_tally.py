@@ -193,19 +193,20 @@ class Tally:
         """Where nothing was counted for an hour or longer although at least twenty requests were to be expected.
 
         What is to be expected at an hour of the day is what the quieter days had then (the lower quartile), so that a quiet
-        night or a quiet weekend is none. What lies before the first request is one stretch of its own, and is returned first.
+        night or a quiet weekend is none. A day or more before the first request is one, whatever came later.
         """
         hourly = self.coarser(HOUR_S).total
         counted = np.flatnonzero(self.total)
         if not len(counted) or not len(hourly):
             return []
-        first = int(counted[0])
-        found = [Stretch(self.since_s, self.since_s + first * self.step_s)] if first * self.step_s >= HOUR_S else []
+        found = []
         per_step = self._expected(hourly)
         for gap in self.stretches(self.total == 0):
-            begins = round((gap.since_s - self.since_s) / self.step_s)
-            ends = round((gap.until_s - self.since_s) / self.step_s)
-            if gap.seconds >= HOUR_S and begins >= first and per_step[begins:ends].sum() >= _EXPECTED:
+            # By whole hours of the clock: traffic that ends at half past six leaves a half-empty hour every day.
+            begins = round((-(-gap.since_s // HOUR_S) * HOUR_S - self.since_s) / self.step_s)
+            ends = round((gap.until_s // HOUR_S * HOUR_S - self.since_s) / self.step_s)
+            is_before_all = gap.since_s == self.since_s and gap.seconds >= 24 * HOUR_S
+            if is_before_all or (begins < ends and per_step[begins:ends].sum() >= _EXPECTED):
                 found.append(gap)
         return found
 
