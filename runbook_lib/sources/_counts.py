@@ -21,6 +21,7 @@ from runbook_lib.observe import Door
 from runbook_lib.sources._asking import nothing
 
 HOUR_S = 3600
+_MOST = 1e15  # requests in one step
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Row:
         at, values = self.steps.at, self.values
         for end_s, value in samples:
             if value and math.isfinite(value) and (index := at(end_s)) is not None:
+                if not 0 < value < _MOST:
+                    raise LookError(Status.malformed, f"a count that is none: {value:g}")
                 values[index] += value
 
     def clean(self) -> list[float]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook_lib.clock import Window
-from runbook_lib.model import Json
+from runbook_lib.errors import LookError
+from runbook_lib.model import Json, Status
 from runbook_lib.sources._counts import HOUR_S, Row, Steps, slow_from_buckets
 from runbook_lib.sources._prometheus_api import MOST_POINTS, PrometheusApi
 
@@ -68,7 +69,10 @@ def _buckets(api: PrometheusApi, query: str, steps: Steps, unit_ms: float) -> li
     rows: dict[float | None, Row] = {}
     for labels, samples in _ranged(api, query, steps):
         text = labels.get("le", "")
-        bound = None if text in ("+Inf", "Inf") else round(float(text) * unit_ms, 6)
+        try:
+            bound = None if text in ("+Inf", "Inf") else round(float(text) * unit_ms, 6)
+        except ValueError as error:
+            raise LookError(Status.malformed, f"a bucket without a bound: le is {text!r:.40}") from error
         rows.setdefault(bound, Row(steps)).add(samples)
     ordered: list[float | None] = [
         *sorted(bound for bound in rows if bound is not None),

@@ -159,7 +159,7 @@ def health() -> Look:
 
 def _watched(door: Door, manager: _Alertmanager, token: str, before: "_Counts | None") -> dict[str, Json]:
     """Look until it is decided: taken by every integration of its receivers, given up, suppressed, or time is up."""
-    config = read_config(manager.get("/api/v2/status").parsed(lambda document: str(document["config"]["original"])))
+    config = _config(manager)
     began, wait_s = time.monotonic(), _longest_wait_s(config["route"]) + _AFTER_WAIT_S
     while True:
         rows = manager.get("/api/v2/alerts", filter=f'{_TEST_LABEL}="{token}"').parsed(

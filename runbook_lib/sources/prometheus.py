@@ -73,10 +73,7 @@ def alert_rules() -> Look:
 
     def fetch(door: Door) -> Answer:
         api = PrometheusApi.of(door)
-        groups = api.get("/api/v1/rules", lambda data: rows_in(data, "groups"), type="alert")
-        found = [
-            _rule(rule, group) for group in groups for rule in rows_in(group, "rules") if rule.get("type") == "alerting"
-        ]
+        found = api.get("/api/v1/rules", _rules, type="alert")
         held: dict[str, bool] = {}
         for rule in found:
             rule["is_seen"] = _is_seen(api, rule["query"], held)
@@ -131,6 +128,15 @@ def _matcher(service: str, label: str, names: list[str]) -> str:
     if any(re.fullmatch(_NAMES[service], name, re.IGNORECASE) for name in names):
         return f'{label}=~"{_NAMES[service]}"'
     return f"span_name{_ROUTES[service]}"
+
+
+def _rules(data: Json) -> list[dict[str, Any]]:
+    return [
+        _rule(rule, group)
+        for group in rows_in(data, "groups")
+        for rule in rows_in(group, "rules")
+        if rule.get("type") == "alerting"
+    ]
 
 
 def _rule(rule: dict[str, Json], group: dict[str, Json]) -> dict[str, Any]:

@@ -96,15 +96,20 @@ def _endpoints(api: StripeApi) -> tuple[list[dict[str, Json]] | None, str]:
         if error.status != Status.denied:
             raise
         return None, f"endpoints may not be read: {error.tried}"
-    return [
-        {
-            "id": str(row["id"]),
-            "url": text_of(row, "url"),
-            "status": text_of(row, "status"),
-            "types": [str(each) for each in row.get("enabled_events") or ()],
-        }
-        for row in rows
-    ], ""
+    return [_endpoint(row) for row in rows], ""
+
+
+def _endpoint(row: dict[str, Json]) -> dict[str, Json]:
+    """Raises LookError(malformed) for a row that lacks what it needs."""
+    types = row.get("enabled_events") or []
+    if not isinstance(types, list):
+        raise LookError(Status.malformed, f"unexpected shape of an endpoint: its events are {type(types).__name__}")
+    return {
+        "id": str(row["id"]),
+        "url": text_of(row, "url"),
+        "status": text_of(row, "status"),
+        "types": [str(each) for each in types],
+    }
 
 
 def _uncovered(types: Sequence[str], endpoints: list[dict[str, Json]] | None) -> list[str] | None:

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from runbook_lib.clock import Window
-from runbook_lib.model import Answer, Json
+from runbook_lib.errors import LookError
+from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import listed, rows_in, span_of, whole
 from runbook_lib.sources._counts import HOUR_S, Row, Steps, counted, exactly
@@ -20,6 +21,7 @@ from runbook_lib.sources._traceql import text_literal
 STEP_S = 60
 _LONGEST_S = 24 * 3600
 _AT_ONCE = 4
+_BUCKET = "__bucket"
 _GATEWAY, _API, _WEB = ".*(gateway|llm).*", ".*(api|backend).*", ".*(web|frontend|ui).*"
 _NAMED = f"({_GATEWAY})|({_API})|({_WEB})"
 _API_ROUTE = " || ".join(f'{name} =~ "/api/.*"' for name in ("span.http.route", "span.url.path", "span.http.target"))
@@ -109,10 +111,10 @@ def _ask(tempo: TempoApi, asked: Sequence[tuple[str, Steps]]) -> list[list[dict[
 
 
 def _series(document: dict[str, Json]) -> list[dict[str, Any]]:
-    """Labels as a dict and samples as (epoch seconds, number), of every series."""
+    """Labels as a dict and samples as (epoch seconds, number), of every series; a bucket's bound as a number."""
     return [
         {
-            "labels": {str(pair["key"]): otlp_value(pair["value"]) for pair in series.get("labels") or ()},
+            "labels": _labels(series.get("labels") or ()),
             "samples": [
                 (whole(sample["timestampMs"]) / 1000, float(sample.get("value", 0.0)))
                 for sample in series.get("samples") or ()
@@ -120,6 +122,11 @@ def _series(document: dict[str, Json]) -> list[dict[str, Any]]:
         }
         for series in rows_in(document, "series", may_lack=True)
     ]
+
+
+def _labels(pairs: Sequence[dict[str, Json]]) -> dict[str, Json]:
+    found = {str(pair["key"]): otlp_value(pair["value"]) for pair in pairs}
+    return {**found, _BUCKET: float(found[_BUCKET])} if _BUCKET in found else found
 
 
 def _has_failed(labels: dict[str, Json]) -> bool:
@@ -133,7 +140,9 @@ def _latency(found: Sequence[dict[str, Any]], hours: Steps) -> Json:
     """Counts by bucket and hour. Tempo names a bucket by its upper bound in seconds."""
     rows: dict[float, Row] = {}
     for series in found:
-        upper_ms = float(series["labels"]["__bucket"]) * 1000
+        if _BUCKET not in series["labels"]:
+            raise LookError(Status.malformed, "a histogram without buckets")
+        upper_ms = series["labels"][_BUCKET] * 1000
         rows.setdefault(upper_ms / 2, Row(hours))  # where the bucket begins
         rows.setdefault(upper_ms, Row(hours)).add(series["samples"])
     bounds = sorted(rows)

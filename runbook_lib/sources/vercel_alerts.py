@@ -28,7 +28,7 @@ def _rule(row: dict[str, Json]) -> dict[str, Json]:
         {name.removesuffix("s") if name == "webhooks" else name for each in told for name, to in each.items() if to}
     )
     return {
-        "id": text_of(row, "id"),
+        "id": str(row["id"]),
         "name": text_of(row, "name"),
         "types": [str(each["type"]) for each in rows_in(row, "alertTypes", may_lack=True)],
         "channels": channels,

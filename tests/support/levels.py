@@ -17,23 +17,41 @@ STEPS = DAYS * 86_400 // STEP_S
 PERIOD = Window(NOW - timedelta(days=DAYS), NOW)
 SINCE_S = int(PERIOD.since.timestamp())
 API = {
-    "name": "API availability", "kind": "availability", "service": "api", "target": 0.995, "within_ms": None, "events": [],
-    "min_requests": 1000, "alerts": [],
-}  # fmt: skip
+    "name": "API availability",
+    "kind": "availability",
+    "service": "api",
+    "target": 0.995,
+    "within_ms": None,
+    "events": [],
+    "min_requests": 1000,
+    "alerts": [],
+}
 LATENCY = {**API, "name": "API p95 latency", "kind": "latency", "target": 0.95, "within_ms": 2000}
 WEBHOOKS = {
-    **API, "name": "Stripe webhooks", "kind": "webhooks", "service": None, "target": 0.99, "min_requests": 50,
+    **API,
+    "name": "Stripe webhooks",
+    "kind": "webhooks",
+    "service": None,
+    "target": 0.99,
+    "min_requests": 50,
     "events": ["invoice.paid"],
-}  # fmt: skip
+}
 GUARDED = {**API, "alerts": ["ApiErrorBudgetBurn"]}
 
 
 def file_of(*objectives: dict[str, Any], routes: Sequence[dict[str, Any]] = ()) -> Observation:
     """The team's file."""
     return look(
-        "team", "service_levels",
-        {"file": "service_levels.toml", "period_days": DAYS, "min_requests": 1000, "objectives": list(objectives), "routes": list(routes)},
-    )  # fmt: skip
+        "team",
+        "service_levels",
+        {
+            "file": "service_levels.toml",
+            "period_days": DAYS,
+            "min_requests": 1000,
+            "objectives": list(objectives),
+            "routes": list(routes),
+        },
+    )
 
 
 def counts(
@@ -94,8 +112,16 @@ def evidence(*objectives: dict[str, Any], counted: Sequence[Observation] = (), *
 def deployment(hours_ago: float, part: str = "api", commit: str = "abc1234def") -> dict[str, Any]:
     """A deployment that served."""
     at = to_iso(NOW - timedelta(hours=hours_ago))
-    return {"id": f"dpl_{hours_ago:g}", "at": at, "ready_at": at, "part": part, "commit": commit, "message": "Usage page",
-            "error": None, "url": "https://vercel.com/x"}  # fmt: skip
+    return {
+        "id": f"dpl_{hours_ago:g}",
+        "at": at,
+        "ready_at": at,
+        "part": part,
+        "commit": commit,
+        "message": "Usage page",
+        "error": None,
+        "url": "https://vercel.com/x",
+    }
 
 
 def deployments(*hours_ago: float, part: str = "api") -> Observation:
@@ -107,10 +133,20 @@ def deployments(*hours_ago: float, part: str = "api") -> Observation:
 def rule(severity: str = "page", **changed: Any) -> dict[str, Any]:
     """One of the rules that guard the API's availability."""
     return {
-        "name": "ApiErrorBudgetBurn", "severity": severity, "labels": {"severity": severity, "service": "api"},
-        "query": "a > b", "for_s": 120.0, "health": "ok", "error": None, "state": "inactive", "evaluated_at": "2026-11-23T08:49:50.000Z",
-        "interval_s": 60.0, "is_seen": True, "since": None, **changed,
-    }  # fmt: skip
+        "name": "ApiErrorBudgetBurn",
+        "severity": severity,
+        "labels": {"severity": severity, "service": "api"},
+        "query": "a > b",
+        "for_s": 120.0,
+        "health": "ok",
+        "error": None,
+        "state": "inactive",
+        "evaluated_at": "2026-11-23T08:49:50.000Z",
+        "interval_s": 60.0,
+        "is_seen": True,
+        "since": None,
+        **changed,
+    }
 
 
 def rules(*held: dict[str, Any], alertmanagers: int | None = 1) -> Observation:
@@ -160,8 +196,15 @@ def silences(*rows: dict[str, Any]) -> Observation:
 
 def silence(*matchers: list[str], state: str = "active") -> dict[str, Any]:
     """One of them."""
-    return {"id": "s1", "state": state, "matchers": list(matchers), "since": "2026-11-23T07:00:00.000Z",
-            "until": "2026-11-26T07:00:00.000Z", "by": "omar", "comment": "migration"}  # fmt: skip
+    return {
+        "id": "s1",
+        "state": state,
+        "matchers": list(matchers),
+        "since": "2026-11-23T07:00:00.000Z",
+        "until": "2026-11-26T07:00:00.000Z",
+        "by": "omar",
+        "comment": "migration",
+    }
 
 
 def fired(*stretches: tuple[str, float, float], kept_since_h: float | None = None) -> Observation:
@@ -184,9 +227,17 @@ def fired(*stretches: tuple[str, float, float], kept_since_h: float | None = Non
 def trial(**changed: Any) -> Observation:
     """What became of a test alert to the on-call receiver."""
     value = {
-        "receivers": ["oncall"], "expected": ["pagerduty"], "state": "active", "silenced_by": [], "inhibited_by": [], "muted_by": [],
-        "taken": {"pagerduty": 1.0}, "refused": {}, "waited_s": 0.4, **changed,
-    }  # fmt: skip
+        "receivers": ["oncall"],
+        "expected": ["pagerduty"],
+        "state": "active",
+        "silenced_by": [],
+        "inhibited_by": [],
+        "muted_by": [],
+        "taken": {"pagerduty": 1.0},
+        "refused": {},
+        "waited_s": 0.4,
+        **changed,
+    }
     labels = {"alertname": "ApiErrorBudgetBurn", "severity": "page"}
     return look("alertmanager", "test_alert", value, labels=labels, token="1")
 
@@ -208,8 +259,17 @@ def webhook_counts(
     if not status.has_content:
         return look("stripe", "webhook_counts", told if status.answered else None, status, types=["invoice.paid"])
     value = {
-        "service": "stripe", "by": "Stripe's events", "step_s": 3600, "since": to_iso(PERIOD.since), "until": to_iso(PERIOD.until),
-        "kept_since": None, "total": [0.0] * (hours - total) + [1.0] * total, "failed": [0.0] * (hours - lost) + [1.0] * lost,
-        "slow": None, "latency": None, "undelivered": [], **told,
-    }  # fmt: skip
+        "service": "stripe",
+        "by": "Stripe's events",
+        "step_s": 3600,
+        "since": to_iso(PERIOD.since),
+        "until": to_iso(PERIOD.until),
+        "kept_since": None,
+        "total": [0.0] * (hours - total) + [1.0] * total,
+        "failed": [0.0] * (hours - lost) + [1.0] * lost,
+        "slow": None,
+        "latency": None,
+        "undelivered": [],
+        **told,
+    }
     return look("stripe", "webhook_counts", value, types=["invoice.paid"])

@@ -113,6 +113,8 @@ def everything_at(url: str) -> dict[str, str]:
         "RUNBOOK_GATEWAY_URL",
         "RUNBOOK_TEMPO_URL",
         "RUNBOOK_JAEGER_URL",
+        "RUNBOOK_PROMETHEUS_URL",
+        "RUNBOOK_ALERTMANAGER_URL",
         "RUNBOOK_VERCEL_API_URL",
         "RUNBOOK_VERCEL_LOGS_URL",
         "RUNBOOK_RAILWAY_URL",

@@ -242,9 +242,10 @@ def test_beside_a_broken_promise_one_that_cannot_be_told_is_not_seen() -> None:
 
 def test_the_promise_that_is_broken_stands_before_the_one_in_danger() -> None:
     given = evidence(
-        {**API, "name": "Gateway availability", "service": "gateway"}, API,
+        {**API, "name": "Gateway availability", "service": "gateway"},
+        API,
         counted=[counts(during(1, 0, 30.0), service="gateway"), counts(during(100, 94, 40.0))],
-    )  # fmt: skip
+    )
     assert verdict(given)[1] == ["slo.availability_missed", "slo.budget_burning.fast"]
 
 

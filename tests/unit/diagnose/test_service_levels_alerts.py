@@ -130,9 +130,13 @@ def test_a_refusal_that_was_made_good_is_none() -> None:
 
 def test_a_test_alert_of_which_nothing_is_counted_is_not_seen_to_arrive() -> None:
     given = evidence(
-        GUARDED, counted=[counts(BURST)], routes=ROUTES, rules=[rules(), routing(), silences()],
-        fired=[fired(("page", 48, 46.9), ("ticket", 48, 42))], tested=[trial(taken=None, refused=None)],
-    )  # fmt: skip
+        GUARDED,
+        counted=[counts(BURST)],
+        routes=ROUTES,
+        rules=[rules(), routing(), silences()],
+        fired=[fired(("page", 48, 46.9), ("ticket", 48, 42))],
+        tested=[trial(taken=None, refused=None)],
+    )
     conclusion = diagnose(given)
     assert str(conclusion.status) == "ruled_out"
     assert [(each.source, each.call) for each in conclusion.not_seen] == [("alertmanager", "test_alert")]
@@ -206,8 +210,12 @@ def test_a_platform_must_tell_the_channel_that_the_team_names(value: Any, status
 
 @pytest.mark.parametrize("name", ["rules", "routing", "silences", "fired"])
 def test_what_could_not_be_looked_at_is_not_in_order(name: str) -> None:
-    calls = {"rules": ("prometheus", "alert_rules"), "routing": ("alertmanager", "routing"), "silences": ("alertmanager", "silences"),
-             "fired": ("prometheus", "alerts_fired")}  # fmt: skip
+    calls = {
+        "rules": ("prometheus", "alert_rules"),
+        "routing": ("alertmanager", "routing"),
+        "silences": ("alertmanager", "silences"),
+        "fired": ("prometheus", "alerts_fired"),
+    }
     status, codes, _ = verdict(**{name: look(*calls[name], None, Status.denied)})
     assert (status, codes) == ("could_not_tell", [])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.deployment_source_cases import DEPLOYMENT_CASES
+from support.level_cases import LEVEL_CASES
 from support.llm_source_cases import LLM_CASES
 from support.loopback import Asked, Loopback, Reply
 from support.source_cases import CASES as OTHER_CASES
@@ -20,29 +21,38 @@ from runbook_lib.model import Observation, Status
 from runbook_lib.observe import Observer
 from runbook_lib.settings import Settings
 from runbook_lib.sources import (
+    alertmanager,
     anthropic,
     fly,
     fly_machines,
+    fly_metrics,
     fly_settings,
     github,
     jaeger,
+    jaeger_monitor,
     openai,
     parts,
+    prometheus,
     railway,
     railway_deployments,
+    railway_alerts,
+    railway_metrics,
     railway_settings,
     status_pages,
     stripe,
+    stripe_delivery_counts,
     supabase,
     supabase_backups,
     tempo,
     tempo_deployments,
+    tempo_metrics,
     together,
     vercel,
+    vercel_alerts,
     vercel_deployments,
 )
 
-CASES = {**OTHER_CASES, **LLM_CASES, **DEPLOYMENT_CASES}
+CASES = {**OTHER_CASES, **LLM_CASES, **DEPLOYMENT_CASES, **LEVEL_CASES}
 NAMES = list(CASES)
 KEYED = [name for name in NAMES if not CASES[name].public]
 STRICT = [name for name in NAMES if not CASES[name].probe and not CASES[name].refusals]
@@ -73,6 +83,15 @@ def test_every_public_look_of_every_source_is_among_the_cases() -> None:
             together,
             vercel,
             vercel_deployments,
+            alertmanager,
+            fly_metrics,
+            jaeger_monitor,
+            prometheus,
+            railway_alerts,
+            railway_metrics,
+            stripe_delivery_counts,
+            tempo_metrics,
+            vercel_alerts,
         )
     }
     public = {
