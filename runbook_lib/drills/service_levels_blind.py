@@ -48,7 +48,7 @@ _WAYS = {
     "tempo": ("denied", "malformed", "hanging", "slow"),
     "prometheus": ("denied", "malformed", "hanging"),
     "alertmanager": ("denied", "malformed"),
-    "stripe": ("denied", "hanging"),
+    "stripe": ("denied", "malformed"),
     "vercel": ("denied", "malformed"),
     "railway": ("denied", "malformed"),
 }
@@ -57,7 +57,7 @@ _NO_SECOND = ("prometheus", "alertmanager", "vercel", "railway", "stripe")
 
 
 def _case(source: str, way: str, broken: bool) -> Case:
-    settings = {**WEEK, "RUNBOOK_LOOK_DEADLINE_S": "6"} if way == "hanging" else WEEK
+    settings = {**WEEK, "RUNBOOK_LOOK_DEADLINE_S": "10"} if way == "hanging" else WEEK
     common: dict[str, Any] = {
         **_GIVEN,
         "settings": settings,
@@ -66,7 +66,7 @@ def _case(source: str, way: str, broken: bool) -> Case:
     }
     if broken:
         return Case(
-            f"blind/{source}/{way}/fault",
+            f"blind/levels/{source}/{way}/fault",
             status="confirmed",
             codes=("slo.availability_missed",),
             faults=(_MISSED,),
@@ -74,11 +74,13 @@ def _case(source: str, way: str, broken: bool) -> Case:
         )
     common |= {"before": HEALTHY, "exercise": nothing}
     if way == "empty" and source == "stripe":
-        return Case(f"blind/{source}/{way}/healthy", status="could_not_tell", codes=("slo.no_data.nothing",), **common)
+        return Case(
+            f"blind/levels/{source}/{way}/healthy", status="could_not_tell", codes=("slo.no_data.nothing",), **common
+        )
     if source in _NO_SECOND and way != "slow":
         codes = ("slo.no_data.unseen",) if source == "stripe" else ()
-        return Case(f"blind/{source}/{way}/healthy", status="could_not_tell", codes=codes, **common)
-    return Case(f"blind/{source}/{way}/healthy", status="ruled_out", codes=("slo.met",), **common)
+        return Case(f"blind/levels/{source}/{way}/healthy", status="could_not_tell", codes=codes, **common)
+    return Case(f"blind/levels/{source}/{way}/healthy", status="ruled_out", codes=("slo.met",), **common)
 
 
 def _each_source() -> list[Case]:
@@ -92,7 +94,7 @@ def _each_source() -> list[Case]:
 def _several(name: str, sources: tuple[str, ...], status: str, codes: tuple[str, ...], **more: Any) -> Case:
     given = {**_GIVEN, "settings": WEEK, "before": HEALTHY, "exercise": nothing, "not_seen": sources, **more}
     steps = tuple(unseen(source, "unreachable") for source in sources)
-    return Case(f"blind/{name}", status=status, codes=codes, after=(*steps, *given.pop("and_then", ())), **given)
+    return Case(f"blind/levels/{name}", status=status, codes=codes, after=(*steps, *given.pop("and_then", ())), **given)
 
 
 _FLY: dict[str, Any] = {"traffic": False, "gateway_platform": "fly", "service_names": "several", "semconv": "old"}

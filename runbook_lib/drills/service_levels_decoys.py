@@ -18,14 +18,16 @@ _GIVEN: dict[str, Any] = {
 
 
 def _decoy(name: str, *steps: Step, base: tuple[Step, ...] = HEALTHY) -> Case:
-    return Case(f"decoy/{name}", kind="decoy", status="ruled_out", codes=("slo.met",), before=(*base, *steps), **_GIVEN)
+    return Case(
+        f"decoy/levels/{name}", kind="decoy", status="ruled_out", codes=("slo.met",), before=(*base, *steps), **_GIVEN
+    )
 
 
 def _double(name: str, first: Injected, *steps: Step, codes: tuple[str, ...]) -> Case:
     """A fault, and what the second one is made of."""
     given = {**_GIVEN, "exercise": None}
     return Case(
-        f"double/{name}", kind="double", status="confirmed", codes=codes, faults=(first,), before=steps, **given
+        f"double/levels/{name}", kind="double", status="confirmed", codes=codes, faults=(first,), before=steps, **given
     )
 
 

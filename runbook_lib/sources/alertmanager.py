@@ -67,12 +67,7 @@ def routing() -> Look:
 
     def fetch(door: Door) -> Answer:
         manager = _Alertmanager(door)
-        config = manager.get("/api/v2/status").parsed(lambda document: str(document["config"]["original"]))
-        try:
-            value = read_config(config)
-        except (ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
-            why = str(error) if isinstance(error, ValueError) else type(error).__name__
-            raise LookError(Status.malformed, f"the configuration cannot be read: {why}") from error
+        value = _config(manager)
         return Answer(Status.ok, {**value, "notifications": _notifications(manager.counters())})
 
     return Look("alertmanager", "routing", {}, fetch)
@@ -155,6 +150,16 @@ def health() -> Look:
         return Answer(Status.ok, value)
 
     return Look("alertmanager", "health", {}, fetch)
+
+
+def _config(manager: _Alertmanager) -> dict[str, Any]:
+    """The configuration, read. Raises LookError(malformed) where it is none."""
+    text = manager.get("/api/v2/status").parsed(lambda document: str(document["config"]["original"]))
+    try:
+        return read_config(text)
+    except (ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
+        why = str(error) if isinstance(error, ValueError) else type(error).__name__
+        raise LookError(Status.malformed, f"the configuration cannot be read: {why}") from error
 
 
 def _watched(door: Door, manager: _Alertmanager, token: str, before: "_Counts | None") -> dict[str, Json]:

@@ -91,7 +91,7 @@ class Engine:
         return [
             {"metric": dict(labels), "value": [at.timestamp(), number_text(float(values[0]))]}
             for labels, values in sorted(self.evaluate(text, moments).items())
-            if not _is_absent(labels, values[0])
+            if _is_scalar(text) or not math.isnan(values[0])
         ]
 
     def query_range(self, text: str, start: datetime, end: datetime, step_s: float) -> list[dict[str, Any]]:
@@ -291,9 +291,9 @@ def matches(labels: Mapping[str, str], matchers: Sequence[tuple[str, str, str]])
     return True
 
 
-def _is_absent(labels: Labels, value: float) -> bool:
-    """NaN is absence, but for a division of nothing by nothing, which only a vector without labels of its own can be."""
-    return math.isnan(value) and bool(labels)
+def _is_scalar(text: str) -> bool:
+    """Whether a query is arithmetic alone: then NaN is its value, and otherwise that there is none."""
+    return not re.search(r"[a-zA-Z_]", text)
 
 
 def number_text(value: float) -> str:
