@@ -70,12 +70,14 @@ class Row:
 
     def add(self, samples: Iterable[tuple[float, float]]) -> None:
         """Add (end of the step in epoch seconds, number) to what is there; a number that is none is left out."""
-        at, values = self.steps.at, self.values
+        since_s, step_s, count, values = self.steps.since_s, self.steps.step_s, self.steps.count, self.values
         for end_s, value in samples:
-            if value and math.isfinite(value) and (index := at(end_s)) is not None:
-                if not 0 < value < _MOST:
-                    raise LookError(Status.malformed, f"a count that is none: {value:g}")
-                values[index] += value
+            if 0 < value < _MOST:
+                index = -((since_s - int(end_s)) // step_s) - 1
+                if 0 <= index < count:
+                    values[index] += value
+            elif value and math.isfinite(value):
+                raise LookError(Status.malformed, f"a count that is none: {value:g}")
 
     def clean(self) -> list[float]:
         """Whole numbers as such, fractions to four digits: a record need not be longer than what is known."""

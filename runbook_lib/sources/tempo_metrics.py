@@ -4,7 +4,7 @@ Routes and limits: grafana/tempo, docs api_docs and traceql metrics. One query c
 pages; a sample at t covers (t - step, t]. Counts are exact; a quantile is known to its bucket, whose bounds are powers of two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +12,7 @@ from runbook_lib.clock import Window
 from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
-from runbook_lib.sources._asking import listed, rows_in, span_of, whole
+from runbook_lib.sources._asking import listed, rows_in, span_of
 from runbook_lib.sources._counts import HOUR_S, Row, Steps, counted, exactly
 from runbook_lib.sources._span_table import otlp_value
 from runbook_lib.sources._tempo_api import HELP, TempoApi
@@ -45,18 +45,17 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
         if within_ms is not None:
             asked.append((f"{{ {chosen} && duration > {within_ms:g}ms }} | count_over_time()", steps))
             asked.append((f"{{ {chosen} }} | histogram_over_time(duration)", hours))
-        answers = _ask(tempo, asked)
-        total, failed = Row(steps), Row(steps)
-        for series in answers[0]:
-            total.add(series["samples"])
-            if _has_failed(series["labels"]):
-                failed.add(series["samples"])
-        slow, latency = None, None
-        if within_ms is not None:
-            row = Row(steps)
-            for series in answers[1]:
-                row.add(series["samples"])
-            slow, latency = exactly(within_ms, row), _latency(answers[2], hours)
+        total, failed, slow = Row(steps), Row(steps), Row(steps)
+        buckets: dict[float, Row] = {}
+        for at, series in _ask(tempo, asked):  # page by page: a month of samples is never held at once
+            if at == 0:
+                total.add(series["samples"])
+                if _has_failed(series["labels"]):
+                    failed.add(series["samples"])
+            elif at == 1:
+                slow.add(series["samples"])
+            else:
+                _add_bucket(buckets, series, hours)
         settings = door.settings
         return counted(
             door,
@@ -65,8 +64,8 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
             steps,
             total,
             failed,
-            slow=slow,
-            latency=latency,
+            slow=None if within_ms is None else exactly(within_ms, slow),
+            latency=None if within_ms is None else _latency(buckets, hours),
             retention_h=settings.trace_retention_h,
             delay_s=settings.trace_delay_s,
             retention_setting="RUNBOOK_TRACE_RETENTION_H",
@@ -90,8 +89,8 @@ def _is_of(service: str) -> str:
     return f"{name} = {text_literal(service)}"
 
 
-def _ask(tempo: TempoApi, asked: Sequence[tuple[str, Steps]]) -> list[list[dict[str, Any]]]:
-    """The series of each query over its steps, page by page, a few at once."""
+def _ask(tempo: TempoApi, asked: Sequence[tuple[str, Steps]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Every series of each page of each query, with the query's number; a few pages are asked for at once."""
     jobs = [
         (at, query, steps.step_s, page) for at, (query, steps) in enumerate(asked) for page in steps.pages(_LONGEST_S)
     ]
@@ -102,12 +101,11 @@ def _ask(tempo: TempoApi, asked: Sequence[tuple[str, Steps]]) -> list[list[dict[
         reply = tempo.get("/api/metrics/query_range", q=query, start=start, end=max(end, start + 1), step=f"{step_s}s")
         return at, listed(reply, HELP).parsed(_series)
 
-    found: list[list[dict[str, Any]]] = [[] for _ in asked]
-    first, *rest = jobs  # alone: where one is refused, so are all
+    first, rest = jobs[:1], jobs[1:]  # the first alone: where one is refused, so are all
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for at, series in (one(first), *pool.map(one, rest)):
-            found[at] += series
-    return found
+        for group in (first, *(rest[at : at + _AT_ONCE] for at in range(0, len(rest), _AT_ONCE))):
+            for at, found in pool.map(one, group):
+                yield from ((at, series) for series in found)
 
 
 def _series(document: dict[str, Json]) -> list[dict[str, Any]]:
@@ -116,8 +114,9 @@ def _series(document: dict[str, Json]) -> list[dict[str, Any]]:
         {
             "labels": _labels(series.get("labels") or ()),
             "samples": [
-                (whole(sample["timestampMs"]) / 1000, float(sample.get("value", 0.0)))
+                (int(sample["timestampMs"]) / 1000, float(value))
                 for sample in series.get("samples") or ()
+                if (value := sample.get("value"))
             ],
         }
         for series in rows_in(document, "series", may_lack=True)
@@ -136,14 +135,16 @@ def _has_failed(labels: dict[str, Json]) -> bool:
     return any(code.isdigit() and int(code) >= 500 for code in codes)
 
 
-def _latency(found: Sequence[dict[str, Any]], hours: Steps) -> Json:
-    """Counts by bucket and hour. Tempo names a bucket by its upper bound in seconds."""
-    rows: dict[float, Row] = {}
-    for series in found:
-        if _BUCKET not in series["labels"]:
-            raise LookError(Status.malformed, "a histogram without buckets")
-        upper_ms = series["labels"][_BUCKET] * 1000
-        rows.setdefault(upper_ms / 2, Row(hours))  # where the bucket begins
-        rows.setdefault(upper_ms, Row(hours)).add(series["samples"])
+def _add_bucket(rows: dict[float, Row], series: dict[str, Any], hours: Steps) -> None:
+    """Add to a bucket, which Tempo names by its upper bound in seconds. Raises LookError(malformed) where it is not named."""
+    if _BUCKET not in series["labels"]:
+        raise LookError(Status.malformed, "a histogram without buckets")
+    upper_ms = series["labels"][_BUCKET] * 1000
+    rows.setdefault(upper_ms / 2, Row(hours))  # where the bucket begins
+    rows.setdefault(upper_ms, Row(hours)).add(series["samples"])
+
+
+def _latency(rows: dict[float, Row], hours: Steps) -> Json:
+    """Counts by bucket and hour."""
     bounds = sorted(rows)
     return {"step_s": hours.step_s, "upper_ms": bounds, "counts": [rows[bound].clean() for bound in bounds]}
