@@ -1,6 +1,7 @@
 """report.html: one file that shows a run on a phone and on paper, with no script, no font and no network.
 
-First what matters: target, status, situation, cause, evidence, what was not seen, what to do. Then what else is worth
+First what matters: target, status, situation, cause, evidence, what was not seen, what to do; and what the procedure wants
+seen at a glance. Then what else is worth
 keeping for a postmortem: deployed commits, links into the vendors' consoles. Then the whole notebook, code folded, every
 step and every error shown.
 """
@@ -16,8 +17,10 @@ from runbook_lib.artifact.files import VERDICT
 from runbook_lib.artifact.record import read_looks
 from runbook_lib.errors import ArtifactError
 from runbook_lib.model import Json, Observation
+from runbook_lib.procedures.base import Exhibit
 from runbook_lib.redact import Redactor
 from runbook_lib.show.evidence import evidence_table
+from runbook_lib.show.exhibits import exhibit
 from runbook_lib.show.html import STYLE, Html, band, join, link, rows_table, tag
 from runbook_lib.show.target import target_line
 from runbook_lib.show.text import cut, one_line, when
@@ -60,6 +63,7 @@ def report_html(folder: Path, notebook: Mapping[str, Any], run: Mapping[str, Jso
     head = [
         _ending(run, notebook),
         verdict_card(verdict).body if verdict else _without_verdict(run),
+        _glance(facts),
         tag("h3", "Evidence"),
         evidence_table(looks),
         _deployed(facts),
@@ -98,6 +102,14 @@ def _ending(run: Mapping[str, Json], notebook: Mapping[str, Any]) -> Html:
 def _without_verdict(run: Mapping[str, Json]) -> Html:
     target = one_line(run.get("target"), 80)
     return join([target_line(target, live=target != "sandbox"), tag("p", tag("strong", "There is no verdict."))])
+
+
+def _glance(facts: Mapping[str, Json]) -> Html:
+    """What a procedure wants seen on the first page, beside the verdict: exhibits as its facts hold them."""
+    shown = facts.get("glance")
+    found = [each for each in shown if isinstance(each, Mapping)] if isinstance(shown, list) else []
+    drawn = [exhibit(Exhibit(str(each.get("kind")), str(each.get("title", "")), each.get("data"))) for each in found]
+    return join([tag("h3", "At a glance"), *(each.body for each in drawn)]) if drawn else Html("")
 
 
 def _deployed(facts: Mapping[str, Json]) -> Html:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from runbook_lib.clock import from_epoch_s, to_iso
 from runbook_lib.diagnose.concluding import conclude, unseen
 from runbook_lib.diagnose.service_levels_alerts import alert_findings, needed_looks, untested
+from runbook_lib.diagnose.service_levels_exhibits import glance
 from runbook_lib.diagnose.service_levels_judging import MISSED, Judged, budget_left, judge_all
 from runbook_lib.diagnose.service_levels_reading import (
     Evidence,
@@ -32,7 +33,7 @@ def diagnose(evidence: Evidence, before: Sequence[Judged] | None = None) -> Conc
         needed=[*([evidence.file] if evidence.file else []), *needed_looks(evidence)],
         not_seen=[*not_seen(evidence), *_uncounted(evidence), *(_unjudged(each) for each in blind if faults)],
         situation=situation_of(evidence, judged),
-        facts={"objectives": [row_of(each, evidence) for each in judged]},
+        facts={"objectives": [row_of(each, evidence) for each in judged], "glance": glance(judged, evidence)},
     )
 
 

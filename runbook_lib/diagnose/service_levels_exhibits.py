@@ -18,7 +18,7 @@ from runbook_lib.diagnose.service_levels_tally import HOUR_S, POLICIES, p95_betw
 from runbook_lib.diagnose.service_levels_words import clock_words, percent
 from runbook_lib.model import Finding, Json, Status
 
-_MOST_POINTS = 750
+_MOST_POINTS = 360
 
 
 def promises(evidence: Evidence) -> Json:
@@ -184,6 +184,24 @@ def latency_over_time(each: Judged, evidence: Evidence) -> Json:
         "rows": rows,
         "deployments": marks(evidence, level.objective["service"]),
     }
+
+
+def glance(judged: Sequence[Judged], evidence: Evidence) -> list[dict[str, Json]]:
+    """What belongs on the report's first page: the objectives, the budgets over time, where they went, latency."""
+    if not judged:
+        return []
+    shown: list[dict[str, Json]] = [
+        {"kind": "table", "title": "Objectives", "data": budgets(judged)},
+        {"kind": "burn_down", "title": "Error budget left", "data": burn_down(judged, evidence)},
+    ]
+    where = where_it_went(judged, evidence)
+    if where["rows"]:
+        shown.append({"kind": "table", "title": "Where the budget went", "data": where})
+    return shown + [
+        {"kind": "level_latency", "title": each.level.name, "data": latency_over_time(each, evidence)}
+        for each in judged
+        if each.level.objective["kind"] == "latency" and each.level.look is not None
+    ]
 
 
 def marks(evidence: Evidence, service: str | None = None) -> list[dict[str, Json]]:

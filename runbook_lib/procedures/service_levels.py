@@ -106,16 +106,7 @@ class ServiceLevels(Procedure):
     def weigh_the_budgets(self) -> Said:
         """Each objective judged; where its budget went, by hour and by deployment."""
         judged = self._judge()
-        exhibits = [Exhibit("table", "Objectives", shown.budgets(judged))]
-        exhibits.append(Exhibit("burn_down", "Error budget left", shown.burn_down(judged, self.evidence)))
-        where = shown.where_it_went(judged, self.evidence)
-        if where["rows"]:
-            exhibits.append(Exhibit("table", "Where the budget went", where))
-        exhibits += [
-            Exhibit("level_latency", each.level.name, shown.latency_over_time(each, self.evidence))
-            for each in judged
-            if each.level.objective["kind"] == "latency" and each.level.look is not None
-        ]
+        exhibits = [Exhibit(each["kind"], each["title"], each["data"]) for each in shown.glance(judged, self.evidence)]
         return Said(shown.sentence(judged), tuple(exhibits))
 
     @step("Are the rules there, and the routes from them to people?")

@@ -178,6 +178,14 @@ def test_commits_and_permalinks_are_listed(tmp_path: Path) -> None:
     assert 'href="https://grafana.example/t/1"' in text
 
 
+def test_what_a_procedure_wants_seen_at_a_glance_stands_before_the_evidence(tmp_path: Path) -> None:
+    data = {"columns": ["objective"], "rows": [["API availability"]]}
+    glance = [{"kind": "table", "title": "Objectives", "data": data}, {"kind": "unheard of", "data": 5}, "nothing"]
+    (tmp_path / "facts.json").write_text(json.dumps({"glance": glance}))
+    text = page(tmp_path, code("a()"))
+    assert text.index("At a glance") < text.index("API availability") < text.index("<h3>Evidence</h3>")
+
+
 def test_secrets_are_masked_in_the_report_as_well(tmp_path: Path) -> None:
     text = page(
         tmp_path,
