@@ -9,7 +9,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from runbook_lib.show.figure import ACCENT, FAINT, drawable
 from runbook_lib.show.points import Mark
 
-NAMED = 6
+_CHARACTER = 0.0125  # of the axis, at this size of letters
 
 
 def number_of(moment: datetime) -> float:
@@ -26,21 +26,27 @@ def utc_axis(axes: Axes) -> None:
 
 
 def mark_deployments(axes: Axes, marks: Sequence[Mark]) -> None:
-    """A vertical line per deployment within the picture, labelled above, on two levels so that neighbours stay apart."""
+    """A vertical line per deployment within the picture, labelled above on one of two levels where there is room for its words."""
     low, high = axes.get_xlim()
-    shown = [mark for mark in marks if low <= number_of(mark.at) <= high]
-    for at, mark in enumerate(shown):
-        axes.axvline(number_of(mark.at), color=ACCENT, linewidth=1.1, linestyle=(0, (2, 2)), zorder=1)
-        if at >= NAMED:
-            continue
+    taken: list[list[tuple[float, float]]] = [[], []]
+    for mark in marks:
         share = (number_of(mark.at) - low) / (high - low)
-        label = f"▼ {mark.label}" if share <= 0.6 else f"{mark.label} ▼"
+        if not 0 <= share <= 1:
+            continue
+        axes.axvline(number_of(mark.at), color=ACCENT, linewidth=1.1, linestyle=(0, (2, 2)), zorder=1)
         side = "left" if share <= 0.6 else "right"
+        label = drawable(f"▼ {mark.label}" if side == "left" else f"{mark.label} ▼", 34)
+        reach = len(label) * _CHARACTER
+        place = (share, share + reach) if side == "left" else (share - reach, share)
+        level = next((at for at in (0, 1) if all(place[1] < a or place[0] > b for a, b in taken[at])), None)
+        if level is None:
+            continue
+        taken[level].append(place)
         axes.annotate(
-            drawable(label, 34),
+            label,
             xy=(number_of(mark.at), 1.0),
             xycoords=axes.get_xaxis_transform(),
-            xytext=(-3.5 if side == "left" else 3.5, 3 + 11 * (at % 2)),
+            xytext=(-3.5 if side == "left" else 3.5, 3 + 11 * level),
             textcoords="offset points",
             parse_math=False,
             fontsize=7.8,
