@@ -83,7 +83,7 @@ def _elsewhere() -> list[Case]:
         ("gateway.fallback_not_firing", ""),
         ("gateway.no_fallback", ""),
         ("provider.key_invalid", "anthropic"),
-        ("provider.stream_broken", "together"),
+        ("provider.stream_broken", "anthropic"),
     ]
     timed = [("gateway.timeout_too_short", ""), ("provider.slow", "")]
     kinds = {

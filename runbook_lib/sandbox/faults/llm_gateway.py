@@ -171,7 +171,7 @@ _PROVIDERS = (
     Fault(
         "provider.down",
         {
-            **_provider("down", "down", of=("openai", "anthropic"), server_error="server_error").variants,
+            **_provider("down", "down", of=("openai",), server_error="server_error").variants,
             "refused": Variant((use("http", part="openai", refuse=True),), chats()),
         },
     ),
@@ -181,7 +181,7 @@ _PROVIDERS = (
         use("code", part="gateway", timeout_s=0.8, attempts=1),
         by=chats(4, 4),
     ),
-    _provider("overloaded", "overloaded", _NOBODY_ELSE),
+    _provider("overloaded", "overloaded", _NOBODY_ELSE, of=("openai", "anthropic")),
     _provider("rate_limited", "throttled", _NOBODY_ELSE),
     Fault("provider.slow", {name: _by(name, _mode(name, "slow"), count=4, at_once=4) for name in ("openai",)}),
     Fault(
@@ -191,15 +191,18 @@ _PROVIDERS = (
             "of_the_fallback": Variant((_mode("anthropic", "bad_key"),), chats()),
         },
     ),
-    _provider("access_denied", "forbidden", of=("openai", "together")),
-    _provider("out_of_credit", "insufficient_quota", billing="billing"),
-    _provider("out_of_credit.spending_limit", "spending_limit"),
+    _provider("access_denied", "forbidden", of=("together",)),
+    _provider("out_of_credit", "insufficient_quota"),
+    _provider("out_of_credit.spending_limit", "spending_limit", of=("openai", "anthropic")),
     Fault(
         "provider.model_gone",
         {"usual": _by("openai", use("dial", of="openai", field="model_modes.gpt-4o-mini", value="model_gone"))},
     ),
-    _provider("request_rejected", "bad_request", of=("openai", "anthropic"), too_large="too_large"),
-    Fault("provider.stream_broken", {name: _by(name, _mode(name, "stream_error"), stream=True) for name in _MODELS}),
+    _provider("request_rejected", "bad_request", of=("anthropic",), too_large="too_large"),
+    Fault(
+        "provider.stream_broken",
+        {name: _by(name, _mode(name, "stream_error"), stream=True) for name in ("openai", "anthropic")},
+    ),
 )
 
 _NOT_BROKEN = (
