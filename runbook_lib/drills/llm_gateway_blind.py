@@ -7,15 +7,14 @@ from typing import Any
 
 from runbook_lib.drills.case import Case, Injected
 from runbook_lib.drills.failed_request_blind import WAYS, unseen
-from runbook_lib.drills.failed_request_cases import JAEGER, SEVERAL
 from runbook_lib.drills.llm_gateway_asking import PATIENT, since_then
-from runbook_lib.drills.llm_gateway_cases import P
+from runbook_lib.drills.llm_gateway_cases import KINDS_OF_SANDBOX, QUIET, P
 from runbook_lib.sandbox.faults.fault import Step, use
 from runbook_lib.sandbox.faults.llm_gateway import chats
 
 _KEY = Injected("provider.key_invalid", "openai")
 _NAMED = ("unreachable", "denied", "hanging", "malformed")
-_OPTIONS: dict[str, dict[str, Any]] = {"fly": SEVERAL, "jaeger": JAEGER}
+_OPTIONS: dict[str, dict[str, Any]] = {"fly": KINDS_OF_SANDBOX["fly-old-names"], "jaeger": KINDS_OF_SANDBOX["jaeger"]}
 _HANGS = {"RUNBOOK_LOOK_DEADLINE_S": "2"}
 _NOWHERE = "http://127.0.0.1:9"
 _PAGE = "<!doctype html><title>Sign in</title>"
@@ -23,6 +22,7 @@ _PAGE = "<!doctype html><title>Sign in</title>"
 
 def _case(name: str, injected: Injected | None, **more: Any) -> Case:
     given: dict[str, Any] = {
+        "options": QUIET,
         "status": "confirmed" if injected else "ruled_out",
         "codes": (injected.code,) if injected else (),
         "faults": (injected,) if injected else (),
@@ -44,7 +44,7 @@ def _each_source() -> list[Case]:
             more: dict[str, Any] = {
                 "after": (unseen(source, way),),
                 "not_seen": (source,) if way in _NAMED else (),
-                "options": _OPTIONS.get(source, {}),
+                "options": _OPTIONS.get(source, QUIET),
                 "settings": _HANGS if way == "hanging" else {},
             }
             cases.append(_case(f"{source}/{way}", _KEY, **more))
@@ -93,6 +93,7 @@ def _together() -> list[Case]:
             not_seen=("openai",),
             settings={"RUNBOOK_LOOK_DEADLINE_S": "2"},
             after=(use("http", part="openai", hang=True),),
+            options=QUIET,
             ask=since_then,
             settle_s=0.8,
         ),
@@ -106,6 +107,7 @@ def _together() -> list[Case]:
             faults=(Injected("gateway.egress_broken.refused"),),
             settings={**PATIENT, **no_reach},
             not_seen=("openai",),
+            options=QUIET,
             ask=since_then,
             settle_s=0.8,
         ),

@@ -16,11 +16,13 @@ from runbook_lib.sandbox import faults
 from runbook_lib.sandbox.faults.llm_gateway import chats
 
 P = "04_llm_gateway"
+# Without background traffic: what a window holds is then what its case made, however busy the machine is.
+QUIET: dict[str, Any] = {"traffic": False}
 KINDS_OF_SANDBOX: dict[str, dict[str, Any]] = {
-    "": {},
-    "fly-old-names": SEVERAL,
-    "jaeger": JAEGER,
-    "logs-only": LOGS_ONLY,
+    "": QUIET,
+    "fly-old-names": {**SEVERAL, **QUIET},
+    "jaeger": {**JAEGER, **QUIET},
+    "logs-only": {**LOGS_ONLY, **QUIET},
 }
 _NOT_TRIED = "gateway.fallback_not_firing"
 # What else is true, and named with it: why nothing made the failure good, or what set the gateway's fault off.
@@ -28,6 +30,9 @@ _WITH: dict[tuple[str, str], tuple[str, ...]] = {
     ("provider.overloaded", ""): ("provider.overloaded", _NOT_TRIED),
     ("provider.rate_limited", ""): ("provider.rate_limited", _NOT_TRIED),
     (_NOT_TRIED, ""): ("provider.rate_limited", _NOT_TRIED),
+    # Anthropic says with a 400 that the purse is empty, and this gateway takes any 400 for its own payload's fault
+    ("provider.out_of_credit", "anthropic"): ("provider.out_of_credit", _NOT_TRIED),
+    ("provider.out_of_credit.spending_limit", "anthropic"): ("provider.out_of_credit.spending_limit", _NOT_TRIED),
     ("gateway.no_fallback", "felt"): ("provider.overloaded", "gateway.no_fallback"),
     ("gateway.no_fallback", "not_set"): ("provider.overloaded", "gateway.no_fallback"),
     ("gateway.no_fallback.one_provider", ""): ("provider.overloaded", "gateway.no_fallback.one_provider"),
@@ -116,7 +121,7 @@ def _healthy() -> list[Case]:
         ("audit", {"ask": as_audit, "calm": True}),
     ]
     for name, more in also:
-        given = {"exercise": chats(), "ask": since_then, "settings": PATIENT, "settle_s": 0.8, **more}
+        given = {"options": QUIET, "exercise": chats(), "ask": since_then, "settings": PATIENT, "settle_s": 0.8, **more}
         cases.append(Case(f"gateway-healthy/{name}", P, "healthy", "ruled_out", **given))
     return cases
 

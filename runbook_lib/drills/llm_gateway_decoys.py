@@ -5,7 +5,7 @@ from typing import Any
 from runbook_lib.drills.case import Case, Injected
 from runbook_lib.drills.failed_request_decoys import RED_PAGE
 from runbook_lib.drills.llm_gateway_asking import PATIENT, after_healing, since_then
-from runbook_lib.drills.llm_gateway_cases import P
+from runbook_lib.drills.llm_gateway_cases import QUIET, P
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.fault import Result, Step, use
 from runbook_lib.sandbox.faults.llm_gateway import chats
@@ -26,7 +26,13 @@ def _once_bad(sandbox: Sandbox) -> Result:
 
 def _decoys() -> list[Case]:
     def decoy(name: str, *before: Step, **more: Any) -> Case:
-        given: dict[str, Any] = {"before": before, "exercise": chats(), "ask": since_then, "settle_s": 0.8}
+        given: dict[str, Any] = {
+            "options": QUIET,
+            "before": before,
+            "exercise": chats(),
+            "ask": since_then,
+            "settle_s": 0.8,
+        }
         settings = {**PATIENT, **more.pop("settings", {})}
         return Case(f"gateway-decoy/{name}", P, "decoy", "ruled_out", settings=settings, **{**given, **more})
 
@@ -56,7 +62,13 @@ def _decoys() -> list[Case]:
 
 def _doubles() -> list[Case]:
     def double(name: str, injected: tuple[Injected, ...], codes: tuple[str, ...], **more: Any) -> Case:
-        given: dict[str, Any] = {"faults": injected, "exercise": chats(), "ask": since_then, "again": after_healing}
+        given: dict[str, Any] = {
+            "options": QUIET,
+            "faults": injected,
+            "exercise": chats(),
+            "ask": since_then,
+            "again": after_healing,
+        }
         return Case(
             f"gateway-double/{name}",
             P,

@@ -111,6 +111,7 @@ _RETRIES = (
     fault(
         "gateway.retry_without_backoff.immediate",
         _mode("openai", "overloaded"),
+        use("dial", of="openai", field="retry_after_s", value=None),  # a long Retry-After would end the attempts
         use("code", part="gateway", attempts=5, no_backoff=True),
         by=chats(),
     ),
