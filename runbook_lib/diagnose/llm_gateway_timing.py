@@ -12,7 +12,8 @@ from runbook_lib.model import Finding
 
 OWN_SLOW_MS = 1000.0
 FEWEST = 3  # slow calls
-BREATHLESS_FACTOR, BREATHLESS_MS = 5.0, 50.0  # own work of a few ms that takes this much longer tells of a starved host
+# Own work of a few ms that takes this much longer, beside what the provider takes longer, tells of a starved host.
+BREATHLESS_FACTOR, BREATHLESS_MS, BREATHLESS_SHARE = 5.0, 50.0, 0.1
 IMMEDIATE_S = 0.1
 GROWTH = 1.3  # an exponential back-off with jitter still grows by more than this from first to last, on the median
 
@@ -51,7 +52,7 @@ def slow_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
             f"{target} took {took:.0f} ms{per_token} where answers of that length usually take {usual:.0f} ms: "
             f"{len(slow)} calls from {iso_of(streak.first_s)} to {iso_of(streak.last_s)}"
         )
-        breathless = _was_breathless(reading, streak)
+        breathless = _was_breathless(reading, streak, took - usual)
         if breathless:
             summary += f"; the gateway's own work took {breathless:.0f} times as long meanwhile, so it may be its host"
         finding = make_finding("provider.slow", target, summary, (call.observation for call in slow))
@@ -59,15 +60,17 @@ def slow_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
     return found, in_doubt
 
 
-def _was_breathless(reading: Reading, streak: Streak) -> float:
-    """How many times its usual own time the gateway took in a streak's requests; 0.0 where that was about as usual."""
+def _was_breathless(reading: Reading, streak: Streak, excess_ms: float) -> float:
+    """How many times its usual own time the gateway took in a streak's requests; 0.0 where that was about as usual, or too
+    little beside what the provider took too long."""
     every = [request for request in (*reading.before.requests, *reading.calls.requests) if request.own_ms is not None]
     meanwhile = [each.own_ms or 0.0 for each in every if streak.first_s <= each.at_s <= streak.last_s]
     usual = _usual_own_ms(every)
     if usual is None or not meanwhile:
         return 0.0
     took = median(meanwhile)
-    return took / max(usual, 1.0) if took > max(BREATHLESS_FACTOR * usual, BREATHLESS_MS) else 0.0
+    is_so = took > max(BREATHLESS_FACTOR * usual, BREATHLESS_MS, BREATHLESS_SHARE * excess_ms)
+    return took / max(usual, 1.0) if is_so else 0.0
 
 
 def _usual_own_ms(requests: Sequence[Request]) -> float | None:

@@ -50,7 +50,7 @@ def _decoys() -> list[Case]:
         decoy("noisy-line", use("log", part="gateway", level="error", message="cache: stale entry dropped")),
         decoy("deployment-coincides", use("deploy", part="gateway", message="Rename a helper")),
         decoy("variable-coincides", use("env", part="gateway", name="LOG_LEVEL", value="debug", restart=False)),
-        decoy("database-fails-beside-it", use("http", part="supabase", path="/rest/v1/usage_records", status=500, body="{}")),
+        decoy("database-fails-beside-it", use("http", part="supabase", path="/rest/v1/usage_records", method="POST", status=500, body="{}")),
         decoy("gateway-clock-behind", use("clock", part="gateway", shift_s=-40.0)),
         decoy("gateway-clock-ahead", use("clock", part="gateway", shift_s=90.0)),
         decoy("root-page-alone-fails", use("http", part="gateway", path="/", method="GET", status=500, body='{"detail":"oops"}')),
@@ -88,8 +88,8 @@ def _doubles() -> list[Case]:
         ),
         double(
             "provider-down-and-no-backoff",
-            (Injected("provider.down", "server_error"), Injected("gateway.retry_without_backoff.immediate")),
-            ("gateway.retry_without_backoff.immediate",),
+            (Injected("gateway.retry_without_backoff.immediate"), Injected("provider.down", "server_error")),
+            ("provider.down", "gateway.retry_without_backoff.immediate"),
         ),
         double(
             "credit-and-no-fallback",
@@ -99,7 +99,7 @@ def _doubles() -> list[Case]:
         double(
             "gateway-raises-before-a-provider-is-asked",
             (Injected("gateway.unhealthy.errors"), Injected("provider.key_invalid", "openai")),
-            ("gateway.unhealthy.errors",),
+            ("gateway.unhealthy.errors", "provider.key_invalid"),
         ),
         double(
             "gateway-down-masks-its-provider",
