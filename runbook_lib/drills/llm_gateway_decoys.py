@@ -14,6 +14,7 @@ _ONCE = "Which of our invoices did the harbour office return"
 _SERVER_ERROR = '{"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}'
 _FAILED = "openai/gpt-4o-mini failed: The engine is currently overloaded"
 _TOLD = {"provider": "openai", "model": "gpt-4o-mini", "status": 503, "code": "overloaded_error", "trace_id": "ab" * 16}
+_NO_USAGE = use("http", part="supabase", path="/rest/v1/usage_records", method="POST", status=500, body="{}")
 _OTHER_KEY = {"OPENAI_API_KEY": "sk-proj-of-somebody-who-left"}
 _OTHER_CHAIN = {"LLM_FALLBACK_CHAIN": "openai/gpt-3"}
 
@@ -50,7 +51,7 @@ def _decoys() -> list[Case]:
         decoy("noisy-line", use("log", part="gateway", level="error", message="cache: stale entry dropped")),
         decoy("deployment-coincides", use("deploy", part="gateway", message="Rename a helper")),
         decoy("variable-coincides", use("env", part="gateway", name="LOG_LEVEL", value="debug", restart=False)),
-        decoy("database-fails-beside-it", use("http", part="supabase", path="/rest/v1/usage_records", method="POST", status=500, body="{}")),
+        decoy("database-fails-beside-it", _NO_USAGE),
         decoy("gateway-clock-behind", use("clock", part="gateway", shift_s=-40.0)),
         decoy("gateway-clock-ahead", use("clock", part="gateway", shift_s=90.0)),
         decoy("root-page-alone-fails", use("http", part="gateway", path="/", method="GET", status=500, body='{"detail":"oops"}')),
