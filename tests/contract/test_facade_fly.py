@@ -155,10 +155,13 @@ def test_logs_keep_a_week_and_show_a_day(client, world):
     assert "forgotten" not in everything
 
 
-def test_secrets_show_names_and_digests_only(client, app):
+def test_secrets_show_names_and_digests_only_and_plain_variables_stand_in_the_machines_env(client, app):
     rows = client.get(f"{app}/secrets").json()["secrets"]
-    assert {row["name"] for row in rows} == {"OPENAI_API_KEY", "STRIPE_SECRET_KEY", "LOG_LEVEL"}
+    assert {row["name"] for row in rows} == {"OPENAI_API_KEY", "STRIPE_SECRET_KEY"}
     assert "value-of" not in json.dumps(rows)
+    env = client.get(f"{app}/machines").json()[0]["config"]["env"]
+    assert "LOG_LEVEL" in env
+    assert "OPENAI_API_KEY" not in env
 
 
 def value(answer: httpx.Response) -> float:
