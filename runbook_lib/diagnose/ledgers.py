@@ -73,7 +73,7 @@ def reconcile(recorded: Buckets, reported: Buckets, settled: float) -> Reconcile
         shifted = {start - DAY_S: quantity for start, quantity in _by_day(reported).items()}
         readings.append(_compare(daily, shifted, settled, DAY_S))
     best = min(readings, key=lambda reading: (_wrong(reading), reading.unit_s))
-    if best.missing and (best.excess or best.double):
+    if (best.missing or best.short or best.overdue) and (best.excess or best.double):
         for hours in _ZONES:
             moved = {start - hours * HOUR_S: quantity for start, quantity in reported.items()}
             other = replace(_compare(recorded, moved, settled, HOUR_S), shift_s=hours * HOUR_S)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from runbook_lib.clock import Window
+from runbook_lib.clock import Window, to_iso
 from runbook_lib.diagnose.periods import HOUR_S, floor_hour, moment, period_to
 from runbook_lib.diagnose.quota_rules import ENDED
 from runbook_lib.model import Observation
@@ -15,6 +15,7 @@ FREE = "free"
 _OF_ALL = {"organization": "organizations", "subscriptions": "fleet_subscriptions", "by_hour": "fleet"}
 SERVED = range(200, 300)
 REFUSALS = (402, 429)
+_STATUS_OF = {"quota_exceeded": 429, "payment_required": 402}  # NexusCore's own words for a refusal
 
 
 def pick(looks: Iterable[Observation], call: str) -> Observation | None:
@@ -48,7 +49,13 @@ class Evidence:
     usage: tuple[Observation, ...] = ()  # by_hour, recorded
     ledgers: tuple[Observation, ...] = ()  # meter_usage, legacy_usage
     requests: tuple[Observation, ...] = ()  # of_org
-    refusals: tuple[Observation, ...] = ()  # the platform's request log of 402 and 429
+    refusals: tuple[
+        Observation, ...
+    ] = ()  # where traces tell nothing: the platform's log of 402 and 429, and of what was served
+    everybody: Observation | None = (
+        None  # where traces tell nothing: how many records all organizations wrote in the window
+    )
+    events: tuple[Observation, ...] = ()  # what Stripe told of its subscriptions since it was refused for one
     runs: tuple[Observation, ...] = ()  # the platform's request log of the report
     crossings: tuple[Observation, ...] = ()
     errors: tuple[Observation, ...] = ()  # meter_errors
@@ -60,10 +67,10 @@ class Evidence:
     @property
     def looks(self) -> tuple[Observation, ...]:
         """All of them, in the order in which the steps made them."""
-        limits = (self.limits,) if self.limits else ()
+        limits = tuple(look for look in (self.limits, self.everybody) if look is not None)
         return (
             *self.records, *limits, *self.billed, *self.usage, *self.requests, *self.refusals, *self.ledgers, *self.runs,
-            *self.peers, *self.errors, *self.crossings, *self.changes,
+            *self.peers, *self.errors, *self.crossings, *self.events, *self.changes,
         )  # fmt: skip
 
 
@@ -220,7 +227,12 @@ class Account:
         for look in self.evidence.requests:
             if look.status.has_content and isinstance(look.value, list):
                 rows |= {row["trace"]: row for row in look.value if row.get("org") == self.org_id}
-        mine = [row for row in rows.values() if str(row.get("route") or "").startswith(self.evidence.route)]
+        since = to_iso(self.evidence.window.since)  # trace backends search by whole seconds, and so bring more
+        mine = [
+            row
+            for row in rows.values()
+            if str(row.get("route") or "").startswith(self.evidence.route) and str(row["at"]) >= since
+        ]
         return sorted(mine, key=lambda row: str(row["at"]))
 
     @property
@@ -230,8 +242,38 @@ class Account:
 
     @property
     def refused(self) -> list[dict[str, Any]]:
-        """Those that were answered 402 or 429."""
-        return [row for row in self.requests if row.get("status") in REFUSALS]
+        """Those that were answered 402 or 429; where traces tell nothing, those whose refusal a line of the API tells of."""
+        told = [row for row in self.requests if row.get("status") in REFUSALS]
+        return told or [row for row in self.refusal_lines if row["org"] == self.org_id]
+
+    @property
+    def traces_answered(self) -> bool:
+        """Whether a trace backend told, completely, which of its requests were served and refused."""
+        return any(look.status.answered for look in self.evidence.requests)
+
+    @cached_property
+    def refusal_lines(self) -> list[dict[str, Any]]:
+        """Refusals by the API's own lines with the organization in them, as some platforms keep them."""
+        rows = []
+        for look in self.evidence.refusals:
+            for line in look.value or () if look.call == "logs" and look.status.has_content else ():
+                said = line.get("attributes") or {}
+                status = _STATUS_OF.get(str(said.get("code")))
+                if status and said.get("org_id"):
+                    rows.append({"at": line["at"], "status": status, "org": str(said["org_id"])})
+        return sorted(rows, key=lambda row: str(row["at"]))
+
+    def logged(self, *statuses: int) -> list[dict[str, Any]]:
+        """Requests of the metered route, whoever's, that the platform's log holds with such a status."""
+        rows: dict[str, dict[str, Any]] = {}
+        for look in self.evidence.refusals:
+            if look.call in ("request_log", "http_log") and look.status.has_content:
+                rows |= {str(row["request_id"]): row for row in look.value or ()}
+        return [
+            row
+            for row in rows.values()
+            if row.get("status") in statuses and str(row.get("path") or "").startswith(self.evidence.route)
+        ]
 
 
 def read(evidence: Evidence) -> Account:

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.diagnose.periods import moment
-from runbook_lib.diagnose.quota_account import Account
+from runbook_lib.diagnose.quota_account import REFUSALS, Account
 from runbook_lib.diagnose.quota_billing import finding
+from runbook_lib.diagnose.quota_enforcement_causes import CATALOGUE
 from runbook_lib.diagnose.quota_rules import BLOCKING, told_use, used_up
-from runbook_lib.model import Finding
+from runbook_lib.model import Finding, Suspect
 
 _LEAST_LOST = 2
+_LONGEST_REQUEST_S = 30.0
 _SKEW_S = 1.0  # by which the parts' clocks and the database's may differ
 _LEAST_LOST_SHARE = 0.02
 
@@ -20,6 +22,7 @@ class Enforced:
 
     faults: tuple[Finding, ...] = ()
     states: tuple[Finding, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
     wrongly: int = 0
 
 
@@ -60,10 +63,13 @@ def _under(account: Account) -> Enforced:
     wrong = [row for row in in_period if row["status"] == 429]
     status = str(account.subscription.get("status") or account.record.get("status") or "active")
     unpaid = [row for row in in_period if row["status"] == 402]
+    suspects: tuple[Suspect, ...] = ()
     if unpaid and status not in BLOCKING and _is_last(account, unpaid[-1]):
-        wrong += unpaid  # an earlier one may have been right: the subscription was paid since, and requests are served
+        # an earlier one may have been right: the subscription was paid since, and requests are served
+        stood, suspects = _stood(account, status, unpaid)
+        wrong += unpaid if stood else []
     if not wrong:
-        return Enforced()
+        return Enforced(suspects=suspects or _unattributed(account))
     first, last = min(str(row["at"]) for row in wrong), max(str(row["at"]) for row in wrong)
     codes = "/".join(str(code) for code in sorted({row["status"] for row in wrong}))
     words = (
@@ -72,6 +78,27 @@ def _under(account: Account) -> Enforced:
     )
     cited = account.cite("by_hour", "plan_limits", "subscriptions", "organization", "of_org")
     return Enforced((finding("quota.blocked_wrongly", account, words, cited),), wrongly=len(wrong))
+
+
+def _stood(account: Account, status: str, unpaid: list[dict[str, Any]]) -> tuple[bool, tuple[Suspect, ...]]:
+    """Whether the subscription has been as it is since the first refusal: no event of Stripe's tells of a change."""
+    look = account.look("events")
+    if look is None or not look.status.answered:
+        why = f"{len(unpaid)} requests were refused with 402, the subscription is {status} now, and whether it was then is unknown"
+        wanted = "Stripe's events of the subscription since then (a key with read on events)"
+        return False, (Suspect("quota.blocked_wrongly", account.subject, why, wanted),)
+    changed = [row for row in look.value or () if row.get("customer") == account.customer_id]
+    return not changed, ()
+
+
+def _unattributed(account: Account) -> tuple[Suspect, ...]:
+    """Refusals in the platform's log that no trace tells the organization of: it may have been this one."""
+    refused = account.logged(*REFUSALS)
+    if account.traces_answered or not refused or account.refusal_lines:
+        return ()
+    why = f"{len(refused)} requests were refused with 402 or 429, and nothing that was seen says for which organization"
+    wanted = "the trace of one of them: a trace backend whose spans carry the organization's id"
+    return (Suspect("quota.blocked_wrongly", account.subject, why, wanted),)
 
 
 def _is_last(account: Account, row: dict[str, Any]) -> bool:
@@ -92,6 +119,8 @@ def recording_findings(account: Account) -> list[Finding]:
         told = ", ".join(f"{name} {count:,}" for name, count in sorted(by_model.items(), key=lambda each: -each[1])[:4])
         words = f"{without:,} of {records:,} records of the period hold no tokens: {told}"
         found.append(finding("usage.unmetered", account, words, account.cite("by_hour")))
+    if (unseen := lost_by_log(account)) is not None:
+        found.append(unseen)
     look = account.look("recorded")
     if look is not None and look.status.answered and isinstance(look.value, dict):
         held, served = int(look.value["records"]), _settled(account)
@@ -100,6 +129,26 @@ def recording_findings(account: Account) -> list[Finding]:
             words = f"{served:,} requests were served in the window, and {held:,} usage records were written: {lost:,} are missing"
             found.append(finding("usage.unrecorded", account, words, account.cite("of_org", "recorded")))
     return found
+
+
+def lost_by_log(account: Account) -> Finding | None:
+    """Where traces tell nothing of one organization: more requests served, of all together, than records written by all."""
+    look = account.evidence.everybody
+    if account.traces_answered or look is None or not look.status.answered or not isinstance(look.value, dict):
+        return None
+    until = account.evidence.window.until.timestamp() - _LONGEST_REQUEST_S
+    rows = [row for row in account.logged(200) if (at := moment(row.get("at"))) is not None and at.timestamp() < until]
+    held = int(look.value["records"])
+    missing = len(rows) - held
+    if missing < max(_LEAST_LOST, _LEAST_LOST_SHARE * len(rows)):
+        return None
+    words = (
+        f"at least {len(rows):,} requests of all organizations were served in the window, and {held:,} usage records were "
+        f"written: {missing:,} are missing"
+    )
+    cited = [look.id, *(each.id for each in account.evidence.refusals if each.status.has_content)]
+    code = "usage.unrecorded"
+    return Finding(code, account.evidence.route, words, tuple(cited), CATALOGUE.remedy(code))
 
 
 def _settled(account: Account) -> int:

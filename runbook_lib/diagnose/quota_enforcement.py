@@ -62,7 +62,9 @@ def diagnose(evidence: Evidence) -> Conclusion:
 
 
 def judge(account: Account) -> Judged:
-    """Every rule on one organization, and how the findings hang together."""
+    """Every rule on one organization, and how the findings hang together. Without its record nothing is said of it."""
+    if not account.record:
+        return Judged(account, (), (), (), (), tuple(needed_of(account)), Reports(), Enforced())
     billing = billing_findings(account)
     reports = report_findings(account)
     enforced = enforcement_findings(account)
@@ -79,14 +81,26 @@ def judge(account: Account) -> Judged:
         faults.insert(0, rise) if not faults and enforced.states else faults.append(rise)
     states = list(enforced.states)
     needed = needed_of(account)
-    if not faults and not states and account.limit is not None and account.record:
+    suspects = (*reports.suspects, *enforced.suspects)
+    if (
+        not (faults or states or suspects)
+        and account.limit is not None
+        and all(look.status.answered for look in needed)
+    ):
         used = told_use(account.used_now, account.limit) or "no limit"
         words = "; ".join(told_forecast(each) for each in forecasts(account)) or used
         states.append(
             finding("quota.within_limits", account, words, account.cite("organization", "by_hour", "plan_limits"))
         )
     return Judged(
-        account, tuple(faults), tuple(also), tuple(states), reports.suspects, tuple(needed), reports, enforced
+        account,
+        tuple(faults),
+        tuple(also),
+        tuple(states),
+        suspects,
+        tuple(needed),
+        reports,
+        enforced,
     )
 
 
@@ -107,8 +121,10 @@ def needed_of(account: Account) -> list[Observation]:
     needed = [look for look in found if look is not None]
     if evidence.limits is not None:
         needed.append(evidence.limits)
-    if not any(look.status.answered for look in evidence.requests):
-        needed += _worst(evidence.requests)
+    if not account.traces_answered:
+        logged = [look for look in evidence.refusals if look.status != Status.not_configured]
+        if not logged or not all(look.status.answered for look in logged):  # the platform's log stands in for traces
+            needed += _worst(evidence.requests)
     return needed
 
 

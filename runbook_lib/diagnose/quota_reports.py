@@ -108,7 +108,7 @@ def report_findings(account: Account) -> Reports:
             recorded = _of_period(account, account.hours)
             reading = ledgers.reconcile_total(recorded, total, account.settled.timestamp())
             totals.append((item, total, reading))
-            if meter is None or total != sum(_of_period(account, meter.reported).values()):
+            if meter is None or total != _metered_total(account):
                 _judge_total(account, look, total, reading, recorded, found)
     onset = min(found.hours, default=None)
     return Reports(tuple(found.findings), tuple(found.suspects), meter, tuple(totals), onset)
@@ -192,10 +192,15 @@ def _judge_absent(account: Account, meter: Reconciled, cited: list[str], found: 
 
 def _legacy_lacks_it(account: Account) -> bool:
     """Whether usage records lack what the meter lacks: they are refused at once and never dropped later, so it was not sent."""
-    meter = account.look("meter_usage")
-    held = sum(_of_period(account, {int(s): float(q) for s, q in (meter.value or ())}).values()) if meter else 0.0
     legacy = [look for look in account.evidence.ledgers if look.call == "legacy_usage" and look.status == Status.ok]
-    return any(_open_total(look) == held for look in legacy)
+    return any(_open_total(look) == _metered_total(account) for look in legacy)
+
+
+def _metered_total(account: Account) -> float:
+    """What the meter holds of the period."""
+    look = account.look("meter_usage")
+    rows = look.value if look is not None and look.status.has_content else None
+    return sum(_of_period(account, {int(start): float(quantity) for start, quantity in rows or ()}).values())
 
 
 def _rejected(account: Account, oldest: int) -> tuple[str, str]:
@@ -223,7 +228,12 @@ def _rejected(account: Account, oldest: int) -> tuple[str, str]:
 
 
 def _judge_late(
-    account: Account, overdue: list[int], meter: Reconciled | None, cited: list[str], found: _Found
+    account: Account,
+    overdue: list[int],
+    meter: Reconciled | None,
+    cited: list[str],
+    found: _Found,
+    until: int | None = None,
 ) -> None:
     """Nothing newer than a moment stands at Stripe though it should: the report is late, or it ran and left something out."""
     oldest, unit_s = overdue[0], meter.unit_s if meter else HOUR_S
@@ -242,7 +252,7 @@ def _judge_late(
         found.findings.append(finding("usage.report_partial.left_out", account, words, cited))
         return
     daily = account.evidence.report_within >= timedelta(days=1)
-    newest = meter.reported_until if meter and meter.reported else None
+    newest = meter.reported_until if meter and meter.reported else until
     if newest is not None and daily and unit_s == HOUR_S and (newest - 1) // DAY_S == overdue[-1] // DAY_S:
         words = f"{told}: the report of {iso_hour(oldest)[:10]} stopped after {iso_hour(newest)[11:]} UTC"
         found.findings.append(finding("usage.report_partial.broken_off", account, words, cited))
@@ -325,7 +335,7 @@ def _judge_total(
         overdue = [s for s, q in sorted(recorded.items()) if q and s >= until and s + HOUR_S <= settled]
         if overdue:
             found.hours += overdue
-            _judge_late(account, overdue, None, cited, found)
+            _judge_late(account, overdue, None, cited, found, reading.until)
     elif reading.kind == "missing":
         words = f"{held}; what is missing is exactly {told_hours(list(reading.starts))}"
         found.findings.append(finding("usage.unreported", account, words, cited))

@@ -57,7 +57,7 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
         "ask": about(org),
         "again": None if code == "quota.within_limits" else again(org),
         "healed_codes": ("quota.within_limits",),
-        "settle_s": 1.2 if waits else 0.0,
+        "settle_s": 1.2 if code == "usage.unrecorded" else 0.3 if waits else 0.0,
         "settings": AT_ONCE,
     }
     return Case(**{**given, **more})

@@ -11,11 +11,13 @@ from runbook_lib.diagnose import quota_reports as reports
 from runbook_lib.diagnose.periods import calendar_month, floor_hour, moment
 from runbook_lib.diagnose.quota_account import Account, Evidence, meter_of, pick, read
 from runbook_lib.diagnose.quota_billing import plan_at_stripe
+from runbook_lib.diagnose.quota_fleet import diagnose_fleet
 from runbook_lib.diagnose.quota_spending import forecasts, told_forecast, usage_exhibit
 from runbook_lib.errors import UsageError
 from runbook_lib.model import Conclusion, Observation
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.quota_audit import Audit
 from runbook_lib.sources import (
     jaeger_orgs,
     postgres_usage,
@@ -30,6 +32,12 @@ from runbook_lib.sources import (
 _LONGEST_NAME = 256
 _BACK = timedelta(days=29)  # what ledgers and spikes are judged by: four weeks and a day
 _RUNS = timedelta(hours=23, minutes=55)  # a log that keeps a day is asked for a little less
+_TOLD = (
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "invoice.paid",
+)
 _CHANGES = timedelta(hours=26)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
@@ -62,6 +70,7 @@ class QuotaEnforcement(Procedure):
             str(self.parameters.get("route") or "/api/chat"),
             within,
         )
+        self.audit = Audit(self.evidence, self.see)
 
     @property
     def window(self) -> Window:
@@ -70,6 +79,8 @@ class QuotaEnforcement(Procedure):
 
     def foresee(self) -> Sequence[Look]:
         """Everything that needs no answer first."""
+        if not self.org:
+            return [*self.audit.foresee(), *self._runs(), *self._changes()]
         looks = [*self._records(), team_files.plan_limits(), stripe_usage.meters(), *self._runs(), *self._changes()]
         if _UUID.fullmatch(self.org.lower()):
             looks += self._requests(self.org.lower())
@@ -78,6 +89,8 @@ class QuotaEnforcement(Procedure):
     @step("Which organization is it, and do its record, Stripe and the limits file agree?")
     def find_the_account(self) -> Said:
         """The record of its billing, the plan's limits; then customer and subscriptions at Stripe."""
+        if not self.org:
+            return self.audit.find_the_accounts()
         record, limits = self.see(*self._records(), team_files.plan_limits())
         self.evidence = replace(self.evidence, records=(record,), limits=limits, billed=())
         if not record.status.answered:
@@ -101,6 +114,8 @@ class QuotaEnforcement(Procedure):
     @step("What did it use in its billing period, and who asked?")
     def add_up_the_usage(self) -> Said:
         """Usage by hour and model, added up in the database; its requests by their traces."""
+        if not self.org:
+            return self.audit.add_up_the_usage()
         account = self._account()
         if not account.record:
             return Said("Without the organization's record there is nothing to add up.")
@@ -109,7 +124,12 @@ class QuotaEnforcement(Procedure):
         found, requests = seen[: len(usage)], seen[len(usage) :]
         if not all(look.status.answered or look.status.has_content for look in found):
             found += self.see(*self._usage(account, "management"))
-        self.evidence = replace(self.evidence, usage=tuple(found), requests=tuple(requests))
+        self.evidence = replace(
+            self.evidence, usage=tuple(found), requests=tuple(requests), refusals=(), everybody=None
+        )
+        if not any(look.status.answered for look in requests):
+            everybody, *refusals = self.see(postgres_usage.recorded(self._window), *self._log_of_refusals())
+            self.evidence = replace(self.evidence, refusals=tuple(refusals), everybody=everybody)
         account = self._account()
         told = "; ".join(told_forecast(each) for each in forecasts(account))
         exhibits = (Exhibit("usage", "Usage of the billing period", usage_exhibit(account)),) if account.groups else ()
@@ -121,6 +141,8 @@ class QuotaEnforcement(Procedure):
     @step("Has the daily usage report run, and does Stripe hold what was used?")
     def check_the_report(self) -> Said:
         """Stripe's ledgers against the records, hour by hour; where they differ, what others' ledgers and dropped events say."""
+        if not self.org:
+            return self.audit.check_the_reports(self._runs())
         account = self._account()
         runs = self.see(*self._runs())
         self.evidence = replace(self.evidence, runs=tuple(runs), ledgers=(), peers=(), errors=())
@@ -141,9 +163,16 @@ class QuotaEnforcement(Procedure):
     @step("Is the limit enforced, and rightly?")
     def check_the_limit(self) -> Said:
         """Where a limit is used up: since when, and what was served since; and what changed before."""
+        if not self.org:
+            return self.audit.check_the_limits(self._changes())
         account = self._account()
-        changes = self.see(*self._changes())
-        self.evidence = replace(self.evidence, changes=tuple(changes), crossings=())
+        unpaid = [at for row in account.refused if row["status"] == 402 and (at := moment(row.get("at"))) is not None]
+        events = (
+            [stripe.events(Window(min(unpaid), self.evidence.now), _TOLD)] if unpaid and account.customer_id else []
+        )
+        seen = self.see(*self._changes(), *events)
+        told, changes = seen[len(seen) - len(events) :], seen[: len(seen) - len(events)]
+        self.evidence = replace(self.evidence, changes=tuple(changes), events=tuple(told), crossings=())
         place = one.limit_hour(account)
         if place is None:
             refused = len(account.refused)
@@ -160,7 +189,9 @@ class QuotaEnforcement(Procedure):
         )
 
     def diagnose(self) -> Conclusion:
-        """The verdict on the organization."""
+        """The verdict on the organization, or on all of them."""
+        if not self.org:
+            return diagnose_fleet(self.audit.fleet)
         return one.diagnose(self.evidence)
 
     def _account(self) -> Account:
@@ -183,6 +214,18 @@ class QuotaEnforcement(Procedure):
 
     def _requests(self, org_id: str) -> list[Look]:
         return [tempo_orgs.of_org(org_id, self._window), jaeger_orgs.of_org(org_id, self._window)]
+
+    def _log_of_refusals(self) -> list[Look]:
+        """Where no trace backend tells: the platforms' logs of what was refused and served, whoever's it was."""
+        window, route = self._window, self.evidence.route
+        return [
+            vercel.request_log("api", window, search=route, status="429"),
+            vercel.request_log("api", window, search=route, status="402"),
+            vercel.request_log("api", window, search=route, status="200"),
+            railway.http_log("api", window, status="429"),
+            railway.http_log("api", window, status="402"),
+            railway.logs("api", window, text="quota"),
+        ]
 
     def _runs(self) -> list[Look]:
         window = Window(self.evidence.now - _RUNS, self.evidence.now)

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from runbook_lib.clock import Window
 from runbook_lib.errors import LookError
 from runbook_lib.model import Json, Status
-from runbook_lib.sources._asking import rows_in, text_of
+from runbook_lib.sources._asking import number_of, rows_in, text_of
 from runbook_lib.sources._stripe_api import at_of, id_of
 
+BASIL = "2025-03-31"  # from here on usage records are gone, and periods are the items'
 _CURRENT_FIRST = ("active", "trialing", "past_due", "unpaid", "paused", "incomplete", "canceled", "incomplete_expired")
 
 
@@ -68,4 +70,33 @@ def _item(item: dict[str, Json]) -> dict[str, Json]:
         "quantity": item.get("quantity"),
         "period_start": at_of(item.get("current_period_start")),
         "period_end": at_of(item.get("current_period_end")),
+    }
+
+
+def full_hours(window: Window) -> tuple[int, int]:
+    """A window's edges in epoch seconds, widened to full hours."""
+    start, end = int(window.since.timestamp()), int(window.until.timestamp())
+    return start - start % 3600, end + -end % 3600
+
+
+def bucket_row(row: dict[str, Json]) -> list[Json]:
+    """[start in epoch s, quantity] of a meter event summary."""
+    quantity = number_of(row["aggregated_value"])
+    start = row["start_time"]
+    if quantity is None or isinstance(start, bool) or not isinstance(start, int):
+        raise TypeError("a summary without start or quantity")
+    return [start, int(quantity) if float(quantity).is_integer() else quantity]
+
+
+def summary_row(row: dict[str, Json]) -> dict[str, Json]:
+    """A usage record summary: {"total", "invoice" (None: the open period), "since", "until"}."""
+    total = row["total_usage"]
+    if isinstance(total, bool) or not isinstance(total, int):
+        raise TypeError(f"total_usage is {total!r:.40}")
+    period = row["period"]
+    return {
+        "total": total,
+        "invoice": id_of(row["invoice"]) if row.get("invoice") else None,
+        "since": at_of(period.get("start")),
+        "until": at_of(period.get("end")),
     }

@@ -13,7 +13,7 @@ from typing import Any
 from runbook_lib.clock import Window, from_iso, to_iso
 from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
-from runbook_lib.sources._asking import iso_of_text
+from runbook_lib.sources._asking import iso_of_text, whole
 
 Ask = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
 
@@ -136,13 +136,13 @@ def by_hour(ask: Ask, org_id: str, window: Window, edges: Sequence[datetime]) ->
     rows = ask(statement, [org_id, to_sql(window.since), to_sql(window.until), MOST_GROUPS + 1])
     groups = [
         [
-            int(row["start"]),
-            row["provider"],
-            row["model"],
-            int(row["tokens"] or 0),
-            int(row["requests"] or 0),
-            int(row["records"]),
-            int(row["records"]) - int(row["with_tokens"]),
+            whole(row["start"]),
+            _text(row["provider"]),
+            _text(row["model"]),
+            whole(row["tokens"] or 0),
+            whole(row["requests"] or 0),
+            whole(row["records"]),
+            whole(row["records"]) - whole(row["with_tokens"]),
         ]
         for row in rows[:MOST_GROUPS]
     ]
@@ -181,8 +181,8 @@ def crossing(
         Status.ok,
         {
             "at": iso_of_text(row["at"]),
-            "records_after": int(row["records"] or 0),
-            "tokens_after": int(row["tokens"] or 0),
+            "records_after": whole(row["records"] or 0),
+            "tokens_after": whole(row["tokens"] or 0),
             "first_after_at": iso_of_text(row["first_at"]),
             "last_after_at": iso_of_text(row["last_at"]),
         },
@@ -194,7 +194,7 @@ def fleet(ask: Ask, asked: Sequence[dict[str, str]], settled: datetime, recent: 
     rows = ask(_FLEET, [json.dumps(list(asked)), to_sql(settled), to_sql(recent)])
     names = ("tokens", "requests", "records", "without_tokens", "settled_tokens", "recent_tokens")
     found = {
-        row["org_id"]: {**{name: int(row[name] or 0) for name in names}, "last_at": iso_of_text(row["last_at"])}
+        str(row["org_id"]): {**{name: whole(row[name] or 0) for name in names}, "last_at": iso_of_text(row["last_at"])}
         for row in rows
     }
     return Answer(Status.ok, found) if found else Answer(Status.empty, {}, "nothing was recorded for any of them")
@@ -205,13 +205,14 @@ def recorded(ask: Ask, window: Window, org_id: str) -> Answer:
     of_org = " and org_id = %s::uuid" if org_id else ""
     parameters = [to_sql(window.since), to_sql(window.until), *([org_id] if org_id else [])]
     (row,) = ask(_RECORDED.format(of_org=of_org), parameters)
-    return Answer(Status.ok, {"records": int(row["records"]), "orgs": int(row["orgs"])})
+    return Answer(Status.ok, {"records": whole(row["records"]), "orgs": whole(row["orgs"])})
 
 
 def payers(ask: Ask, org_id: str, window: Window) -> Answer:
     """See `postgres_usage.payers`."""
     rows = ask(_PAYERS, [org_id, to_sql(window.since), to_sql(window.until)])
-    return Answer(Status.ok, rows) if rows else Answer(Status.empty, [], "no other customer used anything")
+    found = [{name: _text(row[name]) for name in ("org_id", "stripe_customer_id")} for row in rows]
+    return Answer(Status.ok, found) if found else Answer(Status.empty, [], "no other customer used anything")
 
 
 def to_sql(moment: datetime) -> str:
@@ -236,11 +237,24 @@ def _check_sight(rows: list[dict[str, Any]]) -> None:
 
 
 def _record(row: dict[str, Any]) -> dict[str, Json]:
-    kept = {name: value for name, value in row.items() if name != "is_hidden"}
+    kept: dict[str, Json] = {name: _text(row[name]) for name in _TEXTS}
+    kept["has_record"] = bool(row["has_record"])
     for name in ("created_at", "current_period_end"):
-        if kept.get(name) is not None:
-            kept[name] = to_iso(from_iso(_with_zone(kept[name])))
+        if row.get(name) is not None:
+            kept[name] = to_iso(from_iso(_with_zone(str(row[name]))))
+    kept["current_period_end"] = kept.get("current_period_end")
+    kept["time_zone"] = _text(row.get("time_zone"))
     return kept
+
+
+_TEXTS = ("org_id", "name", "stripe_customer_id", "plan", "status")
+
+
+def _text(value: Any) -> str | None:
+    """A text or None. Raises TypeError for anything else."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"not a text: {value!r:.40}")
+    return value
 
 
 def _with_zone(text: str) -> str:

@@ -106,11 +106,19 @@ def _look(
     def fetch(door: Door) -> Answer:
         if way == "database":
             dsn = need(door, "database_url")
-            return answer(lambda statement, parameters: _over_connection(door, dsn, statement, parameters))
+            return _read(answer, lambda statement, parameters: _over_connection(door, dsn, statement, parameters))
         api = ManagementApi(door)
-        return answer(lambda statement, parameters: _over_http(api, statement, parameters))
+        return _read(answer, lambda statement, parameters: _over_http(api, statement, parameters))
 
     return Look(_SOURCES[way], call, arguments, fetch, deadline_s)
+
+
+def _read(answer: Callable[[sql.Ask], Answer], ask: sql.Ask) -> Answer:
+    """The answer; rows of another shape than was asked for are malformed, and no traceback."""
+    try:
+        return answer(ask)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise LookError(Status.malformed, f"unexpected rows: {type(error).__name__} {error}"[:300]) from error
 
 
 def _over_connection(door: Door, dsn: str, statement: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:

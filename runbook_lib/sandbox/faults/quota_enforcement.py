@@ -1,6 +1,7 @@
 """The faults of 05: limits, the daily usage report, subscriptions, customers. Most strike the one customer that is asked about."""
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 FREE = "Initech"  # on the free plan: no customer at Stripe
 PAYING = "Acme Rockets"
+_PATIENCE_S = 10.0
 LARGE = "Globex"  # on the enterprise plan
 _METER = "/v1/billing/meters/mtr_test_nexus_tokens"
 
@@ -78,30 +80,51 @@ def used_up(at: str = "now()") -> tuple[Step, ...]:
 
 
 _NO_RUNS = use("cron", forget=True)
-_TWO_DAYS_AGO: dict[str, Any] = {"since_h": lambda _: hours_since_midnight(1), "until_h": 0.0}
-_LAST_WEEK: dict[str, Any] = {
+TWO_DAYS_AGO: dict[str, Any] = {"since_h": lambda _: hours_since_midnight(1), "until_h": 0.0}
+LAST_WEEK: dict[str, Any] = {
     "since_h": lambda _: hours_since_midnight(6),
     "until_h": lambda _: hours_since_midnight(4),
 }
 
 
 def hours_since_midnight(days_ago: int) -> float:
-    """Hours since the UTC midnight so many days before the last one."""
+    """Hours since a quarter before the UTC midnight so many days before the last one: reports stand at full hours, and time
+    passes until this is used."""
     now = datetime.now(UTC)
-    return days_ago * 24 + (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds() / 3600
+    return days_ago * 24 + 0.25 + (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds() / 3600
 
 
 def visits(*orgs: str, count: int = 1, action: str = "chat") -> Any:
-    """Chats of these organizations, one after the other."""
+    """Chats of these organizations, one after the other; done when their spans have arrived, however slow the machine is."""
 
     def act(sandbox: "Sandbox") -> Result:
         got: Result = {}
+        begun = time.time()
         for org in orgs:
             for _ in range(count):
                 got = sandbox.visit(action, org=org)
+        for org in orgs:
+            _until_traced(sandbox, org_id_of(sandbox, org), begun, count)
         return got
 
     return act
+
+
+def _until_traced(sandbox: "Sandbox", org_id: str, since: float, count: int) -> None:
+    """Return when so many requests of an organization can be found, or after ten seconds."""
+    end = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < end:
+        asked: dict[str, str | int] = {
+            "q": f'{{ span.nexuscore.org_id = "{org_id}" }}',
+            "start": int(since),
+            "end": int(time.time()) + 1,
+            "limit": 500,
+        }
+        found = httpx.get(f"{sandbox.endpoints['tempo']}/api/search", params=asked, timeout=5, trust_env=False)
+        traces = found.json().get("traces", []) if found.is_success else []
+        if sum(int(trace["startTimeUnixNano"]) >= (since - 0.01) * 1e9 for trace in traces) >= count:
+            return
+        time.sleep(0.05)
 
 
 def customer_of(sandbox: "Sandbox", org: str = LARGE) -> str:
@@ -129,6 +152,11 @@ def _at_stripe(sandbox: "Sandbox", path: str, **params: str) -> Any:
         trust_env=False,
     )
     return answer.raise_for_status().json()
+
+
+def email_of(sandbox: "Sandbox") -> str:
+    """The address of an organization's customer at Stripe."""
+    return str(_at_stripe(sandbox, f"/v1/customers/{customer_of(sandbox)}")["email"])
 
 
 def subscription_of(sandbox: "Sandbox", org: str = LARGE) -> dict[str, Any]:
@@ -227,16 +255,16 @@ _REPORT = (
     fault("usage.no_job", ledger("*", times=0.0), use("cron", off=True, forget=True), by=nothing),
     fault(
         "usage.report_stale",
-        ledger("*", times=0.0, **_TWO_DAYS_AGO),
+        ledger("*", times=0.0, **TWO_DAYS_AGO),
         use("cron", off=True, forget=True),
         by=nothing,
-        failing=Variant((ledger("*", times=0.0, **_TWO_DAYS_AGO), _NO_RUNS, *_RUN_FAILS), nothing),
+        failing=Variant((ledger("*", times=0.0, **TWO_DAYS_AGO), _NO_RUNS, *_RUN_FAILS), nothing),
     ),
-    *(fault(f"usage.rejected.{sub}", ledger(dropped=code, **_LAST_WEEK), by=nothing) for sub, code in _DROPPED.items()),
+    *(fault(f"usage.rejected.{sub}", ledger(dropped=code, **LAST_WEEK), by=nothing) for sub, code in _DROPPED.items()),
     fault(
         "usage.rejected.meter",
         use("stripe", method="POST", path=f"{_METER}/deactivate"),
-        ledger("*", dropped="archived_meter", **_TWO_DAYS_AGO),
+        ledger("*", dropped="archived_meter", **TWO_DAYS_AGO),
         by=nothing,
     ),
     fault(
@@ -251,10 +279,10 @@ _REPORT = (
         _NO_RUNS,
         by=nothing,
     ),
-    fault("usage.report_partial.left_out", ledger(times=0.0, **_TWO_DAYS_AGO), by=nothing),
-    fault("usage.report_partial.short", ledger(times=0.5, **_LAST_WEEK), by=nothing),
-    fault("usage.unreported", ledger(times=0.0, **_LAST_WEEK), by=nothing),
-    fault("usage.double_reported", ledger(times=2.0, **_LAST_WEEK), by=nothing),
+    fault("usage.report_partial.left_out", ledger(times=0.0, **TWO_DAYS_AGO), by=nothing),
+    fault("usage.report_partial.short", ledger(times=0.5, **LAST_WEEK), by=nothing),
+    fault("usage.unreported", ledger(times=0.0, **LAST_WEEK), by=nothing),
+    fault("usage.double_reported", ledger(times=2.0, **LAST_WEEK), by=nothing),
     fault("usage.shifted", ledger(shift_h=5.0), by=nothing),
     fault(
         "usage.unrecorded",
@@ -328,6 +356,7 @@ _BILLING = (
             field=lambda sandbox: f"books.false.objects.customer.{customer_of(sandbox)}.deleted",
             value=True,
         ),
+        *subscription_is("canceled"),  # as Stripe does with the subscriptions of a customer that is deleted
         by=nothing,
     ),
     fault(
@@ -337,7 +366,7 @@ _BILLING = (
             method="POST",
             path="/v1/customers",
             form=lambda sandbox: {
-                "email": _at_stripe(sandbox, f"/v1/customers/{customer_of(sandbox)}")["email"],
+                "email": email_of(sandbox),
                 "metadata[org_id]": org_id_of(sandbox),
             },
         ),

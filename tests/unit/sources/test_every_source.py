@@ -13,6 +13,7 @@ from support.deployment_source_cases import DEPLOYMENT_CASES
 from support.level_cases import LEVEL_CASES
 from support.llm_source_cases import LLM_CASES
 from support.loopback import Asked, Loopback, Reply
+from support.quota_source_cases import QUOTA_CASES
 from support.source_cases import CASES as OTHER_CASES
 from support.source_cases import NOW, PAST, Case
 
@@ -30,8 +31,10 @@ from runbook_lib.sources import (
     github,
     jaeger,
     jaeger_monitor,
+    jaeger_orgs,
     openai,
     parts,
+    postgres_usage,
     prometheus,
     railway,
     railway_alerts,
@@ -41,17 +44,21 @@ from runbook_lib.sources import (
     status_pages,
     stripe,
     stripe_delivery_counts,
+    stripe_fleet,
+    stripe_usage,
     supabase,
     supabase_backups,
     tempo,
     tempo_deployments,
     tempo_metrics,
+    tempo_orgs,
     together,
     vercel,
     vercel_alerts,
     vercel_deployments,
 )
 
+CASES = {**OTHER_CASES, **LLM_CASES, **DEPLOYMENT_CASES, **QUOTA_CASES}
 CASES = {**OTHER_CASES, **LLM_CASES, **DEPLOYMENT_CASES, **LEVEL_CASES}
 NAMES = list(CASES)
 KEYED = [name for name in NAMES if not CASES[name].public]
@@ -70,15 +77,20 @@ def test_every_public_look_of_every_source_is_among_the_cases() -> None:
             fly_settings,
             github,
             jaeger,
+            jaeger_orgs,
             openai,
             parts,
+            postgres_usage,
             railway,
             railway_deployments,
             railway_settings,
             stripe,
+            stripe_fleet,
+            stripe_usage,
             supabase,
             supabase_backups,
             tempo,
+            tempo_orgs,
             tempo_deployments,
             together,
             vercel,
