@@ -58,8 +58,7 @@ from runbook_lib.sources import (
     vercel_deployments,
 )
 
-CASES = {**OTHER_CASES, **LLM_CASES, **DEPLOYMENT_CASES, **QUOTA_CASES}
-CASES = {**OTHER_CASES, **LLM_CASES, **DEPLOYMENT_CASES, **LEVEL_CASES}
+CASES = {**OTHER_CASES, **DEPLOYMENT_CASES, **LEVEL_CASES, **LLM_CASES, **QUOTA_CASES}
 NAMES = list(CASES)
 KEYED = [name for name in NAMES if not CASES[name].public]
 STRICT = [name for name in NAMES if not CASES[name].probe and not CASES[name].refusals]
