@@ -6,8 +6,7 @@ The verdict is still right from what remains, with the blind spot named; or coul
 from typing import Any
 
 from runbook_lib.drills.case import Case, Injected
-from runbook_lib.drills.supabase_rls_asking import by_access
-from runbook_lib.drills.supabase_rls_cases import P
+from runbook_lib.drills.supabase_rls_cases import made
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.fault import Exercise, Result, Step, use
 from runbook_lib.sandbox.faults.supabase_rls_database import audit
@@ -38,6 +37,7 @@ _SQL_DENIED = use(
     undo=lambda sandbox: f"alter role postgres password '{_password(sandbox)}'",
 )
 _LOCKED = use("sql", statement="lock table public.usage_records in access exclusive mode", hold=True)
+WAYS = ("unreachable", "denied", "hanging", "malformed", "slow", "empty")
 _REST, _API = "supabase", "supabase-management"
 
 
@@ -68,8 +68,7 @@ def _recursing(sandbox: Sandbox) -> Result:
 
 def _case(name: str, status: str, codes: tuple[str, ...], exercise: Exercise, *faults: Injected, **more: Any) -> Case:
     kind = "fault" if faults else "healthy"
-    given: dict[str, Any] = {"ask": by_access, "settle_s": 0.0, "exercise": exercise, "faults": faults}
-    return Case(f"blind/03/{name}/{kind}", P, "blind_spot", status, codes, **{**given, **more})
+    return made(f"blind/03/{name}/{kind}", "blind_spot", status, codes, exercise=exercise, faults=faults, **more)
 
 
 def _without_sql() -> list[Case]:
@@ -84,8 +83,6 @@ def _without_sql() -> list[Case]:
         named = {"not_seen": ("postgres",), **how}
         cases += [
             _case(f"sql/{way}/token", "confirmed", (_MEMBERSHIP.code,), _with_old_token, _MEMBERSHIP, **named),
-            _case(f"sql/{way}/token", "ruled_out", (), signed_in, **named),
-            _case(f"sql/{way}/by-name", "could_not_tell", (), access(), _MEMBERSHIP, **named),
             _case(f"sql/{way}/by-name", "could_not_tell", (), access(), **named),
             _case(
                 f"sql/{way}/recursion",
@@ -99,6 +96,8 @@ def _without_sql() -> list[Case]:
     named = {"not_seen": ("postgres",), "settings": _NO_SQL}
     return [
         *cases,
+        _case("sql/token", "ruled_out", (), signed_in, **named),
+        _case("sql/by-name", "could_not_tell", (), access(), _MEMBERSHIP, **named),
         _case("sql/grant", "confirmed", (_GRANT.code,), access(), _GRANT, **named),
         _case("sql/no-policy", "confirmed", ("rls.no_policy",), access(), Injected("rls.no_policy"), **named),
         _case("sql/row-absent", "could_not_tell", (), access(), Injected("rls.policy_false"), **named),
@@ -112,7 +111,7 @@ def _without_sql() -> list[Case]:
 def _without_rest() -> list[Case]:
     """PostgREST cannot be asked: Postgres says what the policies do, and nobody says whether the table is offered at all."""
     cases = []
-    for way in ("unreachable", "denied", "hanging", "malformed", "slow", "empty"):
+    for way in WAYS:
         seen = way in ("slow", "empty")
         how: dict[str, Any] = {"after": (unseen(_REST, way),), "not_seen": () if seen else (_REST,)}
         how |= {"settings": _HANGS} if way == "hanging" else {}
@@ -133,15 +132,13 @@ def _without_rest() -> list[Case]:
 def _without_management() -> list[Case]:
     """The Management API cannot be asked: SQL has told everything."""
     cases = []
-    for way in ("unreachable", "denied", "hanging", "malformed", "slow", "empty"):
+    for way in WAYS:
         seen = way in ("slow", "empty")
         how: dict[str, Any] = {"after": (unseen(_API, way),), "not_seen": () if seen else ("supabase",)}
         how |= {"settings": _HANGS} if way == "hanging" else {}
-        cases += [
-            _case(f"management/{way}", "confirmed", (_MEMBERSHIP.code,), access(), _MEMBERSHIP, **how),
-            _case(f"management/{way}", "ruled_out", (), access(), **how),
-        ]
-    return cases
+        cases.append(_case(f"management/{way}", "ruled_out", (), access(), **how))
+    how = {"after": (unseen(_API, "unreachable"),), "not_seen": ("supabase",)}
+    return [*cases, _case("management/unreachable", "confirmed", (_MEMBERSHIP.code,), access(), _MEMBERSHIP, **how)]
 
 
 def _one_way_alone() -> list[Case]:

@@ -14,45 +14,44 @@ from runbook_lib.sandbox.faults.supabase_rls_session import access, signed_in
 P = "03_supabase_rls"
 FIRST_SCHEMA = str(Path(__file__).parents[2] / "tests" / "fixtures" / "001_init.sql")
 _STATES = ("rls.row_absent",)
+# nothing here hangs unless it is made to, so that patience costs nothing and a busy machine makes nothing unseen
+_PATIENT = {"RUNBOOK_LOOK_DEADLINE_S": "20"}
 
 
-def fault_case(code: str, variant: str = "", **more: Any) -> Case:
-    """A fault in one variant; healed afterwards."""
+def made(name: str, kind: str, status: str, codes: tuple[str, ...], **more: Any) -> Case:
+    """A case of 03: asked by what the user told, at once, with patience."""
+    given: dict[str, Any] = {"ask": by_access, "settle_s": 0.0, **more}
+    return Case(name, P, kind, status, codes, **{**given, "settings": {**_PATIENT, **more.get("settings", {})}})
+
+
+def fault_case(code: str, variant: str = "") -> Case:
+    """A fault in one variant; the usual one is looked at again after healing."""
     usual = next(iter(faults.find(code).variants))
-    is_audit = faults.find(code).variant(variant).exercise is audit
-    given: dict[str, Any] = {
-        "id": "/".join(["fault", code, *([variant] if variant not in ("", usual) else [])]),
-        "procedure": P,
-        "kind": "fault",
-        "status": "ruled_out" if code in _STATES else "confirmed",
-        "codes": (code,),
-        "faults": (Injected(code, variant),),
-        "ask": by_access,
-        "again": (every_table if is_audit else same_user) if variant in ("", usual) else None,
-        "settle_s": 0.0,
-    }
-    return Case(**{**given, **more})
+    is_usual = variant in ("", usual)
+    again = every_table if faults.find(code).variant(variant).exercise is audit else same_user
+    return made(
+        "/".join(["fault", code, *([] if is_usual else [variant])]),
+        "fault",
+        "ruled_out" if code in _STATES else "confirmed",
+        (code,),
+        faults=(Injected(code, variant),),
+        again=again if is_usual else None,
+    )
 
 
 def _every_fault() -> list[Case]:
-    """Every code and sub-code in every variant; a cause whose narrower cases are listed is run once."""
+    """Every code and sub-code in every variant; one that only stands for a narrower one is run once."""
     cases = []
-    codes = [each.code for each in known.FAULTS]
-    for code in codes:
-        variants = list(faults.find(code).variants)
-        is_whole = any(other.startswith(f"{code}.") for other in codes)
-        if is_whole and any(
-            faults.find(other) is not faults.find(code) and faults.find(other).variants is faults.find(code).variants
-            for other in codes
-        ):
-            variants = variants[:1]  # an alias of one of its narrower cases
-        cases += [fault_case(code, variant) for variant in variants]
+    for each in known.FAULTS:
+        narrower = [other for other in known.FAULTS if other.code.startswith(f"{each.code}.")]
+        is_alias = any(other.variants is each.variants for other in narrower)
+        variants = list(each.variants)
+        cases += [fault_case(each.code, variant) for variant in (variants[:1] if is_alias else variants)]
     return cases
 
 
-def _healthy(name: str, exercise: Exercise, **more: Any) -> Case:
-    given: dict[str, Any] = {"exercise": exercise, "ask": by_access, "settle_s": 0.0}
-    return Case(f"healthy/03/{name}", P, "healthy", "ruled_out", **{**given, **more})
+def _healthy(name: str, exercise: Exercise) -> Case:
+    return made(f"healthy/03/{name}", "healthy", "ruled_out", (), exercise=exercise)
 
 
 _HEALTHY = (
@@ -67,22 +66,17 @@ _HEALTHY = (
 
 def _first_schema() -> list[Case]:
     """NexusCore's schema as it was first written, loaded unchanged: its membership policy recurses, and everybody is refused."""
-    schema = {"schema": FIRST_SCHEMA}
-    settings: dict[str, Any] = {"options": schema, "ask": by_access, "settle_s": 0.0}
+    options: dict[str, Any] = {"options": {"schema": FIRST_SCHEMA}}
     recursion = ("rls.policy_recursion",)
-
-    def first(name: str, kind: str, exercise: Exercise, codes: tuple[str, ...], **more: Any) -> Case:
-        return Case(f"schema/{name}", P, kind, "confirmed", codes, exercise=exercise, **{**settings, **more})
-
+    both = ("rls.policy_recursion", "rls.no_membership")
     return [
-        first("a-member-is-refused", "fault", access(), recursion),
-        first("with-the-token", "fault", signed_in, recursion),
-        first("every-table", "fault", audit, recursion),
-        Case(
-            "schema/recursion-and-no-membership", P, "double", "confirmed", ("rls.policy_recursion", "rls.no_membership"),
-            faults=(Injected("rls.no_membership"),), **settings,
+        made("schema/a-member-is-refused", "fault", "confirmed", recursion, exercise=access(), **options),
+        made("schema/with-the-token", "fault", "confirmed", recursion, exercise=signed_in, **options),
+        made("schema/every-table", "fault", "confirmed", recursion, exercise=audit, **options),
+        made(
+            "schema/and-no-membership", "double", "confirmed", both, faults=(Injected("rls.no_membership"),), **options
         ),
-    ]  # fmt: skip
+    ]
 
 
 CASES: tuple[Case, ...] = (*_every_fault(), *_HEALTHY, *_first_schema())

@@ -4,8 +4,7 @@ import time
 from typing import Any
 
 from runbook_lib.drills.case import Case, Injected
-from runbook_lib.drills.supabase_rls_asking import by_access
-from runbook_lib.drills.supabase_rls_cases import P
+from runbook_lib.drills.supabase_rls_cases import made
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.fault import Exercise, Result, Step, use
 from runbook_lib.sandbox.faults.supabase_rls_database import added, audit, reading, revoked, unreadable
@@ -29,8 +28,7 @@ def _after_a_refusal(sandbox: Sandbox) -> Result:
 
 def _decoys() -> list[Case]:
     def decoy(name: str, *before: Step, exercise: Exercise | None = None, **more: Any) -> Case:
-        given: dict[str, Any] = {"ask": by_access, "before": before, "exercise": exercise or access(), "settle_s": 0.0}
-        return Case(f"decoy/03/{name}", P, "decoy", "ruled_out", **{**given, **more})
+        return made(f"decoy/03/{name}", "decoy", "ruled_out", (), before=before, exercise=exercise or access(), **more)
 
     return [
         decoy("another-users-membership-is-gone", _AN_OWNER_OUT),
@@ -106,10 +104,16 @@ def _expired(sandbox: Sandbox) -> Result:
 def _doubles() -> list[Case]:
     def double(name: str, *codes: str, exercise: Exercise | None = None, before: tuple[Step, ...] = ()) -> Case:
         """Faults in the order in which they explain the symptom."""
-        return Case(
-            f"double/03/{name}", P, "double", "confirmed", codes, faults=tuple(Injected(code) for code in codes), before=before,
-            exercise=exercise or access(), ask=by_access, settle_s=0.0,
-        )  # fmt: skip
+        found = tuple(Injected(code) for code in codes)
+        return made(
+            f"double/03/{name}",
+            "double",
+            "confirmed",
+            codes,
+            faults=found,
+            before=before,
+            exercise=exercise or access(),
+        )
 
     return [
         double("expired-and-no-membership", "rls.jwt_expired", "rls.no_membership", exercise=_expired),
@@ -123,13 +127,13 @@ def _doubles() -> list[Case]:
         double("recursion-and-open-table", "rls.policy_recursion", "rls.disabled", exercise=audit),
         double("two-exposures", "rls.disabled.view", "rls.trusts_user_metadata", exercise=audit),
         double("open-and-drifted", "rls.policy_always_true", "rls.drift.flag", exercise=audit),
-        Case(
-            "double/03/overridden-and-denied", P, "double", "confirmed", ("rls.service_role_overridden",),
-            faults=(Injected("rls.service_role_overridden"), Injected("rls.no_membership")), ask=by_access, settle_s=0.0,
+        made(
+            "double/03/overridden-and-denied", "double", "confirmed", ("rls.service_role_overridden",),
+            faults=(Injected("rls.service_role_overridden"), Injected("rls.no_membership")),
         ),  # the user who is denied was never meant
-        Case(
-            "double/03/profile-and-membership", P, "double", "confirmed", ("rls.profile_missing",),
-            faults=(Injected("rls.profile_missing"),), exercise=signed_in, ask=by_access, settle_s=0.0,
+        made(
+            "double/03/profile-and-membership", "double", "confirmed", ("rls.profile_missing",),
+            faults=(Injected("rls.profile_missing"),), exercise=signed_in,
         ),  # without a profile there is no membership: a consequence
     ]  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Faults of 03 that lie with the session: the token, who it speaks for, and what was sent beside it.
 
-The user is Grace, an admin of Acme Rockets. An exercise returns what `Sandbox.visit` does, with `asked` (what on-call knows: user,
-org, table, command, row_id), and `token` and `apikey` where the session is what on-call was given.
+The user is Grace, an admin of Acme Rockets. An exercise returns what on-call knows: `asked` (user, org, table, command, row_id), and `token`
+and `apikey` where the session is what on-call was given.
 """
 
 import os
@@ -34,11 +34,11 @@ def org_id(sandbox: "Sandbox", name: str = ORG) -> str:
 
 
 def access(**asked: str) -> Exercise:
-    """The user opens the dashboard; on-call asks about the user's access, to the usage records unless told otherwise."""
+    """The user tells on-call what they cannot see or do: the usage records, unless told otherwise. Nothing else is needed."""
 
     def act(sandbox: "Sandbox") -> Result:
         given = {"user": USER, "org": org_id(sandbox), "table": "usage_records", **asked}
-        return {**sandbox.visit("dashboard", user=USER), "asked": {key: value for key, value in given.items() if value}}
+        return {"asked": {key: value for key, value in given.items() if value}}
 
     return act
 
