@@ -1,7 +1,7 @@
 """Faults of 03 that lie with the session: the token, who it speaks for, and what was sent beside it.
 
-The user is Grace, an admin of Acme Rockets. An exercise returns what on-call knows: `asked` (user, org, table, command, row_id), and `token`
-and `apikey` where the session is what on-call was given.
+The user is Grace, an admin of Acme Rockets. An exercise returns what on-call knows: `asked` (user, org, table, command, row_id),
+and `token` and `apikey` where the session is what on-call was given.
 """
 
 import os
