@@ -12,6 +12,7 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from runbook_lib.errors import SandboxError
 from runbook_lib.sandbox.faults.fault import Exercise, Fault, Result, Step, Variant, alias, fault, use
 from runbook_lib.sandbox.seed import PASSWORD
 
@@ -44,27 +45,29 @@ def access(**asked: str) -> Exercise:
 
 
 def sign_in(sandbox: "Sandbox", email: str = USER) -> str:
-    """A token as Auth gives it to a user now."""
-    answer = httpx.post(
-        f"{sandbox.endpoints['supabase']}/auth/v1/token?grant_type=password",
-        json={"email": email, "password": PASSWORD},
-        headers={"apikey": sandbox.env["NEXT_PUBLIC_SUPABASE_ANON_KEY"]},
-        timeout=5,
-        trust_env=False,
-    )
-    return str(answer.raise_for_status().json()["access_token"])
+    """A token as Auth gives it to a user now. Raises SandboxError where Auth gives none."""
+    answer = _ask(sandbox, "POST", "/auth/v1/token?grant_type=password", json={"email": email, "password": PASSWORD})
+    if answer.status_code != 200:
+        raise SandboxError("Nobody could sign in", where=email, came_back=answer.text[:200])
+    return str(answer.json()["access_token"])
 
 
 def with_token(sandbox: "Sandbox", token: str, **asked: str) -> Result:
     """On-call was given the token that the user's request carried; a read with it is what the user did."""
     given = {"org": org_id(sandbox), "table": "usage_records", **asked}
-    httpx.get(
-        f"{sandbox.endpoints['supabase']}/rest/v1/{given['table']}?select=id&limit=1",
-        headers={"apikey": sandbox.env["NEXT_PUBLIC_SUPABASE_ANON_KEY"], "Authorization": f"Bearer {token}"},
-        timeout=5,
-        trust_env=False,
-    )
+    _ask(sandbox, "GET", f"/rest/v1/{given['table']}?select=id&limit=1", Authorization=f"Bearer {token}")
     return {"asked": {key: value for key, value in given.items() if value}, "token": token}
+
+
+def _ask(sandbox: "Sandbox", method: str, path: str, json: Any = None, **headers: str) -> httpx.Response:
+    """One request of a browser's, with the anon key. Raises SandboxError where nothing answers."""
+    sent = {"apikey": sandbox.env["NEXT_PUBLIC_SUPABASE_ANON_KEY"], **headers}
+    try:
+        return httpx.request(
+            method, f"{sandbox.endpoints['supabase']}{path}", json=json, headers=sent, timeout=60, trust_env=False
+        )
+    except httpx.HTTPError as error:
+        raise SandboxError("The project did not answer", where=path, came_back=str(error)) from error
 
 
 def signed_in(sandbox: "Sandbox") -> Result:
