@@ -1,7 +1,6 @@
 """03: a user may not see or write what they should. Token, user, membership, policies; without a user, an audit of every table.
 
-Nothing here waits for anything else: whoever is asked finds the user in the token or by name itself. So the first step asks
-everything at once, and every step tells its part; a step that is run again asks its own part again.
+Nothing here waits for anything else: whoever is asked finds the user in the token or by name itself. So every look is foreseen.
 """
 
 import re
@@ -28,22 +27,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAMES = ("jwt", "apikey", "user", "org", "table", "command", "row_id", "schema_file")
 _CHANGES = timedelta(hours=2)
 _TRAFFIC = timedelta(hours=1)
-# the parts of the question, and the looks of each
-_STEPS: Mapping[str, tuple[str, ...]] = {
-    "judge_the_token": ("token",),
-    "find_the_membership": ("user_sql", "user_api"),
-    "read_the_policies": ("policies_sql", "policies_api", "reach"),
-    "ask_as_the_user": ("as_user", "rest", "rest_past", "rows_api"),
-    "compare_with_the_repository": ("schema_file",),
-    "ask_since_when": (
-        "refusals",
-        "migrations",
-        "web_deployments",
-        "api_deployments",
-        "web_variables",
-        "api_variables",
-    ),
-}
+_CHANGED = ("migrations", "web_deployments", "api_deployments", "web_variables", "api_variables")
 
 
 class SupabaseRls(Procedure):
@@ -91,16 +75,21 @@ class SupabaseRls(Procedure):
             changed_since=to_iso(self.look.now - _CHANGES),
         )
         self._seen: dict[str, Observation] = {}
+        self._looks = self._all_looks()
 
     @property
     def window(self) -> Window:
         """Rights are of this moment; refusals and changes are looked for in the time before."""
         return Window(self.look.now - _TRAFFIC, self.look.now)
 
+    def foresee(self) -> Sequence[Look]:
+        """Every look but the one that stands in where nobody else can tell who the user is."""
+        return tuple(self._looks.values())
+
     @step("Does the token carry the user?")
     def judge_the_token(self) -> Said:
-        """The token's form, signature, age, audience, project, role and subject; and, at once, everything else."""
-        self._ask()
+        """The token's form, signature, age, audience, project, role and subject."""
+        self._ask("token")
         said = value_of(self.evidence.token)
         if not self.jwt:
             return Said("No token was given, so the session itself is not judged.")
@@ -117,7 +106,7 @@ class SupabaseRls(Procedure):
         """The user, the profile, memberships and open invitations, past RLS."""
         if self.evidence.is_audit:
             return Said("No user was named: this is the audit of every table.")
-        self._ask()
+        self._ask("user_sql", "user_api")
         if not any(look.status.answered for look in self.evidence.people):
             self._keep("user_rest", self.see(supabase_rls.rest_user(self.evidence.user, self.jwt))[0])
         look = self.evidence.person
@@ -136,7 +125,7 @@ class SupabaseRls(Procedure):
     @step("What do the policies, grants and RLS flags say?")
     def read_the_policies(self) -> Said:
         """Everything that protects schema public, and who may do what with each table."""
-        self._ask()
+        self._ask("policies_sql", "policies_api", "reach")
         said = value_of(self.evidence.catalogue)
         if not said:
             return Said("The policies could not be read.")
@@ -151,8 +140,9 @@ class SupabaseRls(Procedure):
     def ask_as_the_user(self) -> Said:
         """The query as the user in Postgres and over PostgREST, rolled back, and how many rows there are past RLS."""
         if self.evidence.is_audit:
+            self._ask("rest_past")
             return Said("No user was named; every table was asked as a stranger and as nobody, above.")
-        self._ask()
+        self._ask("as_user", "rest", "rest_past", "rows_api")
         seen, rest = value_of(self.evidence.as_user), value_of(self.evidence.rest)
         said = f"{rest['code'] or rest['status_code']}, {_shown(rest['count'])} rows" if rest else ""
         over = f" Over PostgREST as {rest['as']}: {said}." if rest else ""
@@ -173,7 +163,7 @@ class SupabaseRls(Procedure):
     @step("Are the live policies those of the repository?")
     def compare_with_the_repository(self) -> Said:
         """What Postgres makes of the repository's schema file, beside what is live."""
-        self._ask()
+        self._ask("schema_file")
         look = self.evidence.schema_file
         if look is None or not value_of(look):
             return Said(f"Not compared: {look.why if look is not None else 'nothing was looked at'}.")
@@ -187,7 +177,7 @@ class SupabaseRls(Procedure):
     @step("Since when, for how many, and what changed before?")
     def ask_since_when(self) -> Said:
         """Refusals in the API's log, and migrations, deployments and variables of the two hours before."""
-        self._ask()
+        self._ask("refusals", *_CHANGED)
         told = situation_of(self.evidence, ())
         rows = [[change.at, change.what, change.where] for change in told.changes]
         table = Exhibit("table", "Changes", {"columns": ["at", "what", "where"], "rows": rows})
@@ -197,15 +187,10 @@ class SupabaseRls(Procedure):
         """See diagnose.supabase_rls."""
         return rules.diagnose(self.evidence)
 
-    def _ask(self) -> None:
-        """See to it that this step's looks were made: all steps' at once the first time, this step's again when it runs again."""
-        name = self.executed[-1]
-        looks = self._looks()
-        is_again = self.executed.count(name) > 1
-        wanted = _STEPS[name] if is_again else tuple(key for each in _STEPS.values() for key in each)
-        due = [key for key in wanted if key in looks and (is_again or key not in self._seen)]
-        for key, look in zip(due, self.see(*(looks[key] for key in due)), strict=True):
-            self._seen[key] = look
+    def _ask(self, *keys: str) -> None:
+        """Make these looks, as far as the question takes them."""
+        due = [key for key in keys if key in self._looks]
+        self._seen |= zip(due, self.see(*(self._looks[key] for key in due)), strict=True)
         self._read()
 
     def _keep(self, key: str, look: Observation) -> None:
@@ -229,13 +214,13 @@ class SupabaseRls(Procedure):
             schema_file=schema,
             needs_drift=has_file,
             traffic=self._several("refusals"),
-            changes=self._several(*_STEPS["ask_since_when"][1:]),
+            changes=self._several(*_CHANGED),
         )
 
     def _several(self, *keys: str) -> tuple[Observation, ...]:
         return tuple(self._seen[key] for key in keys if key in self._seen)
 
-    def _looks(self) -> dict[str, Look]:
+    def _all_looks(self) -> dict[str, Look]:
         """Every look that this question takes, by name."""
         asked, before = self.evidence, Window(self.look.now - _CHANGES, self.look.now)
         looks = {

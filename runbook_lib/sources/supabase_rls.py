@@ -54,7 +54,7 @@ def token(jwt: str, apikey: str = "") -> Look:
         beside = key_facts(token_of(apikey)) if apikey else None
         return Answer(Status.ok, {**judged(door, token_of(jwt)), "apikey_role": beside["role"] if beside else None})
 
-    return Look("supabase", "token", {"jwt": jwt, "apikey": apikey}, fetch, deadline_s=8)
+    return Look("supabase", "token", {"jwt": jwt, "apikey": apikey}, fetch, deadline_s=12)
 
 
 def policies() -> Look:
@@ -131,7 +131,7 @@ def rest_as_user(table: str, org: str = "", row_id: str = "", jwt: str = "", api
         return Answer(Status.ok, {"as": by, **_told(said)})
 
     given = {"table": table, "org": org, "row_id": row_id, "jwt": jwt, "apikey": apikey}
-    return Look("supabase", "rest_as_user", given, fetch, deadline_s=8)
+    return Look("supabase", "rest_as_user", given, fetch, deadline_s=12)
 
 
 def rest_past_rls(table: str, org: str = "", row_id: str = "") -> Look:
@@ -143,7 +143,7 @@ def rest_past_rls(table: str, org: str = "", row_id: str = "") -> Look:
         column = "id" if table == "organizations" else "org_id"
         return Answer(Status.ok, {**_told(said), "row_org": _counted(said.rows or [], column)["row_org"]})
 
-    return Look("supabase", "rest_past_rls", {"table": table, "org": org, "row_id": row_id}, fetch, deadline_s=8)
+    return Look("supabase", "rest_past_rls", {"table": table, "org": org, "row_id": row_id}, fetch, deadline_s=12)
 
 
 def refusals(table: str, window: Window) -> Look:
@@ -206,7 +206,7 @@ def rest_user(who: str, jwt: str = "") -> Look:
         }  # fmt: skip
         return Answer(Status.ok, read_user(row))
 
-    return Look("supabase", "rest_user", {"user": who, "jwt": jwt}, fetch, deadline_s=10)
+    return Look("supabase", "rest_user", {"user": who, "jwt": jwt}, fetch, deadline_s=12)
 
 
 def _refusal(row: Mapping[str, Json]) -> dict[str, Json] | None:

@@ -2,11 +2,14 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -308,3 +311,39 @@ class TestToken:
 )
 def test_terms_are_what_and_joins_at_the_outermost_level(text: str, terms: list[str]) -> None:
     assert terms_of(text) == terms
+
+
+SPECS = Path(__file__).parents[2] / "specs" / "supabase"
+
+
+@pytest.mark.parametrize("name", ["policies", "user", "rows"])
+def test_sql_goes_to_the_management_api_as_it_specifies_and_values_never_into_the_statement(
+    name: str, loopback: Loopback, make_look: MakeLook
+) -> None:
+    document = json.loads((SPECS / "management-openapi-subset.json").read_text())
+    operation = document["paths"]["/v1/projects/{ref}/database/query/read-only"]["post"]
+    wanted = operation["requestBody"]["content"]["application/json"]["schema"]
+    schema = {
+        **document["components"]["schemas"][wanted["$ref"].rpartition("/")[2]],
+        "components": document["components"],
+    }
+    loopback.answer = answer(name)
+    make_look(LOOKS[name][0]())
+    assert loopback.asked
+    for asked in loopback.asked:
+        assert asked.method == "POST"
+        assert re.fullmatch(r"/v1/projects/[a-z]{20}/database/query/read-only", asked.path)
+        body = json.loads(asked.body)
+        jsonschema.validate(body, schema)
+        assert set(body) <= set(schema["properties"])
+        assert "ada@" not in body["query"]
+        assert ACME not in body["query"]
+
+
+def test_a_user_is_asked_of_auth_as_it_specifies(loopback: Loopback, make_look: MakeLook) -> None:
+    paths = json.loads((SPECS / "auth-openapi-subset.json").read_text())["paths"]
+    loopback.answer = answer("rest_user")
+    make_look(supabase_rls.rest_user(ADA))
+    (asked,) = [each for each in loopback.asked if each.path.startswith("/auth/v1")]
+    assert "get" in paths["/admin/users/{userId}"]
+    assert asked.path == f"/auth/v1/admin/users/{ADA}"
