@@ -36,7 +36,7 @@ def _decoys() -> list[Case]:
         decoy("another-table-has-no-policy", unreadable("api_keys")),
         decoy("another-role-lacks-the-grant", revoked("select on public.usage_records", "anon")),
         decoy("another-command-lacks-the-grant", revoked("delete on public.usage_records")),
-        decoy("a-restrictive-policy-that-holds", added("positive", "usage_records", "as restrictive for select using (tokens > 0)")),
+        decoy("a-restrictive-policy-that-holds", added("spent", "usage_records", "as restrictive for select using (tokens > 0)")),
         decoy("a-restrictive-policy-that-is-always-true", added("all_restrictive", "usage_records", "as restrictive using (true)")),
         decoy("one-of-two-policies-is-false", added("nobody", "usage_records", "for select using (provider = 'mistral')")),
         decoy("open-to-all-explains-no-denial", added("everybody", "usage_records", "for select using (true)")),

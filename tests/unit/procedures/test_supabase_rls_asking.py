@@ -1,12 +1,11 @@
 """How 03 may be asked, and how it looks: a question that cannot be is refused before anything, and everything is asked at once."""
 
-import threading
 from datetime import UTC, datetime
 
 import pytest
 
 from runbook_lib.errors import UsageError
-from runbook_lib.model import Answer, Status, VerdictStatus
+from runbook_lib.model import Observation, VerdictStatus
 from runbook_lib.observe import Look, Observer
 from runbook_lib.procedures.supabase_rls import SupabaseRls
 
@@ -60,33 +59,34 @@ def test_where_nothing_was_seen_it_cannot_tell_and_says_what_to_look_at(paramete
     assert conclusion.not_seen
 
 
-class _Meeting(Observer):
-    """An observer whose looks all wait for one another: whoever asks one after the other waits in vain."""
+class _Foreseeing(Observer):
+    """An observer that remembers what was begun ahead and what was then made."""
 
-    def together(self, *looks: Look) -> list:  # type: ignore[override]
-        if len(looks) < 10:
-            return super().together(*looks)
-        barrier = threading.Barrier(len(looks))
+    def __init__(self) -> None:
+        super().__init__(now=NOW, record=[])
+        self.begun: list[tuple[str, str]] = []
+        self.made: list[tuple[str, str]] = []
 
-        def waiting(look: Look) -> Look:
-            def fetch(_: object) -> Answer:
-                barrier.wait(5)
-                return Answer(Status.unreachable, None, "nobody is there")
+    def ahead(self, *looks: Look) -> None:
+        self.begun += [(look.source, look.call) for look in looks]
 
-            return Look(look.source, look.call, look.arguments, fetch, 10)
-
-        self.met = len(looks)
-        return super().together(*(waiting(look) for look in looks))
+    def together(self, *looks: Look) -> list[Observation]:
+        self.made += [(look.source, look.call) for look in looks]
+        return super().together(*looks)
 
 
-def test_no_look_waits_for_another() -> None:
-    observer = _Meeting(now=NOW)
+@pytest.mark.parametrize("parameters", [{}, ADA, {"jwt": "env:TOKEN"}])
+def test_every_look_is_foreseen_but_the_one_that_stands_in_for_others(parameters: dict[str, str]) -> None:
+    observer = _Foreseeing()
+    SupabaseRls(observer, parameters).conclude()
+    standing_in = [("supabase", "rest_user")] if parameters else []
+    assert sorted(observer.made) == sorted([*observer.begun, *standing_in])
+
+
+def test_a_step_that_is_run_again_looks_again_at_its_own_part() -> None:
+    observer = _Foreseeing()
     procedure = SupabaseRls(observer, ADA)
-    procedure.run_step("judge_the_token")
-    assert observer.met == len(observer.observations)
-    assert {str(look.status) for look in observer.observations} == {"unreachable"}
-    before = len(observer.observations)
+    procedure.finish()
+    before = len(observer.made)
     procedure.run_step("read_the_policies")
-    assert len(observer.observations) == before, "what was asked already is not asked again"
-    procedure.run_step("read_the_policies")
-    assert len(observer.observations) == before + 2, "a step that is run again looks again, at its own part"
+    assert observer.made[before:] == [("postgres", "policies"), ("supabase", "policies")]
