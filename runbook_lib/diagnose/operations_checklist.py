@@ -47,7 +47,7 @@ def diagnose(evidence: Evidence) -> Conclusion:
         states=states,
         suspects=suspects,
         needed=needed,
-        not_seen=unseen([*evidence.all()], ignore=[Status.not_configured]) + _not_configured(needed),
+        not_seen=unseen(_not_samples(evidence), ignore=[Status.not_configured]) + _not_configured(needed),
         situation=_situation(roots, reading, evidence),
         facts={"table": table_of(reading, evidence, roots, also)},
     )
@@ -119,6 +119,12 @@ def _needed(reading: Reading, evidence: Evidence, spans: Sequence[Observation]) 
         *targets.unheard(evidence),
         *spans,
     ]
+
+
+def _not_samples(evidence: Evidence) -> list[Observation]:
+    """The looks without those of which a part was asked for and came: a sample of traces and requests is enough here."""
+    samples = {id(look) for look in (*evidence.traces, *evidence.traffic) if look.status == Status.partial}
+    return [look for look in evidence.all() if id(look) not in samples]
 
 
 def _not_configured(needed: Sequence[Observation]) -> list[Unseen]:

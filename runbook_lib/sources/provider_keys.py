@@ -62,7 +62,7 @@ def check(name: str, where: Mapping[str, Json], label: str) -> Look:
         reply.parsed(_models)
         return wanted.accepted()
 
-    return Look(provider.vendor, "key", {**judgement(name, label), **where}, fetch, deadline_s=8)
+    return Look(provider.vendor, "key", {**judgement(name, label), **where}, fetch)
 
 
 def _headers(vendor: str, key: str) -> dict[str, str]:

@@ -39,7 +39,7 @@ def check(name: str, where: Mapping[str, Json], label: str) -> Look:
         live = there(reply).parsed(lambda document: bool(document["livemode"]))
         return wanted.accepted(mode="live" if live else "test")
 
-    return Look("stripe", "key", {**judgement(name, label), **where}, fetch, deadline_s=8)
+    return Look("stripe", "key", {**judgement(name, label), **where}, fetch)
 
 
 def _restricted(door: Door, name: str, key: str) -> Answer:

@@ -47,7 +47,7 @@ def check(
         return wanted.accepted()
 
     asked = {**judgement(name, label), **where, "address": address[0] if address else None}
-    return Look("supabase", "key", asked, fetch, deadline_s=8)
+    return Look("supabase", "key", asked, fetch, deadline_s=15)  # key and address may each take two questions at Vercel
 
 
 def access_token() -> Look:
@@ -69,7 +69,7 @@ def access_token() -> Look:
         reply.raise_for_status(_MANAGEMENT_HELP).parsed(lambda document: str(document["name"]))
         return wanted.accepted()
 
-    return Look("supabase", "access_token", judgement("RUNBOOK_SUPABASE_ACCESS_TOKEN"), fetch, deadline_s=8)
+    return Look("supabase", "access_token", judgement("RUNBOOK_SUPABASE_ACCESS_TOKEN"), fetch)
 
 
 def _address(door: Door, key: str, address: tuple[str, Mapping[str, Json]] | None) -> str:

@@ -16,7 +16,7 @@ _LIVE_PUBLISHABLE = "pk_live_51" + _LETTERS * 3
 _OTHER_REF = "zyxwvutsrqponmlkjihg"
 _WELCOME = "<!doctype html><html><head><title>Welcome to nginx!</title></head><body>It works.</body></html>"
 _PARTS = ("web", "api", "gateway")
-_SLOW_S = 5.0
+_SLOW_S = 4.0
 
 
 def env_of(name: str) -> Callable[["Sandbox"], str]:
@@ -56,7 +56,10 @@ def visit_again(sandbox: "Sandbox") -> Result:
 
 def until_quiet(sandbox: "Sandbox") -> Result:
     """Whoever was still under way is done, and two hours pass."""
-    time.sleep(0.6)
+    before, deadline = -1, time.monotonic() + 15.0
+    while (count := sandbox.status()["requests"]) != before and time.monotonic() < deadline:
+        before = count
+        time.sleep(0.6)
     sandbox.inject("age", by_s=7200.0)
     return {}
 
@@ -160,7 +163,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     alias("target.down", _DOWN[0]),
     *_DOWN,
-    alias("target.degraded", _DEGRADED[0]),
+    alias("target.degraded", _DEGRADED[2]),
     *_DEGRADED,
     fault(
         "target.impostor",

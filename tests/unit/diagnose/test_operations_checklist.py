@@ -350,6 +350,14 @@ def test_a_name_that_a_list_which_is_not_whole_lacks_is_a_suspect_and_no_fault()
     assert (str(conclusion.status), [each.code for each in conclusion.suspects]) == ("could_not_tell", ["env.missing"])
 
 
+def test_a_sample_of_traces_and_requests_is_enough_and_no_blind_spot() -> None:
+    evidence = World().evidence()
+    sampled = tuple(replace(each, status=Status.partial, why="a sample") for each in evidence.traffic)
+    traces = (evidence.traces[0], replace(evidence.traces[1], status=Status.partial, why="a sample"))
+    conclusion = diagnose(replace(evidence, traffic=sampled, traces=traces))
+    assert (str(conclusion.status), conclusion.not_seen) == ("ruled_out", ())
+
+
 def test_a_key_that_nobody_could_judge_is_not_taken_for_a_good_one() -> None:
     world = World()
     world.keys.append(

@@ -42,6 +42,20 @@ def test_the_only_one_there_is_needs_no_name(home: Home, tmp_path: Path) -> None
     assert (staging.name, staging.settings.tempo_url) == ("staging", "http://staging")
 
 
+def test_a_target_knows_where_each_of_its_variables_stands_and_nothing_of_what_is_not_its_own(home: Home) -> None:
+    write(home, ".env", "OPENAI_API_KEY=of-the-file\nNEXT_PUBLIC_NEW=1\n")
+    environ = {"OPENAI_API_KEY": "of-the-shell", "NEXT_PUBLIC_OTHER": "2", "HOME": "/home/somebody", "PATH": "/bin"}
+    settings = resolve_target(home, "live", environ).settings
+    assert settings.places == {
+        ".env": {"OPENAI_API_KEY": "of-the-file", "NEXT_PUBLIC_NEW": "1"},
+        "environment": {"OPENAI_API_KEY": "of-the-shell", "NEXT_PUBLIC_OTHER": "2"},
+    }
+    write(home, ".env.staging", "OPENAI_API_KEY=of-staging\n")
+    assert resolve_target(home, "staging", environ).settings.places == {
+        ".env.staging": {"OPENAI_API_KEY": "of-staging"}
+    }
+
+
 def test_a_sandbox_and_live_settings_make_it_ask(home: Home, tmp_path: Path) -> None:
     write(home, ".env", "RUNBOOK_TEMPO_URL=http://live\n")
     with pytest.raises(UsageError, match="Which system is meant"):
