@@ -45,8 +45,8 @@ Fetch = Callable[[Door], Answer]
 class Look:
     """One look that has not been made yet; `Observer.together` makes several at once.
 
-    `is_work`: it does something that was asked for and takes as long as it takes (a restore); only its own deadline and the
-    run's bound it, not the setting for looks.
+    `is_work`: it does something that was asked for and takes as long as it takes (a restore); RUNBOOK_WORK_DEADLINE_S bounds it
+    then, not the setting for looks.
     """
 
     source: str
@@ -165,8 +165,13 @@ class Observer:
     def _start(self, look: Look) -> "_Started":
         """Begin a look's fetch under its deadline, cut by the settings' and the run's."""
         budget_s = look.deadline_s
-        if self._settings is not None and self._settings.look_deadline_s and not look.is_work:
-            budget_s = min(budget_s, self._settings.look_deadline_s)
+        given_s = (
+            (self._settings.work_deadline_s if look.is_work else self._settings.look_deadline_s)
+            if self._settings
+            else None
+        )
+        if given_s:
+            budget_s = min(budget_s, given_s)
         if self._run_deadline is not None:
             budget_s = min(budget_s, self._run_deadline.remaining_s)
         at, begun = self._settings_clock(), time.monotonic()

@@ -125,7 +125,7 @@ def _protection(
     changed = [
         row
         for row in compared["schema"]
-        if row["kind"] in _PROTECTING and row["how"] != "added" and not any(name in row["name"] for name in missing)
+        if row["kind"] in _PROTECTING and row["how"] != "added" and not any(_is_of(row, name) for name in missing)
     ]
     for kind, sub, count in (
         ("policy", "policies", compared["policies"]),
@@ -143,6 +143,12 @@ def _protection(
             again = "make a dump now by the same command and try that: runbook run 08 -p backup_file=FILE"
             doubtful.append(Suspect(code, name, f"{what}; they may be younger than the dump", again))
     return faults, doubtful
+
+
+def _is_of(row: dict[str, Any], table: str) -> bool:
+    """Whether a policy, an RLS flag or a grant is a table's: `public.t.read_own`, `public.t`, `column public.t.id to anon`."""
+    name = row["name"].removeprefix("table ").removeprefix("column ").partition(" to ")[0]
+    return bool(name == table or name.startswith(f"{table}."))
 
 
 def _is_stricter(row: dict[str, Any]) -> bool:

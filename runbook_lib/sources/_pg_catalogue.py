@@ -4,6 +4,7 @@ Both databases must be asked with the same empty search_path (`databases` sees t
 Members of extensions are the extension's business and are left out; so are the schemas of the system and of the platform.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ MANAGED = (
     "pgsodium_masks", "net", "_analytics", "supabase_migrations",
 )  # fmt: skip
 
+_BODIES = ("function", "trigger", "view")
 _SCHEMAS = r"""
 with own as (
   select n.oid, n.nspname, n.nspowner, n.nspacl from pg_namespace n
@@ -178,10 +180,19 @@ def differences(wanted: Catalogue, got: Catalogue, kinds: Sequence[str] = ()) ->
                 continue
             how = "missing" if name not in right else "added" if name not in left else "differs"
             rows.append(
-                {"kind": kind, "name": name, "how": how, "wanted": _cut(left.get(name)), "got": _cut(right.get(name))}
+                {
+                    "kind": kind,
+                    "name": name,
+                    "how": how,
+                    "wanted": _told(kind, left.get(name)),
+                    "got": _told(kind, right.get(name)),
+                }
             )
     return rows
 
 
-def _cut(text: str | None) -> str | None:
+def _told(kind: str, text: str | None) -> str | None:
+    """A definition for reading; of a body, which may hold a key in its words, only what tells two of them apart."""
+    if text is not None and kind in _BODIES:
+        return f"{len(text):,} characters, sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"
     return text if text is None or len(text) <= 400 else text[:397] + "…"

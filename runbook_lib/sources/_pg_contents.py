@@ -72,7 +72,8 @@ def checksum_sql(table: dict[str, Any], version: int) -> str:
         hashed = f"hashtextextended(row({fields})::text, 0)" if columns else "0"
     else:
         fields = ", ".join(name if kind in _HASHED else f"{name}::text" for name, kind in columns)
-        hashed = f"hash_record_extended(row({fields}), 0)" if columns else "0"
+        # hashed once more: the hash of a record is linear in its fields, and their sum would not see values change places
+        hashed = f"hashint8extended(hash_record_extended(row({fields}), 0), 0)" if columns else "0"
     return (
         f"select count(*)::bigint as rows, coalesce(sum({hashed}::numeric), 0)::text as sum from only {table['name']}"  # noqa: S608 (names are quoted by Postgres)
     )

@@ -17,6 +17,7 @@ from runbook_lib.workspace import free_bytes
 
 SOURCE, SCRATCH = "RUNBOOK_DATABASE_URL", "RUNBOOK_SCRATCH_DATABASE_URL"
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
+_COPIED = re.compile(r"(?:CONTEXT:\s+)?(COPY \S+, line \d+)")
 _FULL = "No space left on device"
 _RESTORE_SESSION = "-c synchronous_commit=off -c maintenance_work_mem=128MB -c client_min_messages=warning"
 _MOST_ERRORS = 50
@@ -170,8 +171,8 @@ def restored(ran: Ran) -> Restored:
             errors.append({"about": about, "message": _bare(line)})
         elif line.startswith(("pg_restore: error: ", "pg_restore: fatal: ")):
             fatal = fatal or _bare(line)
-        elif errors and line.startswith(("DETAIL:", "CONTEXT:")) and len(errors[-1]["message"]) < 300:
-            errors[-1]["message"] += f"; {line}"
+        elif errors and (row := _COPIED.match(line)):  # what follows is the row itself, which is nobody's business here
+            errors[-1]["message"] += f"; {row[1]}"
     ended = any("errors ignored on restore" in line for line in lines) or not ran.code
     gave_up = "" if ended and not fatal else fatal or first_line(ran.said) or f"it ended with code {ran.code}"
     return Restored(round(ran.elapsed_s, 3), gave_up, errors[:_MOST_ERRORS], len(errors))

@@ -115,10 +115,12 @@ def _must_be_empty(session: "Connection", state: dict[str, Any]) -> None:
 
 def as_work(work: Callable[[], Answer]) -> Answer:
     """What work brings. Raises LookError as it does, but never one that would prove an absence: work that met something
-    missing was not done, and says nothing about the backup."""
+    missing was not done, and says nothing about the backup. Work that took too long says what would give it longer."""
     try:
         return work()
     except LookError as error:
+        if error.status == Status.timed_out and not error.do_next:
+            error.do_next = "give it longer: run with a longer --deadline, and raise RUNBOOK_WORK_DEADLINE_S"
         if not Status(error.status).answered:
             raise
         raise LookError(Status.malformed, error.tried, where=error.where, do_next=error.do_next) from error

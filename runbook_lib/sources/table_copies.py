@@ -52,6 +52,7 @@ class _Copying:
     def __init__(self, door: Door, names: Sequence[str], keep_in: str) -> None:
         self.door, self.names, self.keep_in = door, list(names), keep_in
         self.tools, self.source = Tools(door), need(door, "database_url")
+        self.at = f"{door.clock():%Y%m%dT%H%M%SZ}"  # in the files' names: none of an earlier export is written over
 
     def run(self) -> dict[str, Json]:
         """Both forms, one after the other."""
@@ -103,7 +104,7 @@ class _Copying:
 
     def _dumped(self, snapshot: str, chosen: list[dict[str, Any]], kept: Path) -> list[Path]:
         """One file of SQL."""
-        into = kept / "tables.sql"
+        into = kept / f"tables-{self.at}.sql"
         told = ["--format=plain", "--data-only", f"--snapshot={snapshot}"]
         with becoming(into) as draft:
             named = [f"--table={table['name']}" for table in chosen]
@@ -118,7 +119,7 @@ class _Copying:
         """A file of CSV a table, its columns named in the first line."""
         files = []
         for table in chosen:
-            into = kept / (table["name"].replace('"', "") + ".csv")
+            into = kept / (table["name"].replace('"', "").replace("/", "_") + f"-{self.at}.csv")
             with becoming(into) as draft, draft.open("wb") as file:
                 statement = (
                     f"copy (select {_columns(session, table)} from {table['name']}) to stdout with (format csv, header)"  # noqa: S608 (quoted by Postgres)
@@ -140,7 +141,7 @@ class _Copying:
                         while block := source.read(1 << 20):
                             copy.write(block)
                 except psycopg.Error as error:
-                    return f"{table['name']}: {' '.join(str(error).split())[:200]}"
+                    return f"{table['name']}: {error.diag.message_primary or type(error).__name__}"
             _follow(session)
         return ""
 

@@ -18,11 +18,10 @@ def recovery(postgres_server: Postgres, new_database: Callable[[], str], tmp_pat
     return Recovery.make(postgres_server, new_database(), tmp_path)
 
 
-@pytest.fixture
-def reachable(recovery: Recovery, postgres_server: Postgres) -> Recovery:
+@pytest.fixture(scope="module")
+def reachable(postgres_server: Postgres, new_database: Callable[[], str]) -> Recovery:
     """Where the server's unprivileged user gets in as well: pytest's own folders are closed to it."""
-    recovery.tmp = postgres_server.folder
-    return recovery
+    return Recovery.make(postgres_server, new_database(), postgres_server.folder)
 
 
 def test_the_moment_before_a_damage_comes_back_from_base_backup_and_wal(reachable: Recovery) -> None:

@@ -3,15 +3,18 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from runbook_lib.model import Status
 from runbook_lib.sandbox.postgres import Postgres
 from runbook_lib.sources import backup_files, restore_drill
+from runbook_lib.sources._pg_contents import checksum_sql, tables
 from tests.contract.recovery_looks import Recovery
 
 _VERSION = '[ "$1" = --version ] && exec {real} --version; '
@@ -21,8 +24,22 @@ _CUT_OFF = (
 )
 
 
+@pytest.fixture(scope="module")
+def shared(
+    postgres_server: Postgres, new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Recovery:
+    return Recovery.make(postgres_server, new_database(), tmp_path_factory.mktemp("shared"))
+
+
 @pytest.fixture
-def recovery(postgres_server: Postgres, new_database: Callable[[], str], tmp_path: Path) -> Recovery:
+def recovery(shared: Recovery, tmp_path: Path) -> Recovery:
+    """A source that a test only reads, as a rehearsal does, and a scratch database that is empty again afterwards."""
+    return replace(shared, tmp=tmp_path, told=[])
+
+
+@pytest.fixture
+def own(postgres_server: Postgres, new_database: Callable[[], str], tmp_path: Path) -> Recovery:
+    """A source and a scratch database of the test's own."""
     return Recovery.make(postgres_server, new_database(), tmp_path)
 
 
@@ -43,11 +60,11 @@ def test_what_comes_back_is_what_was_there_and_the_source_is_only_read(recovery:
     assert any("tables" in line for line in recovery.told), "progress is shown"
 
 
-def test_a_source_that_changes_meanwhile_makes_no_false_difference(recovery: Recovery) -> None:
+def test_a_source_that_changes_meanwhile_makes_no_false_difference(own: Recovery) -> None:
     stop = threading.Event()
 
     def write() -> None:
-        with psycopg.connect(recovery.source, autocommit=True) as connection:
+        with psycopg.connect(own.source, autocommit=True) as connection:
             while not stop.is_set():
                 connection.execute("insert into public.tickets (price) values (2.50)")
                 connection.execute("update public.tickets set price = price + 1 where id % 7 = 0")
@@ -55,7 +72,7 @@ def test_a_source_that_changes_meanwhile_makes_no_false_difference(recovery: Rec
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        seen = recovery.look(restore_drill.rehearse())
+        seen = own.look(restore_drill.rehearse())
     finally:
         stop.set()
         writer.join()
@@ -63,24 +80,49 @@ def test_a_source_that_changes_meanwhile_makes_no_false_difference(recovery: Rec
     assert seen.value["compared"]["sequences"] == []
 
 
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
-        ("update public.tickets set price = 1.00 where id = 7", "the scale of a number"),
-        ("update public.tickets set mood = 'owner' where id = 7", "a label of an enum"),
-        ("update public.tickets set extra = '{ }' where id = 7", "the spelling of a json"),
-        ("update public.organizations set name = name || ' ' where id = (select id from public.organizations limit 1)", "a space"),
-        ("insert into public.tickets (id, price) values (999, null)", "a row more"),
-        ("delete from public.tickets where id = 50", "a row less"),
-    ],
-)  # fmt: skip
-def test_the_smallest_change_shows_in_the_checksums(recovery: Recovery, change: str, name: str) -> None:
+def test_a_row_that_was_spoilt_on_the_way_shows(recovery: Recovery) -> None:
     psql = recovery.server.program("psql")
+    change = "update public.tickets set price = 1.00 where id = 7"
     spoil = f'case "$word" in --dbname=*) {psql} "${{word#--dbname=}}" -qc "{change}";; esac'
     script = f'{{real}} "$@" || exit $?; for word in "$@"; do {spoil}; done'
     seen = recovery.look(restore_drill.rehearse(), RUNBOOK_PG_BIN=recovery.programs(pg_restore=script))
-    assert [row["same"] for row in seen.value["compared"]["tables"]] == [False], name
+    told = {"table": "public.tickets", "wanted_rows": 50, "got_rows": 50, "same": False}
+    assert seen.value["compared"]["tables"] == [told]
     assert recovery.left() == []
+
+
+def test_the_smallest_change_changes_a_checksum_and_the_order_of_rows_does_not(recovery: Recovery) -> None:
+    changes = {
+        "the scale of a number": "update public.tickets set price = 1.00 where id = 7",
+        "a label of an enum": "update public.tickets set mood = 'owner' where id = 7",
+        "the spelling of a json": "update public.tickets set extra = '{ }' where id = 7",
+        "nothing for a value": "update public.tickets set extra = null where id = 7",
+        "a row more": "insert into public.tickets (id, price) values (999, null)",
+        "a row less": "delete from public.tickets where id = 50",
+        "a row twice, another not at all": "update public.tickets set id = 49 where id = 50",
+        "two values exchanged": "update public.tickets set id = case id when 1 then 2 else 1 end where id in (1, 2)",
+    }
+    with psycopg.connect(recovery.source, row_factory=dict_row) as connection:
+        connection.execute(
+            "alter table public.tickets drop constraint tickets_pkey; update public.tickets set extra = to_json(id)"
+        )
+        (table,) = [each for each in tables(connection) if each["name"] == "public.tickets"]
+
+        def summed(version: int) -> Any:
+            return connection.execute(checksum_sql(table, version).encode()).fetchone()
+
+        for version in (180000, 130000):
+            whole = summed(version)
+            for name, change in changes.items():
+                connection.execute("savepoint before")
+                connection.execute(change)
+                assert summed(version) != whole, (version, name)
+                connection.execute("rollback to before")
+            connection.execute("create table shuffled as select * from public.tickets order by random()")
+            connection.execute(
+                "truncate public.tickets; insert into public.tickets select * from shuffled; drop table shuffled"
+            )
+            assert summed(version) == whole
 
 
 def test_the_scratch_database_is_refused_when_it_is_the_source_however_it_is_spelled(recovery: Recovery) -> None:
@@ -92,13 +134,13 @@ def test_the_scratch_database_is_refused_when_it_is_the_source_however_it_is_spe
     assert recovery.fingerprint() == before
 
 
-def test_a_scratch_database_that_is_not_empty_is_refused_and_left_as_it_is(recovery: Recovery) -> None:
-    recovery.sql("create table public.precious as select 1 as one", recovery.scratch)
-    seen = recovery.look(restore_drill.rehearse())
+def test_a_scratch_database_that_is_not_empty_is_refused_and_left_as_it_is(own: Recovery) -> None:
+    own.sql("create table public.precious as select 1 as one", own.scratch)
+    seen = own.look(restore_drill.rehearse())
     assert seen.status == Status.not_configured
     assert "not empty" in seen.why
     assert "public.precious" in seen.why
-    assert recovery.sql("select one from public.precious", recovery.scratch) == [(1,)]
+    assert own.sql("select one from public.precious", own.scratch) == [(1,)]
 
 
 def test_what_a_killed_rehearsal_left_is_cleared_away_by_the_next(recovery: Recovery) -> None:
@@ -192,6 +234,20 @@ def test_a_rehearsal_that_runs_out_of_time_ends_its_programs_and_tidies_up(recov
     assert time.monotonic() - begun < 15
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
     assert recovery.left() == []
+
+
+def test_what_a_restore_complains_of_holds_no_row(own: Recovery) -> None:
+    own.sql(
+        "create function public.known(id uuid) returns boolean language plpgsql as"
+        " $$ begin return exists (select from organizations o where o.id = known.id); end $$;"
+        " alter table public.api_keys add constraint known check (public.known(org_id));"
+        " insert into public.api_keys (org_id, name, hashed_key) select id, 'k', 'the-content-of-a-row' from public.organizations"
+    )
+    seen = own.look(restore_drill.rehearse())
+    (error,) = seen.value["restore"]["errors"]
+    assert 'relation "organizations" does not exist' in error["message"]
+    assert error["message"].endswith("COPY api_keys, line 1")
+    assert "the-content-of-a-row" not in str(seen.value)
 
 
 def test_a_dump_that_is_kept_is_whole_and_private_and_can_be_tried_again(recovery: Recovery) -> None:

@@ -300,6 +300,11 @@ def test_a_table_that_is_missing_is_an_object_and_neither_its_rows_nor_its_polic
     assert codes(seen(drill=drill(*lost, compared={"tables": rows}))) == ["restore.incomplete.objects"]
 
 
+def test_a_missing_table_hides_nothing_of_one_whose_name_begins_alike() -> None:
+    lost = (difference("table", "public.t"), difference("policy", "public.tickets.read_own"))
+    assert codes(seen(drill=drill(*lost))) == ["restore.incomplete.objects", "restore.policies_lost.policies"]
+
+
 @pytest.mark.parametrize(
     ("row", "code"),
     [
