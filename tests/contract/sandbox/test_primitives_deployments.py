@@ -1,5 +1,6 @@
 """What is pushed, and what a platform says of a deployment, a project or a machine, shows on the wire; healing undoes it."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,21 @@ def test_a_machine_of_flys_changes_ends_and_is_added() -> None:
         assert [m["id"] for m in machines()] == [before["id"]]
         assert machines()[0]["checks"][0]["status"] == "passing"
         eyes.http.close()
+
+
+def test_a_deployment_takes_over_without_losing_a_request(sandbox: Sandbox) -> None:
+    """Requests that come while the part is exchanged wait for the new one, as on the platforms."""
+    got: list[int | None] = []
+    visitors = [
+        threading.Thread(target=lambda: got.extend(sandbox.visit("home")["status"] for _ in range(6))) for _ in range(3)
+    ]
+    for visitor in visitors:
+        visitor.start()
+    made = sandbox.inject("deploy", part="web", commit_sha="d" * 40)
+    for visitor in visitors:
+        visitor.join()
+    assert made
+    assert set(got) == {200}
 
 
 def test_every_primitive_of_deployments_is_tested_here() -> None:
