@@ -123,6 +123,11 @@ def variables(reading: Reading, providers: Sequence[str] = ()) -> Judged:
     if rows is None and not (site.variables and site.variables.status == Status.empty):
         return found
     rows = [row for row in rows or () if isinstance(row, dict)]
+    if not rows:  # empty is not absent: what a token may not see is left out of a list without a word
+        why = "the platform lists no variable at all: none is set, or this token may not see them"
+        look = f"{NAMES[site.platform]}: the part's variables, as an owner of the project sees them"
+        found.open.append(Suspect("deploy.env_missing", site.name, why, look))
+        return found
     here = [row for row in rows if _is_for(row, reading)]
     names = {str(row["name"]) for row in here}
     for any_of in missing(site.part, names, providers):

@@ -216,6 +216,11 @@ def test_a_pull_request_whose_commit_was_never_deployed_shows_that_previews_are_
     assert said(repaired) == ("ruled_out", [])
 
 
+def test_a_list_without_any_variable_proves_nothing() -> None:
+    """A part that was deployed has some; what a token may not see is left out without a word."""
+    assert said(site(variables=[])) == ("could_not_tell", ["deploy.env_missing"])
+
+
 def test_a_canceled_redeploy_of_the_commit_that_serves_is_no_fault() -> None:
     rows = [deployment("dpl_3", ago(hours=1), HEAD, "CANCELED"), deployment("dpl_new", ago(days=2))]
     assert said(site(rows=rows)) == ("ruled_out", [])
