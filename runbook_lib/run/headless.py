@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from runbook_lib.clock import from_iso
 from runbook_lib.model import Conclusion, Json, Observation
@@ -69,7 +68,11 @@ def run_procedure(
         deadline_s=deadline_s,
     ).changed(run=new_run_id())
     observer = Observer(
-        now=datetime.now(UTC), settings=target.settings, redactor=redactor, active=context.active, deadline_s=deadline_s
+        now=from_iso(context.now),  # a run has one moment, and it is the recorded one
+        settings=target.settings,
+        redactor=redactor,
+        active=context.active,
+        deadline_s=deadline_s,
     )
     running = home.procedure(template.stem)(observer, values)
     conclusion = running.conclude()
