@@ -64,7 +64,11 @@ def test_a_replay_reads_no_clock_and_no_settings(house: House, monkeypatch: pyte
     def no_settings(*_: object, **__: object) -> None:
         raise AssertionError("settings were read")
 
-    for module in ("runbook_lib.observe", "runbook_lib.run.headless", "runbook_lib.run.context", "runbook_lib.clock"):
+    for module in (
+        "runbook_lib.observe",
+        "runbook_lib.run.context",
+        "runbook_lib.clock",
+    ):
         monkeypatch.setattr(f"{module}.datetime", NoClock)
     monkeypatch.setattr(Settings, "from_mapping", no_settings)
     monkeypatch.setattr(Settings, "empty", no_settings)
