@@ -1,25 +1,19 @@
-"""This machine within one look: its processes, what listens on its ports, and single commands; all under the look's deadline.
+"""This machine within one look: its processes, and what listens on its ports; all under the look's deadline.
 
 What the operating system hides is told, never taken for absent: a process whose arguments may not be read is counted.
 """
 
 import contextlib
 import os
-import signal
 import socket
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.errors import LookError
 from runbook_lib.http import Deadline
-from runbook_lib.model import Status
 
-_MOST_OUTPUT_BYTES = 4 * 1024 * 1024
 _CONNECT_S = 2.0
 
 
@@ -53,15 +47,6 @@ class Listener:
 
     address: str
     pid: int | None
-
-
-@dataclass(frozen=True)
-class Done:
-    """A finished command."""
-
-    code: int
-    output: str
-    complaint: str
 
 
 class Machine:
@@ -144,40 +129,9 @@ class Machine:
         except OSError:
             return "silent"
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Done:
-        """Run a command that reads nothing, and wait for it.
-
-        Args:
-            environment: in place of, or (None) the same as, this process's own.
-
-        Raises LookError: not_configured (no such program), denied, timed_out (it is ended with everything it started),
-        malformed (it does not stop talking).
-        """
-        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaint:
-            try:
-                process = subprocess.Popen(
-                    list(command),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=complaint,
-                    env=None if environment is None else dict(environment),
-                    start_new_session=True,
-                )
-            except FileNotFoundError as error:
-                raise LookError(Status.not_configured, "no such program", where=command[0]) from error
-            except OSError as error:
-                raise LookError(Status.denied, error.strerror or "it cannot be run", where=command[0]) from error
-            try:
-                process.wait(max(0.05, self.deadline.remaining_s))
-            except subprocess.TimeoutExpired:
-                raise LookError(Status.timed_out, "it did not end in time", where=command[0]) from None
-            finally:
-                _end(process)
-            return Done(process.returncode, _read(output, command[0]), _read(complaint, command[0]))
-
-    def own_environment(self) -> dict[str, str]:
-        """This process's own variables, to start a command with."""
-        return dict(os.environ)
+    def own_variables(self, *names: str) -> dict[str, str]:
+        """Those of these variables that this process has, to start a program with."""
+        return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def changed_at(path: str) -> datetime | None:
@@ -229,19 +183,3 @@ class _Owned:
     laddr: Any
     status: str
     pid: int
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a command and what it started, where it has not ended by itself."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _read(file: Any, where: str) -> str:
-    file.seek(0)
-    data: bytes = file.read(_MOST_OUTPUT_BYTES + 1)
-    if len(data) > _MOST_OUTPUT_BYTES:
-        raise LookError(Status.malformed, f"it says more than {_MOST_OUTPUT_BYTES} bytes", where=where)
-    return data.decode("utf-8", "replace")

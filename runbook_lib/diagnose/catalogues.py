@@ -9,11 +9,13 @@ from runbook_lib.diagnose.llm_gateway_causes import CATALOGUE as LLM_GATEWAY
 from runbook_lib.diagnose.operations_checklist_causes import CATALOGUE as OPERATIONS_CHECKLIST
 from runbook_lib.diagnose.quota_enforcement_causes import CATALOGUE as QUOTA_ENFORCEMENT
 from runbook_lib.diagnose.service_levels_causes import CATALOGUE as SERVICE_LEVELS
+from runbook_lib.diagnose.stripe_webhooks_causes import CATALOGUE as STRIPE_WEBHOOKS
 from runbook_lib.diagnose.supabase_rls_causes import CATALOGUE as SUPABASE_RLS
 
 CATALOGUES: tuple[Catalogue, ...] = (
     OPERATIONS_CHECKLIST,
     FAILED_REQUEST,
+    STRIPE_WEBHOOKS,
     SUPABASE_RLS,
     QUOTA_ENFORCEMENT,
     LLM_GATEWAY,

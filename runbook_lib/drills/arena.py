@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from runbook_lib.drills.case import Case
+from runbook_lib.drills.needs import lacking
 from runbook_lib.drills.run_case import Outcome, run_case
 from runbook_lib.errors import RunbookError
 from runbook_lib.sandbox import Sandbox
@@ -88,6 +89,9 @@ class Arena:
         """Run one case; returns the sandbox if it is good for another one."""
         future = self.futures[case.id]
         future.set_running_or_notify_cancel()
+        if lacks := lacking(case):
+            future.set_result(Outcome(case, None, None, 0.0, lacks=lacks))
+            return sandbox
         try:
             sandbox = sandbox or new_sandbox(**dict(case.options))
             future.set_result(run_case(case, sandbox, kernel=self._kernel(case)))

@@ -49,6 +49,8 @@ class Case:
         again: the check after healing: what on-call asks then; the verdict must be ruled_out. None: no such check.
         healed_codes: the states that the verdict after healing must name.
         settle_s: what a person would wait before asking, so that spans and lines have arrived.
+        needs: what the machine must have beyond pip's own: stripe-cli (from npm), ipv6-loopback; a case whose needs are not met
+            does not run, and says so.
         calm: whether what happened before is made older, and an ordinary hour put in its place.
     """
 
@@ -69,6 +71,7 @@ class Case:
     again: AskAgain | None = None
     healed_codes: tuple[str, ...] = ()
     settle_s: float = 1.0
+    needs: tuple[str, ...] = ()
     calm: bool = False
 
     @property

@@ -24,6 +24,8 @@ from runbook_lib.drills import (
     service_levels_blind,
     service_levels_cases,
     service_levels_decoys,
+    stripe_webhooks_cases,
+    stripe_webhooks_others,
     supabase_rls_blind,
     supabase_rls_cases,
     supabase_rls_decoys,
@@ -54,6 +56,8 @@ CASES: tuple[Case, ...] = (
     *supabase_rls_blind.CASES,
     *backup_restore_cases.CASES,
     *backup_restore_blind.CASES,
+    *stripe_webhooks_cases.CASES,
+    *stripe_webhooks_others.CASES,
     *deploy_llm_gateway_decoys.CASES,
     *deploy_blind.CASES,
 )

@@ -30,7 +30,8 @@ KERNEL_LIMIT_S = 120.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case went. `got` None: no verdict; `error` says why. `healed`: the verdict after healing, None where not asked for."""
+    """How a case went. `got` None: no verdict; `error` says why. `healed`: the verdict after healing, None where not asked for.
+    `lacks`: what the machine lacks for it, so that it did not run."""
 
     case: Case
     got: Got | None
@@ -39,6 +40,7 @@ class Outcome:
     error: str = ""
     healed: Got | None = None
     verdict: Mapping[str, Any] | None = None
+    lacks: str = ""
 
     @property
     def is_correct(self) -> bool:
@@ -48,6 +50,8 @@ class Outcome:
     @property
     def why(self) -> str:
         """What is wrong, in a few words; empty where nothing is."""
+        if self.lacks:
+            return f"did not run: {self.lacks}"
         wrong = why_wrong(self.case, self.got, self.error)
         if not wrong and self.healed is not None and not _is_well(self.case, self.healed):
             return f"after healing: {told(self.healed.status, self.healed.codes)}"

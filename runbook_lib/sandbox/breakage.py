@@ -13,6 +13,7 @@ import psycopg
 
 from runbook_lib.errors import SandboxError, UsageError
 from runbook_lib.sandbox import dials, environment, primitive_calls, primitives
+from runbook_lib.sandbox.ageing import make_older
 from runbook_lib.sandbox.apps.tampering import Tampering
 from runbook_lib.sandbox.edge import Edge
 from runbook_lib.sandbox.overrides import Override
@@ -39,6 +40,7 @@ class Breakage:
         self._undo: list[Undo] = []
         self._restart: set[str] = set()
         self._is_database_changed = False
+        self._kept: set[str] = set()
         self._lock = asyncio.Lock()
 
     async def inject(self, name: str, arguments: dict[str, Any]) -> Any:
@@ -69,12 +71,21 @@ class Breakage:
                 self.system.deployed(self._current(name))
             self._restart.clear()
             await asyncio.gather(*(self._restart_part(self.system.parts[name]) for name in needed))
+            if "stripe cli" in self._kept:  # last, for it logs in with what is put back
+                await self.system.restore_stripe_cli()
+            self._kept.clear()
             self.active.clear()
             await wait_healthy(self.system)
 
     def when_healed(self, undo: Undo) -> None:
         """Do this too when everything is undone."""
         self._undo.append(undo)
+
+    def is_first(self, what: str) -> bool:
+        """Whether this is asked for the first time since the last healing."""
+        first = what not in self._kept
+        self._kept.add(what)
+        return first
 
     def part(self, name: str) -> PartProcess:
         """web, api or gateway. Raises UsageError for anything else."""
@@ -107,7 +118,7 @@ class Breakage:
         if name in self.system.parts:
             await self.tamper(name, overrides=[*self.tampering(name).overrides, override])
             return
-        overridable = self._server(name).overridable
+        overridable = self.server(name).overridable
         before = list(overridable.overrides)
 
         async def undo() -> None:
@@ -125,7 +136,7 @@ class Breakage:
         elif name in self.system.parts:
             await self._process_part(self.part(name), action, port)
         else:
-            await self._process_server(self._server(name), action, port)
+            await self._process_server(self.server(name), action, port)
 
     async def set_variable(
         self, name: str, key: str, value: str | None, restart: bool, targets: list[str] | None = None
@@ -136,6 +147,7 @@ class Breakage:
 
         async def undo() -> None:
             world.variables[:] = before
+            self.system.write_api_env_file()
 
         self._undo.append(undo)
         here = [v for v in world.variables if (v.platform, v.part, v.key) == (part.platform, name, key)]
@@ -146,6 +158,7 @@ class Breakage:
             kind = here[0].kind if here else "plain" if key.startswith("NEXT_PUBLIC_") else "encrypted"
             meant = tuple(targets or (here[0].targets if here else environment.TARGETS))
             world.variables.append(Variable(part.platform, name, key, value, meant, world.now(), kind))
+        self.system.write_api_env_file()
         if restart:
             await self.deploy(name, commit_sha=self._current(name).commit_sha, message=self._current(name).message)
 
@@ -292,20 +305,7 @@ class Breakage:
 
     async def age(self, by_s: float) -> None:
         """Make what happened so far older."""
-        shift, shift_ns = timedelta(seconds=by_s), int(by_s * 1e9)
-        for row in self.system.world.requests:
-            row.at -= shift
-        for line in self.system.world.logs:
-            line.at -= shift
-        held = self.system.store
-        spans = [span for trace in held.traces() for span in trace.spans]
-        held.forget()
-        for span in spans:
-            span.start_ns -= shift_ns
-            span.end_ns -= shift_ns
-            for event in span.events:
-                event.time_ns -= shift_ns
-        held.add(spans)
+        make_older(self.system, by_s)
 
     async def _process_part(self, part: PartProcess, action: str, port: int) -> None:
         async def undo() -> None:
@@ -380,7 +380,8 @@ class Breakage:
             raise SandboxError(f"{name} runs from no deployment that is known")
         return found
 
-    def _server(self, name: str) -> PartServer:
+    def server(self, name: str) -> PartServer:
+        """A server of the supervisor's by its part's name. Raises UsageError for anything else."""
         server = self.system.servers.get(name)
         if server is None:
             known = ", ".join(["web", "api", "gateway", *sorted(self.system.servers)])

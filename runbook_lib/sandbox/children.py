@@ -1,6 +1,7 @@
 """Child processes that cannot outlive their parent, started with nothing but the environment they are given."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -84,3 +85,17 @@ def end(pid: int, start: float, signal_number: int = signal.SIGKILL) -> None:
             os.kill(pid, signal_number)
         except ProcessLookupError:
             return
+
+
+def descendants(pid: int) -> list[int]:
+    """The ids of a process's children, their children and so on; empty when it is gone."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def end_now(pid: int) -> None:
+    """Kill a process that we know to be ours."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -6,8 +6,10 @@ import string
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from runbook_lib.sandbox.options import Options
+from runbook_lib.sandbox.stripe_cli import StripeCli
 from runbook_lib.sandbox.world import Deployment, Variable, World
 
 CHAIN = "openai/gpt-4o-mini, anthropic/claude-haiku-4-5-20251001, together/meta-llama/Llama-3.3-70B-Instruct-Turbo"
@@ -290,3 +292,21 @@ def runbook_settings(world: World, options: Options, database_url: str, limits_f
     if options.trace_backend in ("jaeger", "both"):
         settings["RUNBOOK_JAEGER_URL"] = at["jaeger"]
     return settings
+
+
+def machine_settings(api_url: str, session: int) -> dict[str, str]:
+    """What a runbook on this machine is told of it: only processes of the sandbox's own session are its."""
+    return {
+        "RUNBOOK_API_URL": api_url,
+        "RUNBOOK_HOST_PROCESSES": f"session:{session}",
+        "RUNBOOK_WEBHOOK_DELAY_S": "1",
+    }
+
+
+def workshop_settings(cli: StripeCli, api_env_file: Path) -> dict[str, str]:
+    """A developer's machine: where the Stripe CLI, its login and the API's .env file are."""
+    return {
+        "RUNBOOK_STRIPE_CLI": str(cli.command),
+        "RUNBOOK_STRIPE_CLI_CONFIG": str(cli.config),
+        "RUNBOOK_API_ENV_FILE": str(api_env_file),
+    }

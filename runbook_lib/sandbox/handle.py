@@ -67,6 +67,7 @@ class Sandbox:
         semconv: str = "new",
         gateway_platform: str = "railway",
         api_platform: str = "vercel",
+        webhooks: str = "endpoint",
         seed: int | None = None,
         foreground: bool = False,
     ) -> Self:
@@ -88,6 +89,7 @@ class Sandbox:
             semconv=semconv,
             gateway_platform=gateway_platform,
             api_platform=api_platform,
+            webhooks=webhooks,
             seed=seed,
             foreground=foreground,
         )

@@ -12,6 +12,7 @@ _CHOICES = {
     "semconv": ("new", "old"),
     "gateway_platform": ("railway", "fly"),
     "api_platform": ("vercel", "railway"),
+    "webhooks": ("endpoint", "cli"),
 }
 
 
@@ -27,6 +28,8 @@ class Options:
         trace_backend: which query API the runbook is pointed at; "none" points it at neither.
         semconv: "new" attribute names, or the "old" ones of before 1.24.
         gateway_platform, api_platform: where these two run; web is always on Vercel.
+        webhooks: how Stripe's events come: to an "endpoint" of the dashboard, or by the real Stripe "cli", as on a developer's
+            machine: then the API's own process is what the runbook is pointed at, with a .env file beside it.
         seed: makes secrets, ids, people and traffic repeatable; None makes the secrets unguessable.
         foreground: the sandbox lives no longer than the process that started it.
     """
@@ -39,6 +42,7 @@ class Options:
     semconv: str = "new"
     gateway_platform: str = "railway"
     api_platform: str = "vercel"
+    webhooks: str = "endpoint"
     seed: int | None = None
     foreground: bool = False
 

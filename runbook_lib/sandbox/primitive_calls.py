@@ -13,6 +13,7 @@ from runbook_lib.sandbox import (
     primitives_past,
     primitives_recovery,
     primitives_variables,
+    primitives_webhooks,
 )
 from runbook_lib.sandbox.primitives import PRIMITIVES, Primitive
 
@@ -24,6 +25,7 @@ PRIMITIVE_MODULES = (  # importing them makes theirs usable by name
     primitives_past,
     primitives_recovery,
     primitives_variables,
+    primitives_webhooks,
 )
 _PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 

@@ -45,7 +45,7 @@ class _Quiet(uvicorn.Server):
 
 
 class PartServer:
-    """An ASGI app behind its overrides, on 127.0.0.1.
+    """An ASGI app behind its overrides, on 127.0.0.1, or on ::1 when it is moved there.
 
     Args:
         app: what to serve.
@@ -55,6 +55,7 @@ class PartServer:
     def __init__(self, app: App, port: int = 0) -> None:
         self.overridable = Overridable(app)
         self.port = port
+        self.address = "127.0.0.1"
         self._server: _Quiet | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -72,7 +73,7 @@ class PartServer:
         """Listen. `port` None: the port it had. Raises UsageError when the port is taken."""
         if self._server is not None:
             return
-        listener = listen(self.port if port is None else port)
+        listener = listen(self.port if port is None else port, self.address)
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
             self.overridable,
@@ -105,27 +106,39 @@ class PartServer:
         server.force_exit = True
         await self._task
 
-    async def move(self, port: int = 0) -> None:
-        """Serve on another port from now on; the old one refuses. 0: a free one."""
+    async def move(self, port: int = 0, address: str | None = None) -> None:
+        """Serve on another port (0: a free one), and on another address where one is given, from now on; the old one refuses."""
         await self.stop()
+        self.address = address or self.address
         await self.start(port)
 
 
-def listen(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1. Raises UsageError when somebody else has the port."""
+def listen(port: int, address: str = "127.0.0.1") -> socket.socket:
+    """A listening socket on a loopback address. Raises UsageError when somebody else has the port."""
     # the protocol is named so that asyncio switches Nagle's algorithm off: it does so only for sockets that say TCP
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
     except OSError as error:
         listener.close()
         raise UsageError(
             f"Port {port} is taken",
-            where="127.0.0.1",
+            where=address,
             came_back=error.strerror or str(error),
             do_next="Stop what listens there, or start the sandbox on free ports.",
         ) from error
     listener.listen(128)
     listener.setblocking(False)
     return listener
+
+
+def has_address(address: str) -> bool:
+    """Whether this machine has that loopback address: not every one has ::1."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True

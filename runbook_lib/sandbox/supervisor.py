@@ -96,6 +96,11 @@ def _announce(home: Home, options: Options, system: System, control_url: str, to
     settings["RUNBOOK_SERVICE_LEVELS"] = str(levels_file)
     settings["RUNBOOK_GATEWAY_DOCKERFILE"] = str(repository.write(home.folder) / repository.DOCKERFILE)
     settings |= recovery.set_out(home.folder, system.postgres, options.schema, system.world.now())
+    settings |= environment.machine_settings(system.api_url, os.getsid(0))
+    if system.is_local:
+        settings |= environment.workshop_settings(system.stripe_cli, system.api_env_file)
+        settings.pop("RUNBOOK_VERCEL_API_PROJECT", None)
+        settings.pop("RUNBOOK_RAILWAY_API_SERVICE_ID", None)
     write_private(home.env_file, "".join(f"{name}='{value}'\n" for name, value in settings.items()))
     people = [{"id": p.id, "email": p.email} for p in system.population.people]
     organizations = [

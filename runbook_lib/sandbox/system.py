@@ -22,12 +22,14 @@ from runbook_lib.sandbox.facades import stripe_plant
 from runbook_lib.sandbox.facades.alertmanager_state import AlertmanagerState, usual_config
 from runbook_lib.sandbox.facades.fly_state import FlyState, main_machine
 from runbook_lib.sandbox.facades.prometheus_state import PrometheusState, usual_rules
+from runbook_lib.sandbox.home import write_private
 from runbook_lib.sandbox.options import Options
 from runbook_lib.sandbox.overrides import App
 from runbook_lib.sandbox.part_process import PartProcess
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 from runbook_lib.sandbox.server import PartServer
 from runbook_lib.sandbox.store.spans import create_store
+from runbook_lib.sandbox.stripe_cli import StripeCli
 from runbook_lib.sandbox.world import Deployment, LogLine, make_world
 
 STANDARD_PORTS = {"web": 3000, "api": 3001, "gateway": 8000}
@@ -62,15 +64,31 @@ class System:
         self.traffic: Any = None
         self.cron = Cron(self)
         self.population = seed.make_population(self.seed, self.world.now())
+        self.stripe_cli = StripeCli(self.world, folder, self.record)
         self._record = record
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the API stands on a developer's machine: no platform before it, its variables in a .env file."""
+        return self.options.webhooks == "cli"
+
+    @property
+    def api_url(self) -> str:
+        """Where the runbook finds the API: its platform's edge, or on a developer's machine its own process."""
+        return self.parts["api"].url if self.is_local else self.world.endpoints["api"]
 
     async def up(self) -> None:
         """Start everything; the database and the servers at once, the parts as soon as their addresses are known."""
+        if self.is_local:
+            await self.stripe_cli.install()  # first, for without it there is no use in the rest
         await asyncio.gather(self._start_database(), self._start_servers())
         await plant_past_reports(self)
+        if self.is_local:
+            await self.start_stripe_cli()
 
     async def down(self) -> None:
         """Stop everything."""
+        await self.stripe_cli.stop()
         await asyncio.gather(*(part.stop() for part in self.parts.values()), return_exceptions=True)
         await asyncio.gather(*(server.stop() for server in self.servers.values()), return_exceptions=True)
         await asyncio.gather(*(edge.close() for edge in self.edges.values()), return_exceptions=True)
@@ -81,7 +99,29 @@ class System:
         found = [(part.process.pid, name) for name, part in self.parts.items() if part.process]
         if self.postgres.process:
             found.append((self.postgres.process.pid, "postgres"))
-        return found
+        return found + [(process.pid, "stripe") for process in self.stripe_cli.running]
+
+    async def start_stripe_cli(self) -> None:
+        """Listen as a developer does, and forward to the API's own process."""
+        target = f"{self.parts['api'].url.removeprefix('http://')}/api/stripe/webhook"
+        await self.stripe_cli.start(self.stripe_cli.usual(target))
+
+    async def restore_stripe_cli(self) -> None:
+        """Have what ran when the sandbox came up: one CLI on a developer's machine, else none."""
+        await self.stripe_cli.stop()
+        if self.is_local:
+            await self.start_stripe_cli()
+
+    def write_api_env_file(self) -> None:
+        """Write the variables of the API where a developer keeps them."""
+        if self.is_local:
+            own = {v.key: v.value for v in self.world.variables if v.part == "api"}
+            write_private(self.api_env_file, "".join(f"{key}='{value}'\n" for key, value in own.items()))
+
+    @property
+    def api_env_file(self) -> Path:
+        """The local API's .env file."""
+        return self.folder / "api.env"
 
     def deployed(self, deployment: Deployment) -> None:
         """Make a deployment the one that its part will be started from: its id shows in spans, logs and variables."""
@@ -142,11 +182,15 @@ class System:
         for name in environment.PARTS:
             platform = self.options.platform_of(name)
             part = PartProcess(self.world, name, platform, {}, {}, self.record)
+            if self.is_local and name == "api" and self.options.standard_ports:
+                part.port = STANDARD_PORTS["api"]  # its process itself answers there
             self.parts[name] = part
             self.edges[name] = Edge(self.world, part, f"nexuscore-{name}.example")
             apps[f"{name}-edge"] = self.edges[name]
         for name, app in apps.items():
             wanted = STANDARD_PORTS.get(name.removesuffix("-edge"), 0) if self.options.standard_ports else 0
+            if self.is_local and name == "api-edge":
+                wanted = 0
             self.servers[name] = PartServer(app, wanted if name.endswith("-edge") else 0)
         await asyncio.gather(*(server.start() for server in self.servers.values()))
         self.world.endpoints = {name: server.url for name, server in self.servers.items()}
@@ -154,6 +198,7 @@ class System:
             self.world.endpoints[name] = self.world.endpoints[f"{name}-edge"]
         self._deploy_history()
         self._open_accounts()
+        self.write_api_env_file()
         await asyncio.gather(*(part.start() for part in self.parts.values()))
 
     def _deploy_history(self) -> None:
@@ -182,7 +227,8 @@ class System:
             for org in self.population.organizations
             if org.customer and org.period_end
         ]
-        stripe_plant.plant(self.world, payers, f"{self.world.endpoints['api']}/api/stripe/webhook")
+        endpoint = None if self.is_local else f"{self.world.endpoints['api']}/api/stripe/webhook"
+        stripe_plant.plant(self.world, payers, endpoint)
         self.world.state(PrometheusState).rules = usual_rules(self.options.service_names)
         self.world.state(AlertmanagerState).config = usual_config(self.world.endpoints["receivers"])
 

@@ -85,7 +85,7 @@ class StripeApi:
         rows: list[dict[str, Json]] = []
         after: dict[str, Any] = {}
         while True:
-            page, more = self.read(partial(_ask_page, ask, {"limit": 100, **after}), permission, _page)
+            page, more = self.read(partial(_ask_page, ask, {"limit": 100, **after}), permission, page_of)
             rows += page
             if not more or not page or len(rows) >= most:
                 return rows[:most], bool(more or len(rows) > most)
@@ -100,7 +100,8 @@ def _ask_page(ask: Callable[..., Any], paging: dict[str, Any], client: "stripe.S
     return ask(client, paging)
 
 
-def _page(document: Json) -> tuple[list[dict[str, Json]], bool]:
+def page_of(document: Json) -> tuple[list[dict[str, Json]], bool]:
+    """The rows of one page of a list, and whether there are more. Raises KeyError or TypeError for what is none."""
     rows = rows_in(document, "data")
     if any(not isinstance(row.get("id"), str) for row in rows):
         raise KeyError("id")

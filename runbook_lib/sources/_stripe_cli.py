@@ -15,9 +15,11 @@ from runbook_lib.sources._stripe_cli_arguments import Listen, read
 KEY = "STRIPE_API_KEY"
 ELSEWHERE = "RUNBOOK_HOST_PROCESSES says that the API's machine is another one"
 ELSEWHERE_HELP = "run the runbook on the machine on which the API and the Stripe CLI run"
-VERSION = re.compile(r"\bversion v?(\d+\.\d+\.\d+)")
+_VERSION = re.compile(r"\bversion v?(\d+\.\d+\.\d+)")
 _WHSEC = re.compile(r"\bwhsec_\w+")
 _STRIPE_URL = "https://api.stripe.com"
+_QUIET = {"STRIPE_CLI_TELEMETRY_OPTOUT": "1"}
+_PASSED_ON = ("XDG_CONFIG_HOME", "STRIPE_DEVICE_NAME", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def listening(door: Door, session: int | None) -> tuple[list[Listening], Process
             continue
         above = by_pid.get(each.process.parent)
         how = "container" if each.process.own_network is False else above.listen.how if above else each.listen.how
-        kept.append(Listening(each.process, Listen(how, each.listen.flags)))
+        kept.append(Listening(each.process, Listen(how, each.listen.flags, each.listen.own_network)))
     inside = [each.listen.flags for each in kept if each.process.own_network is False]
     return [
         each
@@ -83,13 +85,25 @@ def listening(door: Door, session: int | None) -> tuple[list[Listening], Process
 
 def ask_for_secret(door: Door) -> Printed:
     """Ask the CLI for its version and its secret, with key, project and settings file of the one that listens, where one does."""
-    command = need(door, "stripe_cli")
-    environment, flags, key = _as_the_listening_one(door)
-    version = VERSION.search(door.machine.run([command, "--version"], environment).output)
-    done = door.machine.run([command, "listen", "--print-secret", "--skip-update", *flags], environment)
-    secret = _WHSEC.search(done.output)
-    words = " ".join(f"{done.output} {done.complaint}".split())[:300]
-    return Printed(version[1] if version else None, secret[0] if secret else None, key, "" if secret else words)
+    version = version_of_cli(door)
+    variables, flags, key = _as_the_listening_one(door)
+    done = door.programs.run(
+        [command_of(door), "listen", "--print-secret", "--skip-update", *flags], variables=variables
+    )
+    secret = _WHSEC.search(done.printed)
+    words = " ".join(f"{done.printed} {done.said}".split())[:300]
+    return Printed(version, secret[0] if secret else None, key, "" if secret else words)
+
+
+def command_of(door: Door) -> str:
+    """The CLI's path. Raises LookError(not_configured) where there is none."""
+    return door.programs.find(need(door, "stripe_cli"), None, setting="RUNBOOK_STRIPE_CLI")
+
+
+def version_of_cli(door: Door) -> str | None:
+    """What the CLI says of its version; None where it says none."""
+    found = _VERSION.search(door.programs.run([command_of(door), "--version"], variables=_QUIET).printed)
+    return found[1] if found else None
 
 
 def _is_listen(arguments: Sequence[str]) -> bool:
@@ -98,24 +112,19 @@ def _is_listen(arguments: Sequence[str]) -> bool:
 
 def _as_the_listening_one(door: Door) -> tuple[dict[str, str], list[str], str | None]:
     """Variables, flags and key with which the CLI that listens was started; without one, those of the settings."""
-    environment = door.machine.own_environment()
-    environment["STRIPE_CLI_TELEMETRY_OPTOUT"] = "1"
+    variables = door.machine.own_variables(*_PASSED_ON) | _QUIET
     flags: dict[str, str] = {}
     key = reveal(door.settings.stripe_cli_key)
     for each in listening(door, session_of(door))[0][:1]:
         listen, its_own = each.listen, door.machine.environment_of(each.process.pid) or {}
-        environment |= {
-            name: its_own[name] for name in ("XDG_CONFIG_HOME", "HOME", "STRIPE_DEVICE_NAME") if name in its_own
-        }
+        variables |= {name: its_own[name] for name in ("HOME", *_PASSED_ON) if name in its_own}
         wanted = ("--config", "--project-name", "--device-name", "--api-base", "--live")
         flags |= {name: listen.flags[name] for name in wanted if name in listen.flags}
         key = its_own.get(KEY) or listen.flags.get("--api-key") or key
     if key:
-        environment[KEY] = key
-    else:
-        environment.pop(KEY, None)
+        variables[KEY] = key
     if door.settings.stripe_cli_config:
         flags.setdefault("--config", door.settings.stripe_cli_config)
     if door.settings.stripe_api_url and door.settings.stripe_api_url != _STRIPE_URL:
         flags.setdefault("--api-base", door.settings.stripe_api_url)
-    return environment, [word for name, value in flags.items() for word in ([name, value] if value else [name])], key
+    return variables, [word for name, value in flags.items() for word in ([name, value] if value else [name])], key

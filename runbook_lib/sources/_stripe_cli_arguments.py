@@ -30,10 +30,18 @@ _IMAGE = "stripe/stripe-cli"
 
 @dataclass(frozen=True)
 class Listen:
-    """One `stripe listen`. `flags` holds each flag's value, "" where it takes none; `how`: binary, npx or container."""
+    """One `stripe listen`.
+
+    Attributes:
+        how: binary, npx or container.
+        flags: each flag's value, "" where it takes none.
+        own_network: True where a container's tool was told to use the machine's own network, False where it was not; None
+            for what is no such tool: the process itself tells.
+    """
 
     how: str
     flags: Mapping[str, str]
+    own_network: bool | None = None
 
     @property
     def forward_to(self) -> str | None:
@@ -59,6 +67,7 @@ def read(arguments: Sequence[str]) -> Listen | None:
     """The `listen` that a command line runs; None for anything else."""
     if not arguments:
         return None
+    own_network = None
     name = PurePath(arguments[0].replace("\\", "/")).name.lower()
     if name in ("stripe", "stripe.exe"):
         how, rest = "binary", arguments[1:]
@@ -67,6 +76,8 @@ def read(arguments: Sequence[str]) -> Listen | None:
         if not places:
             return None
         how, rest = "container", arguments[places[0] + 1 :]
+        before = " ".join(arguments[: places[0]]).replace("=", " ")
+        own_network = "--network host" in before or "--net host" in before
     elif name.startswith(("node", "npx", "npm")):
         places = [n for n, word in enumerate(arguments[1:], 1) if _is_package(word)]
         if not places:
@@ -75,7 +86,7 @@ def read(arguments: Sequence[str]) -> Listen | None:
     else:
         return None
     words, flags = _split(rest)
-    return Listen(how, flags) if words[:1] == ["listen"] else None
+    return Listen(how, flags, own_network) if words[:1] == ["listen"] else None
 
 
 def _is_package(word: str) -> bool:

@@ -19,10 +19,10 @@ from runbook_lib.sources._stripe_cli import (
     ELSEWHERE,
     ELSEWHERE_HELP,
     KEY,
-    VERSION,
     ask_for_secret,
     listening,
     session_of,
+    version_of_cli,
 )
 from runbook_lib.sources._stripe_cli_arguments import Listen, address_of
 from runbook_lib.sources._stripe_keys import key_facts, secret_facts
@@ -127,12 +127,12 @@ def health() -> Look:
     def fetch(door: Door) -> Answer:
         seen = door.machine.processes(session_of(door))
         try:
-            version = VERSION.search(door.machine.run([need(door, "stripe_cli"), "--version"]).output)
+            version = version_of_cli(door)
         except LookError as error:
             if error.status != Status.not_configured:
                 raise
             version = None
-        value = {"processes": len(seen.rows), "hidden": seen.hidden, "cli_version": version[1] if version else None}
+        value = {"processes": len(seen.rows), "hidden": seen.hidden, "cli_version": version}
         if seen.hidden:
             return Answer(Status.partial, value, f"{seen.hidden} processes are hidden", _HIDDEN_HELP)
         return Answer(Status.ok, value)
@@ -149,7 +149,7 @@ def _listening(door: Door, process: Process, listen: Listen) -> dict[str, Json]:
         "user": process.user,
         "started_at": to_iso(process.started_at) if process.started_at else None,
         "how": listen.how,
-        "own_network": process.own_network,
+        "own_network": process.own_network if listen.own_network is None else listen.own_network,
         "forward_to": listen.forward_to,
         "target": address_of(listen.forward_to) if listen.forward_to else None,
         "events": listen.events,

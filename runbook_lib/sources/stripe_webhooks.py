@@ -13,7 +13,7 @@ from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.settings import reveal
 from runbook_lib.sources._asking import many, need, nothing, rows_in, span_of, text_of
-from runbook_lib.sources._stripe_api import StripeApi, at_of, id_of, shaped
+from runbook_lib.sources._stripe_api import StripeApi, at_of, id_of, page_of, shaped
 from runbook_lib.sources._stripe_keys import key_facts
 
 BILLING_EVENTS = ("customer.subscription.updated", "invoice.paid", "invoice.payment_failed")
@@ -97,6 +97,21 @@ def deliveries(window: Window, event_id: str = "") -> Look:
     return Look("stripe", "deliveries", {**span_of(window), "event_id": event_id}, fetch, deadline_s=20)
 
 
+def last_delivered() -> Look:
+    """The newest billing event of the last 30 days that every receiver answered with a 2xx, as in `deliveries`; else empty."""
+
+    def fetch(door: Door) -> Answer:
+        api = StripeApi(door)
+        asked: Any = {"types": list(BILLING_EVENTS), "delivery_success": True, "limit": 1}
+        rows, _ = api.read(lambda client: client.v1.events.list(asked), "Events: read", page_of)
+        youngest = door.clock() - timedelta(seconds=door.settings.webhook_delay_s)
+        if not rows:
+            return Answer(Status.empty, None, "no billing event of the last 30 days was delivered")
+        return Answer(Status.ok, [shaped(_event, rows[0], youngest)])
+
+    return Look("stripe", "last_delivered", {}, fetch)
+
+
 def _account(door: Door, key: str | None) -> tuple[str | None, Reply | None]:
     """The id of the account a key belongs to, or Stripe's answer where there is none."""
     if not key:
@@ -135,7 +150,8 @@ def _event(row: dict[str, Json], youngest: Any) -> dict[str, Json]:
     held = row["data"]["object"]
     kind = str(row["type"])
     at = at_of(row["created"])
-    assert at is not None
+    if at is None:
+        raise KeyError("created")
     found: dict[str, Json] = {
         "id": str(row["id"]),
         "at": at,

@@ -12,7 +12,7 @@ _COLUMNS = "org_id,stripe_customer_id,plan,status,current_period_end"
 
 
 def billing_records(customers: Sequence[str]) -> Look:
-    """The billing records of these customers: {"asked": [id], "records": [{"org_id", "stripe_customer_id", "plan", "status",
+    """The billing records of these customers: {"asked": [id], "found": [{"org_id", "stripe_customer_id", "plan", "status",
     "current_period_end"}]}. None of them has one: empty. More than 200 customers: partial, the first 200."""
     wanted = sorted(set(customers))
 
@@ -26,7 +26,7 @@ def billing_records(customers: Sequence[str]) -> Look:
             records = [_record(row) for row in rows]
         except (KeyError, TypeError, ValueError) as error:
             raise api.malformed(f"unexpected shape of a billing record: {error}") from error
-        value = {"asked": asked, "records": records}
+        value = {"asked": asked, "found": records}
         if len(wanted) > len(asked):
             return Answer(
                 Status.partial, value, f"{len(wanted)} customers, of whom {_MOST} were read", "narrow the window"

@@ -12,7 +12,10 @@ import hmac
 import json
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -22,7 +25,7 @@ from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import need
 from runbook_lib.sources._stripe_cli import ask_for_secret
-from runbook_lib.sources._webhook_secret import configured
+from runbook_lib.sources._webhook_secret import configured, is_local
 
 PATH = "/api/stripe/webhook"
 _HEALTH = "/api/health"
@@ -30,13 +33,35 @@ TEST_TYPE = "runbook.check"
 _OLD_S = 3600
 _AHEAD_S = 30 * 86_400  # a stamp from the future is never refused: it verifies whatever the API's clock says
 _WORDS = 300
-_USER_AGENT = "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
+_USER_AGENT = "nexuscore-runbook"
+_TRACE = "72756e626f6f6b"  # "runbook": our own requests are known by their trace id, and are not sampled
+
+
+def place() -> Look:
+    """Where the API is, by the runbook's settings: {"address", "host", "port", "is_local", "path", "timeout_s": what a delivery may
+    take where that is set, else None}. Nobody is asked."""
+
+    def fetch(door: Door) -> Answer:
+        address = need(door, "api_url")
+        parts = urlsplit(address)
+        host = (parts.hostname or "").lower()
+        value = {
+            "address": address,
+            "host": host,
+            "port": parts.port or {"https": 443}.get(parts.scheme, 80),
+            "is_local": is_local(door),
+            "path": PATH,
+            "timeout_s": door.settings.webhook_timeout_s,
+        }
+        return Answer(Status.ok, value)
+
+    return Look("webhook", "place", {}, fetch)
 
 
 def route() -> Look:
     """What is at the API's address and at its webhook: {"address", "path", "health", "get", "unsigned", "badly_signed"}; each of
     the four is {"status_code", "ms", "words" (the first 300 characters), "json", "location", "content_type", "server", "error"
-    (x-vercel-error or the like)} or {"status_code": None, "failed": status, "words"} where no answer came.
+    (x-vercel-error or the like)} or {"status_code": None, "failed": status, "words", "ms"} where no answer came so long.
 
     Where not even the first got a connection, the look itself is unreachable.
     """
@@ -47,15 +72,14 @@ def route() -> Look:
         health = _answered(http.get(address + _HEALTH, retry=False))  # without a connection the look ends here
         body = _event(spaced=False)
         wrong = {"Stripe-Signature": f"t={int(door.clock().timestamp())},v1={'0' * 64}"}
-        value = {
-            "address": address,
-            "path": PATH,
-            "health": health,
-            "get": _exchange(http, "GET", address + PATH, None, {}),
-            "unsigned": _exchange(http, "POST", address + PATH, body, {}),
-            "badly_signed": _exchange(http, "POST", address + PATH, body, wrong),
-        }
-        return Answer(Status.ok, value)
+        with ThreadPoolExecutor(3) as pool:  # at once, so that a slow handler costs its time once
+            asked = {
+                "get": pool.submit(_exchange, http, "GET", address + PATH, None, {}),
+                "unsigned": pool.submit(_exchange, http, "POST", address + PATH, body, {}),
+                "badly_signed": pool.submit(_exchange, http, "POST", address + PATH, body, wrong),
+            }
+            answers = {name: each.result() for name, each in asked.items()}
+        return Answer(Status.ok, {"address": address, "path": PATH, "health": health, **answers})
 
     return Look("webhook", "route", {}, fetch, deadline_s=10)
 
@@ -131,13 +155,16 @@ def _headers(body: bytes, secret: str, at: float) -> dict[str, str]:
 
 
 def _exchange(http: Http, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> dict[str, Json]:
-    sent = {"User-Agent": _USER_AGENT, **headers}
+    trace = f"{_TRACE}{uuid.uuid4().hex[:18]}"
+    sent = {"User-Agent": _USER_AGENT, "traceparent": f"00-{trace}-{uuid.uuid4().hex[:16]}-00", **headers}
     if body is not None:
         sent["Content-Type"] = "application/json; charset=utf-8"
+    before_s = http.deadline.remaining_s
     try:
         return _answered(http.send(method, url, content=body, headers=sent))
     except LookError as error:
-        return {"status_code": None, "failed": str(error.status), "words": error.tried}
+        waited_ms = round((before_s - http.deadline.remaining_s) * 1000, 1)
+        return {"status_code": None, "failed": str(error.status), "words": error.tried, "ms": waited_ms}
 
 
 def _answered(reply: Reply) -> dict[str, Json]:
@@ -183,5 +210,5 @@ def _offset_s(door: Door) -> float | None:
         stamp = parsedate_to_datetime(reply.headers.get("date", ""))
     except (LookError, TypeError, ValueError):
         return None
-    offset_s = (door.clock() - stamp).total_seconds()
+    offset_s = (door.clock() - (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC))).total_seconds()
     return round(offset_s, 1) if abs(offset_s) > 2 else 0.0

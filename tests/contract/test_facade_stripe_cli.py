@@ -2,10 +2,8 @@
 
 import json
 import os
-import platform
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,14 +16,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from support.needs import missing
 
+from runbook_lib.sandbox import npm
 from runbook_lib.sandbox.facades.stripe import create_app
 from runbook_lib.sandbox.facades.stripe_events import Wire
 from runbook_lib.sandbox.facades.stripe_plant import METER_EVENT, Payer, plant, report_usage
 from runbook_lib.sandbox.facades.stripe_state import add_key, stripe_state
 
-VERSION = "1.52.0"
 PAYER = "cus_NexusPayer0001"
 
 
@@ -65,16 +62,8 @@ def wait_for(what: Callable[[], Any], limit_s: float = 15) -> Any:
 @pytest.fixture(scope="session")
 def binary(npm_package) -> str:
     """The CLI's own executable for this machine."""
-    modules = npm_package("@stripe/cli", VERSION)
-    system = {"linux": "linux", "darwin": "darwin", "win32": "win32"}.get(sys.platform, sys.platform)
-    machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(
-        platform.machine().lower(), ""
-    )
-    name = "stripe.exe" if system == "win32" else "stripe"
-    path = modules / "@stripe" / f"cli-{system}-{machine}" / "bin" / name
-    if not path.exists():
-        missing(f"@stripe/cli {VERSION} has no executable for {system} {machine}")
-    return str(path)
+    npm_package(*npm.STRIPE_CLI)
+    return str(npm.stripe_cli())
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The real `stripe` package against the façade, at its own API version and at NexusCore's pin."""
 
+import json
 import time
 from datetime import timedelta
 from typing import Any
@@ -221,3 +222,57 @@ def test_a_subscription_that_time_changed_is_told(client, served, world):
     assert client.v1.subscriptions.list({"customer": PAYER}).data[0].status == "past_due"
     event = client.v1.events.list({"type": "customer.subscription.updated", "limit": 1}).data[0]
     assert event.data["previous_attributes"]["status"] == "active"
+
+
+@pytest.mark.parametrize("version", [OLD, None])
+def test_endpoints_and_waiting_events_are_read_at_the_pin_and_at_the_packages_own_version(
+    client_of, world, served, version
+):
+    client = client_of(version=version)
+    receiver = Receiver()
+    receiver.status = 500
+    url = f"{served(receiver.app)}/hook"
+    made = client.v1.webhook_endpoints.create({"url": url, "enabled_events": ["customer.subscription.updated"]})
+    (listed,) = client.v1.webhook_endpoints.list().data
+    assert (listed.id, listed.status, listed.api_version, getattr(listed, "secret", None)) == (
+        made.id, "enabled", None, None,
+    )  # fmt: skip
+
+    async def change() -> None:
+        set_subscription(world, PAYER, status="past_due")
+
+    served.run(change())
+    (event,) = client.v1.events.list({"delivery_success": False, "types": ["customer.subscription.updated"]}).data
+    assert (event.pending_webhooks, event.data["object"]["customer"]) == (1, PAYER)
+
+
+def test_an_endpoint_gets_events_in_its_own_version_and_in_the_accounts_without_one(client, world, served):
+    own, accounts = Receiver(), Receiver()
+    asked = {"enabled_events": ["customer.subscription.updated"]}
+    client.v1.webhook_endpoints.create({"url": f"{served(own.app)}/hook", "api_version": "2026-10-28.endive", **asked})
+    client.v1.webhook_endpoints.create({"url": f"{served(accounts.app)}/hook", **asked})
+
+    async def change() -> None:
+        set_subscription(world, PAYER, status="past_due")
+
+    served.run(change())
+    newest, pinned = (json.loads(wait_for(lambda r=r: r.bodies)[0][0]) for r in (own, accounts))
+    assert (newest["api_version"], pinned["api_version"]) == ("2026-10-28.endive", OLD)
+    assert "current_period_end" in pinned["data"]["object"]
+    assert "current_period_end" not in newest["data"]["object"]
+    assert "current_period_end" in newest["data"]["object"]["items"]["data"][0]
+
+
+def test_an_event_that_was_answered_is_sent_again_when_asked_for(client, served):
+    receiver = Receiver()
+    endpoint = client.v1.webhook_endpoints.create({"url": f"{served(receiver.app)}/hook", "enabled_events": ["*"]})
+    client.v1.customers.create({})
+    wait_for(lambda: receiver.bodies)
+    event = client.v1.events.list({"limit": 1}).data[0]
+    client.raw_request("post", f"/v1/events/{event.id}/retry", webhook_endpoint=endpoint.id)
+    wait_for(lambda: len(receiver.bodies) == 2)
+
+
+def test_a_key_of_another_account_tells_that_account(client_of, world):
+    key = add_key(world, "secret", livemode=False, account="acct_1SomebodyElse00")
+    assert client_of(key).v1.accounts.retrieve_current().id == "acct_1SomebodyElse00"

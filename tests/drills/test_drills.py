@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
+from support.needs import missing
 
 from runbook_lib.diagnose.catalogues import CATALOGUES
 from runbook_lib.drills.arena import Arena, arena
@@ -38,6 +39,8 @@ def running(request: pytest.FixtureRequest) -> Iterator[Arena]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_the_verdict_is_the_expected_one(case: Case, running: Arena) -> None:
     outcome = running.futures[case.id].result(timeout=PATIENCE_S)
+    if outcome.lacks:
+        missing(outcome.why)
     if not outcome.is_correct:  # once more by itself: side by side on a busy machine, a span may miss its moment
         warnings.warn(f"{case.id} needed a second try: {outcome.why}", stacklevel=1)
         outcome = again(case)

@@ -20,8 +20,10 @@ from runbook_lib.sources import (
     railway,
     status_pages,
     stripe,
+    stripe_webhooks,
     supabase,
     supabase_backups,
+    supabase_customers,
     tempo,
     vercel,
 )
@@ -97,6 +99,11 @@ EVENT = {
     "id": "evt_1", "object": "event", "created": int(AT.timestamp()), "type": "invoice.paid", "livemode": False,
     "api_version": "2024-06-20", "pending_webhooks": 0, "request": {"id": "req_1"},
     "data": {"object": {"id": "in_1", "object": "invoice", "customer": "cus_1"}},
+}  # fmt: skip
+SUBSCRIPTION_EVENT = {**EVENT, "id": "evt_2", "type": "customer.subscription.updated", "data": {"object": SUBSCRIPTION}}
+ENDPOINT = {
+    "id": "we_1", "object": "webhook_endpoint", "url": "https://api.example/api/stripe/webhook", "status": "enabled",
+    "enabled_events": ["invoice.paid"], "api_version": None, "created": 1790000000, "livemode": False,
 }  # fmt: skip
 STATUSPAGE = {
     "status": {"indicator": "major", "description": "Partial outage"},
@@ -357,6 +364,31 @@ CASES: dict[str, Case] = {
         lambda: stripe.events(PAST),
         {r"/v1/events": {"object": "list", "data": [EVENT], "has_more": False}},
         absent=Status.malformed,
+    ),
+    "stripe_webhooks.endpoints": Case(
+        lambda: stripe_webhooks.endpoints(),
+        {r"/v1/webhook_endpoints": {"object": "list", "data": [ENDPOINT], "has_more": False}},
+        absent=Status.malformed,
+    ),
+    "stripe_webhooks.keys": Case(
+        lambda: stripe_webhooks.keys(), {r"/v1/account": {"id": "acct_1", "object": "account"}},
+        refusals=True,
+    ),
+    "stripe_webhooks.deliveries": Case(
+        lambda: stripe_webhooks.deliveries(PAST),
+        {r"/v1/events": {"object": "list", "data": [EVENT, SUBSCRIPTION_EVENT], "has_more": False}},
+        absent=Status.malformed,
+    ),
+    "stripe_webhooks.last_delivered": Case(
+        lambda: stripe_webhooks.last_delivered(),
+        {r"/v1/events": {"object": "list", "data": [EVENT], "has_more": True}},
+        absent=Status.malformed,
+    ),
+    "supabase_customers.billing_records": Case(
+        lambda: supabase_customers.billing_records(["cus_1"]),
+        {r"billing_customers": [CUSTOMER]},
+        absent=Status.malformed,
+        loose=True,
     ),
     "stripe.health": Case(
         lambda: stripe.health(), {r"/v1/": {"object": "list", "data": [], "has_more": False}}, absent=Status.malformed

@@ -85,10 +85,13 @@ class StripeWebhook:
         """400 without secret, header or valid signature; else 200 with the event's type."""
         secret = self._runtime.setting("STRIPE_WEBHOOK_SECRET")
         header = exchange.request.headers.get("stripe-signature")
-        if not secret or not header:
+        wrong = self._runtime.condition.now
+        if not wrong.takes_unsigned and (not secret or not header):
             return PlainTextResponse("Missing webhook secret or signature", 400)
         body = await exchange.request.body()
-        why = self._what_is_wrong(body, header, secret)
+        if wrong.rewrites_body:
+            body = json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False).encode()
+        why = None if wrong.takes_unsigned else self._what_is_wrong(body, header or "", secret or "")
         if why:
             self._runtime.log("error", f"Webhook Error: {why}")
             return PlainTextResponse(f"Webhook Error: {why}", 400)
@@ -127,6 +130,8 @@ class StripeWebhook:
 
     async def _apply(self, kind: str, thing: dict[str, Any]) -> None:
         """Write an invoice's or a subscription's state to billing_customers, by the service role."""
+        if self._runtime.condition.now.ignores_events:
+            return
         change: dict[str, Any] = {}
         if kind == "invoice.paid":
             change = {"status": "active"}

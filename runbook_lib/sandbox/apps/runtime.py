@@ -113,6 +113,10 @@ async def _listen_to(
             tampering = Tampering.from_dict(said["tampering"])
             runtime.condition.replace(tampering)
             server.overridable.replace(tampering.overrides)
+            if server.address != tampering.listens_on:
+                if server.is_listening:
+                    await server.move(server.port, tampering.listens_on)
+                server.address = tampering.listens_on
             say({"applied": said["number"]})
             if not first.done():
                 first.set_result(None)

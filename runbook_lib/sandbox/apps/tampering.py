@@ -70,6 +70,8 @@ class Tampering:
     no_backoff: retries follow each other at once; constant_backoff_s: after the same wait each time.
     attempts: retries of a provider (None = as configured). timeout_s: the part's client gives up after this (None = as
     configured). no_fallback: the chain's first member is the only one tried. blocked: calls that do not get out.
+    listens_on: the loopback address it listens on. Of the API's webhook: rewrites_body before the signature is checked;
+    ignores_events, answers and does nothing; takes_unsigned, checks no signature.
     """
 
     overrides: list[Override] = field(default_factory=list)
@@ -85,6 +87,10 @@ class Tampering:
     attempts: int | None = None
     timeout_s: float | None = None
     no_fallback: bool = False
+    listens_on: str = "127.0.0.1"
+    rewrites_body: bool = False
+    ignores_events: bool = False
+    takes_unsigned: bool = False
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Tampering":

@@ -8,7 +8,7 @@ from runbook_lib.sandbox.facades.stripe_state import Obj, new_id
 def get_account(call: Call) -> Obj:
     """The account that the key belongs to."""
     wanted = call.ids.get("id")
-    account = call.world.ids.stripe_account
+    account = call.key.account or call.world.ids.stripe_account
     if wanted not in (None, account):
         message = f"The provided key does not have access to account '{wanted}' (or that account does not exist)."
         raise Refused(403, message, code="account_invalid")

@@ -149,9 +149,10 @@ def _start(world: World, work: Awaitable[None]) -> None:
 
 async def _keep_trying(world: World, book: Book, event: Obj, endpoint: Obj, delivery: Delivery) -> None:
     state = stripe_state(world)
-    for wait_s in (0.0, *state.retry_s):
+    for nth, wait_s in enumerate((0.0, *state.retry_s)):
         await asyncio.sleep(wait_s)
-        if delivery.succeeded or endpoint.get("deleted") or endpoint["status"] != "enabled":
+        is_done = delivery.succeeded and nth > 0  # what is resent is sent, whether it was answered before or not
+        if is_done or endpoint.get("deleted") or endpoint["status"] != "enabled":
             return
         status, words = await _post(world, event, endpoint)
         note_attempt(world, book, event, delivery, status, words)

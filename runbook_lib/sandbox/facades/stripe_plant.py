@@ -8,7 +8,7 @@ from typing import Any
 from runbook_lib.sandbox.facades import stripe_shapes as shapes
 from runbook_lib.sandbox.facades.stripe_call import Call
 from runbook_lib.sandbox.facades.stripe_endpoints import new_endpoint
-from runbook_lib.sandbox.facades.stripe_events import changed, emit, raise_event
+from runbook_lib.sandbox.facades.stripe_events import changed, raise_event
 from runbook_lib.sandbox.facades.stripe_invoices import invoice_period
 from runbook_lib.sandbox.facades.stripe_meters import new_meter, record_event
 from runbook_lib.sandbox.facades.stripe_state import Book, Key, Obj, now_s, stripe_state
@@ -136,9 +136,10 @@ def _plant_invoice(call: Call, subscription: Obj, period: tuple[int, int], *, is
             raise_event(call.world, call.book, type_, obj, created=period[0] + at, deliver=False)
 
 
-def set_subscription(world: World, customer: str, **fields: Any) -> Obj:
+def set_subscription(world: World, customer: str, *, deliver: bool = True, at: int | None = None, **fields: Any) -> Obj:
     """Change a customer's newest subscription as time or a refused card would (`status="past_due"`), and tell it.
 
+    `deliver` False: nobody is told. `at`: the event's time in epoch seconds, by default now.
     Raises KeyError when the customer has none.
     """
     call = _own_call(world)
@@ -147,7 +148,7 @@ def set_subscription(world: World, customer: str, **fields: Any) -> Obj:
         raise KeyError(customer)
     before = changed(found[0], fields)
     type_ = "customer.subscription.deleted" if fields.get("status") == "canceled" else "customer.subscription.updated"
-    emit(call, type_, found[0], before)
+    raise_event(world, call.book, type_, found[0], before=before, created=at, deliver=deliver)
     return found[0]
 
 

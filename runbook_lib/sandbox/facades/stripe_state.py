@@ -34,13 +34,14 @@ PREFIXES = {
 class Key:
     """An API key. `permissions` None: everything; else read or write by resource, and nothing for what is not named.
 
-    kind: secret, restricted or publishable. `state`: valid, expired or revoked.
+    kind: secret, restricted or publishable. `state`: valid, expired or revoked. `account` None: the sandbox's own.
     """
 
     kind: str
     livemode: bool
     permissions: dict[str, str] | None = None
     state: str = "valid"
+    account: str | None = None
 
 
 @dataclass
@@ -127,12 +128,19 @@ def stripe_state(world: World) -> StripeState:
     return state
 
 
-def add_key(world: World, kind: str, *, livemode: bool, permissions: dict[str, str] | None = None) -> str:
-    """A further key of this account; returns it. `kind`: secret, restricted, publishable."""
+def add_key(
+    world: World,
+    kind: str,
+    *,
+    livemode: bool,
+    permissions: dict[str, str] | None = None,
+    account: str | None = None,
+) -> str:
+    """A further key, of this account unless another one is named; returns it. `kind`: secret, restricted, publishable."""
     prefix = {"secret": "sk", "restricted": "rk", "publishable": "pk"}[kind]
     mode = "live" if livemode else "test"
     key = f"{prefix}_{mode}_51{_letters(97)}"
-    stripe_state(world).keys[key] = Key(kind, livemode, permissions)
+    stripe_state(world).keys[key] = Key(kind, livemode, permissions, account=account)
     return key
 
 

@@ -13,6 +13,7 @@ from runbook_lib.sandbox.faults import (
     operations_checklist,
     quota_enforcement,
     service_levels,
+    stripe_webhooks,
     supabase_rls,
 )
 from runbook_lib.sandbox.faults.fault import Fault
@@ -23,6 +24,7 @@ _MODULES = (
     operations_checklist,
     failed_request,
     llm_gateway,
+    stripe_webhooks,
     deploy_web_api,
     quota_enforcement,
     backup_restore,
