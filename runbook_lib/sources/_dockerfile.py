@@ -30,6 +30,7 @@ _KNOWN = {
 _HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)[\"']?")
 _ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(\"[^\"]*\"|'[^']*'|\S*)")
 _PORT = re.compile(r"\d{1,5}")
+_SHORTEST_SECRET = 8
 
 
 def instructions(text: str) -> list[dict[str, Json]]:
@@ -62,6 +63,21 @@ def instructions(text: str) -> list[dict[str, Json]]:
     return found
 
 
+def without_values(text: str, said: str) -> str:
+    """What a build or its container said, with "…" for what the Dockerfile's ENV and ARG lines hold: that may be a secret.
+
+    A builder echoes those lines, and a command may print a variable. Ports, paths and words under 8 characters stay: they are
+    what an error message is understood by, and no secret. A text that is no Dockerfile holds no values.
+    """
+    lines = text.replace("\\\n", " ").splitlines()
+    rests = [line.strip().partition(" ")[2] for line in lines if re.match(r"(?i)\s*(?:ENV|ARG|LABEL)\s", line)]
+    values = {value.strip("\"'") for rest in rests for _, value in _pairs(rest)}
+    secrets = [v for v in values if len(v) >= _SHORTEST_SECRET and not v.startswith(("/", "./", "$"))]
+    for value in sorted(secrets, key=len, reverse=True):
+        said = said.replace(value, "…")
+    return said
+
+
 def _instruction(number: int, name: str, rest: str) -> dict[str, Json]:
     row: dict[str, Any] = {"line": number, "name": name, "text": rest, "words": _exec_form(rest)}
     if name in ("ENV", "ARG", "LABEL"):
@@ -75,15 +91,20 @@ def _instruction(number: int, name: str, rest: str) -> dict[str, Json]:
 
 def _names(rest: str) -> list[str]:
     """`NAME=8000` where the value is a port, else `NAME=…`: what else a variable holds may be a secret."""
-    pairs = _ASSIGNED.findall(rest)
-    if not pairs:  # the old form: ENV NAME value; or ARG NAME
-        name, _, value = rest.partition(" ")
-        pairs = [(name, value.strip())]
     shown = []
-    for name, value in pairs:
+    for name, value in _pairs(rest):
         bare = value.strip("\"'")
         shown.append(f"{name}={bare}" if _PORT.fullmatch(bare) else f"{name}=…" if bare else name)
     return shown
+
+
+def _pairs(rest: str) -> list[tuple[str, str]]:
+    """The names and values of an ENV, ARG or LABEL, quotes and all; a name without a value has an empty one."""
+    pairs = _ASSIGNED.findall(rest)
+    if pairs:
+        return pairs
+    name, _, value = rest.partition(" ")  # the old form: ENV NAME value; or ARG NAME
+    return [(name, value.strip())]
 
 
 def _exec_form(rest: str) -> list[str] | None:

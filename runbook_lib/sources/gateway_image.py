@@ -16,7 +16,7 @@ from runbook_lib.observe import Door, Look
 from runbook_lib.settings import reveal
 from runbook_lib.sources._asking import need
 from runbook_lib.sources._build_log import digest
-from runbook_lib.sources._dockerfile import instructions
+from runbook_lib.sources._dockerfile import instructions, without_values
 
 PORT = 8000
 _BUILD_S = 900.0
@@ -62,15 +62,16 @@ def build_and_run(path: str = "") -> Look:
     def fetch(door: Door) -> Answer:
         docker, file = _Docker(door), _file(door, path)
         docker.version()
+        text = door.read_text(str(file), max_bytes=_LARGEST)
         name = f"runbook-gateway-{secrets.token_hex(4)}"
         try:
             door.tell(f"building {file}")
             built = docker.run("build", "--progress=plain", "-t", name, "-f", str(file), str(file.parent))
-            lines = [(None, line) for line in (built.printed + built.said).splitlines()]
+            log = _digest(without_values(text, built.printed + built.said))
             if built.code != 0:
-                return Answer(Status.ok, {"built": False, "log": digest(lines), **_nothing()})
+                return Answer(Status.ok, {"built": False, "log": log, **_nothing()})
             door.tell(f"starting {name}")
-            return Answer(Status.ok, {"built": True, "log": digest(lines), **_asked(door, docker, name)})
+            return Answer(Status.ok, {"built": True, "log": log, **_asked(door, docker, name, text)})
         finally:
             with contextlib.suppress(LookError):
                 docker.run("rm", "--force", "--volumes", name)
@@ -156,11 +157,15 @@ def _nothing() -> dict[str, Json]:
     return {"started": False, "answers": None, "exit_code": None, "out_of_memory": False, "said": []}
 
 
-def _asked(door: Door, docker: _Docker, name: str) -> dict[str, Json]:
+def _digest(said: str) -> dict[str, Json]:
+    return digest([(None, line) for line in said.splitlines()])
+
+
+def _asked(door: Door, docker: _Docker, name: str, dockerfile_text: str) -> dict[str, Json]:
     """Start the image and ask it on 8000 until it answers, ends, or its time is over."""
     ran = docker.run("run", "--detach", "--name", name, "--publish", f"127.0.0.1::{PORT}", name)
     if ran.code != 0:
-        return {**_nothing(), "said": digest([(None, ran.said)])["last"]}
+        return {**_nothing(), "said": _digest(without_values(dockerfile_text, ran.said))["last"]}
     found: dict[str, Json] = {**_nothing(), "started": True}
     published = docker.run("port", name, f"{PORT}/tcp").printed
     port = next(iter(re.findall(r":(\d+)\s*$", published, re.MULTILINE)), None)
@@ -179,5 +184,5 @@ def _asked(door: Door, docker: _Docker, name: str) -> dict[str, Json]:
         if door.ended.wait(_POLL_S):
             break
     logs = docker.run("logs", "--tail", "20", name)
-    found["said"] = digest([(None, line) for line in (logs.printed + logs.said).splitlines()])["last"]
+    found["said"] = _digest(without_values(dockerfile_text, logs.printed + logs.said))["last"]
     return found

@@ -214,9 +214,9 @@ def test_audit_tells_deployments_and_edited_variables(client):
 
 def test_runtime_stream_shows_only_what_happens_after_it_began(client, world):
     world.state(VercelState).stream_s = 0.05
-    later = world.now() + timedelta(milliseconds=1)
-    line = LogLine("vercel", "web", later, "error", "just now", "vercel-web-9", None, {}, "dpl_vercelweb2")
-    world.logs.append(line)
+    for message, away in (("long ago", timedelta(minutes=-5)), ("just now", timedelta(minutes=5))):
+        at = world.now() + away  # far apart, so that a slow machine does not move a line to the other side
+        world.logs.append(LogLine("vercel", "web", at, "error", message, "vercel-web-9", None, {}, "dpl_vercelweb2"))
     answer = client.get(
         f"/v1/projects/{world.ids.vercel_web_project}/deployments/dpl_vercelweb2/runtime-logs",
         params={"format": "lines"},

@@ -15,11 +15,10 @@ def verdict_of_report(report: Mapping[str, Any]) -> dict[str, Any]:
     """What doctor reported, as a verdict: a key that is or will soon be expired, a service that is needed and unusable."""
     soon = datetime.now(UTC) + SOON
     causes = [
-        _finding("doctor.key_expired" if key["expired"] else "doctor.key_expires", key["setting"],
-                 f"{key['setting']} {'expired' if key['expired'] else 'expires'} at {key['expires_at']}")
+        _finding("doctor.key_expired" if key["expired"] else "doctor.key_expires", key["setting"], _expiry(key))
         for key in report["keys"]
-        if key["expired"] or from_iso(key["expires_at"]) <= soon
-    ]  # fmt: skip
+        if key["expired"] or (key["expires_at"] and from_iso(key["expires_at"]) <= soon)
+    ]
     causes += [
         _finding("doctor.unusable", service, f"{service} is not usable, and {stem} needs it")
         for stem, services in report["missing"].items()
@@ -28,6 +27,12 @@ def verdict_of_report(report: Mapping[str, Any]) -> dict[str, Any]:
     unique = {each["fingerprint"]: each for each in causes}
     status = VerdictStatus.confirmed if causes else VerdictStatus.ruled_out
     return {"status": str(status), "causes": list(unique.values())}
+
+
+def _expiry(key: Mapping[str, Any]) -> str:
+    """When, as far as it is known: for some keys the vendor says only that they have expired, or that they never do."""
+    verb = "expired" if key["expired"] else "expires"
+    return f"{key['setting']} {verb} at {key['expires_at']}" if key["expires_at"] else f"{key['setting']} {verb}"
 
 
 def _finding(code: str, subject: str, summary: str) -> dict[str, Json]:

@@ -43,8 +43,9 @@ def test_every_command_that_prints_a_result_takes_json(capsys: pytest.CaptureFix
 def test_list_and_show_describe_the_procedures(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "list", "--json")
     assert code == 0
-    first = json.loads(out)[0]
-    assert first["procedure"] == "01_failed_request"
+    listed = [each["procedure"] for each in json.loads(out)]
+    assert listed == sorted(listed)
+    assert "01_failed_request" in listed
     code, out, _ = run(capsys, "show", "1", "--json")
     shown = json.loads(out)
     assert code == 0

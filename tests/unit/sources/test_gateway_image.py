@@ -12,7 +12,7 @@ from runbook_lib.model import Observation, Status
 from runbook_lib.sandbox.faults.deploy_llm_gateway import STAND_IN
 from runbook_lib.sandbox.repository import DOCKERFILE, FILES
 from runbook_lib.sources import gateway_image
-from runbook_lib.sources._dockerfile import instructions
+from runbook_lib.sources._dockerfile import instructions, without_values
 
 MakeLook = Callable[..., Observation]
 USUAL = FILES[DOCKERFILE]
@@ -168,3 +168,19 @@ def test_a_docker_that_hangs_costs_its_deadline_and_is_ended(
     slow.chmod(0o755)
     seen = make_look(gateway_image.engine(), deadline_s=0.5, RUNBOOK_DOCKER_FOLDER=str(slow.parent))
     assert seen.status == Status.timed_out
+
+
+@pytest.mark.parametrize(
+    ("written", "said", "shown"),
+    [
+        ("ENV KEY=planted-value", "#6 [6/9] ENV KEY=planted-value", "#6 [6/9] ENV KEY=…"),
+        ("ENV KEY planted-value", "#6 ENV KEY planted-value", "#6 ENV KEY …"),
+        ("ENV A=1 \\\n    KEY='planted value'", "running with planted value", "running with …"),
+        ("ARG TOKEN=planted-value", "curl: 401 for planted-value", "curl: 401 for …"),
+        ("ENV PYTHONPATH=/srv/app/src", "/srv/app/src/main.py is missing", "/srv/app/src/main.py is missing"),
+        ("ENV PORT=8000", "listening on 8000", "listening on 8000"),
+        ("RUN echo planted-value", "planted-value", "planted-value"),
+    ],
+)
+def test_what_a_build_echoes_of_the_dockerfile_is_shown_without_values(written: str, said: str, shown: str) -> None:
+    assert without_values(f"FROM python:3.12\n{written}\nCMD run", said) == shown
