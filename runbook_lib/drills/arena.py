@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from runbook_lib.drills.case import Case
+from runbook_lib.drills.case import Case, SandboxKey
 from runbook_lib.drills.needs import lacking
 from runbook_lib.drills.run_case import Outcome, run_case
 from runbook_lib.errors import RunbookError
@@ -19,7 +19,6 @@ from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.failed_request_parts import make_history
 
 WORKERS = 3
-Options = tuple[tuple[str, Any], ...]
 
 
 class Arena:
@@ -34,11 +33,11 @@ class Arena:
     def __init__(self, cases: Sequence[Case], kernel: Callable[[Case], bool], workers: int = WORKERS) -> None:
         self.futures: dict[str, Future[Outcome]] = {case.id: Future() for case in cases}
         self._kernel = kernel
-        self._groups: dict[Options, queue.SimpleQueue[Case]] = defaultdict(queue.SimpleQueue)
-        self._left: dict[Options, int] = defaultdict(int)
+        self._groups: dict[SandboxKey, queue.SimpleQueue[Case]] = defaultdict(queue.SimpleQueue)
+        self._left: dict[SandboxKey, int] = defaultdict(int)
         for case in cases:
-            self._groups[case.options_key].put(case)
-            self._left[case.options_key] += 1
+            self._groups[case.sandbox_key].put(case)
+            self._left[case.sandbox_key] += 1
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._threads = [
@@ -59,7 +58,7 @@ class Arena:
         for future in self.futures.values():
             future.cancel()
 
-    def _next(self, fitting: Options | None) -> Case | None:
+    def _next(self, fitting: SandboxKey | None) -> Case | None:
         """A case for the sandbox at hand, else one of the largest group that is left; None when all are taken."""
         with self._lock:
             if self._stopped.is_set():
@@ -73,13 +72,13 @@ class Arena:
 
     def _work(self) -> None:
         sandbox: Sandbox | None = None
-        fitting: Options | None = None
+        fitting: SandboxKey | None = None
         try:
             while (case := self._next(fitting)) is not None:
-                if sandbox is not None and case.options_key != fitting:
+                if sandbox is not None and case.sandbox_key != fitting:
                     sandbox.down()
                     sandbox = None
-                fitting = case.options_key
+                fitting = case.sandbox_key
                 sandbox = self._run(case, sandbox)
         finally:
             if sandbox is not None:

@@ -11,6 +11,7 @@ from runbook_lib.sandbox.faults.fault import Exercise, Result, Step
 Parameters = Mapping[str, Any]
 Ask = Callable[[Sandbox, Result, datetime], Parameters]
 AskAgain = Callable[[Sandbox], Parameters]
+SandboxKey = tuple[str, tuple[tuple[str, Any], ...]]
 KINDS = ("fault", "healthy", "decoy", "double", "blind_spot")
 
 
@@ -80,9 +81,10 @@ class Case:
         return [each.code for each in self.faults]
 
     @property
-    def options_key(self) -> tuple[tuple[str, Any], ...]:
-        """What makes two cases fit the same sandbox."""
-        return tuple(sorted(self.options.items()))
+    def sandbox_key(self) -> SandboxKey:
+        """What makes two cases fit the same sandbox: its options, and the procedure, for what one procedure's faults leave in the
+        last hour's traces and in the ledgers another one rightly finds."""
+        return self.procedure, tuple(sorted(self.options.items()))
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ def _decoys() -> list[Case]:
             use("dial", of="openai", field="mode", value="throttled"),
             exercise=several("chat"),
             ask=by_window,
+            calm=True,
         ),
     ]
 
@@ -229,6 +230,7 @@ def _doubles() -> list[Case]:
             exercise=lambda sandbox: (several("chat", 9)(sandbox), sandbox.visit("checkout"))[1],
             ask=by_window,
             again=fresh_checkout,
+            calm=True,
         ),
     ]
 

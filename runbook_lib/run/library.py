@@ -39,6 +39,11 @@ def runbook_version() -> str:
 
 def versions() -> dict[str, str]:
     """Python and the packages that a result may depend on."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "runbook": runbook_version()}
     for name in _STANDS_ON:
         try:

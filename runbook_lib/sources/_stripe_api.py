@@ -1,7 +1,8 @@
 """The `stripe` package over the look's own HTTP: its deadline, its statuses, no retries and no telemetry of the package's.
 
 The package takes no httpx client, but an object with a `request` method. The last reply is kept and read by ourselves, for the
-package's exceptions lose what was answered. Every request carries the version that NexusCore pins.
+package's exceptions lose what was answered, and its objects cost a millisecond a row: of an answer without an error it sees
+an empty one. Every request carries the version that NexusCore pins.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_READ_BY_OURSELVES = "{}"
 _SENT_HEADERS = ("authorization", "stripe-version", "content-type", "idempotency-key")
 
 
@@ -84,8 +86,13 @@ class StripeApi:
         """The rows of all pages of a list, newest first, up to `most`, and whether there are more."""
         rows: list[dict[str, Json]] = []
         after: dict[str, Any] = {}
+        seen: set[str] = set()
         while True:
             page, more = self.read(partial(_ask_page, ask, {"limit": 100, **after}), permission, page_of)
+            ids = {str(row["id"]) for row in page}
+            if ids & seen:
+                raise self._last[-1].malformed("the list goes in circles: a page brings rows of an earlier one")
+            seen |= ids
             rows += page
             if not more or not page or len(rows) >= most:
                 return rows[:most], bool(more or len(rows) > most)
@@ -105,7 +112,10 @@ def page_of(document: Json) -> tuple[list[dict[str, Json]], bool]:
     rows = rows_in(document, "data")
     if any(not isinstance(row.get("id"), str) for row in rows):
         raise KeyError("id")
-    return rows, bool(document["has_more"])
+    more = document["has_more"]
+    if not isinstance(more, bool):
+        raise TypeError(f"has_more is {more!r:.40}")
+    return rows, more
 
 
 def _make_client(http: Http, last: list[Reply]) -> Any:
@@ -121,7 +131,8 @@ def _make_client(http: Http, last: list[Reply]) -> Any:
             send = http.read if method.upper() == "GET" else http.send
             reply = send(method.upper(), url, headers=sent, content=post_data)
             last.append(reply)
-            return reply.text, reply.status_code, reply.headers
+            text = _READ_BY_OURSELVES if reply.status_code < 300 else reply.text
+            return text, reply.status_code, reply.headers
 
         def close(self) -> None:
             """Nothing to close: the connections belong to the process."""

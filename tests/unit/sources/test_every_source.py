@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import stamina
 from support.deployment_source_cases import DEPLOYMENT_CASES
 from support.level_cases import LEVEL_CASES
 from support.llm_source_cases import LLM_CASES
@@ -158,7 +159,8 @@ def test_too_many_requests_is_rate_limited(name: str, loopback: Loopback, make_l
 def test_where_nothing_listens_it_is_unreachable(
     name: str, closed_port: str, settings_at: Callable[..., Settings]
 ) -> None:
-    seen = Observer(now=NOW, settings=settings_at(closed_port)).together(CASES[name].look())[0]
+    with stamina.set_testing(True, attempts=2):  # as in earnest, without the pauses
+        seen = Observer(now=NOW, settings=settings_at(closed_port)).together(CASES[name].look())[0]
     assert seen.status == Status.unreachable, seen.why
 
 
@@ -168,7 +170,7 @@ def test_a_server_that_never_ends_its_answer_is_timed_out(
     name: str, how: str, loopback: Loopback, make_look: MakeLook
 ) -> None:
     loopback.answer = lambda _: Reply(200, "{", how=how)
-    assert make_look(CASES[name].look(), deadline_s=0.15).status == Status.timed_out
+    assert make_look(CASES[name].look(), deadline_s=0.08).status == Status.timed_out
 
 
 @pytest.mark.parametrize("how", ["half", "plain"])
@@ -277,7 +279,7 @@ def test_no_wrong_type_anywhere_in_an_answer_becomes_a_traceback(
         loopback.answer = lambda asked, one=one: (
             Reply(200, body) if (body := one.body(asked)) is not None else Reply(404, "no")
         )
-        seen = make_look(case.look())
+        seen = make_look(case.look(), deadline_s=1.0)  # a look that watches until something is so watches no longer
         assert _is_in_shape(seen.value), (pattern, at, value, seen.value)
 
 
