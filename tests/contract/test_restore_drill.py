@@ -91,7 +91,7 @@ def test_a_row_that_was_spoilt_on_the_way_shows(recovery: Recovery) -> None:
     assert recovery.left() == []
 
 
-def test_the_smallest_change_changes_a_checksum_and_the_order_of_rows_does_not(recovery: Recovery) -> None:
+def test_the_smallest_change_changes_a_checksum_and_the_order_of_rows_does_not(own: Recovery) -> None:
     changes = {
         "the scale of a number": "update public.tickets set price = 1.00 where id = 7",
         "a label of an enum": "update public.tickets set mood = 'owner' where id = 7",
@@ -102,7 +102,7 @@ def test_the_smallest_change_changes_a_checksum_and_the_order_of_rows_does_not(r
         "a row twice, another not at all": "update public.tickets set id = 49 where id = 50",
         "two values exchanged": "update public.tickets set id = case id when 1 then 2 else 1 end where id in (1, 2)",
     }
-    with psycopg.connect(recovery.source, row_factory=dict_row) as connection:
+    with psycopg.connect(own.source, row_factory=dict_row) as connection:
         connection.execute(
             "alter table public.tickets drop constraint tickets_pkey; update public.tickets set extra = to_json(id)"
         )

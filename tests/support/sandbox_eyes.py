@@ -52,7 +52,7 @@ class Eyes:
         ]
 
     def trace(
-        self, request_id: str, until: Callable[[list[SeenSpan]], bool] = lambda spans: _has_root(spans)
+        self, request_id: str, until: Callable[[list[SeenSpan]], bool] = lambda spans: _is_whole(spans)
     ) -> list[SeenSpan]:
         """The spans of a request, once they satisfy `until`; what there is after ten seconds otherwise."""
         found: list[SeenSpan] = []
@@ -84,10 +84,11 @@ class Eyes:
         return dict(row)
 
 
-def _has_root(spans: list[SeenSpan]) -> bool:
-    return any(not span.parent for span in spans) and any(
-        span.name.startswith("INSERT") or span.is_error for span in spans
-    )
+def _is_whole(spans: list[SeenSpan]) -> bool:
+    """There is a root, an end, and every parent: a part's spans leave it in batches, and so arrive in any order."""
+    ids = {span.id for span in spans}
+    ended = any(span.name.startswith("INSERT") or span.is_error for span in spans)
+    return ended and any(not span.parent for span in spans) and all(s.parent in ids for s in spans if s.parent)
 
 
 def _seen(span: dict[str, Any], scope: dict[str, Any], resource: dict[str, Any]) -> SeenSpan:
