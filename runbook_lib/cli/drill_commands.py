@@ -20,7 +20,9 @@ def drill(
     case: Annotated[list[str] | None, typer.Option("--case", help="A case by its id; may be repeated.")] = None,
     procedure: Annotated[str, typer.Option(help="Only cases of this procedure.")] = "",
     kind: Annotated[list[str] | None, typer.Option(help="fault, healthy, decoy, double or blind_spot.")] = None,
-    kernel: Annotated[bool, typer.Option("--kernel/--no-kernel", help="Run faults through the real notebook.")] = True,
+    kernel: Annotated[
+        bool, typer.Option("--kernel/--no-kernel", help="Run every fault once through the real notebook.")
+    ] = True,
     list_only: Annotated[bool, typer.Option("--list", help="Show the cases, run none.")] = False,
     write_docs: Annotated[bool, typer.Option(help="Keep what the cases came to for README.md and docs/.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -30,7 +32,7 @@ def drill(
     from runbook_lib.drills.arena import arena
     from runbook_lib.drills.case import KINDS
     from runbook_lib.drills.documents import keep
-    from runbook_lib.drills.listed import select
+    from runbook_lib.drills.listed import select, through_the_notebook
     from runbook_lib.drills.results import as_json as as_document
     from runbook_lib.drills.results import exit_code
     from runbook_lib.errors import UsageError
@@ -49,7 +51,8 @@ def drill(
         )
         return
     outcomes: list[Any] = []
-    with arena(cases, lambda each: kernel and each.kind == "fault") as running:
+    by_notebook = through_the_notebook(cases) if kernel else frozenset()
+    with arena(cases, lambda each: each.id in by_notebook) as running:
         for number, each in enumerate(cases, 1):
             try:
                 outcome = running.futures[each.id].result()

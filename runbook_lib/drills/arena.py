@@ -35,6 +35,7 @@ class Arena:
         self._kernel = kernel
         self._groups: dict[SandboxKey, queue.SimpleQueue[Case]] = defaultdict(queue.SimpleQueue)
         self._left: dict[SandboxKey, int] = defaultdict(int)
+        self._at_work: dict[SandboxKey, int] = defaultdict(int)
         for case in cases:
             self._groups[case.sandbox_key].put(case)
             self._left[case.sandbox_key] += 1
@@ -59,14 +60,19 @@ class Arena:
             future.cancel()
 
     def _next(self, fitting: SandboxKey | None) -> Case | None:
-        """A case for the sandbox at hand, else one of the largest group that is left; None when all are taken."""
+        """A case for the sandbox at hand, else one of the group where a further sandbox has most to do; None when all are taken."""
         with self._lock:
             if self._stopped.is_set():
                 return None
             left = {key: count for key, count in self._left.items() if count}
-            if not left:
-                return None
-            key = fitting if fitting in left else max(left, key=lambda each: left[each])
+            key = fitting if fitting in left else None
+            if key is None:
+                if fitting is not None:
+                    self._at_work[fitting] -= 1
+                if not left:
+                    return None
+                key = max(left, key=lambda each: left[each] / (1 + self._at_work[each]))
+                self._at_work[key] += 1
             self._left[key] -= 1
             return self._groups[key].get_nowait()
 

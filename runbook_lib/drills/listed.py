@@ -39,27 +39,27 @@ CASES: tuple[Case, ...] = (
     *failed_request_cases.CASES,
     *failed_request_decoys.CASES,
     *failed_request_blind.CASES,
-    *quota_cases.CASES,
-    *quota_decoys.CASES,
-    *quota_blind.CASES,
-    *llm_gateway_cases.CASES,
-    *llm_gateway_decoys.CASES,
-    *llm_gateway_blind.CASES,
-    *deploy_web_api_cases.CASES,
-    *deploy_web_api_decoys.CASES,
-    *service_levels_cases.CASES,
-    *service_levels_decoys.CASES,
-    *service_levels_blind.CASES,
-    *deploy_llm_gateway_cases.CASES,
+    *stripe_webhooks_cases.CASES,
+    *stripe_webhooks_others.CASES,
     *supabase_rls_cases.CASES,
     *supabase_rls_decoys.CASES,
     *supabase_rls_blind.CASES,
-    *backup_restore_cases.CASES,
-    *backup_restore_blind.CASES,
-    *stripe_webhooks_cases.CASES,
-    *stripe_webhooks_others.CASES,
+    *llm_gateway_cases.CASES,
+    *llm_gateway_decoys.CASES,
+    *llm_gateway_blind.CASES,
+    *quota_cases.CASES,
+    *quota_decoys.CASES,
+    *quota_blind.CASES,
+    *deploy_web_api_cases.CASES,
+    *deploy_web_api_decoys.CASES,
+    *deploy_llm_gateway_cases.CASES,
     *deploy_llm_gateway_decoys.CASES,
     *deploy_blind.CASES,
+    *backup_restore_cases.CASES,
+    *backup_restore_blind.CASES,
+    *service_levels_cases.CASES,
+    *service_levels_decoys.CASES,
+    *service_levels_blind.CASES,
 )
 
 
@@ -84,6 +84,16 @@ def select(
     if codes or ids:
         chosen = [case for case in chosen if any(_is_meant(case, wanted) for wanted in (*codes, *ids))]
     return [case for case in chosen if not kinds or case.kind in kinds]
+
+
+def through_the_notebook(cases: Sequence[Case]) -> frozenset[str]:
+    """The ids of those that run through the real notebook: of every fault its first case. The others repeat it, in another
+    variant, on another kind of system or asked in another way, and call the procedure without a kernel."""
+    first: dict[tuple[str, str], str] = {}
+    for case in cases:
+        if case.kind == "fault" and case.faults:
+            first.setdefault((case.procedure, case.faults[0].code), case.id)
+    return frozenset(first.values())
 
 
 def _is_meant(case: Case, wanted: str) -> bool:
