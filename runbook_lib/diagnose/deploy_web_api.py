@@ -42,7 +42,7 @@ _ORDER = (
 _EXPLAINED: dict[str, tuple[str, ...]] = {
     "deploy.build_failed.env": ("deploy.env_missing",),
     "deploy.wrong_commit.not_deployed": ("deploy.repo_not_connected",),
-    "deploy.preview_disabled.none_made": ("deploy.repo_not_connected",),
+    "deploy.preview_disabled.none_made": ("deploy.repo_not_connected", "deploy.not_ready.none"),
     "deploy.health_failing": (
         "deploy.migration_missing",
         "deploy.error_rate_up",

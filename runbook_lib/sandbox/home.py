@@ -186,8 +186,8 @@ def claim(name: str) -> Home:
 def _draft(name: str) -> Home:
     """A fresh folder without a name yet. The folder around it may be tidied away by another process meanwhile."""
     for _ in range(10):
-        draft = Home(name, made_base() / f".{os.getpid()}-{secrets.token_hex(4)}")
         with contextlib.suppress(FileNotFoundError):
+            draft = Home(name, made_base() / f".{os.getpid()}-{secrets.token_hex(4)}")
             draft.folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
             return draft
     raise SandboxError("The folder for sandboxes could not be made", where=str(base()))
@@ -203,8 +203,11 @@ def write_private(path: Path, text: str) -> None:
 
 
 def _clear_half_made() -> None:
-    """Remove drafts whose maker died before they had a name."""
-    for path in base().glob(".*-*"):
-        draft = Home(path.name, path)
-        if not draft.is_alive() and time.time() - path.stat().st_mtime > 10:
-            shutil.rmtree(path, ignore_errors=True)
+    """Remove drafts whose maker died before they had a name. One that gets its name meanwhile is no draft any more."""
+    drafts: list[Path] = []
+    with contextlib.suppress(FileNotFoundError):
+        drafts = list(base().glob(".*-*"))
+    for path in drafts:
+        with contextlib.suppress(FileNotFoundError):
+            if not Home(path.name, path).is_alive() and time.time() - path.stat().st_mtime > 10:
+                shutil.rmtree(path, ignore_errors=True)

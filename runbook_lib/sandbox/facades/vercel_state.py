@@ -36,7 +36,7 @@ class VercelState:
     deployment_extras and project_extras lie over what is sent, by deployment id and by part; a None takes the field away.
     build_logs holds a deployment's build lines where the standard ones would not do. calls_left None means no rate limit.
     captured names the requests whose infrastructure trace was captured. alert_channels says who is told by the projects' alert
-    rules (slack, webhooks), alert_types of what; without types there is no rule.
+    rules (slack, webhooks), alert_types of what; without types there is no rule. undeployed names parts that were never deployed.
     """
 
     retention_h: float = 24.0
@@ -56,6 +56,7 @@ class VercelState:
     captured: set[str] = field(default_factory=set)
     alert_channels: dict[str, list[str]] = field(default_factory=lambda: {"slack": ["C0NEXUS"]})
     alert_types: list[str] = field(default_factory=lambda: ["error_anomaly", "usage_anomaly"])
+    undeployed: list[str] = field(default_factory=list)
 
 
 def project_id(world: World, part: str) -> str:
@@ -73,6 +74,8 @@ def part_of_project(world: World, id_or_name: str) -> str | None:
 
 def deployments_of(world: World, part: str) -> list[Deployment]:
     """A part's deployments on Vercel, newest first."""
+    if part in world.state(VercelState).undeployed:
+        return []
     found = [d for d in world.deployments if d.platform == "vercel" and d.part == part]
     return sorted(found, key=lambda d: d.created_at, reverse=True)
 

@@ -85,8 +85,7 @@ _NOT_READY = (
     fault(
         "deploy.not_ready.none",
         use("dial", of="VercelState", field="project_extras.web", value={"targets": {}}),
-        use("http", part="vercel", path="/v7/deployments", body_contains="", status=200,
-            body='{"deployments":[],"pagination":{"count":0,"next":null,"prev":null}}'),
+        use("dial", of="VercelState", field="undeployed", value=["web"]),
         use("edge", part="web", missing=True),
         by=nothing,
     ),

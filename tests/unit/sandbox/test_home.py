@@ -88,3 +88,27 @@ def test_a_private_file_is_written_whole_and_for_its_owner_only(tmp_path: Path) 
 def test_state_of_a_sandbox_that_is_not_up_says_how_to_start_it() -> None:
     with pytest.raises(UsageError, match="runbook sandbox up --name gone"):
         home.home_of("gone").state()
+
+
+_CLAIMS = """
+import shutil
+from runbook_lib.sandbox import home
+for number in range(60):
+    claimed = home.claim(f"{NAME}-{number}")
+    shutil.rmtree(claimed.folder, ignore_errors=True)
+    home.tidy(claimed.folder.parent)
+"""
+
+
+def test_many_that_come_and_go_at_once_do_not_stumble_over_each_other(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "RUNBOOK_SANDBOX_HOME"}
+    at_once = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"NAME = 'n{number}'\n{_CLAIMS}"],
+            env={**environment, "TMPDIR": str(tmp_path)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    assert [process.communicate(timeout=60)[1] for process in at_once] == [""] * 4
