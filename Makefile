@@ -26,7 +26,7 @@ lint: setup
 
 # the drills by themselves: they bring sandboxes side by side, and what they see depends on moments
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/drills
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/drills
 	$(BIN)/python -m pytest tests/drills
 
 docs: setup

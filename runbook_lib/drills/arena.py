@@ -18,7 +18,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.failed_request_parts import make_history
 
-WORKERS = 3
+WORKERS = 4
 
 
 class Arena:
