@@ -45,11 +45,10 @@ def _status(code: str) -> str:
 
 
 def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Case:
-    """A fault in one variant, in one kind of sandbox. Healing is seen for each cause, once for all its narrower ones."""
+    """A fault in one variant, in one kind of sandbox."""
     known = faults.find(code)
     usual = next(iter(known.variants))
     name = "/".join(part for part in ("fault", kind, code, variant if variant not in ("", usual) else "") if part)
-    is_wide = code.count(".") == 1 or code.rpartition(".")[0] not in faults.codes()
     given: dict[str, Any] = {
         "id": name,
         "procedure": P,
@@ -61,9 +60,7 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
         "ask": _ASKED.get(code, by_request),
         "settings": _SETTINGS.get(code, {}),
         "calm": code.startswith(_CALM),
-        "again": (fresh_checkout if "stripe" in code else fresh_request)
-        if is_wide and name == f"fault/{code}"
-        else None,
+        "again": fresh_checkout if "stripe" in code else fresh_request,
     }
     if kind == "logs-only":
         given.update(_LOGS_ALONE.get((code, variant), {}))

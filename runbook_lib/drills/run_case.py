@@ -20,6 +20,7 @@ from runbook_lib.run.targets import Target
 from runbook_lib.sandbox import Sandbox, faults
 from runbook_lib.sandbox.faults.failed_request_parts import make_history
 from runbook_lib.sandbox.faults.fault import Result
+from runbook_lib.sandbox.traffic import USUAL_RATE_PER_S
 from runbook_lib.settings import Settings
 
 # The sandbox's spans leave their parts every 0.2 s; a person waits, a drill waits just long enough.
@@ -124,7 +125,7 @@ def _calm(sandbox: Sandbox) -> None:
     time.sleep(_SETTLED_S)
     sandbox.inject("age", by_s=3 * 3600.0)
     make_history(sandbox)
-    sandbox.inject("traffic", rate_per_s=2.0)
+    sandbox.inject("traffic", rate_per_s=USUAL_RATE_PER_S)
 
 
 def _acted(case: Case, sandbox: Sandbox) -> Result:

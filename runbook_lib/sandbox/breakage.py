@@ -27,6 +27,8 @@ Undo = Callable[[], Awaitable[None]]
 SERVING = ("READY", "SUCCESS", "complete")
 _MISSING = object()
 
+_DRAINED_S = 2.0
+
 
 class Breakage:
     """Breaks and heals one system. What is done to a part lasts over its restarts, until `heal`.
@@ -76,6 +78,9 @@ class Breakage:
             self._kept.clear()
             self.active.clear()
             await wait_healthy(self.system)
+            for name in ("web", "api"):  # what began while something was broken is over before it is called healed
+                async with self.edge_of(name).held(_DRAINED_S):
+                    pass
 
     def when_healed(self, undo: Undo) -> None:
         """Do this too when everything is undone."""

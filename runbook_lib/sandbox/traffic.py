@@ -35,11 +35,13 @@ _QUESTIONS = [
     "Draft an answer to the owner",
 ]
 
+USUAL_RATE_PER_S = 1.0
+
 
 class Traffic:
     """The sandbox's people. `rate_per_s` and `actions` may change while it runs."""
 
-    def __init__(self, system: System, rate_per_s: float = 2.0) -> None:
+    def __init__(self, system: System, rate_per_s: float = USUAL_RATE_PER_S) -> None:
         self.system = system
         self.rate_per_s = rate_per_s
         self.actions: tuple[str, ...] = tuple(ACTIONS)
