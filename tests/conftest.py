@@ -15,6 +15,7 @@ from support.needs import missing
 
 from runbook_lib.errors import SandboxError
 from runbook_lib.sandbox import npm
+from runbook_lib.sandbox.facades.supabase_pool import let_go
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 from runbook_lib.sandbox.world import World, make_world
 
@@ -90,8 +91,9 @@ def npm_package() -> Callable[[str, str], Path]:
 
 
 @pytest.fixture
-def supabase_world(new_database: Callable[[], str]) -> World:
+def supabase_world(new_database: Callable[[], str]) -> Iterator[World]:
     """A world of fixed secrets whose database is a fresh copy of NexusCore's."""
     world = make_world(seed=7)
     world.database = new_database()
-    return world
+    yield world
+    let_go(world)

@@ -68,6 +68,8 @@ class Pool:
         loop = asyncio.get_running_loop()
         wanted = (self._world.state(SupabaseState).rest.pool_size, self._world.database)
         if self._places is None or self._loop is not loop or self._made_for != wanted:
+            for connection in self._idle:
+                connection.pgconn.finish()  # of another loop, nothing can be awaited here
             self._idle.clear()
             self._loop, self._made_for = loop, wanted
             self._places = asyncio.Semaphore(wanted[0])
@@ -108,9 +110,7 @@ async def connect_postgrest(world: World) -> AsyncConnection:
             await superuser.execute(f"alter role authenticator password '{password}'".encode())
         state.prepared_database = world.database
     conninfo = make_conninfo(world.database or "", user="authenticator", password=password)
-    return await AsyncConnection.connect(
-        conninfo, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S, application_name="postgrest"
-    )
+    return await _connect(world, conninfo, "postgrest")
 
 
 async def connect_auth(world: World) -> AsyncConnection:
@@ -132,9 +132,21 @@ def authenticator_password(world: World) -> str:
 async def _as_superuser(world: World, name: str) -> AsyncConnection:
     if world.database is None:
         raise psycopg.OperationalError("the sandbox has no database")
-    return await AsyncConnection.connect(
-        world.database, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S, application_name=name
+    return await _connect(world, world.database, name)
+
+
+async def _connect(world: World, conninfo: str, name: str) -> AsyncConnection:
+    connection = await AsyncConnection.connect(
+        conninfo, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S, application_name=name
     )
+    world.state(SupabaseState).connections.add(connection)
+    return connection
+
+
+def let_go(world: World) -> None:
+    """End every connection of the project's services at once, whichever event loop it was made in."""
+    for connection in list(world.state(SupabaseState).connections):
+        connection.pgconn.finish()
 
 
 async def _is_alive(connection: AsyncConnection) -> bool:

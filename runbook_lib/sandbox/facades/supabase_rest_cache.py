@@ -90,6 +90,8 @@ class SchemaCache:
             psycopg.Error: the database cannot be reached and nothing was ever loaded.
         """
         if self._loop is not asyncio.get_running_loop():
+            if self._listener is not None:
+                self._listener.pgconn.finish()  # of another loop, nothing can be awaited here
             self._loop, self._lock, self._listener = asyncio.get_running_loop(), asyncio.Lock(), None
         async with self._lock:
             try:

@@ -6,6 +6,9 @@ Every field is a dial for drills as well: change it, and the façades answer as 
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from weakref import WeakSet
+
+from psycopg import AsyncConnection
 
 
 @dataclass
@@ -85,7 +88,8 @@ class SupabaseState:
     (auth, db, rest …) to what its health check says. `token_scopes` None means that the access token may do everything; else
     the scopes it has (`database:read`, `projects:read` …). `management_calls_left` None means no rate limit.
     `backup_schedule` None: the plan has none of its own; else HH:MM:SS.
-    `prepared_database` is the database in which `authenticator` was given its password.
+    `prepared_database` is the database in which `authenticator` was given its password. `connections` are those to Postgres that
+    somebody still holds.
     """
 
     rest: RestSettings = field(default_factory=RestSettings)
@@ -101,6 +105,7 @@ class SupabaseState:
     revoked_keys: set[str] = field(default_factory=set)
     sessions: dict[str, Session] = field(default_factory=dict)
     prepared_database: str | None = None
+    connections: "WeakSet[AsyncConnection]" = field(default_factory=WeakSet)
 
     def backup_plan(self, now: datetime) -> BackupPlan:
         """The backups as set, or, where nothing was set, seven healthy daily ones ending in the night before `now`."""
