@@ -101,7 +101,9 @@ def _every_fault() -> list[Case]:
     for code in faults.codes():
         if code.split(".")[0] not in ("backup", "pitr", "restore", "schema"):
             continue
-        if any(other.startswith(f"{code}.") for other in faults.codes()) and code != "backup.none":
+        narrower = [other for other in faults.codes() if other.startswith(f"{code}.")]
+        if narrower and code != "backup.none":
+            cases.append(fault_case(code, ask=_told(_ASKED, narrower[0], "", as_audit)))
             continue
         cases += [fault_case(code, variant) for variant in faults.find(code).variants]
     return cases

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _STATUSES = ("COMPLETED", "FAILED", "PENDING", "REMOVED", "ARCHIVED", "CANCELLED")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
+_SPOILT = 8  # few enough to stay within a block: a spoilt length of one reads like a dump that was cut off
+
 
 @primitive
 async def team_file(breakage: "Breakage", name: str, text: str | None = None, days_ago: float | None = None) -> None:
@@ -106,7 +108,7 @@ async def dump_file(
     """The team's job leaves a dump of the database in the folder `backups`.
 
     options: what pg_dump is told (none: --format=custom). hours_ago: when the file was written. keep_bytes: it was cut off
-    after so many. spoil_at: bytes are overwritten at this share of its length. as_role: supabase_admin or postgres. script:
+    after so many. spoil_at: a few bytes are overwritten at this share of its length. as_role: supabase_admin or postgres. script:
     in place of pg_dump, a shell script that prints the file; {dump} stands for the whole call. Returns the file's path.
     """
     system = breakage.system
@@ -129,7 +131,7 @@ async def dump_file(
         content = content[:keep_bytes]
     if spoil_at is not None:
         place = int(len(content) * spoil_at)
-        content = content[:place] + b"\xa5" * 64 + content[place + 64 :]
+        content = content[:place] + b"\xa5" * _SPOILT + content[place + _SPOILT :]
 
     async def undo() -> None:
         path.unlink(missing_ok=True)
