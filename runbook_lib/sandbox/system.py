@@ -260,6 +260,9 @@ async def wait_healthy(system: System, deadline_s: float = 10.0) -> None:
                         raise SandboxError(f"{part} answered {answer.status_code}")
                 async with system.postgres.connect() as connection:
                     await connection.execute("select 1 from public.memberships limit 1")
+                # a running PostgREST has read its schema before anybody changes it
+                rest = f"{system.servers['supabase'].url}/rest/v1/"
+                await client.get(rest, headers={"apikey": system.world.keys.supabase_service_role})
                 return
             except (httpx.HTTPError, psycopg.Error, SandboxError) as error:
                 last = str(error) or type(error).__name__
