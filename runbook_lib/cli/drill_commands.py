@@ -1,10 +1,13 @@
 """`drill`: break the sandbox in every known way and see that the runbook finds it, and only it."""
 
 from collections.abc import Sequence
-from concurrent.futures import CancelledError
-from typing import Annotated, Any
+from concurrent.futures import as_completed
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from runbook_lib.drills.run_case import Outcome
 
 
 def mount(app: typer.Typer) -> None:
@@ -50,21 +53,18 @@ def drill(
             "\n".join(f"{each.id}  expects {each.status} {', '.join(each.codes)}".rstrip() for each in cases)
         )
         return
-    outcomes: list[Any] = []
     by_notebook = through_the_notebook(cases) if kernel else frozenset()
+    outcomes: dict[str, Outcome] = {}
     with arena(cases, lambda each: each.id in by_notebook) as running:
-        for number, each in enumerate(cases, 1):
-            try:
-                outcome = running.futures[each.id].result()
-            except CancelledError:
-                continue
-            outcomes.append(outcome)
-            printing.note(
-                f"{number}/{len(cases)} {'ok   ' if outcome.is_correct else 'WRONG'} {each.id} {outcome.why}".rstrip()
-            )
-    document = as_document(len(cases), outcomes)
+        for number, future in enumerate(as_completed(running.futures.values()), 1):
+            outcome = future.result()
+            outcomes[outcome.case.id] = outcome
+            mark = "ok   " if outcome.is_correct else "WRONG"
+            printing.note(f"{number}/{len(cases)} {mark} {outcome.case.id} {outcome.why}".rstrip())
+    in_order = [outcomes[each.id] for each in cases]
+    document = as_document(len(cases), in_order)
     if write_docs:
-        keep(outcomes)
+        keep(in_order)
     if as_json:
         printing.as_json(document)
     else:
