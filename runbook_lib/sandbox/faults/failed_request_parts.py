@@ -147,5 +147,7 @@ FAULTS: tuple[Fault, ...] = (
         ),
         by=visit("chat", stream=True),
     ),
-    fault("request.client_gone", by=visit("chat", leave_after_s=0.1)),  # nobody is slow: the user was in a hurry
+    fault(  # nobody is slow to speak of: the user was in a hurry
+        "request.client_gone", use("http", part="openai", latency_s=0.3), by=visit("chat", leave_after_s=0.2)
+    ),
 )
