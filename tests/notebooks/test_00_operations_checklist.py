@@ -17,6 +17,7 @@ from runbook_lib.run.replay import replay
 from runbook_lib.run.runner import prepare
 from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
+from tests.notebooks.on_a_sandbox import environment_of
 
 STEM = "00_operations_checklist"
 CANARY = "c4na7y00c4na7y00c4na7y00c4na7y00c4na7y00c4na7y00c4na7y00c4na7y00"  # a key without a shape to redact by
@@ -30,13 +31,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
-    return {
-        **kept,
-        "RUNBOOK_SANDBOX": str(sandbox.env_file),
-        "RUNBOOK_TARGET": "sandbox",
-        "RUNBOOK_OUTPUTS": str(tmp_path / "out"),
-    }
+    return environment_of(sandbox, tmp_path / "out")
 
 
 def run(environment: dict[str, str], cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,9 +1,7 @@
 """Notebook 02 itself, on a developer's machine with the real CLI: nbval cell by cell, and headless to an artifact that replays."""
 
 import json
-import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +11,11 @@ from support.needs import missing
 
 from runbook_lib.artifact.verify import verify
 from runbook_lib.errors import SandboxError
-from runbook_lib.run.home import CHECKOUT, Home
-from runbook_lib.run.lab.working_copy import write_working_copy
 from runbook_lib.run.replay import replay
-from runbook_lib.run.runner import prepare
 from runbook_lib.sandbox import Sandbox, npm
 from runbook_lib.sandbox.faults.stripe_webhooks import OTHER_SECRET
 from tests.notebooks.conftest import RUNBOOK
+from tests.notebooks.on_a_sandbox import environment_of, nbval
 
 CODE = "webhook.secret_mismatch"
 
@@ -37,13 +33,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
-    return {
-        **kept,
-        "RUNBOOK_SANDBOX": str(sandbox.env_file),
-        "RUNBOOK_TARGET": "sandbox",
-        "RUNBOOK_OUTPUTS": str(tmp_path / "out"),
-    }
+    return environment_of(sandbox, tmp_path / "out")
 
 
 def test_nbval_runs_a_parameterised_copy(
@@ -51,15 +41,7 @@ def test_nbval_runs_a_parameterised_copy(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    copy = write_working_copy(prepare("02", {"via": "cli"}, incident="INC-7", home=Home(CHECKOUT, tmp_path / "out")))
-    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-cell-timeout=60", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, "-c", "/dev/null", f"--rootdir={tmp_path}", str(copy)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = nbval("02", environment, tmp_path, {"via": "cli"})
     assert done.returncode == 0, done.stdout[-3000:]
     (folder,) = (tmp_path / "out").glob("*/02_stripe_webhooks/*.partial")
     verdict = json.loads((folder / "verdict.json").read_text())

@@ -1,7 +1,6 @@
 """Notebook 03 itself, on a sandbox: under nbval cell by cell, and headless to an artifact that verifies and replays."""
 
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -19,6 +18,7 @@ from runbook_lib.run.runner import prepare
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.supabase_rls_session import org_id, sign_in
 from tests.notebooks.conftest import RUNBOOK
+from tests.notebooks.on_a_sandbox import environment_of
 
 CODE = "rls.no_membership"
 TOKEN = "RUNBOOK_TEST_USER_TOKEN"
@@ -33,13 +33,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
-    return {
-        **kept,
-        "RUNBOOK_SANDBOX": str(sandbox.env_file),
-        "RUNBOOK_TARGET": "sandbox",
-        "RUNBOOK_OUTPUTS": str(tmp_path / "out"),
-    }
+    return environment_of(sandbox, tmp_path / "out")
 
 
 def test_nbval_runs_a_parameterised_copy(

@@ -1,7 +1,6 @@
 """Notebook 04 itself, on a sandbox: under nbval cell by cell, and headless to an artifact that verifies and replays."""
 
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -18,6 +17,7 @@ from runbook_lib.run.runner import prepare
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.llm_gateway import chats
 from tests.notebooks.conftest import RUNBOOK
+from tests.notebooks.on_a_sandbox import environment_of
 
 CODE = "provider.key_invalid"
 CANARY = "sk-proj-canary-of-the-gateways-own-key-0123456789"
@@ -32,13 +32,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
-    return {
-        **kept,
-        "RUNBOOK_SANDBOX": str(sandbox.env_file),
-        "RUNBOOK_TARGET": "sandbox",
-        "RUNBOOK_OUTPUTS": str(tmp_path / "out"),
-    }
+    return environment_of(sandbox, tmp_path / "out")
 
 
 def run(environment: dict[str, str], cwd: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -10,7 +10,7 @@ import pytest
 from runbook_lib.artifact.verify import verify
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
-from tests.notebooks.deploying import environment_of, leaks, nbval, run, secrets_of
+from tests.notebooks.on_a_sandbox import environment_of, leaks, nbval, run, secrets_of
 
 CANARY = "canary-7f3a9c21d4"
 

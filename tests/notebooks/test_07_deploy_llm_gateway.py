@@ -13,7 +13,7 @@ from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.deploy_llm_gateway import STAND_IN
 from runbook_lib.sandbox.repository import DOCKERFILE, FILES
-from tests.notebooks.deploying import environment_of, leaks, nbval, run, secrets_of
+from tests.notebooks.on_a_sandbox import environment_of, leaks, nbval, run, secrets_of
 
 CANARY = "canary4b1f77e09a"
 USUAL = FILES[DOCKERFILE]

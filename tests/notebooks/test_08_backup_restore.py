@@ -17,6 +17,7 @@ from runbook_lib.run.replay import replay
 from runbook_lib.run.runner import prepare
 from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
+from tests.notebooks.on_a_sandbox import environment_of
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +28,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
-    return {
-        **kept,
-        "RUNBOOK_SANDBOX": str(sandbox.env_file),
-        "RUNBOOK_TARGET": "sandbox",
-        "RUNBOOK_OUTPUTS": str(tmp_path / "out"),
-    }
+    return environment_of(sandbox, tmp_path / "out")
 
 
 def test_nbval_runs_a_parameterised_copy(

@@ -1,4 +1,4 @@
-"""What the notebooks of 06 and 07 are tested with: the command, its environment, secrets planted where they could leak from."""
+"""What notebooks are tested with on a sandbox: the command, its environment, nbval, and a search for secrets that leaked."""
 
 import json
 import os
