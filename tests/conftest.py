@@ -1,16 +1,14 @@
 """What tests of every kind share: one real Postgres for the session, and fresh databases on it."""
 
-import asyncio
 import itertools
 import shutil
 import tempfile
-import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
+from support.loop_thread import LoopThread
 from support.needs import missing
 
 from runbook_lib.errors import SandboxError
@@ -20,29 +18,13 @@ from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 from runbook_lib.sandbox.world import World, make_world
 
 
-class _Loop:
-    """An event loop in a thread of its own: what it starts lives as long as the session."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
-
-    def end(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """The sandbox's own Postgres with Supabase's roles and NexusCore's schema in its database `postgres`."""
     # not below pytest's folders: another run closes them to the unprivileged user that the server runs as under root
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o711)
-    loop, server = _Loop(), Postgres(folder / "cluster")
+    loop, server = LoopThread(), Postgres(folder / "cluster")
 
     async def up() -> None:
         await server.create()

@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import json
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
 from functools import cache
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
+from support.loop_thread import LoopThread
 
 from runbook_lib.sandbox.server import PartServer
 from runbook_lib.sandbox.world import Deployment, LogLine, RequestRow, Variable, World, make_world
@@ -174,9 +174,7 @@ class Served:
     """Apps on real loopback ports, on an event loop in a thread of their own."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
+        self._loop = LoopThread()
         self._servers: list[PartServer] = []
 
     def __call__(self, app: Any) -> str:
@@ -188,13 +186,12 @@ class Served:
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run something where the apps run."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+        return self._loop.run(work)
 
     def close(self) -> None:
         for server in self._servers:
             self.run(server.stop())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
+        self._loop.end()
 
 
 @pytest.fixture
