@@ -2,9 +2,7 @@
 
 import contextlib
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.drills.case import Case, Got, Parameters, told, why_wrong
+from runbook_lib.drills.commands import runbook
 from runbook_lib.errors import RunbookError, SandboxError
 from runbook_lib.run.headless import run_procedure
 from runbook_lib.run.targets import Target
@@ -175,18 +174,6 @@ def run_notebook(
     if not verdict.get("status"):
         raise SandboxError("The notebook brought no verdict", came_back=(done.stderr or done.stdout)[-600:])
     return verdict
-
-
-def runbook(*arguments: str, settings: Path, limit_s: float, check: bool = False) -> "subprocess.CompletedProcess[str]":
-    """Run a `runbook` command on the sandbox whose settings file is given."""
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("runbook")), *arguments],
-        env={**os.environ, "RUNBOOK_SANDBOX": str(settings)},
-        capture_output=True,
-        text=True,
-        timeout=limit_s,
-        check=check,
-    )
 
 
 @contextlib.contextmanager

@@ -5,10 +5,9 @@ such as html.py beside a notebook shadows no import.
 """
 
 import os
-import sys
 from typing import Any
 
-from runbook_lib.run.lean import leave_out
+from runbook_lib.run.lean import leave_out, leave_out_debugger
 
 READY_VARIABLE = "RUNBOOK_READY_FD"  # a pipe's end: one byte is written when the sockets are bound
 HEADLESS_VARIABLE = "RUNBOOK_HEADLESS"
@@ -19,7 +18,7 @@ def main() -> None:
     leave_out()
     headless = bool(os.environ.get(HEADLESS_VARIABLE))
     if headless:
-        sys.modules.setdefault("debugpy", None)  # type: ignore[arg-type]  # nobody can attach: save its import
+        leave_out_debugger()
     ready = os.environ.pop(READY_VARIABLE, "")
 
     from ipykernel.kernelapp import IPKernelApp

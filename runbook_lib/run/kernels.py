@@ -17,11 +17,19 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from runbook_lib.errors import NotebookError
-from runbook_lib.run.kernel import HEADLESS_VARIABLE, READY_VARIABLE
+from runbook_lib.run.forked import Forked, fork
+from runbook_lib.run.kernel import HEADLESS_VARIABLE, READY_VARIABLE, main
 from runbook_lib.run.processes import MARK, end_marked
 from runbook_lib.run.runtime import own_folder
 
+_by_forking = False
 _PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+
+
+def start_by_forking() -> None:
+    """From now on kernels are forked from this process, which has imported what a kernel imports and has one thread."""
+    global _by_forking
+    _by_forking = True
 
 
 class Kernel:
@@ -114,7 +122,7 @@ class Kernel:
         with os.fdopen(handle, "w") as stream:
             json.dump(info, stream)
 
-    def _start(self, cwd: Path, variables: Mapping[str, str], ready: int) -> subprocess.Popen[bytes]:
+    def _start(self, cwd: Path, variables: Mapping[str, str], ready: int) -> subprocess.Popen[bytes] | Forked:
         environment = {
             **variables,
             "JPY_PARENT_PID": str(os.getpid()),  # the kernel ends when this process does
@@ -123,9 +131,12 @@ class Kernel:
             READY_VARIABLE: str(ready),
             MARK: self.mark,
         }
+        arguments = ["-f", str(self.connection_file)]
         with self._log.open("wb") as log:
+            if _by_forking:
+                return fork(main, arguments=arguments, cwd=cwd, environment=environment, log=log)
             return subprocess.Popen(
-                [sys.executable, "-P", "-m", "runbook_lib.run.kernel", "-f", str(self.connection_file)],
+                [sys.executable, "-P", "-m", "runbook_lib.run.kernel", *arguments],
                 cwd=cwd,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -11,3 +11,8 @@ def leave_out() -> None:
     """
     for name in ("rfc3987_syntax", "httpx._main"):
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+
+
+def leave_out_debugger() -> None:
+    """Make debugpy look as if it were not installed: nobody can attach to a kernel without a front end."""
+    sys.modules.setdefault("debugpy", None)  # type: ignore[arg-type]
