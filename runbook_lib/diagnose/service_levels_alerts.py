@@ -75,15 +75,20 @@ def guards_of(evidence: Evidence, levels: Sequence[Level]) -> list[Guard]:
 
 
 def receivers_of(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
-    """The receivers that an alert with these labels reaches: at each level the first route that matches, and further ones
-    where one says `continue`; the parent's own where none does."""
-    found: list[str] = []
+    """The receivers that an alert with these labels reaches."""
+    return list(dict.fromkeys(str(each["receiver"]) for each in reached(route, labels)))
+
+
+def reached(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """The routes where an alert with these labels ends: at each level the first that matches, and further ones where one says
+    `continue`; the parent itself where none does."""
+    found: list[Mapping[str, Any]] = []
     for child in route["routes"]:
         if all(matches(matcher, labels) for matcher in child["matchers"]):
-            found += receivers_of(child, labels)
+            found += reached(child, labels)
             if not child["continue"]:
                 break
-    return list(dict.fromkeys(found)) or [str(route["receiver"])]
+    return found or [route]
 
 
 def matches(matcher: Sequence[str], labels: Mapping[str, str]) -> bool:
@@ -99,11 +104,7 @@ def matches(matcher: Sequence[str], labels: Mapping[str, str]) -> bool:
 
 def _severities(evidence: Evidence) -> list[str]:
     """Those that the team's routes from traces name."""
-    return list(
-        dict.fromkeys(
-            str(route["severity"]) for route in evidence.levels.get("routes", ()) if route["from"] == "traces"
-        )
-    )
+    return list(dict.fromkeys(severity for _, severity in _routes_from_traces(evidence)))
 
 
 def _missing_rules(evidence: Evidence, levels: Sequence[Level], rules: Observation) -> list[Finding]:
@@ -147,10 +148,7 @@ def _cut(text: str) -> str:
 def _wrong_routes(evidence: Evidence, guards: Sequence[Guard], routing: Observation) -> list[Finding]:
     found = []
     receivers: Mapping[str, Sequence[str]] = routing.value["receivers"]
-    for route in evidence.levels.get("routes", ()):
-        if route["from"] != "traces":
-            continue
-        to, severity = str(route["to"]), str(route["severity"])
+    for to, severity in _routes_from_traces(evidence):
         if not receivers.get(to):
             what = "has no integration, so it tells nobody" if to in receivers else "does not exist"
             known = ", ".join(sorted(name for name, kinds in receivers.items() if kinds))
@@ -184,6 +182,7 @@ def _silenced(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
         said = f" ({silence['comment']})" if silence["comment"] else ""
         summary = f"{names}: silenced until {_minute(silence['until'])} by {silence['by'] or 'somebody'}{said}"
         found.append(finding_of("alert.silenced", own[0].name, summary, silences))
+    found += _muted(evidence, guards)
     for look in evidence.tested:
         if look.status.has_content and look.value["state"] == "suppressed" and not look.value["silenced_by"]:
             name = f"{look.arguments['labels'].get('alertname')} ({look.arguments['labels'].get('severity')})"
@@ -191,6 +190,29 @@ def _silenced(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
             code = "alert.silenced.inhibited" if look.value["inhibited_by"] else "alert.silenced"
             found.append(finding_of(code, name, f"{name}: its alert is {why}", look))
     return found
+
+
+def _muted(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
+    """Rules whose every way to a receiver that the team wants is muted at this moment."""
+    found: list[Finding] = []
+    routing = look_of(evidence.rules, "alertmanager", "routing")
+    if routing is None or not routing.status.has_content:
+        return found
+    for to, severity in _routes_from_traces(evidence):
+        for guard in guards:
+            ways = [each for each in reached(routing.value["route"], guard.labels) if each["receiver"] == to]
+            muted = [name for way in ways for name in way.get("muted_by", ())]
+            if guard.rule["severity"] == severity and ways and all(way.get("muted_by") for way in ways):
+                names = ", ".join(dict.fromkeys(muted))
+                summary = f"{guard.name}: {to} is told nothing of it now, for the time interval {names} mutes the route"
+                found.append(finding_of("alert.silenced", guard.name, summary, routing))
+    return _first_of_each(found)
+
+
+def _routes_from_traces(evidence: Evidence) -> list[tuple[str, str]]:
+    """(receiver, severity) of each route that the team wants from traces."""
+    routes = evidence.levels.get("routes", ())
+    return [(str(route["to"]), str(route["severity"])) for route in routes if route["from"] == "traces"]
 
 
 def _minute(iso: str) -> str:
@@ -231,7 +253,7 @@ def _failing_receivers(evidence: Evidence, routing: Observation | None) -> list[
             found.append(finding_of("alert.receiver_failing", to, summary, look))
         elif look.value["taken"]:
             cleared |= set(look.value["receivers"])
-    wanted = {str(route["to"]) for route in evidence.levels.get("routes", ()) if route["from"] == "traces"}
+    wanted = {to for to, _ in _routes_from_traces(evidence)}
     if routing is not None and routing.status.has_content:
         for row in routing.value["notifications"] or ():
             receiver = row["receiver"] or next(
@@ -259,14 +281,10 @@ def untested(evidence: Evidence) -> list[Observation]:
 def test_labels(evidence: Evidence) -> list[dict[str, str]]:
     """The labels of a test alert along each route from traces: those of a rule of that severity, else the severity alone."""
     found = []
-    for route in evidence.levels.get("routes", ()):
-        if route["from"] == "traces":
-            own = [
-                guard.labels
-                for guard in guards_of(evidence, levels_named(evidence))
-                if guard.rule["severity"] == route["severity"]
-            ]
-            found.append(own[0] if own else {"alertname": "RunbookTest", "severity": str(route["severity"])})
+    guards = guards_of(evidence, levels_named(evidence))
+    for _, severity in _routes_from_traces(evidence):
+        own = [guard.labels for guard in guards if guard.rule["severity"] == severity]
+        found.append(own[0] if own else {"alertname": "RunbookTest", "severity": severity})
     return list({str(sorted(labels.items())): labels for labels in found}.values())
 
 

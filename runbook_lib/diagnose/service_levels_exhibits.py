@@ -1,10 +1,11 @@
 """What service levels look like: tables, the burn-down of the budget, latency with its objective. Plain data for the displays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from runbook_lib.clock import from_epoch_s, to_iso
 from runbook_lib.diagnose.service_levels_alert_history import look_of
-from runbook_lib.diagnose.service_levels_alerts import guards_of, levels_named, receivers_of
+from runbook_lib.diagnose.service_levels_alerts import guards_of, levels_named, reached
 from runbook_lib.diagnose.service_levels_judging import Judged, budget_left
 from runbook_lib.diagnose.service_levels_reading import (
     Evidence,
@@ -232,14 +233,12 @@ def routes(evidence: Evidence) -> Json:
     rows: list[list[Json]] = []
     routing = look_of(evidence.rules, "alertmanager", "routing")
     for guard in guards_of(evidence, levels_named(evidence)):
-        reached = None
+        told = None
         if routing is not None and routing.status.has_content:
-            reached = ", ".join(
-                f"{name} ({', '.join(routing.value['receivers'].get(name, ())) or 'nobody'})"
-                for name in receivers_of(routing.value["route"], guard.labels)
-            )
+            ways = reached(routing.value["route"], guard.labels)
+            told = ", ".join(dict.fromkeys(_way_words(way, routing.value["receivers"]) for way in ways))
         rule = guard.rule
-        rows.append([guard.level.name, guard.name, rule["health"], rule["state"], rule["evaluated_at"], reached])
+        rows.append([guard.level.name, guard.name, rule["health"], rule["state"], rule["evaluated_at"], told])
     for look in evidence.rules:
         if look.source in ("vercel", "railway") and look.status.answered:
             where = f"{look.source} {look.arguments.get('part', '')}".strip()
@@ -248,6 +247,15 @@ def routes(evidence: Evidence) -> Json:
                     [None, f"{where}: {', '.join(rule['types'])}", None, None, None, ", ".join(rule["channels"])]
                 )
     return {"columns": ["objective", "rule", "health", "state", "evaluated_at", "reaches"], "rows": rows}
+
+
+def _way_words(way: Mapping[str, Any], receivers: Mapping[str, Sequence[str]]) -> str:
+    """A receiver, its integrations, and when it is told nothing."""
+    name = str(way["receiver"])
+    timed = ", ".join(way.get("timed_by", ()))
+    return (
+        f"{name} ({', '.join(receivers.get(name, ())) or 'nobody'}{f'; muted by the clock: {timed}' if timed else ''})"
+    )
 
 
 def routes_sentence(found: Sequence[Finding]) -> str:

@@ -6,14 +6,15 @@ one that has them already, and so is the kernel that it starts.
 
 import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runbook_lib.cli import main
 from runbook_lib.run.kernels import start_by_forking
 
+_PROGRAM = Path(sys.executable).with_name("runbook")
 _GRACE_S = 15.0
 _NURSERY = multiprocessing.get_context("forkserver") if sys.platform == "linux" else None
 if _NURSERY is not None:
@@ -28,9 +29,8 @@ def runbook(*arguments: str, settings: Path, limit_s: float) -> "subprocess.Comp
     """
     variables = {**os.environ, "RUNBOOK_SANDBOX": str(settings)}
     if _NURSERY is None:
-        program = str(Path(sys.executable).with_name("runbook"))
         return subprocess.run(
-            [program, *arguments], env=variables, capture_output=True, text=True, timeout=limit_s, check=False
+            [str(_PROGRAM), *arguments], env=variables, capture_output=True, text=True, timeout=limit_s, check=False
         )
     words = [settings.with_name(name) for name in ("stdout", "stderr")]
     process = _NURSERY.Process(target=_command, args=(arguments, variables, Path.cwd(), *words))
@@ -57,4 +57,4 @@ def _command(arguments: Sequence[str], variables: Mapping[str, str], folder: Pat
     os.environ.update(variables)
     sys.argv[:] = ["runbook", *arguments]
     start_by_forking()
-    main()
+    runpy.run_path(str(_PROGRAM), run_name="__main__")

@@ -8,7 +8,7 @@ from typing import Any
 from runbook_lib.drills.case import Case, Injected
 from runbook_lib.drills.service_levels_cases import WEEK, P
 from runbook_lib.sandbox.faults.fault import Step, nothing, use
-from runbook_lib.sandbox.faults.service_levels_figures import HEALTHY
+from runbook_lib.sandbox.faults.service_levels_figures import DAY, HEALTHY
 
 _LOGIN = "<!doctype html><html><title>Sign in</title><body>Sign in to continue</body></html>"
 _REFUSALS = {
@@ -100,6 +100,12 @@ def _several(name: str, sources: tuple[str, ...], status: str, codes: tuple[str,
 _FLY: dict[str, Any] = {"traffic": False, "gateway_platform": "fly", "service_names": "several", "semconv": "old"}
 _JAEGER: dict[str, Any] = {"traffic": False, "trace_backend": "jaeger"}
 _GATEWAY = {**WEEK, "RUNBOOK_SERVICE_LEVELS": WEEK["RUNBOOK_SERVICE_LEVELS"].replace("week", "counted")}
+_OF_JAEGER: dict[str, Any] = {"settings": _GATEWAY, "options": _JAEGER}
+_SINGLE = {"part": "gateway", "until_min": 1.0, "per_min": 0.125, "every_s": 480.0, "searchable": True}
+_RAW = (use("history", since_min=8 * DAY, **_SINGLE),)  # one request every eight minutes
+_FEW = (use("history", since_min=2 * DAY, **_SINGLE),)
+_RAW_AND_FAILING = (*_RAW, use("history", since_min=2 * DAY, failed=0.5, **_SINGLE))
+_NO_METRICS = use("http", part="tempo", path="/api/metrics/*", status=404, body="404 page not found")
 
 CASES: tuple[Case, ...] = (
     *_each_source(),
@@ -121,8 +127,25 @@ CASES: tuple[Case, ...] = (
         options=_JAEGER, and_then=(use("store", monitor=True),), before=(), exercise=None,
         faults=(Injected("slo.availability_missed", "gateway"),),
     ),
+    # Nothing keeps metrics: what raw traces there are is counted one by one.
+    _several("only-raw-traces/jaeger", ("prometheus", "railway"), "ruled_out", ("slo.met",), before=_RAW, **_OF_JAEGER),
     _several(
-        "jaeger-without-a-monitor", ("prometheus", "railway"), "could_not_tell", ("slo.no_data.unseen",), settings=_GATEWAY,
-        options=_JAEGER,
+        "only-raw-traces/jaeger/fault", ("prometheus", "railway"), "confirmed", ("slo.availability_missed",),
+        before=_RAW_AND_FAILING, **_OF_JAEGER,
+    ),
+    _several(
+        "only-raw-traces/tempo", ("prometheus", "railway"), "ruled_out", ("slo.met",), before=_RAW, settings=_GATEWAY,
+        and_then=(_NO_METRICS,),
+    ),
+    _several(
+        "only-raw-traces/tempo/fault", ("prometheus", "railway"), "confirmed", ("slo.availability_missed",),
+        before=_RAW_AND_FAILING, settings=_GATEWAY, and_then=(_NO_METRICS,),
+    ),
+    _several(
+        "only-raw-traces/too-few", ("prometheus", "railway"), "could_not_tell", ("slo.too_few_requests",), before=_FEW,
+        **_OF_JAEGER,
+    ),
+    _several(
+        "jaeger-without-a-monitor", ("prometheus", "railway"), "could_not_tell", ("slo.no_data.unseen",), **_OF_JAEGER,
     ),
 )  # fmt: skip

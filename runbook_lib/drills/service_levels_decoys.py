@@ -1,11 +1,12 @@
 """What looks like trouble and is none; two troubles at once."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runbook_lib.drills.case import Case, Injected
 from runbook_lib.drills.service_levels_cases import WEEK, P
 from runbook_lib.sandbox.faults.fault import Step, nothing, use
-from runbook_lib.sandbox.faults.service_levels_alerts import burst
+from runbook_lib.sandbox.faults.service_levels_alerts import burst, muted_pages
 from runbook_lib.sandbox.faults.service_levels_figures import DAY, HEALTHY, events, month, outage
 
 _GIVEN: dict[str, Any] = {
@@ -40,6 +41,7 @@ def _office_hours(part: str) -> tuple[Step, ...]:
 
 
 _SILENCE: dict[str, Any] = {"by": "omar@nexuscore.example", "comment": "load test"}
+_ANOTHER_DAY = (datetime.now(UTC) + timedelta(days=3)).strftime("%A").lower()
 _API_RULE = [{"name": "alertname", "value": "ApiErrorBudgetBurn"}]
 
 CASES: tuple[Case, ...] = (
@@ -60,6 +62,7 @@ CASES: tuple[Case, ...] = (
         "silence-of-another-service",
         use("silence", matchers=[{"name": "service", "value": "reporting"}], hours=48.0, **_SILENCE),
     ),
+    _decoy("muted-on-another-day", *muted_pages({"weekdays": [_ANOTHER_DAY]})),
     _decoy(
         "alert-of-another-team",
         use("alert", labels={"alertname": "DiskFull", "severity": "page", "service": "reporting"}),

@@ -76,6 +76,7 @@ class DeployWebApi(Procedure):
     def foresee(self) -> list[Look]:
         """Projects, variables, deployments and health: they depend on nothing."""
         found = [look for site in self.sites for look in (*self._setup_looks(site), self._deployments_look(site))]
+        found += [self._previews_look(site) for site in self.sites if site.platform == "vercel"]
         return found + [parts.probe(part) for part in self._probed()]
 
     @step("Is the project set up to be deployed: repository, previews, variables?")
@@ -103,6 +104,8 @@ class DeployWebApi(Procedure):
         """The list, then the judged deployment and the serving one whole, the build's log, the commit against the branch."""
         seen = self.see(*(self._deployments_look(site) for site in self.sites))
         self.sites = [site.seen(deployments=look) for site, look in zip(self.sites, seen, strict=True)]
+        traffic, timings = self._traffic_looks(), self._duration_looks()
+        self.look.ahead(*(look for _, _, look in traffic), *(look for _, look in timings))
         looks: list[tuple[int, str, Look]] = []
         for number, site in enumerate(self.sites):
             looks += [(number, name, look) for name, look in self._detail_looks(site)]
@@ -138,20 +141,14 @@ class DeployWebApi(Procedure):
     @step("Do more requests fail since it was deployed?")
     def compare_the_traffic(self) -> Said:
         """The platform's request log since the deployment, and of as long a time before it; and how long requests took."""
-        looks: list[tuple[int, str, Look]] = []
-        for number, site in enumerate(self.sites):
-            reading = read(site)
-            windows = rules.compared_window(reading, self.look.now)
-            if windows is None:
-                continue
-            looks.append((number, "after", _rows_look(site, windows[0])))
-            looks.append((number, "before", _rows_look(site, windows[1])))
-        seen = self.see(*(look for *_, look in looks))
-        for (number, name, _), observation in zip(looks, seen, strict=True):
+        looks, timings = self._traffic_looks(), self._duration_looks()
+        seen = self.see(*(look for _, _, look in looks), *(look for _, look in timings))
+        for (number, name, _), observation in zip(looks, seen, strict=False):
             self.sites[number] = self.sites[number].seen(**{name: (observation,)})
         if not looks:
             return Said("What serves is older than a day: its first hours are no longer in any request log.")
-        took = self._durations()
+        times = [tuple(content(look) or ()) for look in seen[len(looks) :]]
+        took = {name: (times[2 * n], times[2 * n + 1]) for n, (name, _) in enumerate(timings[::2])}
         rows, said = [], []
         for site in self.sites:
             traffic = traffic_of.read_traffic(read(site))
@@ -230,24 +227,31 @@ class DeployWebApi(Procedure):
             looks.append(("checks", github.checks(str(reading.judged["commit"]), repository)))
         if site.platform == "vercel" and reading.project.get("previews_disabled") is None:
             looks.append(("pulls", github.pulls(repository)))
-            looks.append(("previews", vercel.deployments(site.part, Window(self.look.now - _LISTED, self.look.now))))
+            looks.append(("previews", self._previews_look(site)))
         return looks
 
-    def _durations(self) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
-        """How long requests took since and before, by the trace backend, where the platform's log does not tell."""
-        wanted = []
+    def _previews_look(self, site: Site) -> Look:
+        return vercel.deployments(site.part, Window(self.look.now - _LISTED, self.look.now))
+
+    def _traffic_looks(self) -> list[tuple[int, str, Look]]:
+        """The platform's request log since what serves was deployed, and before; as far as it is known what serves."""
+        looks = []
+        for number, site in enumerate(self.sites):
+            if windows := rules.compared_window(read(site), self.look.now):
+                names = ("after", "before")
+                looks += [(number, name, _rows_look(site, each)) for name, each in zip(names, windows, strict=True)]
+        return looks
+
+    def _duration_looks(self) -> list[tuple[str, Look]]:
+        """How long requests took since and before, by the trace backend, where the platform's log does not tell; two a site."""
+        looks = []
         for site in self.sites:
             reading = read(site)
             windows = rules.compared_window(reading, self.look.now)
             if site.platform == "vercel" and windows and reading.serving and reading.back:
-                after = tempo_deployments.durations(str(reading.serving["id"]), windows[0])
-                before = tempo_deployments.durations(str(reading.back["id"]), windows[1])
-                wanted.append((site.name, after, before))
-        seen = self.see(*(look for _, *both in wanted for look in both))
-        return {
-            name: (tuple(content(seen[2 * n]) or ()), tuple(content(seen[2 * n + 1]) or ()))
-            for n, (name, *_) in enumerate(wanted)
-        }
+                for deployment, window in zip((reading.serving, reading.back), windows, strict=True):
+                    looks.append((site.name, tempo_deployments.durations(str(deployment["id"]), window)))
+        return looks
 
 
 def _check_commit(commit: str) -> None:

@@ -1,5 +1,6 @@
 """01: a request failed. Find it, its trace, its logs; say what failed first and was not made good, and what the situation is."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,12 +17,11 @@ from runbook_lib.errors import UsageError
 from runbook_lib.model import Conclusion, Json, Observation
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
-from runbook_lib.procedures.failed_request_times import around_call
+from runbook_lib.procedures.failed_request_looks import Sought, around_call, rows_of_part
 from runbook_lib.sources import (
     fly,
     jaeger,
     postgres,
-    railway,
     status_pages,
     stripe,
     supabase,
@@ -31,8 +31,6 @@ from runbook_lib.sources import (
 )
 
 _AROUND = timedelta(minutes=5)  # an id carries its time; clocks of edge and function differ by less than this
-_TRAFFIC = timedelta(hours=1)
-_CHANGES = timedelta(hours=2)
 _LONGEST_ID = 256
 
 
@@ -48,74 +46,74 @@ class FailedRequest(Procedure):
         """Read ids and window. Raises UsageError for a trace id that is none and for an id too long to be one."""
         now = self.look.now
         asked = vercel.parse_vercel_id(str(self.parameters.get("request_id") or ""))
-        self.request_id = asked.request_id
-        self.route = str(self.parameters.get("route") or "")
-        self.pasted = str(self.parameters.get("pasted_log") or "") or None
         given = str(self.parameters.get("trace_id") or "")
-        self.trace_id = _trace_id_of(given)
-        context = vercel.parse_traceparent(given)
-        if len(self.request_id) > _LONGEST_ID:
+        trace_id, context = _trace_id_of(given), vercel.parse_traceparent(given)
+        if len(asked.request_id) > _LONGEST_ID:
             raise UsageError(
                 "Cannot look for this request",
                 where="request_id",
-                came_back=f"it is {len(self.request_id)} characters long; the platforms' ids have fewer than {_LONGEST_ID}",
+                came_back=f"it is {len(asked.request_id)} characters long; the platforms' ids have fewer than {_LONGEST_ID}",
                 do_next="Copy the id from the x-vercel-id response header or from the platform's request log.",
             )
-        self.at: datetime | None = asked.at
-        self._window = parse_window(
+        window = parse_window(
             str(self.parameters.get("since") or "1h"), str(self.parameters.get("until") or "now"), now=now
         )
-        if asked.at is not None:
-            self._window = Window(asked.at - _AROUND, min(now, asked.at + _AROUND)) if asked.at < now else self._window
+        if asked.at is not None and asked.at < now:
+            window = Window(asked.at - _AROUND, min(now, asked.at + _AROUND))
+        route, pasted = str(self.parameters.get("route") or ""), str(self.parameters.get("pasted_log") or "") or None
+        self.sought = Sought(now, window, asked.request_id, trace_id, asked.at, route, pasted)
         sampled = context[1] if context else None
-        self.evidence = reading_of.Evidence(now, self._window, self.request_id, self.trace_id, sampled=sampled)
+        self.evidence = reading_of.Evidence(now, window, asked.request_id, trace_id, sampled=sampled)
         self.baseline: tuple[Observation, ...] = ()
         self._reading: reading_of.Reading | None = None
 
     @property
     def window(self) -> Window:
         """Around the request where its id or its trace tells when it was; else since and until."""
-        return self._window
+        return self.sought.window
 
-    @property
-    def is_one(self) -> bool:
-        """Whether one request was asked for, by its id or its trace's."""
-        return bool(self.request_id or self.trace_id)
+    def foresee(self) -> Sequence[Look]:
+        """Of a window everything but what lies behind; of one request the search, and what changed where its id tells its time."""
+        sought = self.sought
+        if not sought.is_one:
+            rest = [*sought.traces(), *sought.logs(), *rows_of_part("web", sought.window), *sought.changes()]
+            return [*sought.requests(), *rest]
+        return [*sought.requests(), *(sought.changes() if sought.at else [])]
 
     @step("Which request failed, and what does the platform say of it?")
     def find_the_request(self) -> Said:
         """The platforms' request logs, and the trace backend's search by request id."""
-        looks = self._find_one() if self.is_one else self._find_failing()
-        seen = self.see(*looks)
+        seen = self.see(*self.sought.requests())
         self.evidence = replace(self.evidence, request=tuple(seen))
-        if not self.is_one:
+        if not self.sought.is_one:
             failing = [each for each in rows.rows_of(seen) if rows.is_failed(each.row)]
             listed = Exhibit("table", "Failing requests", _rows_table([each.row for each in failing[:20]]))
             return Said(
                 f"{len(failing)} failing requests in the platforms' logs of the window.", (listed,) if failing else ()
             )
-        reading = self._read()
-        self.trace_id = self.trace_id or reading.trace_id or _first_trace(seen)
-        self.evidence = replace(self.evidence, trace_id=self.trace_id)
+        reading, had_time = self._read(), self.sought.at is not None
+        trace_id = self.sought.trace_id or reading.trace_id or _first_trace(seen)
+        row = reading.outermost.row if reading.outermost else None
+        at = self.sought.at or (from_iso(str(row["at"])) if row else None)
+        self.sought = replace(self.sought, trace_id=trace_id, at=at)
+        self.evidence = replace(self.evidence, trace_id=trace_id)
+        self.look.ahead(*self._following(row, changes=not had_time))
         if reading.outermost is None:
             return Said(
-                "No platform's log told of this request." + (" The trace backend knows it." if self.trace_id else "")
+                "No platform's log told of this request." + (" The trace backend knows it." if trace_id else "")
             )
-        self.at = self.at or from_iso(str(reading.outermost.row["at"]))
         table = Exhibit("table", "The request on its way", _rows_table([each.row for each in reading.mine]))
         return Said(f"{rows.describe_row(reading.outermost.row)}.", (table,))
 
     @step("Where did it go: UI, API, gateway, provider, database?")
     def follow_the_trace(self) -> Said:
         """The whole trace; where a called part left no spans, what the part reported meanwhile."""
-        if not self.is_one:
+        if not self.sought.is_one:
             return self._follow_the_window()
-        if not self.trace_id:
+        if not self.sought.trace_id:
             return Said("Nobody knows a trace id for it, so there is no trace to follow.")
-        seen = self.see(
-            tempo.trace(self.trace_id, self._window, at=self.at), jaeger.trace(self.trace_id, self._window, at=self.at)
-        )
-        self.evidence = replace(self.evidence, traces=tuple(seen), trace_id=self.trace_id)
+        seen = self.see(*self.sought.traces())
+        self.evidence = replace(self.evidence, traces=tuple(seen))
         reading = self._read()
         if reading.trace is None:
             return Said("The trace could not be seen.")
@@ -125,7 +123,7 @@ class FailedRequest(Procedure):
             seen_of_callee = self.see(
                 tempo.window_traces(around, limit=50),
                 jaeger.window_traces(around, limit=50),
-                *self._rows_of_part(gap.part, around),
+                *rows_of_part(gap.part, around),
                 *([fly.logs(around)] if gap.part == "gateway" else []),
             )
             self.evidence = replace(self.evidence, callee=(*self.evidence.callee, *seen_of_callee))
@@ -143,20 +141,9 @@ class FailedRequest(Procedure):
     @step("What did the parts themselves log about it?")
     def read_the_logs(self) -> Said:
         """The lines of web, API and gateway that carry the request's or the trace's id."""
-        around = self._around()
-        if not self.is_one:
-            looks = [railway.logs("gateway", around), railway.logs("api", around), fly.logs(around)]
-        else:
-            looks = [
-                vercel.request_log("web", around),
-                vercel.request_log("api", around),
-                railway.logs("gateway", around, trace_id=self.trace_id or None, request_id=self.request_id or None),
-                railway.logs("api", around, trace_id=self.trace_id or None, request_id=self.request_id or None),
-                fly.logs(around, self.trace_id or self.request_id),
-            ]
-        seen = self.see(*looks)
+        seen = self.see(*self.sought.logs())
         self.evidence = replace(self.evidence, logs=tuple(seen))
-        if not self.is_one:
+        if not self.sought.is_one:
             return Said(
                 f"{sum(len(look.value) for look in seen if isinstance(look.value, list))} log lines of the window."
             )
@@ -174,12 +161,10 @@ class FailedRequest(Procedure):
     @step("Is it still going on, since when, and for how many?")
     def look_at_the_traffic(self) -> Said:
         """The same route's requests in the hour around it."""
-        middle = self.at or self._window.until
-        around = Window(middle - _TRAFFIC, min(self.look.now, middle + _TRAFFIC)) if self.is_one else self._window
+        around = self.sought.around_traffic
         reading = self._read()
         row = reading.outermost.row if reading.outermost else None
-        part = str(row.get("part")) if row else "web"
-        looks = self._rows_of_part(part, around)
+        looks = rows_of_part(_part_of(row), around)
         if reading.trace is not None and reading.trace.trace.roots:
             name = reading.trace.trace.roots[0]["name"]
             looks += [tempo.same_root(name, around), jaeger.same_root(name, around)]
@@ -197,19 +182,9 @@ class FailedRequest(Procedure):
     @step("What changed before it?")
     def ask_what_changed(self) -> Said:
         """Deployments and variables of every part in the two hours before."""
-        middle = self.at or self._window.since
-        before = Window(middle - _CHANGES, self._window.until)
-        seen = self.see(
-            vercel.deployments("web", before),
-            vercel.deployments("api", before),
-            vercel.env_changes("web"),
-            vercel.env_changes("api"),
-            railway.deployments("gateway"),
-            railway.deployments("api"),
-            fly.releases(),
-        )
+        seen = self.see(*self.sought.changes())
         self.evidence = replace(self.evidence, changes=tuple(seen))
-        changes = one.changes_of(seen, self._window)
+        changes = one.changes_of(seen, self.sought.window)
         deployed = deployed_commits(seen, self._read().mine)
         table = {
             "columns": ["at", "what", "where"],
@@ -231,7 +206,7 @@ class FailedRequest(Procedure):
             return Said("It was refused, but nothing tells for which organization.")
         (customer,) = self.see(supabase.billing_customer(reading.org_id))
         held = customer.value if isinstance(customer.value, dict) else {}
-        period = billing_period(held, self.at or self.look.now)
+        period = billing_period(held, self.sought.at or self.look.now)
         looks = [supabase.usage(reading.org_id, period), team_files.plan_limits()]
         if held.get("stripe_customer_id"):
             looks.append(stripe.subscription(str(held["stripe_customer_id"])))
@@ -248,12 +223,12 @@ class FailedRequest(Procedure):
         if any(code.startswith("request.db_failed") for code in codes):
             looks += [postgres.activity(), supabase.project_health()]
         looks += [
-            status_pages.incidents(finding.subject.split("/")[0], self._window)
+            status_pages.incidents(finding.subject.split("/")[0], self.sought.window)
             for finding in conclusion.causes
             if finding.code.startswith("request.provider_failed")
         ]
         if any(code.startswith("request.stripe_failed") for code in codes):
-            looks.append(status_pages.incidents("stripe", self._window))
+            looks.append(status_pages.incidents("stripe", self.sought.window))
         if not looks:
             return Said("Nothing behind NexusCore's own parts is involved.")
         seen = self.see(*looks)
@@ -262,50 +237,30 @@ class FailedRequest(Procedure):
 
     def diagnose(self) -> Conclusion:
         """The verdict on the request, or on the window."""
-        if self.is_one:
+        if self.sought.is_one:
             return one.diagnose(self.evidence, self._read())
-        return many.diagnose_window(self.evidence, self.baseline, self.route)
+        return many.diagnose_window(self.evidence, self.baseline, self.sought.route)
 
     def _read(self) -> reading_of.Reading:
         """The evidence so far, read; a trace is read once."""
         self._reading = reading_of.read(self.evidence, self._reading)
         return self._reading
 
-    def _find_one(self) -> list[Look]:
-        if not self.request_id:
-            return [
-                vercel.request_log("web", self._window, search=self.trace_id, pasted=self.pasted),
-                vercel.request_log("api", self._window, search=self.trace_id),
-            ]
-        return [
-            vercel.request_log("web", self._window, request_id=self.request_id, pasted=self.pasted),
-            vercel.request_log("api", self._window, request_id=self.request_id),
-            tempo.find_request(self.request_id, self._window, at=self.at),
-            jaeger.find_request(self.request_id, self._window, at=self.at),
-        ]
-
-    def _find_failing(self) -> list[Look]:
-        search = self.route or None
-        return [
-            vercel.request_log("web", self._window, search=search, pasted=self.pasted),
-            vercel.request_log("api", self._window, search=search),
-            railway.http_log("gateway", self._window),
-        ]
+    def _following(self, row: Mapping[str, Json] | None, *, changes: bool) -> list[Look]:
+        """What the next steps will look at, as far as it is known from the first one's answer."""
+        looks = self.sought.traces()
+        if self.sought.at is not None:
+            looks += self.sought.logs()
+            looks += rows_of_part(_part_of(row), self.sought.around_traffic)
+            looks += self.sought.changes() if changes else []
+        return looks
 
     def _follow_the_window(self) -> Said:
         """Whole traces of the window and of as long a time before it."""
-        length = self._window.until - self._window.since
-        before = Window(self._window.since - length, self._window.since)
-        route = self.route or None
-        seen = self.see(
-            tempo.window_traces(self._window, route),
-            jaeger.window_traces(self._window, route),
-            tempo.window_traces(before, route),
-            jaeger.window_traces(before, route),
-        )
+        seen = self.see(*self.sought.traces())
         self.evidence = replace(self.evidence, traces=tuple(seen[:2]))
         self.baseline = tuple(seen[2:])
-        reading = many.read_window(self.evidence, self.baseline, self.route)
+        reading = many.read_window(self.evidence, self.baseline, self.sought.route)
         exhibits = []
         if reading.traits:
             exhibits.append(
@@ -320,12 +275,6 @@ class FailedRequest(Procedure):
             exhibits.append(Exhibit("table", "Where the failures begin, against the time before", _table(blamed)))
         return Said(f"{len(reading.failing)} of {len(reading.judged)} traces failed.", tuple(exhibits))
 
-    def _rows_of_part(self, part: str, around: Window) -> list[Look]:
-        """The request log of a part, on whichever platform it runs."""
-        if part == "gateway":
-            return [railway.http_log("gateway", around)]  # Fly.io has no such log
-        return [vercel.request_log(part, around)]
-
     def _ask_the_platform(self, reading: reading_of.Reading) -> None:
         """Where a line complains of the gateway and no trace shows the call: what its platform saw in those seconds."""
         for failure in reading.log_failures:
@@ -334,20 +283,15 @@ class FailedRequest(Procedure):
                 around = Window(
                     ended - timedelta(seconds=5), max(min(self.look.now, ended + timedelta(seconds=2)), ended)
                 )
-                seen = self.see(*self._rows_of_part("gateway", around), fly.logs(around))
+                seen = self.see(*rows_of_part("gateway", around), fly.logs(around))
                 self.evidence = replace(self.evidence, callee=(*self.evidence.callee, *seen))
                 return
 
-    def _around(self) -> Window:
-        if not self.is_one or self.at is None:
-            return self._window
-        return Window(self.at - timedelta(seconds=30), max(min(self.look.now, self.at + timedelta(minutes=2)), self.at))
-
     def _place_in_time(self, reading: reading_of.Reading) -> None:
         """Take the request's time from its trace where no platform told it."""
-        if self.at is None and reading.trace is not None:
+        if self.sought.at is None and reading.trace is not None:
             start_s = min(root["start_ns"] for root in reading.trace.trace.roots) / 1e9
-            self.at = datetime.fromtimestamp(start_s, self.look.now.tzinfo)
+            self.sought = replace(self.sought, at=datetime.fromtimestamp(start_s, self.look.now.tzinfo))
 
 
 def _trace_id_of(text: str) -> str:
@@ -364,6 +308,11 @@ def _trace_id_of(text: str) -> str:
             do_next="Copy it from the request log, or from the traceparent header: 00-<32 hex>-<16 hex>-01.",
         )
     return found
+
+
+def _part_of(row: Mapping[str, Json] | None) -> str:
+    """The part that a request first came to; web where no platform's log shows it."""
+    return str(row["part"]) if row else "web"
 
 
 def _first_trace(seen: list[Observation]) -> str:

@@ -1,6 +1,6 @@
 """09: are the promises kept, and would somebody be told if not? Objectives, counts, budgets; rules, routes, receivers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from runbook_lib.diagnose.service_levels_alerts import alert_findings, test_labe
 from runbook_lib.diagnose.service_levels_judging import Judged, judge_all
 from runbook_lib.diagnose.service_levels_reading import Evidence
 from runbook_lib.errors import UsageError
-from runbook_lib.model import Conclusion, Observation
+from runbook_lib.model import Conclusion, Observation, Status
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
 from runbook_lib.sources import (
@@ -23,6 +23,7 @@ from runbook_lib.sources import (
     railway,
     railway_alerts,
     railway_metrics,
+    raw_counts,
     stripe_delivery_counts,
     team_files,
     tempo_metrics,
@@ -98,6 +99,7 @@ class ServiceLevels(Procedure):
         seen = self.see(*looks, *events, *changes)
         first, second = len(looks), len(looks) + len(events)
         counts, webhooks, changed = tuple(seen[:first]), tuple(seen[first:second]), tuple(seen[second:])
+        counts += tuple(self.see(*self._raw_counts(counts)))
         self.evidence = replace(self.evidence, counts=counts, webhooks=webhooks, changes=changed)
         rows = shown.counted(self.evidence)
         return Said(shown.who_counts(self._judge()), (Exhibit("table", "What was counted", rows),))
@@ -182,6 +184,19 @@ class ServiceLevels(Procedure):
             if service == "gateway":
                 sources.append(fly_metrics.service_counts)
             looks += [count(service, self.window, within_ms) for count in sources]
+        return looks
+
+    def _raw_counts(self, counts: Sequence[Observation]) -> list[Look]:
+        """Raw traces of the services that nothing counts; not from a backend that hangs."""
+        looks: list[Look] = []
+        for service, within_ms in self._wanted():
+            asked = {look.source: look.status for look in counts if look.arguments["service"] == service}
+            if any(status.has_content for status in asked.values()):
+                continue
+            ways = (("tempo", raw_counts.tempo), ("jaeger", raw_counts.jaeger))
+            looks += [
+                count(service, self.window, within_ms) for source, count in ways if asked[source] != Status.timed_out
+            ]
         return looks
 
     def _events(self) -> list[Look]:

@@ -1,5 +1,7 @@
 """Primitives that write the past: weeks of requests, weeks of Stripe's events. Undone like all others."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runbook_lib.errors import UsageError
@@ -7,6 +9,8 @@ from runbook_lib.sandbox.primitives import primitive
 
 if TYPE_CHECKING:
     from runbook_lib.sandbox.breakage import Breakage
+    from runbook_lib.sandbox.store.model import Trace
+    from runbook_lib.sandbox.store.spans import Store
 
 
 @primitive
@@ -25,12 +29,14 @@ async def history(
     traced: float = 1.0,
     traced_failed: float | None = None,
     at_edge: bool = True,
+    searchable: bool = False,
 ) -> None:
-    """Requests of web, api or gateway in the past, condensed: metrics count them, no search finds them.
+    """Requests of web, api or gateway in the past, condensed: metrics count them, no search finds them unless it is said.
 
     since_min, until_min: from and to how many minutes ago. per_min: requests a minute. failed, slow: shares of them.
     ms, slow_ms: what the ordinary and the slow ones took. status: what the failed ones were answered. every_s: one row
     for each so many seconds. traced, traced_failed: shares that left a span. at_edge: whether the platform saw them.
+    searchable: each row is one request, whose trace the backend holds like any other.
     """
     from runbook_lib.sandbox.history import Past, condensed
 
@@ -60,9 +66,21 @@ async def history(
     kept_s = since_min * 60 + 86_400
     if store.retention_s < kept_s:
         await breakage.replace_attribute(store, "retention_s", kept_s)
-    spans = sorted([*store.condensed, *traces], key=lambda trace: trace.start_ns)
-    await breakage.replace_attribute(store, "condensed", spans)
+    if searchable:
+        store.add(replace(span, count=1) for trace in traces for span in trace.spans)
+        breakage.when_healed(_forgetting(store, traces))
+    else:
+        spans = sorted([*store.condensed, *traces], key=lambda trace: trace.start_ns)
+        await breakage.replace_attribute(store, "condensed", spans)
     await breakage.replace_attribute(world, "condensed", sorted([*world.condensed, *rows], key=lambda row: row.at))
+
+
+def _forgetting(store: "Store", traces: "list[Trace]") -> Callable[[], Awaitable[None]]:
+    async def undo() -> None:
+        for trace in traces:
+            store.forget(trace.trace_id)
+
+    return undo
 
 
 @primitive

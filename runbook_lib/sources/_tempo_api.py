@@ -8,7 +8,7 @@ from base64 import b64encode
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from runbook_lib.clock import Window
+from runbook_lib.clock import Window, to_epoch_ns
 from runbook_lib.http import Http, Reply
 from runbook_lib.model import Answer, Json
 from runbook_lib.observe import Door
@@ -50,7 +50,8 @@ class TempoApi:
         return None
 
     def search(self, query: str, window: Window, limit: int, spans_per_trace: int) -> tuple[list[dict[str, Json]], str]:
-        """Summaries, and why they may not be all (empty when they are)."""
+        """Summaries, and why they may not be all (empty when they are). Tempo is asked in whole seconds: what lies beside the
+        window within them is left out."""
         why = ""
         if window.until - window.since > _LONGEST_SEARCH:
             why = "Tempo searches at most 168 h at once: only the last 168 h of the window were searched"
@@ -68,7 +69,7 @@ class TempoApi:
         )
         if len(found) >= limit:
             why = f"the limit of {limit} traces was reached, and Tempo returns the first it finds, not the newest"
-        return found, why
+        return [each for each in found if _overlaps(each, window)], why
 
     def nothing(self, what: str, window: Window | None, *, at: datetime | None = None, one: bool = False) -> Answer:
         """What it means that a complete answer of Tempo's held nothing."""
@@ -84,6 +85,13 @@ class TempoApi:
             delay_setting="RUNBOOK_TRACE_DELAY_S",
             retention_setting="RUNBOOK_TRACE_RETENTION_H",
         )
+
+
+def _overlaps(summary: dict[str, Json], window: Window) -> bool:
+    """Whether a trace lies in the window, or partly; its length is known to the millisecond."""
+    start_ns = summary["start_ns"]
+    end_ns = start_ns + (summary["duration_ms"] + 1) * 1e6
+    return bool(start_ns <= to_epoch_ns(window.until) and end_ns >= to_epoch_ns(window.since))
 
 
 def summary_of(found: dict[str, Json]) -> dict[str, Json]:

@@ -32,6 +32,10 @@ CALL_FIELDS = (
     "span.net.peer.name",
     "span.nexuscore.org_id",
 )
+_GATEWAY, _API, _WEB = ".*(gateway|llm).*", ".*(api|backend).*", ".*(web|frontend|ui).*"
+_NAMED = f"({_GATEWAY})|({_API})|({_WEB})"
+_API_ROUTE = " || ".join(f'{name} =~ "/api/.*"' for name in ("span.http.route", "span.url.path", "span.http.target"))
+_OTHER_ROUTE = " || ".join(f'{name} !~ "/api/.*"' for name in ("span.http.route", "span.url.path", "span.http.target"))
 _REGEX_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
@@ -66,3 +70,18 @@ def ends_with(attribute: str, text: str) -> str:
 def route_is(route: str) -> str:
     """A condition: the span is of this route, by the new or the old attribute name."""
     return any_equal(_ROUTE_ATTRIBUTES, route)
+
+
+def of_service(service: str) -> str:
+    """A condition: the span is of web, api or gateway, told apart by service.name where it tells, else by runtime and route; or
+    of the service of that name."""
+    name = "resource.service.name"
+    unnamed = f'{name} !~ "{_NAMED}"'
+    language = "resource.telemetry.sdk.language"
+    if service == "gateway":
+        return f'{name} =~ "{_GATEWAY}" || ({unnamed} && {language} = "python")'
+    if service == "api":
+        return f'{name} =~ "{_API}" || ({unnamed} && ({_API_ROUTE}))'
+    if service == "web":
+        return f'{name} =~ "{_WEB}" || ({unnamed} && {language} != "python" && ({_OTHER_ROUTE}))'
+    return f"{name} = {text_literal(service)}"

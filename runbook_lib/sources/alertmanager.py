@@ -67,7 +67,7 @@ def routing() -> Look:
 
     def fetch(door: Door) -> Answer:
         manager = _Alertmanager(door)
-        value = _config(manager)
+        value = _config(manager, door.clock())
         return Answer(Status.ok, {**value, "notifications": _notifications(manager.counters())})
 
     return Look("alertmanager", "routing", {}, fetch)
@@ -152,11 +152,13 @@ def health() -> Look:
     return Look("alertmanager", "health", {}, fetch)
 
 
-def _config(manager: _Alertmanager) -> dict[str, Any]:
-    """The configuration, read. Raises LookError(malformed) where it is none."""
-    text = manager.get("/api/v2/status").parsed(lambda document: str(document["config"]["original"]))
+def _config(manager: _Alertmanager, at: datetime) -> dict[str, Any]:
+    """The configuration, read: a text, and Grafana's as it is. Raises LookError(malformed) where it is none."""
+    given = manager.get("/api/v2/status").parsed(
+        lambda document: document["config"].get("original", document["config"])
+    )
     try:
-        return read_config(text)
+        return read_config(given, at)
     except (ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
         why = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise LookError(Status.malformed, f"the configuration cannot be read: {why}") from error
@@ -164,7 +166,7 @@ def _config(manager: _Alertmanager) -> dict[str, Any]:
 
 def _watched(door: Door, manager: _Alertmanager, token: str, before: "_Counts | None") -> dict[str, Json]:
     """Look until it is decided: taken by every integration of its receivers, given up, suppressed, or time is up."""
-    config = _config(manager)
+    config = _config(manager, door.clock())
     began, wait_s = time.monotonic(), _longest_wait_s(config["route"]) + _AFTER_WAIT_S
     while True:
         rows = manager.get("/api/v2/alerts", filter=f'{_TEST_LABEL}="{token}"').parsed(

@@ -4,7 +4,6 @@ Facts: jaegertracing/jaeger, query service, /api/metrics/*; times in ms; 501 wit
 the step before it, so a count is the rate times the step; `errors` is a share of the calls.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from runbook_lib.clock import Window, from_iso
@@ -14,10 +13,10 @@ from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import iso_of_text, listed, rows_in, span_of
 from runbook_lib.sources._counts import HOUR_S, Row, Steps, counted, from_quantiles
 from runbook_lib.sources._jaeger_api import HELP, JaegerApi
+from runbook_lib.sources._jaeger_services import services_of
 
 STEP_S = 300
 _QUANTILES = ("0.5", "0.9", "0.95", "0.99")
-_WORDS = {"gateway": ("gateway", "llm"), "api": ("api", "backend"), "web": ("web", "frontend", "ui")}
 
 
 def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look:
@@ -57,13 +56,7 @@ class _Monitor:
         self._jaeger = jaeger
         self._held: dict[str, dict[str, list[tuple[float, float]]]] = {}
         names, _ = jaeger.services()
-        own = [name for name in names if set(_split(name)) & set(_WORDS.get(service, ()))]
-        if service not in _WORDS:
-            own = [name for name in names if name == service]
-        self._is_mine: Callable[[str], bool] = _any if own or service not in _WORDS else _by_route(service)
-        self._services = own or (names if service in _WORDS else [])
-        if not self._services:
-            raise LookError(Status.empty, f"Jaeger knows no service {service}")
+        self._services, self._is_mine = services_of(service, names)
 
     def ask(self, what: str, steps: Steps, **more: str) -> dict[str, list[tuple[float, float]]]:
         """(epoch seconds, number) by operation."""
@@ -99,24 +92,6 @@ class _Monitor:
                     row = found.setdefault(int(at), {})
                     row[share] = max(row.get(share, 0.0), milliseconds)
         return sorted(found.items())
-
-
-def _split(name: str) -> list[str]:
-    return "".join(each if each.isalnum() else " " for each in name.lower()).split()
-
-
-def _any(_operation: str) -> bool:
-    return True
-
-
-def _by_route(service: str) -> Callable[[str], bool]:
-    def is_mine(operation: str) -> bool:
-        words = operation.split()
-        route = next((word for word in words if word.startswith("/")), "")
-        part = "api" if route.startswith("/api/") else "gateway" if route.startswith("/v1/") else "web"
-        return part == service
-
-    return is_mine
 
 
 def _points(document: dict[str, Json]) -> dict[str, list[tuple[float, float]]]:

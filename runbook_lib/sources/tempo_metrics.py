@@ -16,16 +16,12 @@ from runbook_lib.sources._asking import listed, rows_in, span_of
 from runbook_lib.sources._counts import HOUR_S, Row, Steps, counted, exactly
 from runbook_lib.sources._span_table import otlp_value
 from runbook_lib.sources._tempo_api import HELP, TempoApi
-from runbook_lib.sources._traceql import text_literal
+from runbook_lib.sources._traceql import of_service
 
 STEP_S = 60
 _LONGEST_S = 24 * 3600
 _AT_ONCE = 4
 _BUCKET = "__bucket"
-_GATEWAY, _API, _WEB = ".*(gateway|llm).*", ".*(api|backend).*", ".*(web|frontend|ui).*"
-_NAMED = f"({_GATEWAY})|({_API})|({_WEB})"
-_API_ROUTE = " || ".join(f'{name} =~ "/api/.*"' for name in ("span.http.route", "span.url.path", "span.http.target"))
-_OTHER_ROUTE = " || ".join(f'{name} !~ "/api/.*"' for name in ("span.http.route", "span.url.path", "span.http.target"))
 
 
 def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look:
@@ -39,7 +35,7 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
     def fetch(door: Door) -> Answer:
         tempo = TempoApi(door)
         steps, hours = Steps.over(window, STEP_S), Steps.over(window, HOUR_S)
-        chosen = f"kind = server && ({_is_of(service)})"
+        chosen = f"kind = server && ({of_service(service)})"
         by_status = "status, span.http.response.status_code, span.http.status_code"
         asked = [(f"{{ {chosen} }} | count_over_time() by ({by_status})", steps)]
         if within_ms is not None:
@@ -73,20 +69,6 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
 
     arguments = {"service": service, **span_of(window), "within_ms": within_ms}
     return Look("tempo", "service_counts", arguments, fetch, deadline_s=90)
-
-
-def _is_of(service: str) -> str:
-    """A condition for the spans of a service."""
-    name = "resource.service.name"
-    unnamed = f'{name} !~ "{_NAMED}"'
-    language = "resource.telemetry.sdk.language"
-    if service == "gateway":
-        return f'{name} =~ "{_GATEWAY}" || ({unnamed} && {language} = "python")'
-    if service == "api":
-        return f'{name} =~ "{_API}" || ({unnamed} && ({_API_ROUTE}))'
-    if service == "web":
-        return f'{name} =~ "{_WEB}" || ({unnamed} && {language} != "python" && ({_OTHER_ROUTE}))'
-    return f"{name} = {text_literal(service)}"
 
 
 def _ask(tempo: TempoApi, asked: Sequence[tuple[str, Steps]]) -> Iterator[tuple[int, dict[str, Any]]]:

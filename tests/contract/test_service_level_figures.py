@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runbook_lib.clock import Window, to_iso
+from runbook_lib.clock import Window, from_iso, to_iso
 from runbook_lib.diagnose.service_levels_reading import Evidence, levels_of
 from runbook_lib.diagnose.service_levels_tally import POLICIES, Tally, p95_between
 from runbook_lib.model import Observation, Status
 from runbook_lib.observe import Observer
 from runbook_lib.sandbox.facades import prometheus
+from runbook_lib.sandbox.store.jaeger import create_jaeger_app
 from runbook_lib.sandbox.store.model import STATUS_ERROR, Resource, Scope, Span
 from runbook_lib.sandbox.store.spans import create_store
 from runbook_lib.sandbox.store.tempo import create_tempo_app
 from runbook_lib.sandbox.world import World, make_world
 from runbook_lib.settings import Settings
 from runbook_lib.sources import prometheus as prometheus_source
-from runbook_lib.sources import tempo_metrics
+from runbook_lib.sources import raw_counts, tempo_metrics
 
 DAYS, LIMIT_MS, TARGET = 3, 500.0, 0.99
 END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -53,7 +54,7 @@ def wire(raw: list[tuple[float, bool, float]], served: Callable[[Any], str]) -> 
     for number, (at, failed, ms) in enumerate(raw):
         start_ns = int(at * 1_000_000) * 1000
         for route in ("/api/chat",) if number % 7 else ("/api/chat", "/chat"):
-            identity = (number * 2 + (route == "/chat")).to_bytes(16, "big")
+            identity = (number * 2 + 1 + (route == "/chat")).to_bytes(16, "big")
             attributes = {"http.route": route, "http.response.status_code": 500 if failed else 200}
             spans.append(
                 Span(
@@ -73,6 +74,7 @@ def wire(raw: list[tuple[float, bool, float]], served: Callable[[Any], str]) -> 
     store.add(spans)
     return {
         "RUNBOOK_TEMPO_URL": served(create_tempo_app(store)),
+        "RUNBOOK_JAEGER_URL": served(create_jaeger_app(store)),
         "RUNBOOK_PROMETHEUS_URL": served(prometheus.create_app(world, store)),
         "RUNBOOK_TRACE_RETENTION_H": "900",
     }
@@ -114,6 +116,52 @@ def test_tempos_counts_are_those_of_the_raw_spans_exactly(
     every = within(raw, since, PERIOD.until.timestamp())
     assert tally.sums()[0] == len(every)
     assert tally.share()[0] == 1 - sum(failed for _, failed, _ in every) / len(every)
+
+
+@pytest.mark.parametrize("count", [raw_counts.tempo, raw_counts.jaeger])
+def test_counted_one_by_one_they_are_the_same(
+    count: Callable[..., Any],
+    raw: list[tuple[float, bool, float]],
+    wire: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(raw_counts, "MOST_TRACES", 700)  # of some two thousand a day: pieces are halved
+    look, metrics = (seen(wire, each("api", PERIOD, LIMIT_MS)) for each in (count, tempo_metrics.service_counts))
+    for name in ("since", "until", "step_s", "kept_since", "total", "failed", "slow"):
+        assert look.value[name] == metrics.value[name], name
+    durations = sorted(ms for _, _, ms in within(raw, PERIOD.since.timestamp(), PERIOD.until.timestamp()))
+    found = p95_between(look.value["latency"])
+    assert found is not None
+    low, high = found
+    assert high is not None
+    assert low < durations[math.ceil(0.95 * len(durations)) - 1] <= high
+    assert high / low < 1.06, "durations are known one by one; buckets grow by 5 %"
+
+
+@pytest.mark.parametrize("count", [raw_counts.tempo, raw_counts.jaeger])
+def test_what_is_too_much_to_read_is_not_known(
+    count: Callable[..., Any],
+    raw: list[tuple[float, bool, float]],
+    wire: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(raw_counts, "MOST_TRACES", 700)
+    monkeypatch.setattr(raw_counts, "MOST_ANSWERS", 6)
+    look = Observer(now=datetime.now(UTC), settings=Settings.from_mapping(wire)).together(count("api", PERIOD))[0]
+    assert look.status is Status.partial
+    kept = from_iso(look.value["kept_since"])
+    assert PERIOD.since < kept < PERIOD.until
+    assert f"only the time since {look.value['kept_since']} was read" in look.why
+    own = within(raw, kept.timestamp(), PERIOD.until.timestamp())
+    assert sum(look.value["total"]) == len(own)
+    assert sum(look.value["failed"]) == sum(failed for _, failed, _ in own)
+
+
+def test_not_even_the_last_minute_could_be_read(wire: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw_counts, "MOST_ANSWERS", 0)
+    observer = Observer(now=datetime.now(UTC), settings=Settings.from_mapping(wire))
+    look = observer.together(raw_counts.tempo("api", PERIOD))[0]
+    assert (look.status, look.value) == (Status.timed_out, None), "never a period without requests"
 
 
 def test_burn_rates_are_those_of_the_raw_spans(raw: list[tuple[float, bool, float]], wire: dict[str, str]) -> None:

@@ -222,6 +222,24 @@ def test_a_window_of_a_route_is_one_table_of_its_whole_traces(backend: Backend) 
     assert (both.status, len(both.value["spans"]), len(both.value["resources"])) == (Status.ok, 6, 2)
 
 
+def test_what_ended_in_the_second_before_a_window_does_not_lie_in_it(backend: Backend) -> None:
+    second = timedelta(seconds=1)
+    earlier, later = _request(), _request()
+    at = earlier.at.replace(microsecond=0) - 5 * second
+    for request, moved in ((earlier, at), (later, at + 0.5 * second)):
+        shift_ns = to_epoch_ns(moved) - to_epoch_ns(request.at)
+        for span in (span for batch in request.batches for span in batch["scopeSpans"][0]["spans"]):
+            for name in ("startTimeUnixNano", "endTimeUnixNano"):
+                span[name] = str(int(span[name]) + shift_ns)
+        backend.send(*request.batches)
+    window = Window(at + 0.3 * second, at + 10 * second)
+    backend.eventually(lambda: backend.source.trace(later.trace_id, window))
+    seen = backend.look(backend.source.window_traces(window))
+    found = {span["trace"] for span in seen.value["spans"]}
+    assert later.trace_id in found
+    assert earlier.trace_id not in found, "its last span ended at 70 ms, the window begins at 300 ms"
+
+
 def test_a_window_with_more_traces_than_the_limit_is_partial(backend: Backend) -> None:
     requests = [_request(), _request()]
     for request in requests:

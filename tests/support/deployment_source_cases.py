@@ -81,7 +81,11 @@ MACHINES = [
     }
 ]  # fmt: skip
 SPAN = {"spanID": "1", "startTimeUnixNano": str(AT_MS * 1_000_000), "durationNanos": "41000000"}
-FOUND = {"traces": [{"traceID": "1", "startTimeUnixNano": "1", "spanSets": [{"spans": [SPAN], "matched": 1}]}]}
+FOUND = {
+    "traces": [
+        {"traceID": "1", "startTimeUnixNano": SPAN["startTimeUnixNano"], "spanSets": [{"spans": [SPAN], "matched": 1}]}
+    ]
+}
 
 DEPLOYMENT_CASES: dict[str, Case] = {
     "vercel_deployments.project": Case(lambda: vercel_deployments.project("web"), {r"/v9/projects/prj_web": PROJECT}),

@@ -14,6 +14,7 @@ from runbook_lib.sources import (
     prometheus,
     railway_alerts,
     railway_metrics,
+    raw_counts,
     stripe_delivery_counts,
     tempo_metrics,
     vercel_alerts,
@@ -89,10 +90,36 @@ def _family(value: float) -> dict[str, Any]:
     }
 
 
+_RAW_SPAN = {
+    "spanID": "8b0d2a4c6e1f3a5c",
+    "name": "POST /api/chat",
+    "startTimeUnixNano": str(AT_S * 10**9),
+    "durationNanos": "41000000",
+    "attributes": [{"key": "status", "value": {"stringValue": "error"}}],
+}
+RAW = {
+    "traces": [
+        {"traceID": "1", "startTimeUnixNano": str(AT_S * 10**9), "durationMs": 41, "spanSets": [{"spans": [_RAW_SPAN]}]}
+    ]
+}
+JAEGER_RAW = {
+    r"/api/v3/services": {"services": ["nexuscore"]},
+    r"/api/v3/traces": {"result": {"resourceSpans": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "nexuscore"}}]},
+        "scopeSpans": [{"spans": [{
+            "traceId": "1".rjust(32, "0"), "spanId": _RAW_SPAN["spanID"], "name": "POST /api/chat", "kind": 2,
+            "startTimeUnixNano": str(AT_S * 10**9), "endTimeUnixNano": str(AT_S * 10**9 + 41_000_000),
+        }]}],
+    }]}},
+}  # fmt: skip
+
+
 LEVEL_CASES: dict[str, Case] = {
     "tempo_metrics.service_counts": Case(
         lambda: tempo_metrics.service_counts("api", PAST, 500), {r"/api/metrics/query_range": {"series": SERIES}}
     ),
+    "raw_counts.tempo": Case(lambda: raw_counts.tempo("api", PAST, 500), {r"/api/search": RAW}),
+    "raw_counts.jaeger": Case(lambda: raw_counts.jaeger("nexuscore", PAST, 500), JAEGER_RAW, absent=Status.malformed),
     "prometheus.service_counts": Case(
         lambda: prometheus.service_counts("api", PAST, 500),
         {

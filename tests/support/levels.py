@@ -156,7 +156,11 @@ def rules(*held: dict[str, Any], alertmanagers: int | None = 1) -> Observation:
 
 
 def route(
-    receiver: str, *routes: dict[str, Any], matchers: Sequence[Sequence[str]] = (), more: bool = False
+    receiver: str,
+    *routes: dict[str, Any],
+    matchers: Sequence[Sequence[str]] = (),
+    more: bool = False,
+    muted_by: Sequence[str] = (),
 ) -> dict[str, Any]:
     """A route of Alertmanager's tree."""
     return {
@@ -164,6 +168,8 @@ def route(
         "matchers": [list(m) for m in matchers],
         "continue": more,
         "group_wait_s": 30.0,
+        "muted_by": list(muted_by),
+        "timed_by": list(muted_by),
         "routes": list(routes),
     }
 

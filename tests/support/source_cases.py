@@ -198,7 +198,12 @@ class Case:
         return next((body for pattern, body in self.answers.items() if re.search(pattern, line)), None)
 
 
-TEMPO_TRACE, TEMPO_SEARCH = _sample("tempo/sample-trace-v2.json"), _sample("tempo/sample-search.json")
+def _begun_at(sample: Any) -> Any:
+    """A search's answer with its traces in the window that is asked for: the sample keeps the day on which it was made."""
+    return {**sample, "traces": [{**each, "startTimeUnixNano": str(AT_MS * 1_000_000)} for each in sample["traces"]]}
+
+
+TEMPO_TRACE, TEMPO_SEARCH = _sample("tempo/sample-trace-v2.json"), _begun_at(_sample("tempo/sample-search.json"))
 JAEGER_TRACE = _sample("jaeger/sample-apiv3-trace-scenario.json")
 JAEGER = {
     r"/api/v3/services": {"services": ["nexus-web", "nexus-gateway"]},

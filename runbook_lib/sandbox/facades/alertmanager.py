@@ -25,6 +25,7 @@ from runbook_lib.sandbox.facades.alertmanager_state import (
     group_wait_s,
     is_match,
     is_silenced_by,
+    muted_by,
     new_silence,
     receivers_of,
     state_of,
@@ -70,6 +71,7 @@ class Alertmanager:
     def shown(self, alert: PostedAlert, key: str) -> dict[str, Any]:
         """A gettableAlert."""
         silenced, inhibited = self._silenced(alert.labels), self._inhibited(alert.labels)
+        muted = muted_by(self.state.config, alert.labels, self.world.now())
         return {
             "labels": alert.labels,
             "annotations": alert.annotations,
@@ -79,10 +81,10 @@ class Alertmanager:
             "updatedAt": _rfc3339(alert.updated_at),
             "endsAt": _rfc3339(alert.ends_at),
             "status": {
-                "state": "suppressed" if silenced or inhibited else "active",
+                "state": "suppressed" if silenced or inhibited or muted else "active",
                 "silencedBy": silenced,
                 "inhibitedBy": inhibited,
-                "mutedBy": [],
+                "mutedBy": muted,
             },
         }
 
@@ -134,7 +136,8 @@ class Alertmanager:
         """Send an alert to each integration of its receivers, unless it is suppressed by then."""
         route = self.state.config["route"]
         await asyncio.sleep(group_wait_s(route))
-        if self._silenced(alert.labels) or self._inhibited(alert.labels):
+        muted = muted_by(self.state.config, alert.labels, self.world.now())
+        if muted or self._silenced(alert.labels) or self._inhibited(alert.labels):
             return
         for receiver in receivers_of(route, alert.labels):
             notice = Notice(receiver, alert, key, self.world.endpoints.get("alertmanager", "http://alertmanager"))

@@ -108,6 +108,24 @@ def receivers_of(route: Mapping[str, Any], labels: Labels, inherited: str = "") 
     return list(dict.fromkeys(found)) or [receiver]
 
 
+def muted_by(config: Mapping[str, Any], labels: Labels, now: datetime) -> list[str]:
+    """The time intervals that mute an alert's way at this moment: of weekdays and times in UTC, which is all that is set here."""
+    held = {each["name"]: each["time_intervals"] for each in config.get("time_intervals") or ()}
+    found = []
+    for child in config["route"].get("routes") or ():
+        if all(is_match(text, labels) for text in matchers_of(child)):
+            names = child.get("mute_time_intervals") or ()
+            found += [name for name in names if any(_is_within(each, now) for each in held[name])]
+    return found
+
+
+def _is_within(interval: Mapping[str, Any], now: datetime) -> bool:
+    clock = now.strftime("%H:%M")
+    is_day = interval.get("weekdays", [now.strftime("%A").lower()]) == [now.strftime("%A").lower()]
+    times = interval.get("times", [{"start_time": "00:00", "end_time": "24:00"}])
+    return is_day and any(each["start_time"] <= clock < each["end_time"] for each in times)
+
+
 def group_wait_s(route: Mapping[str, Any]) -> float:
     """How long the first notification of a group waits; 30 s unless said otherwise."""
     text = str(route.get("group_wait") or "30s")

@@ -50,6 +50,14 @@ def _routing(field: str, value: Any) -> Step:
     return use("dial", of="AlertmanagerState", field=f"config.{field}", value=value)
 
 
+def muted_pages(interval: dict[str, Any]) -> tuple[Step, ...]:
+    """The route of pages, muted during a time interval."""
+    page = {"receiver": "oncall", "matchers": ['severity="page"'], "mute_time_intervals": ["quiet"]}
+    ticket = {"receiver": "team", "matchers": ['severity="ticket"']}
+    quiet = {"name": "quiet", "time_intervals": [interval]}
+    return _routing("route.routes", [page, ticket]), _routing("time_intervals", [quiet])
+
+
 def _alert_fault(code: str, *steps: Step, **others: Variant) -> Fault:
     return fault(code, *HEALTHY, *steps, by=nothing, **others)
 
@@ -102,6 +110,7 @@ FAULTS: tuple[Fault, ...] = (
         "alert.silenced",
         _silence([{"name": "alertname", "value": _API}]),
         everything=_variant(_silence([{"name": "service", "value": "api|gateway", "isRegex": True}])),
+        clock=_variant(*muted_pages({"times": [{"start_time": "00:00", "end_time": "24:00"}]})),
     ),
     _alert_fault(
         "alert.silenced.inhibited",

@@ -119,6 +119,14 @@ def test_only_an_active_silence_that_is_meant_for_it_silences(held: dict[str, An
     assert verdict(silences=silences(held))[1] == [code]
 
 
+def test_a_route_that_the_clock_mutes_silences_and_a_second_way_does_not() -> None:
+    page = [["severity", "=", "page"]]
+    muted = route("team", route("oncall", matchers=page, muted_by=["nights"]), USUAL_ROUTE["routes"][1])
+    assert verdict(routing=routing(muted))[1:] == (["alert.silenced"], ["ApiErrorBudgetBurn (page)"])
+    ways = [route("oncall", matchers=page, muted_by=["nights"], more=True), route("oncall", matchers=page)]
+    assert verdict(routing=routing(route("team", *ways, USUAL_ROUTE["routes"][1])))[1] == ["slo.met"]
+
+
 def test_a_test_alert_that_is_refused_names_the_receiver() -> None:
     refused = trial(taken={"pagerduty": 0.0}, refused={"pagerduty": 3.0})
     assert verdict(tested=[refused])[1:] == (["alert.receiver_failing"], ["oncall"])

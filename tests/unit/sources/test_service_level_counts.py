@@ -19,7 +19,6 @@ from runbook_lib.model import Observation, Status
 from runbook_lib.observe import Observer
 from runbook_lib.settings import Settings
 from runbook_lib.sources import alertmanager, prometheus, stripe_delivery_counts, team_files, tempo_metrics
-from runbook_lib.sources._alert_routes import read_config
 from runbook_lib.sources._counts import Row, Steps, from_quantiles, slow_from_buckets
 
 MakeLook = Callable[..., Observation]
@@ -158,25 +157,6 @@ def test_the_collectors_names_are_tried_where_tempos_are_not_there(loopback: Loo
     loopback.answer = answer
     make_look(prometheus.service_counts("shop", PAST))
     assert any("traces_span_metrics_calls_total" in str(asked.query.get("query")) for asked in loopback.asked)
-
-
-@pytest.mark.parametrize(
-    ("text", "matchers"),
-    [
-        ('severity="page"', [["severity", "=", "page"]]),
-        ('{severity="page", team!~"a|b"}', [["severity", "=", "page"], ["team", "!~", "a|b"]]),
-        ("severity=page", [["severity", "=", "page"]]),
-        ('comment="a, b"', [["comment", "=", "a, b"]]),
-    ],
-)
-def test_matchers_are_read_in_each_spelling(text: str, matchers: list[list[str]]) -> None:
-    route = f"route: {{receiver: a, routes: [{{matchers: [{json.dumps(text)}]}}]}}\nreceivers: [{{name: a}}]"
-    assert read_config(route)["route"]["routes"][0]["matchers"] == matchers
-
-
-def test_the_older_spellings_of_a_route_are_read() -> None:
-    found = read_config("route: {receiver: a, routes: [{match: {severity: page}, match_re: {team: x|y}}]}")
-    assert found["route"]["routes"][0]["matchers"] == [["severity", "=", "page"], ["team", "=~", "x|y"]]
 
 
 def test_of_alertmanagers_configuration_only_names_kinds_and_matchers_leave_the_look(
