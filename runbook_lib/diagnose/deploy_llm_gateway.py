@@ -68,7 +68,8 @@ class Evidence:
     Attributes:
         sites: the gateway on Railway and on Fly.
         dockerfile, engine, built: its image on this machine; `may_build`: whether building was allowed.
-        regions: those that should serve, where somebody named them.
+        is_file_asked: the Dockerfile was named, so that an answer without it would be none.
+        regions: those that should serve, where somebody named them; `machines`: Fly's, where they are not among the sites.
         chain: the gateway's chain of providers, where it is known.
     """
 
@@ -77,12 +78,15 @@ class Evidence:
     engine: Observation | None = None
     built: Observation | None = None
     may_build: bool = False
+    is_file_asked: bool = False
     regions: tuple[str, ...] = ()
+    machines: Observation | None = None
     chain: Observation | None = None
 
     def looks(self) -> list[Observation]:
         """Every observation."""
-        own = [look for look in (self.dockerfile, self.engine, self.built, self.chain) if look is not None]
+        machines = self.machines if self.regions else None
+        own = [look for look in (self.dockerfile, self.engine, self.built, machines, self.chain) if look is not None]
         return own + [look for site in used_sites(self.sites) for look in site.looks()]
 
     @property
@@ -170,8 +174,15 @@ def diagnose(evidence: Evidence, now: datetime, *, is_asked: bool = False) -> Co
     settled = settle(everything)
     looks = evidence.looks()
     wanted = [look for each in judgements for look in needed(each, now)]
-    if evidence.dockerfile is not None and evidence.dockerfile.status != Status.not_configured:
-        wanted += [evidence.dockerfile] if not evidence.dockerfile.status.answered else []
+    file = evidence.dockerfile
+    if (
+        file is not None
+        and not file.status.answered
+        and (evidence.is_file_asked or file.status != Status.not_configured)
+    ):
+        wanted.append(file)
+    if evidence.regions and evidence.machines is not None:
+        wanted.append(evidence.machines)
     if evidence.built is not None and not evidence.built.status.answered:
         wanted.append(evidence.built)
     return conclude(

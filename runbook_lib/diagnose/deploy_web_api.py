@@ -15,7 +15,7 @@ from runbook_lib.diagnose.deployment_reading import Reading, Site, read, word
 from runbook_lib.diagnose.deployment_rules import Judged
 from runbook_lib.diagnose.failed_request import changes_of
 from runbook_lib.diagnose.plan import Plan, facts_of
-from runbook_lib.model import Change, Conclusion, Finding, Json, Observation, Situation, Status, Unseen
+from runbook_lib.model import Change, Conclusion, Finding, Json, Observation, Situation, Status, Suspect, Unseen
 
 COMPARED = timedelta(hours=24)  # request logs are kept for about a day; an older deployment's first hours are gone
 # what explains the symptom first: what hurts users, then why the new code is not there, then how it is set up
@@ -38,6 +38,7 @@ _ORDER = (
     "deploy.env_stale",
     "deploy.preview_disabled",
 )
+_OF_DEPLOYMENT = ("deploy.build_failed", "deploy.canceled", "deploy.not_ready", "deploy.checks_failed")
 # a consequence, and the causes that bring it about by themselves
 _EXPLAINED: dict[str, tuple[str, ...]] = {
     "deploy.build_failed.env": ("deploy.env_missing",),
@@ -123,12 +124,28 @@ def diagnose(sites: Sequence[Site], now: datetime, *, is_asked: bool = False) ->
         faults=faults,
         also=[finding for each in judgements for finding in each.judged.also],
         states=[finding for each in judgements for finding in each.judged.states],
-        suspects=[suspect for each in judgements for suspect in each.judged.open],
+        suspects=[*_unknown(judgements), *(suspect for each in judgements for suspect in each.judged.open)],
         needed=[look for each in judgements for look in needed(each, now)],
         not_seen=not_seen(looks),
         situation=situation(judgements, looks, faults, now),
         facts=facts(judgements),
     )
+
+
+def _unknown(judgements: Sequence[Judgement]) -> list[Suspect]:
+    """The deployment that was asked for, where no platform that answered has it: then nothing was judged."""
+    asked = next((each.reading.site.asked for each in judgements if each.reading.site.asked), "")
+    if not asked or any(each.reading.judged for each in judgements):
+        return []
+    where = ", ".join(each.reading.site.name for each in judgements)
+    return [
+        Suspect(
+            "",
+            asked,
+            f"no deployment of {where} has this id or address",
+            "the same with an id from the platform's list of deployments, or without one for the newest",
+        )
+    ]
 
 
 def used_sites(sites: Sequence[Site]) -> list[Site]:
@@ -168,11 +185,12 @@ def not_seen(looks: Sequence[Observation]) -> list[Unseen]:
 def situation(
     judgements: Sequence[Judgement], looks: Sequence[Observation], faults: Sequence[Finding], now: datetime
 ) -> Situation:
-    """Since when requests fail, of those that the findings are about; and every change of the two hours before."""
+    """Since when requests fail, of those that the findings are about; and every change of the two hours before. What is wrong with
+    a deployment or its setting is so until it is corrected: from when it was deployed, where the deployment itself failed."""
     changes: tuple[Change, ...] = changes_of(looks, Window(now - timedelta(seconds=1), now))
     hurts = ("deploy.error_rate_up", "deploy.migration_missing", "deploy.health_failing")
     if not any(finding.code.startswith(hurts) for finding in faults):
-        return Situation(changes=changes)
+        return Situation(ongoing=True if faults else None, onset=_failed_at(judgements, faults), changes=changes)
     seen = [
         row
         for each in judgements
@@ -180,7 +198,21 @@ def situation(
         for row in rows.rows_of((*each.reading.site.after, *each.reading.site.before))
     ]
     told = rows.situation_of(seen, None, now, None)
-    return Situation(told.ongoing, told.onset, told.last_seen, told.requests_failed, told.orgs_affected, changes)
+    ongoing = (
+        True
+        if told.ongoing is None and any(f.code.startswith("deploy.health_failing") for f in faults)
+        else told.ongoing
+    )
+    return Situation(ongoing, told.onset, told.last_seen, told.requests_failed, told.orgs_affected, changes)
+
+
+def _failed_at(judgements: Sequence[Judgement], faults: Sequence[Finding]) -> str | None:
+    """When the deployment was made that the first finding says has failed; None for a finding of another kind."""
+    for each in judgements:
+        judged = each.reading.judged
+        if judged and faults and faults[0] in each.judged.faults and faults[0].code.startswith(_OF_DEPLOYMENT):
+            return str(judged["at"])
+    return None
 
 
 def facts(judgements: Sequence[Judgement]) -> dict[str, Json]:

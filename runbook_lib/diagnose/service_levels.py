@@ -15,7 +15,9 @@ from runbook_lib.diagnose.service_levels_reading import (
     named,
 )
 from runbook_lib.diagnose.service_levels_tally import POLICIES, Policy, span_text
-from runbook_lib.model import Change, Conclusion, Finding, Json, Observation, Situation, Status, Unseen
+from runbook_lib.model import Change, Conclusion, Finding, Json, Observation, Situation, Status, Suspect, Unseen
+
+_STANDING = ("alert.unrouted", "alert.silenced", "alert.rule_broken", "alert.receiver_failing")
 
 
 def diagnose(evidence: Evidence, before: Sequence[Judged] | None = None) -> Conclusion:
@@ -29,12 +31,27 @@ def diagnose(evidence: Evidence, before: Sequence[Judged] | None = None) -> Conc
         faults=faults,
         states=[each.state for each in judged if each.state],
         blind=blind,
-        suspects=[each.suspect for each in judged if each.suspect],
+        suspects=[*_unknown(evidence), *(each.suspect for each in judged if each.suspect)],
         needed=[*([evidence.file] if evidence.file else []), *needed_looks(evidence)],
         not_seen=[*not_seen(evidence), *_uncounted(evidence), *(_unjudged(each) for each in blind if faults)],
-        situation=situation_of(evidence, judged),
+        situation=situation_of(evidence, judged, faults),
         facts={"objectives": [row_of(each, evidence) for each in judged], "glance": glance(judged, evidence)},
     )
+
+
+def _unknown(evidence: Evidence) -> list[Suspect]:
+    """The objectives that were asked for and that the team's file does not have: nobody judged them."""
+    known = [str(each["name"]) for each in evidence.levels.get("objectives", ())]
+    return [
+        Suspect(
+            "",
+            name,
+            f"{evidence.levels['file']} has no objective of this name; it has {', '.join(known)}",
+            "the same with -p objectives= one of these names",
+        )
+        for name in evidence.only
+        if known and name not in known
+    ]
 
 
 def _gravity(finding: Finding) -> int:
@@ -85,11 +102,13 @@ def _part(look: Observation) -> str:
     return str(arguments.get("part") or arguments.get("service") or ("gateway" if look.source == "fly" else ""))
 
 
-def situation_of(evidence: Evidence, judged: Sequence[Judged]) -> Situation:
-    """Whether it burns now, since when, how many requests, and what was deployed in the two hours before the worst hour."""
+def situation_of(evidence: Evidence, judged: Sequence[Judged], faults: Sequence[Finding]) -> Situation:
+    """Whether it burns now, since when, how many requests, and what was deployed in the two hours before the worst hour. A rule, a
+    route or a silence that is wrong is so until it is corrected."""
+    stands = any(finding.code.startswith(_STANDING) for finding in faults)
     broken = [each for each in judged if each.fault is not None and each.level.tally is not None]
     if not broken:
-        return Situation(ongoing=None if any(each.blind for each in judged) else False)
+        return Situation(ongoing=stands or (None if any(each.blind for each in judged) else False))
     worst = min(broken, key=lambda each: budget_left(each.level))
     tally = worst.level.tally
     assert tally is not None
@@ -97,7 +116,7 @@ def situation_of(evidence: Evidence, judged: Sequence[Judged]) -> Situation:
     bad = [tally.since_s + at * tally.step_s for at in tally.least.nonzero()[0].tolist()]
     onset = hours[0]["since_s"] if hours else None
     return Situation(
-        ongoing=any(each.burning for each in broken),
+        ongoing=stands or any(each.burning for each in broken),
         onset=to_iso(from_epoch_s(onset)) if onset else None,
         last_seen=to_iso(from_epoch_s(bad[-1] + tally.step_s)) if bad else None,
         requests_failed=round(sum(each.level.tally.sums()[1] for each in broken if each.level.tally is not None)),

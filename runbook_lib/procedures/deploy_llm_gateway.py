@@ -42,7 +42,10 @@ class DeployLlmGateway(Procedure):
         regions = tuple(re.split(r"[,\s]+", str(self.parameters.get("regions") or "").strip().lower()))
         regions = tuple(region for region in regions if region)
         if platform not in ("", "railway", "fly"):
-            raise UsageError("The platform is railway or fly", where="platform", came_back=platform)
+            raise UsageError(
+                "The platform is railway or fly", where="platform", came_back=platform[:40],
+                do_next="Give one of them, or leave it empty for both.",
+            )  # fmt: skip
         if len(self.path) > 1000 or any(ord(letter) < 32 for letter in self.path):
             raise UsageError(
                 "Cannot read this Dockerfile",
@@ -50,6 +53,11 @@ class DeployLlmGateway(Procedure):
                 came_back="it is no path",
                 do_next="Give the file or its folder.",
             )
+        if regions and platform == "railway":
+            raise UsageError(
+                "Regions are judged on Fly.io", where="regions", came_back="platform is railway",
+                do_next="Leave regions empty, or platform.",
+            )  # fmt: skip
         if wrong := [region for region in regions if not re.fullmatch(r"[a-z]{3}", region)]:
             raise UsageError(
                 "A region of Fly's has three letters",
@@ -64,7 +72,9 @@ class DeployLlmGateway(Procedure):
             )  # fmt: skip
         sites = tuple(Site(PART, name, commit=commit) for name in ((platform,) if platform else ("railway", "fly")))
         self.is_asked = bool(commit)
-        self.evidence = rules.Evidence(sites, regions=regions, may_build=self.look.active)
+        self.evidence = rules.Evidence(
+            sites, is_file_asked=bool(self.path), regions=regions, may_build=self.look.active
+        )
         self._window = Window(self.look.now - timedelta(hours=24), self.look.now)
 
     @property
@@ -122,7 +132,10 @@ class DeployLlmGateway(Procedure):
         chain, *platforms = self.see(gateway.chain(), *(look for site in sites for look in _setup_looks(site)))
         seen = iter(platforms)
         found = used_sites([site.seen(project=next(seen), variables=next(seen)) for site in sites])
-        self.evidence = replace(self.evidence, sites=tuple(found), chain=chain)
+        unused = [
+            look for look in platforms if look.call == "machine_states" and "fly" not in {s.platform for s in found}
+        ]
+        self.evidence = replace(self.evidence, sites=tuple(found), machines=next(iter(unused), None), chain=chain)
         exhibits, said = [], []
         for site in found:
             names = [str(row["name"]) for row in content(site.variables) or ()]

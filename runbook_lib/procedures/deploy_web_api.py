@@ -45,7 +45,10 @@ class DeployWebApi(Procedure):
                 "The part is web or api", where="part", came_back=part, do_next="07 is for the LLM gateway."
             )
         if self.target not in ("production", "preview"):
-            raise UsageError("The target is production or preview", where="target", came_back=self.target)
+            raise UsageError(
+                "The target is production or preview", where="target", came_back=self.target[:40],
+                do_next="Give one of them; the system to look at is --target, before -p.",
+            )  # fmt: skip
         _check_commit(self.commit)
         _check_deployment(self.deployment)
         if self.deployment and not part:

@@ -76,14 +76,6 @@ class ServiceLevels(Procedure):
             return Said(f"The objectives could not be read: {file.why or file.status}.")
         window = self._window(int(file.value["period_days"]))
         self.evidence = replace(self.evidence, window=window, now=window.as_dict()["until"])
-        known = [each["name"] for each in file.value["objectives"]]
-        if unknown := [name for name in self.evidence.only if name not in known]:
-            raise UsageError(
-                "There is no such objective",
-                where="objectives",
-                came_back=", ".join(unknown),
-                do_next=f"{file.value['file']} has: {', '.join(known)}.",
-            )
         # Nothing after this waits for anything but its own answer: all of it begins now.
         self.look.ahead(*self._counts(), *self._events(), *self._deployments(), *self._tellers(), *self._what_fired())
         rows = shown.promises(self.evidence)

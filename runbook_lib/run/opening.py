@@ -21,7 +21,7 @@ from runbook_lib.run.library import git_state
 from runbook_lib.run.notebooks import Template, find_template
 from runbook_lib.run.parameters import check, declared
 from runbook_lib.run.session import Opened, Session
-from runbook_lib.run.targets import Target, resolve_target
+from runbook_lib.run.targets import Target, refuse_unconfigured, resolve_target
 from runbook_lib.secret_ref import is_reference, resolve
 
 _SOFT = 0.8  # looks end at this share of a run's deadline, so that the conclusion still fits into it
@@ -107,6 +107,7 @@ def _interactive(stem: str, parameters: Mapping[str, Any]) -> Opened:
     wanted = _working_copy()
     incident = checked_incident(str(wanted.get("incident") or default_incident()))
     target = resolve_target(home, wanted.get("target"))
+    refuse_unconfigured(home, target)
     values = _checked(template, parameters, target)
     context = new_context(
         template.stem,

@@ -35,7 +35,7 @@ from runbook_lib.run.parameters import check, declared
 from runbook_lib.run.saving import Saver
 from runbook_lib.run.sealing import seal_run, write_report
 from runbook_lib.run.stops import Stopped, Stops, stops_as_exceptions
-from runbook_lib.run.targets import Target, resolve_target
+from runbook_lib.run.targets import Target, refuse_unconfigured, resolve_target
 from runbook_lib.run.verdicts import EXIT_OF, cut_off, published, verdict_of
 
 DEFAULT_DEADLINE_S = 900.0
@@ -112,6 +112,7 @@ def prepare(
     parameters = declared(template)
     values = check(parameters, given, from_text=from_text)
     looked_at = resolve_target(home, target, environ)
+    refuse_unconfigured(home, looked_at, environ)
     check(parameters, given, from_text=from_text, redactor=Redactor(looked_at.settings.secret_values()))
     redactor = redactor_of(looked_at, incident, values)
     context = new_context(

@@ -81,6 +81,17 @@ def resolve_target(home: Home, asked: str | None = None, environ: Mapping[str, s
     return _named(home, name)
 
 
+def refuse_unconfigured(home: Home, target: Target, environ: Mapping[str, str] | None = None) -> None:
+    """Raise UsageError for a live system of which not one setting is there: every default would be judged as if it were meant."""
+    if target.name == "live" and not _has_live_settings(home, os.environ if environ is None else environ):
+        raise UsageError(
+            "There is no live system to look at",
+            where="--target live",
+            came_back="neither the environment nor .env sets any of its variables",
+            do_next="Copy .env.example to .env and fill in what you have; `runbook doctor --target live` tells what is missing.",
+        )
+
+
 def available(home: Home, environ: Mapping[str, str]) -> list[str]:
     """The targets there are: a sandbox that is up, live settings, and every `.env.NAME`."""
     found = []

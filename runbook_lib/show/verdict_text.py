@@ -16,6 +16,7 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
 }
 
 
+_UNKNOWN = "Since when, how many and whether it goes on could not be told."
 LABELS = {"blind": "hidden by", "also": "also true", "states": "state"}
 
 
@@ -41,13 +42,21 @@ def headline(verdict: Mapping[str, Json]) -> str:
     first = next((found for key in order for found in _list(verdict, key)), None)
     if first is None:
         return f"{status} · {meaning}"
-    return f"{status} · {one_line(first.get('code'), 80)} · {one_line(first.get('subject'), 160)}"
+    told = (one_line(first.get("code") or "", 80), one_line(first.get("subject"), 160))
+    return " · ".join((status, *(each for each in told if each.strip())))
 
 
 def situation_sentences(verdict: Mapping[str, Json]) -> list[str]:
-    """The first minute's questions, each answered or said to be unknown."""
+    """The first minute's questions, each answered or said to be unknown; where nothing was ever wrong, that."""
     situation = verdict.get("situation") or {}
     ongoing, onset = situation.get("ongoing"), situation.get("onset")
+    if situation.get("requests_failed") == 0 and onset is None:
+        return ["No failed request in the window."]
+    if (onset, situation.get("last_seen"), situation.get("requests_failed")) == (None, None, None) and not ongoing:
+        if verdict.get("status") == "ruled_out":
+            return ["Nothing of what was asked about goes on."]
+        if verdict.get("status") == "could_not_tell":
+            return [_UNKNOWN]
     since = f"since {when(onset)}" if onset else "since when is not known"
     last = f", last seen {when(situation['last_seen'])}" if situation.get("last_seen") else ""
     if ongoing is None:
@@ -60,9 +69,7 @@ def situation_sentences(verdict: Mapping[str, Json]) -> list[str]:
         f"{plural(orgs, 'organisation')} affected" if isinstance(orgs, int) else "how many organisations is not known"
     )
     if onset is None and ongoing is None and failed is None and not situation.get("last_seen"):
-        return ["Since when, how many and whether it goes on could not be told."]
-    if failed == 0 and onset is None:
-        return ["No failed request in the window."]
+        return [_UNKNOWN]
     sentences = [going, f"{how_many}, {whom}."]
     return sentences if changes_of(verdict) else [*sentences, "No change is known of in the two hours before."]
 

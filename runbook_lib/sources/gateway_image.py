@@ -119,7 +119,7 @@ def _file(door: Door, path: str) -> Path:
             raise LookError(
                 Status.not_configured,
                 f"there is no folder {given.parent}",
-                do_next="correct RUNBOOK_GATEWAY_DOCKERFILE",
+                do_next="correct the parameter dockerfile" if path else "correct RUNBOOK_GATEWAY_DOCKERFILE",
             )
         return given
     if not _is_there(door, given / "Dockerfile"):

@@ -20,7 +20,7 @@ from runbook_lib.sources._pg_catalogue import MANAGED
 from runbook_lib.sources._pg_contents import sums
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Restored, Tools
 from runbook_lib.sources._restore_compare import WORKERS, Held, compared, held_by, state_of
-from runbook_lib.sources._scratch import Scratch, as_work, check_roles, examined, scratch
+from runbook_lib.sources._scratch import Scratch, as_work, check_roles, examined, kept_folder, scratch
 from runbook_lib.workspace import append_line, becoming, ends_of, free_bytes, private_folder
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def rehearse(backup_file: str = "", keep_in: str = "") -> Look:
     compared with, "seconds"}.
 
     Statuses: not_configured (no scratch database, or one that is the source, is not empty, lacks roles; tools missing or too
-    old), denied (password), unreachable, partial (the dump was cut off, or the disk is full), malformed (the file is no dump),
-    and unreachable where the file is not there. In each case nothing is left behind.
+    old), denied (password, or keep_in may not be written to), unreachable, partial (the dump was cut off, or the disk is full),
+    malformed (the file is no dump), and unreachable where the file is not there. In each case nothing is left behind.
     """
 
     def fetch(door: Door) -> Answer:
@@ -103,7 +103,7 @@ class _Rehearsal:
                 file = Path(self.backup_file).expanduser()
                 backup = self._there(file)
                 return self._tried(place, folder, held, file, backup, None)
-            kept = Path(self.keep_in).expanduser() if self.keep_in else folder
+            kept = kept_folder(self.keep_in) if self.keep_in else folder
             with self.door.databases.session(self.source, setting=SOURCE) as session:
                 held = held_by(session)
                 check_roles(place, held.roles)
@@ -116,7 +116,6 @@ class _Rehearsal:
     ) -> tuple[dict[str, Json], dict[str, Json]]:
         """Dump the snapshot into a file that takes its name when it is whole, while the source sums the same snapshot."""
         version = self.tools.check_age("pg_dump", held.state["version"] // 10000)
-        into.parent.mkdir(parents=True, exist_ok=True)
         self._check_room(held.state["table_bytes"], into.parent)
         row = session.execute(b"select pg_export_snapshot() as name").fetchone()
         assert row is not None

@@ -15,7 +15,7 @@ from runbook_lib.sources._asking import need
 from runbook_lib.sources._pg_catalogue import MANAGED
 from runbook_lib.sources._pg_contents import behind_their_tables, checksum_sql, sequences, tables
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Tools
-from runbook_lib.sources._scratch import Scratch, as_work, scratch
+from runbook_lib.sources._scratch import Scratch, as_work, kept_folder, scratch
 from runbook_lib.workspace import becoming, private_folder
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class _Copying:
             told = ["--schema-only", "--section=pre-data", *(f"--exclude-schema={name}" for name in MANAGED)]
             self.tools.dump(self.source, definitions, [*told, "--no-owner", "--no-acl"], lambda _: None)
             self.tools.restore(place.dsn, definitions, ["--no-owner", "--no-acl"], lambda: None)
-            kept = Path(self.keep_in).expanduser() if self.keep_in else folder
+            kept = kept_folder(self.keep_in) if self.keep_in else folder
             forms: dict[str, Json] = {}
             for form in ("sql", "csv"):
                 self.door.tell(f"{form}: {len(chosen)} tables")

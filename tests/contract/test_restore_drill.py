@@ -193,6 +193,15 @@ def test_a_dump_that_fails_says_why_and_leaves_nothing_that_looks_like_a_backup(
     assert recovery.left() == []
 
 
+def test_a_folder_that_cannot_be_written_to_keeps_nothing_and_says_so(recovery: Recovery, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    seen = recovery.look(restore_drill.rehearse("", str(taken / "kept")))
+    assert seen.status is Status.denied
+    assert str(taken / "kept") in seen.why
+    assert "keep_in" in seen.help
+
+
 def test_a_wrong_password_is_denied_and_never_told(recovery: Recovery) -> None:
     recovery.sql("drop role if exists backup_reader; create role backup_reader login password 'right-password-1'")
     host = recovery.source.split("@", 1)[1]

@@ -11,7 +11,7 @@ from runbook_lib.run.home import Home
 from runbook_lib.run.notebooks import Template, find_template, templates
 from runbook_lib.run.parameters import declared
 from runbook_lib.run.runner import prepare
-from runbook_lib.run.targets import resolve_target
+from runbook_lib.run.targets import refuse_unconfigured, resolve_target
 
 DOCTOR = "doctor"
 
@@ -79,7 +79,7 @@ def plan_audit(name: str, audit: Audit, home: Home, environ: Mapping[str, str] |
     targets = audit.targets or [resolve_target(home, None, environ).name]
     jobs: list[Job] = []
     for target in dict.fromkeys(targets):
-        resolve_target(home, target, environ)
+        refuse_unconfigured(home, resolve_target(home, target, environ), environ)
         if audit.doctor:
             jobs.append(Job(DOCTOR, target, procedures=tuple(template.stem for template in chosen)))
         for template in chosen:

@@ -138,10 +138,10 @@ def _github(name: str, when: Cron, root: Path) -> str:
 
 
 def _variables() -> Iterable[tuple[str, str]]:
-    """The variables without a default, and whether GitHub keeps them as secrets or as plain variables; unset ones are blank."""
+    """Every variable, and whether GitHub keeps it as a secret or as a plain variable; one that is not set there is blank, which
+    leaves the default."""
     for name, field in Settings.model_fields.items():
-        if field.default is None:
-            yield variable_names(name)[0], "secrets" if SecretStr.__name__ in str(field.annotation) else "vars"
+        yield variable_names(name)[0], "secrets" if SecretStr.__name__ in str(field.annotation) else "vars"
 
 
 KINDS: Mapping[str, Callable[[str, Cron, Path], str]] = {"cron": _cron, "systemd": _systemd, "github": _github}

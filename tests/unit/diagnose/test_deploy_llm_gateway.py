@@ -378,3 +378,22 @@ def test_a_dockerfiles_fault_is_confirmed_though_the_platform_cannot_be_seen() -
     conclusion = judged(blind, dockerfile=dockerfile(DOCKERFILE.replace('"8000"', '"9000"')))
     assert [cause.code for cause in conclusion.causes] == ["image.port_mismatch.served"]
     assert "railway" in {each.source for each in conclusion.not_seen}
+
+
+def test_a_dockerfile_that_was_asked_for_and_not_read_leaves_the_answer_open() -> None:
+    away = unseen("gateway_image", "dockerfile", Status.not_configured)
+    assert said(dockerfile=away)[0] == "ruled_out", "nobody said where it is"
+    assert said(dockerfile=away, is_file_asked=True)[0] == "could_not_tell"
+
+
+def test_regions_that_nobody_could_look_at_leave_the_answer_open() -> None:
+    away = unseen("fly", "machine_states", Status.not_configured)
+    assert said(machines=away)[0] == "ruled_out", "nobody asked for regions"
+    conclusion = judged(machines=away, regions=("fra",))
+    assert str(conclusion.status) == "could_not_tell"
+    assert [(each.source, each.call) for each in conclusion.not_seen] == [("fly", "machine_states")]
+
+
+def test_what_is_wrong_with_a_machine_goes_on() -> None:
+    assert judged(on_fly(machine(state="stopped", autostop="off"))).situation.ongoing is True
+    assert judged().situation.ongoing is None

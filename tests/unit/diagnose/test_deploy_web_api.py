@@ -412,3 +412,20 @@ def test_a_replayed_verdict_is_the_same_for_the_same_observations() -> None:
     one = site(**BROKEN["canceled"][0])
     assert judged(one).judged("06") == judged(one).judged("06")
     assert answered("vercel", "deployments", []).status == Status.empty
+
+
+def test_a_deployment_that_nobody_knows_is_not_judged() -> None:
+    conclusion = judged(site(asked="dpl_nope", detail=unseen("vercel", "detail", Status.not_found)), is_asked=True)
+    assert str(conclusion.status) == "could_not_tell"
+    (suspect,) = conclusion.suspects
+    assert suspect.subject == "dpl_nope"
+    assert "no deployment of api on Vercel" in suspect.why
+    assert str(judged(site(asked="dpl_new"), is_asked=True).status) == "ruled_out"
+
+
+def test_a_failed_deployment_goes_on_from_when_it_was_made() -> None:
+    rows = [deployment("dpl_bad", ago(hours=3), state="ERROR"), deployment("dpl_old", ago(days=14), OLD)]
+    told = judged(site(rows=rows)).situation
+    assert (told.ongoing, told.onset) == (True, ago(hours=3))
+    told = judged(site(project=project(repository=None))).situation
+    assert (told.ongoing, told.onset) == (True, None)

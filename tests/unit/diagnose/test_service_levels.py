@@ -1,5 +1,6 @@
 """The rules of 09 about figures, on hand-made counts: clean, broken, repaired, look-alike, could not look."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -261,3 +262,11 @@ def test_the_same_counts_give_the_same_words() -> None:
     given = of_api(counts(during(100, 94, 40.0)), changes=[deployments(102.5)])
     assert diagnose(given).judged("09_service_levels") == diagnose(given).judged("09_service_levels")
     assert STEPS == 8640
+
+
+def test_an_objective_that_the_file_does_not_have_is_not_judged() -> None:
+    conclusion = diagnose(replace(of_api(counts(lambda _: 0.0)), only=("Nothing of the kind",)))
+    assert str(conclusion.status) == "could_not_tell"
+    (suspect,) = conclusion.suspects
+    assert suspect.subject == "Nothing of the kind"
+    assert API["name"] in suspect.why

@@ -22,13 +22,21 @@ from support.levels import (
 )
 
 from runbook_lib.diagnose.service_levels import diagnose
-from runbook_lib.model import Status
+from runbook_lib.model import Conclusion, Status
 
 BURST = during(48, 47, 25.0)  # an hour in which half of the requests failed, two days ago
 
 
-def verdict(*, failed: Any = BURST, told: Any = None, **changed: Any) -> tuple[str, list[str], list[str]]:
+def verdict(**changed: Any) -> tuple[str, list[str], list[str]]:
     """Status, codes and subjects where everything is in order but what is changed."""
+    conclusion = concluded(**changed)
+    found = {"confirmed": conclusion.causes, "ruled_out": conclusion.states, "could_not_tell": conclusion.blind}
+    named = found[str(conclusion.status)]
+    return str(conclusion.status), [each.code for each in named], [each.subject for each in named]
+
+
+def concluded(*, failed: Any = BURST, told: Any = None, **changed: Any) -> Conclusion:
+    """The conclusion where everything is in order but what is changed."""
     held = {
         "rules": rules(),
         "routing": routing(),
@@ -44,10 +52,7 @@ def verdict(*, failed: Any = BURST, told: Any = None, **changed: Any) -> tuple[s
         fired=[held["fired"]] if held["fired"] is not None else [],
         tested=held.get("tested", [trial()]),
     )
-    conclusion = diagnose(given)
-    found = {"confirmed": conclusion.causes, "ruled_out": conclusion.states, "could_not_tell": conclusion.blind}
-    named = found[str(conclusion.status)]
-    return str(conclusion.status), [each.code for each in named], [each.subject for each in named]
+    return diagnose(given)
 
 
 def test_rules_routes_and_alerts_in_order_are_ruled_out() -> None:
@@ -231,3 +236,9 @@ def test_what_could_not_be_looked_at_is_not_in_order(name: str) -> None:
 def test_a_team_that_names_no_alerts_needs_none() -> None:
     given = evidence({**GUARDED, "alerts": []}, counted=[counts(BURST)])
     assert str(diagnose(given).status) == "ruled_out"
+
+
+def test_what_is_wrong_with_an_alert_goes_on_until_it_is_corrected() -> None:
+    silenced = silences(silence(["alertname", "=", "ApiErrorBudgetBurn"]))
+    assert concluded(silences=silenced).situation.ongoing is True
+    assert concluded().situation.ongoing is False

@@ -6,7 +6,7 @@ import pytest
 
 from runbook_lib.errors import ConfigError, UsageError
 from runbook_lib.run.home import Home
-from runbook_lib.run.targets import available, resolve_target
+from runbook_lib.run.targets import available, refuse_unconfigured, resolve_target
 from runbook_lib.sandbox.home import Home as Sandbox
 
 
@@ -144,3 +144,13 @@ def test_with_several_sandboxes_up_it_asks_only_when_one_of_them_is_meant(
     assert resolve_target(home, "staging", {}).name == "staging"
     up("one", "default")
     assert resolve_target(home, "sandbox", {}).settings.web_url == "http://default"
+
+
+def test_a_live_system_of_which_nothing_is_known_is_not_judged_by_defaults(home: Home) -> None:
+    for environ in ({}, {"RUNBOOK_TRACE_DELAY_S": "5"}):
+        with pytest.raises(UsageError, match=r"no live system.*\.env\.example"):
+            refuse_unconfigured(home, resolve_target(home, "live", environ), environ)
+    one = {"RUNBOOK_TEMPO_URL": "http://t"}
+    refuse_unconfigured(home, resolve_target(home, "live", one), one)
+    write(home, ".env.staging", "")
+    refuse_unconfigured(home, resolve_target(home, "staging", {}), {})

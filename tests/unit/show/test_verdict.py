@@ -142,6 +142,29 @@ def test_what_could_not_be_told_is_said_and_never_shown_as_zero(verdict: Json, s
     assert said in verdict_card(verdict).html
 
 
+@pytest.mark.parametrize(
+    ("status", "ongoing", "said"),
+    [
+        ("ruled_out", None, "Nothing of what was asked about goes on."),
+        ("ruled_out", False, "Nothing of what was asked about goes on."),
+        ("could_not_tell", False, "whether it goes on could not be told"),
+        ("confirmed", True, "Still going on"),
+    ],
+)
+def test_where_nothing_was_ever_wrong_it_is_not_called_over(
+    verdict: Json, status: str, ongoing: bool | None, said: str
+) -> None:
+    verdict |= {"status": status, "situation": {"ongoing": ongoing, "changes": []}}
+    assert said in " ".join(verdict_text(verdict).split())
+    assert "Over" not in verdict_text(verdict)
+
+
+def test_a_suspect_without_a_code_is_named_by_its_subject(verdict: Json) -> None:
+    suspect = {"code": "", "subject": "dpl_nope", "why": "nobody knows it", "deciding_look": "another id"}
+    verdict |= {"status": "could_not_tell", "causes": [], "blind": [], "suspects": [suspect]}
+    assert verdict_text(verdict).startswith("could_not_tell · dpl_nope\n")
+
+
 def test_unknown_changes_are_not_called_absent(verdict: Json) -> None:
     verdict["situation"]["changes"] = []
     assert "No change is known of" in verdict_text(verdict)
