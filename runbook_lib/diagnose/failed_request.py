@@ -277,8 +277,11 @@ def _part(look: Observation) -> str:
 
 
 def _situation(reading: Reading) -> Situation:
+    """How the requests like it fare. Of a request that nobody knows there are none: what failed meanwhile is another's."""
     evidence = reading.evidence
     outermost = reading.outermost.row if reading.outermost else None
+    if outermost is None and reading.trace is None:
+        return Situation(changes=changes_of(evidence.changes, evidence.window))
     situation = rows.situation_of(rows.rows_of((*evidence.request, *evidence.traffic)), outermost, evidence.now, None)
     return replace(situation, changes=changes_of(evidence.changes, evidence.window))
 

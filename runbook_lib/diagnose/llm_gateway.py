@@ -12,7 +12,7 @@ from runbook_lib.diagnose.failed_request import changes_of, not_seen
 from runbook_lib.diagnose.llm_calls import iso_of
 from runbook_lib.diagnose.llm_gateway_chain import fallback_findings, unoffered_members
 from runbook_lib.diagnose.llm_gateway_failures import Judged, judge_failures, make_finding
-from runbook_lib.diagnose.llm_gateway_itself import DOWN, NOW, Itself, judge_itself
+from runbook_lib.diagnose.llm_gateway_itself import AGAIN, DOWN, NOW, Itself, judge_itself
 from runbook_lib.diagnose.llm_gateway_plans import plans_for
 from runbook_lib.diagnose.llm_gateway_probes import probe_findings
 from runbook_lib.diagnose.llm_gateway_reading import Evidence, Reading, read
@@ -38,8 +38,9 @@ def diagnose(evidence: Evidence) -> Conclusion:
     known = {(finding.code, finding.subject) for finding in judged.faults}
     slow, in_doubt = slow_findings(reading)
     slow = [each for each in slow if (each.code, each.subject.partition("/")[0]) not in known]
+    over = [each for each in itself.faults if each.summary.endswith(AGAIN)]  # behind whatever still hurts
     faults = [
-        *itself.faults,
+        *(each for each in itself.faults if each not in over),
         *judged.faults,
         *(each for each in own_slow if not itself.faults),
         *slow,
@@ -47,6 +48,7 @@ def diagnose(evidence: Evidence) -> Conclusion:
         *backoff_findings(reading),
         *unoffered,
         *probe_findings(reading),
+        *over,
     ]
     also = [*judged.also, *itself.also, *worth_saying, *in_doubt]
     suspects = [*itself.suspects, *judged.suspects]

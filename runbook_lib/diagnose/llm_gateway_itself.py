@@ -24,7 +24,7 @@ _AT_THE_EDGE = re.compile(
 )
 _NOT_RUNNING = frozenset({"CRASHED", "FAILED", "REMOVED", "stopped", "destroyed", "suspended", "failed"})
 _RECENT_S = 60.0
-DOWN, NOW = "gateway.down", "just now"
+DOWN, NOW, AGAIN = "gateway.down", "just now", "; it answers again"
 _DEPLOYED_WITHIN_S = 60.0
 
 
@@ -205,7 +205,7 @@ def _not_running(evidence: Evidence) -> tuple[str, str] | None:
 def _was_down(reading: Reading, unreached: Sequence[tuple[float, str]]) -> Finding:
     first, last = unreached[0][0], unreached[-1][0]
     back = any(not request.failed and request.at_s > last for request in reading.calls.requests)
-    tail = "; it answers again" if back else ""
+    tail = AGAIN if back else ""
     summary = f"{len(unreached)} requests could not reach the gateway between {iso_of(first)} and {iso_of(last)}{tail}"
     return make_finding(DOWN, "gateway", summary, (look for _, look in unreached))
 

@@ -1,4 +1,4 @@
-"""The verdict for reading: target, status, situation first, then causes, suspects, and what could not be seen."""
+"""The verdict for reading: target, status and what it comes down to; situation, causes, suspects, and what could not be seen."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def verdict_card(verdict: Mapping[str, Json]) -> Display:
         "div", muted(f"{one_line(verdict.get('procedure'), 80)} · incident {one_line(verdict.get('incident'), 80)}")
     )
     body = [
-        band(_colour(status), target_line(target, live=target != "sandbox"), headline, procedure),
+        band(_colour(status), target_line(target, live=target != "sandbox"), headline, _in_short(verdict), procedure),
         _situation(verdict),
         _findings("Causes" if len(_list(verdict, "causes")) > 1 else "Cause", _list(verdict, "causes"), RED),
         _suspects(_list(verdict, "suspects")),
@@ -59,6 +59,23 @@ def verdict_card(verdict: Mapping[str, Json]) -> Display:
         _footer(verdict),
     ]
     return Display(verdict_text(verdict), join(body))
+
+
+def _in_short(verdict: Mapping[str, Json]) -> Html | None:
+    """What it comes down to, for whoever reads no further: the first cause and what to do, or the look that would decide."""
+    cause = next(iter(_list(verdict, "causes") or _list(verdict, "blind")), None)
+    suspect = next(iter(_list(verdict, "suspects")), None)
+    if cause is not None:
+        name, todo = cause, cause.get("remedy")
+    elif suspect is not None:
+        name, todo = suspect, suspect.get("deciding_look")
+    else:
+        return None
+    told = [part for part in (one_line(name.get("code") or "", 120), cut(name.get("subject"), 300)) if part.strip()]
+    lines = [tag("div", tag("strong", " · ".join(told)))]
+    if todo:
+        lines.append(tag("div", tag("strong", "Do: "), cut(todo, 600)))
+    return join(lines)
 
 
 def _colour(status: str) -> str:

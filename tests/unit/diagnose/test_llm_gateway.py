@@ -412,6 +412,18 @@ class TestItself:
         assert codes(conclusion) == ["gateway.down"]
         assert "CRASHED" in conclusion.causes[0].summary
 
+    def test_that_it_was_away_and_is_back_stands_behind_what_still_hurts(self) -> None:
+        rows = [
+            {"at": f"2026-11-23T08:1{minute}:00.000Z", "part": "gateway", "platform": "railway", "method": "POST",
+             "path": "/v1/chat", "status": 502, "error": "connection refused"}
+            for minute in (0, 2)
+        ]  # fmt: skip
+        platform = (look("railway", "http_log", rows, part="gateway"),)
+        gateway = all_fail(Gateway().good(10, 55, 10), REFUSED_KEY, GOOD_CLAUDE)
+        conclusion = diagnose(gateway.evidence(platform=platform))
+        assert codes(conclusion) == ["provider.key_invalid", "gateway.down"]
+        assert "it answers again" in conclusion.causes[-1].summary
+
     def test_it_does_not_answer_here_and_served_a_moment_ago_so_the_address_is_in_doubt(self) -> None:
         conclusion = diagnose(Gateway().good(10, 20, 0.3).evidence(probes=(no_probe(),) * 3))
         assert str(conclusion.status) == "could_not_tell"
