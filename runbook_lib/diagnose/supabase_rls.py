@@ -11,6 +11,7 @@ from runbook_lib.diagnose.supabase_rls_audit import audit_findings
 from runbook_lib.diagnose.supabase_rls_drift import drift_findings
 from runbook_lib.diagnose.supabase_rls_exposed import exposures, is_in
 from runbook_lib.diagnose.supabase_rls_policies import policy_findings
+from runbook_lib.diagnose.supabase_rls_question import unclear
 from runbook_lib.diagnose.supabase_rls_reading import Evidence, ids_of, make, value_of
 from runbook_lib.diagnose.supabase_rls_situation import facts_of, situation_of
 from runbook_lib.diagnose.supabase_rls_token import read_token
@@ -47,12 +48,14 @@ def _access(evidence: Evidence) -> Conclusion:
     suspects: list[Suspect] = list(token.suspects)
     also = [*token.also, *exposures(evidence), *drift_findings(evidence)]
     states: list[Finding] = []
+    doubted: list[Suspect] = []
     asks_user = bool(evidence.user) or not token.nobody
     if asks_user:
         person = _person(evidence)
         way = way_findings(evidence)
         is_known = not any(each.code.startswith("rls.user_unknown") for each in person)
-        judged = policy_findings(evidence, blocked=bool(way)) if is_known else None
+        questions = unclear(evidence) if is_known else []
+        judged = policy_findings(evidence, blocked=bool(way), unclear=bool(questions)) if is_known else None
         policies = judged.faults if judged else []
         if any(each.code == "rls.profile_missing" for each in person):
             also += policies  # without a profile there can be no membership
@@ -63,17 +66,17 @@ def _access(evidence: Evidence) -> Conclusion:
         else:
             faults += found
         states += judged.states if judged and not found else []
-        suspects += judged.suspects if judged else []
+        doubted = judged.suspects if judged else []
+        suspects = [*questions, *suspects, *doubted]
+    needed = _needed(evidence, bool(states)) if asks_user else [look for look in (evidence.token,) if look is not None]
     return conclude(
         faults=faults,
         also=also,
         states=states,
         suspects=() if faults else suspects,
-        needed=_needed(evidence, bool(states))
-        if asks_user
-        else [look for look in (evidence.token,) if look is not None],
+        needed=needed,
         not_seen=_not_seen(evidence),
-        situation=situation_of(evidence, faults),
+        situation=situation_of(evidence, faults, doubted),
         facts=facts_of(evidence),
     )
 
@@ -112,7 +115,7 @@ def _needed(evidence: Evidence, has_state: bool) -> list[Observation]:
 def _not_seen(evidence: Evidence) -> list[Unseen]:
     """What could not be seen. Another way to the same answer that is merely not set up is no gap where one way answered."""
     spare: set[str] = set()
-    for ways in (evidence.catalogues, evidence.people, evidence.rows):
+    for ways in (evidence.catalogues, evidence.people, evidence.organizations, evidence.rows):
         if ids_of(*ways):
             spare |= {look.id for look in ways if look.status == Status.not_configured}
     spare |= {look.id for look in (*evidence.traffic, *evidence.changes) if look.status == Status.not_configured}

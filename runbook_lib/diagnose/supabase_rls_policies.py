@@ -22,7 +22,7 @@ from runbook_lib.model import Finding, Observation, Suspect
 
 _ROLES = re.compile(r"'(owner|admin|member|viewer)'")
 _AS_USER = "the same query as this user in Postgres: RUNBOOK_DATABASE_URL of a role that may become authenticated"
-_ONE_ROW = "the same question with row_id: the id of one row that should be there for this user"
+_ONE_ROW = "row_id=<the id of one row that should be there for this user>"
 
 
 @dataclass
@@ -34,11 +34,12 @@ class Judged:
     suspects: list[Suspect] = field(default_factory=list)
 
 
-def policy_findings(evidence: Evidence, *, blocked: bool) -> Judged:
+def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False) -> Judged:
     """The policies' part of the verdict.
 
     Args:
         blocked: something refuses every user already; only what is known without asking the policies can be added.
+        unclear: which organization or row is meant is not known; only what is so for every row can be said.
     """
     judged = Judged()
     facts, seen = evidence.table_facts, value_of(evidence.as_user)
@@ -47,7 +48,7 @@ def policy_findings(evidence: Evidence, *, blocked: bool) -> Judged:
         return judged
     if facts and not blocked:
         judged.faults += _no_policy(evidence, ids)
-    if judged.faults:
+    if judged.faults or unclear:
         return judged
     if blocked:
         judged.faults += _membership(evidence, ids) if _all_ask_membership(evidence) else []
@@ -70,7 +71,7 @@ def policy_findings(evidence: Evidence, *, blocked: bool) -> Judged:
     if evidence.command == "select" and judged.faults and not _is_narrow(evidence):
         words = "the user sees no row of the table, and no row was named that should be theirs"
         judged.suspects = [
-            Suspect(each.code, each.subject, f"{each.summary}; {words}", _ONE_ROW) for each in judged.faults
+            Suspect(each.code, each.subject, f"{each.summary}; {words}", _narrower(evidence)) for each in judged.faults
         ]
         judged.faults = []
     return judged
@@ -103,17 +104,25 @@ def _is_narrow(evidence: Evidence) -> bool:
     return bool(evidence.row_id) or has_org or evidence.table == "profiles"
 
 
+def _narrower(evidence: Evidence) -> str:
+    """The question that would decide it: about one row or, where the table's rows belong to organizations, about one of these."""
+    columns = evidence.table_facts.get("columns")
+    has_org = evidence.table == "organizations" or columns is None or "org_id" in columns
+    org = "org=<the id or name of the organization whose rows should be there>, or " if has_org else ""
+    return f"the same question with {org if not evidence.org else ''}{_ONE_ROW}"
+
+
 def _nothing_to_judge(evidence: Evidence, ids: list[str]) -> Judged:
     """No row is there for this question, or none could be seen past RLS."""
     judged, seen = Judged(), value_of(evidence.as_user)
     if _all_ask_membership(evidence) and (evidence.org or not evidence.row_id):
         judged.faults += _membership(evidence, ids)
     counts = [value_of(look).get("count") for look in evidence.rows]
-    is_absent = bool(seen.get("id_refused")) or (seen.get("sees_past_rls") and seen.get("past_rls") == 0)
+    is_absent = seen.get("sees_past_rls") and seen.get("past_rls") == 0
     if is_absent and not any(counts):
-        what = seen.get("id_refused") or f"{evidence.table} holds no such row, seen past RLS"
-        subject = f"{evidence.table} {evidence.row_id or evidence.org}".strip()
-        judged.states.append(make("rls.row_absent", subject, str(what), ids))
+        what = f"{evidence.table} holds no such row, seen past RLS"
+        subject = f"{evidence.table} {evidence.row_id or evidence.org_id}".strip()
+        judged.states.append(make("rls.row_absent", subject, what, ids))
     elif not judged.faults and not seen.get("visible"):
         why = "the database's own role is under RLS here, so that no row could be judged"
         judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, f"{_AS_USER} and has BYPASSRLS"))
@@ -137,7 +146,8 @@ def _group(evidence: Evidence, group: Sequence[Mapping[str, Any]], judged: Judge
     elif allowing and not any(each["result"] for each in allowing):
         failed = next(each for each in allowing if each["result"] is None)
         why = f"`{failed['name']}` could not be evaluated: {failed['sqlstate']} {failed['message']}"
-        judged.suspects.append(Suspect("rls.policy_false", f"{evidence.table}: {failed['name']}", why, _ONE_ROW))
+        look = f"the same question with {_ONE_ROW}"
+        judged.suspects.append(Suspect("rls.policy_false", f"{evidence.table}: {failed['name']}", why, look))
     for each in group:
         if not each["permissive"] and each["result"] is False:
             judged.faults.append(_false(evidence, each, "rls.restrictive_policy", ids))
@@ -185,11 +195,12 @@ def _membership(evidence: Evidence, ids: list[str]) -> list[Finding]:
     if not evidence.has_no_membership:
         return []
     person, org = value_of(evidence.person), evidence.row_org
+    ids = [*ids, *ids_of(evidence.organization)]
     subject = f"{person['id']} in {org or 'any organization'}"
     others = [str(each["org"]) for each in person["memberships"]]
     if org and org in person["invited"]:
         return [make("rls.invite_pending", subject, "there is an invitation that was not accepted", ids)]
-    if others and evidence.row_id and org != evidence.org:
+    if others and evidence.row_id and org != evidence.org_id:
         words = f"the row belongs to {org}; the user is in {', '.join(others[:3])}"
         return [make("rls.other_org", subject, words, ids)]
     words = f"memberships holds no row for this user and organization ({len(others)} for others)"
@@ -238,7 +249,8 @@ def _all_ask_membership(evidence: Evidence) -> bool:
 def _without_impersonation(evidence: Evidence, ids: list[str]) -> Judged:
     """Postgres could not be asked as the user. What PostgREST denies for a reason that is seen is confirmed; else suspected."""
     judged, rest = Judged(), value_of(evidence.rest)
-    counts = [value_of(look).get("count") for look in evidence.rows if value_of(look)]
+    # a count that was refused is none
+    counts = [count for look in evidence.rows if (count := value_of(look).get("count")) is not None]
     missing = _membership(evidence, ids)
     denied = rest.get("as") == "user" and rest.get("count") == 0 and any(counts)
     if evidence.command == "select" and rest.get("as") == "user" and rest.get("count"):

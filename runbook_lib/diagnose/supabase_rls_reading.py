@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.diagnose.supabase_rls_causes import CATALOGUE
-from runbook_lib.model import Finding, Observation
+from runbook_lib.model import Finding, Observation, Status
 
 Policy = Mapping[str, Any]
 Looks = tuple[Observation, ...]
@@ -17,10 +17,12 @@ class Evidence:
     """The question and the looks. Where there are several ways to the same answer, the better one stands first.
 
     Attributes:
-        user, org, table, command, row_id: what on-call asked; empty where not given. `table` always has a value.
+        user, org, table, command, row_id: what on-call asked; empty where not given. `table` always has a value; `org` is an id
+            or a name.
         is_audit: nobody was named.
         needs_drift: a schema file was given, so that an audit without the comparison is none.
-        catalogues: policies and grants, by SQL and by the Management API. people: the user, by SQL, Management API, REST.
+        catalogues: policies and grants, by SQL and by the Management API.
+        people, organizations: the user and the organization, by SQL, Management API, REST.
         rows: counts past RLS, by REST as service_role and by the Management API.
         rest: the same read over PostgREST as the user. traffic, changes: for the situation; changes count from `changed_since`.
     """
@@ -36,6 +38,7 @@ class Evidence:
     token: Observation | None = None
     catalogues: Looks = ()
     people: Looks = ()
+    organizations: Looks = ()
     as_user: Observation | None = None
     rows: Looks = ()
     rest: Observation | None = None
@@ -47,7 +50,8 @@ class Evidence:
     def looks(self) -> list[Observation]:
         """Every look that was made, in on-call's order."""
         single = (self.token, self.as_user, self.rest, self.reach, self.schema_file)
-        made = (self.token, *self.people, *self.catalogues, *single[1:], *self.rows, *self.traffic, *self.changes)
+        who = (*self.people, *self.organizations)
+        made = (self.token, *who, *self.catalogues, *single[1:], *self.rows, *self.traffic, *self.changes)
         return [look for look in made if look is not None]
 
     @property
@@ -58,7 +62,18 @@ class Evidence:
     @property
     def person(self) -> Observation | None:
         """The first answer to who the user is, else the first look for it."""
-        return next((look for look in self.people if look.status.answered), self.people[0] if self.people else None)
+        return _answer(self.people)
+
+    @property
+    def organization(self) -> Observation | None:
+        """The first answer to which organization it is, else the first look for it; None where none was named."""
+        return _answer(self.organizations)
+
+    @property
+    def org_id(self) -> str:
+        """The organization's id; where nobody found it, what was given."""
+        look = self.organization
+        return str(value_of(look)["id"]) if look is not None and look.status == Status.ok else self.org
 
     @property
     def table_facts(self) -> Mapping[str, Any]:
@@ -73,11 +88,17 @@ class Evidence:
 
     @property
     def row_org(self) -> str:
-        """The organization of the row in question, else the one that was asked for; empty where neither is known."""
+        """The organization of the row in question, else the one that was asked for; empty where neither is known, or where any
+        row of the table was judged, whosever it is."""
         seen = value_of(self.as_user)
-        judged = seen.get("row_org") if seen.get("judged") and self.table != "organizations" else None
-        told = next((value_of(look)["row_org"] for look in self.rows if value_of(look).get("row_org")), None)
-        return str((judged or (told if self.row_id else None)) or self.org)
+        is_meant = bool(self.org or self.row_id or seen.get("orgs")) and self.table != "organizations"
+        judged = seen.get("row_org") if seen.get("judged") and is_meant else None
+        return str((judged or (self.told_org if self.row_id else None)) or self.org_id)
+
+    @property
+    def told_org(self) -> str | None:
+        """The organization of the rows that are meant, as they were counted past RLS; None where it is not one."""
+        return next((str(value_of(look)["row_org"]) for look in self.rows if value_of(look).get("row_org")), None)
 
     @property
     def has_no_membership(self) -> bool:
@@ -139,6 +160,10 @@ def asked_text(evidence: Evidence, rule: Policy | None, term: str = "") -> str:
 def is_about_membership(text: str) -> bool:
     """Whether an expression (as `asked_text` gives it) asks memberships."""
     return re.search(r"\bmemberships\b", text) is not None
+
+
+def _answer(looks: Looks) -> Observation | None:
+    return next((look for look in looks if look.status.answered), looks[0] if looks else None)
 
 
 def _first(looks: Iterable[Observation]) -> Observation | None:

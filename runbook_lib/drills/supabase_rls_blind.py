@@ -1,4 +1,5 @@
-"""Blind spots of 03: each way to the database in turn cannot be used, while a fault is on and while all is well.
+"""Blind spots of 03: each way to the database in turn cannot be used, while a fault is on and while all is well; and questions
+about an organization or a row that cannot be.
 
 The verdict is still right from what remains, with the blind spot named; or could_not_tell. Never wrong.
 """
@@ -22,6 +23,7 @@ _SQL_ALONE = {
     "SUPABASE_SERVICE_ROLE_KEY": "",
     "NEXT_PUBLIC_SUPABASE_ANON_KEY": "",
 }
+_NOBODYS_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
 _HANGS = {"RUNBOOK_LOOK_DEADLINE_S": "2"}
 _MEMBERSHIP, _RECURSION = Injected("rls.no_membership"), Injected("rls.policy_recursion")
 _GRANT, _OPEN = Injected("rls.grant_missing.table"), Injected("rls.policy_always_true")
@@ -151,7 +153,7 @@ def _one_way_alone() -> list[Case]:
               never=("rls.grant_missing.table", "rls.grant_missing.column")),
         _case("rest-alone/membership", "could_not_tell", (), _with_old_token, _MEMBERSHIP, settings=rest_alone),
         _case("rest-alone/user-unknown", "confirmed", ("rls.user_unknown",),
-              access(user="0f0e0d0c-0b0a-4908-8706-050403020100"), settings=rest_alone),
+              access(user=_NOBODYS_ID), settings=rest_alone),
         _case("sql-alone", "confirmed", (_MEMBERSHIP.code,), access(), _MEMBERSHIP, settings=_SQL_ALONE),
         _case("sql-alone", "could_not_tell", (), access(), settings=_SQL_ALONE, not_seen=("supabase",)),
         _case("management-alone/recursion", "confirmed", (_RECURSION.code,), access(table="memberships"), _RECURSION,
@@ -160,6 +162,28 @@ def _one_way_alone() -> list[Case]:
               not_seen=("postgres", "supabase")),
         _case("nothing/audit", "could_not_tell", (), audit, settings={**_SQL_ALONE, **_NO_SQL},
               not_seen=("postgres", "supabase")),
+    ]  # fmt: skip
+
+
+def _asked_amiss() -> list[Case]:
+    """An organization that nobody knows, and an id that is none: nobody is missing a membership there, and no row is absent."""
+    management_alone = {**_NO_SQL, "NEXT_PUBLIC_SUPABASE_ANON_KEY": "", "SUPABASE_SERVICE_ROLE_KEY": ""}
+    rest_alone = {**_NO_SQL, **_NO_API}
+    cases = []
+    for name, settings in (("every-way", {}), ("management-alone", management_alone), ("rest-alone", rest_alone)):
+        cases += [
+            _case(f"org/{name}/no-such-name", "could_not_tell", (), access(org="Foo Inc"), settings=settings),
+            _case(f"org/{name}/no-such-id", "could_not_tell", (), access(org=_NOBODYS_ID), settings=settings),
+            _case(f"row-id/{name}/of-another-type", "could_not_tell", (), access(row_id="42"), settings=settings),
+        ]
+    named = access(org="Acme Rockets", table="memberships")
+    return [
+        *cases,
+        _case("org/management-alone/by-name", "confirmed", (_RECURSION.code,), named, _RECURSION, settings=management_alone),
+        _case("org/no-such-name/recursion", "confirmed", (_RECURSION.code,), access(org="Foo Inc", table="memberships"),
+              _RECURSION),
+        _case("org/nobody-looked", "could_not_tell", (), access(org="Acme Rockets"), _MEMBERSHIP,
+              settings={**_SQL_ALONE, **_NO_SQL}, not_seen=("postgres", "supabase")),
     ]  # fmt: skip
 
 
@@ -195,5 +219,6 @@ CASES: tuple[Case, ...] = (
     *_without_rest(),
     *_without_management(),
     *_one_way_alone(),
+    *_asked_amiss(),
     *_without_comparison(),
 )

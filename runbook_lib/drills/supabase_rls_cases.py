@@ -56,6 +56,7 @@ def _healthy(name: str, exercise: Exercise) -> Case:
 
 _HEALTHY = (
     _healthy("a-member-reads", access()),
+    _healthy("organization-by-name", access(org="Acme Rockets")),
     _healthy("with-the-token", signed_in),
     _healthy("every-table", audit),
     _healthy("own-profile", access(org="", table="profiles")),

@@ -1,6 +1,7 @@
 """03: a user may not see or write what they should. Token, user, membership, policies; without a user, an audit of every table.
 
-Nothing here waits for anything else: whoever is asked finds the user in the token or by name itself. So every look is foreseen.
+Hardly anything here waits for anything else: whoever is asked finds the user in the token or by name itself. So every look is
+foreseen, but for those about an organization of which only the name was given: its id is looked up first.
 """
 
 import re
@@ -27,11 +28,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAMES = ("jwt", "apikey", "user", "org", "table", "command", "row_id", "schema_file")
 _CHANGES = timedelta(hours=2)
 _TRAFFIC = timedelta(hours=1)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_OF_AN_ORG = ("as_user", "rest", "rest_past", "rows_api")
 _CHANGED = ("migrations", "web_deployments", "api_deployments", "web_variables", "api_variables")
 
 
 class SupabaseRls(Procedure):
-    """Parameters: jwt and apikey (references), user, org, table, command, row_id, schema_file. Without a user it is the audit."""
+    """Parameters: jwt and apikey (references), user, org (id or name), table, command, row_id, schema_file. Without a user it is
+    the audit."""
 
     stem = "03_supabase_rls"
 
@@ -75,7 +79,7 @@ class SupabaseRls(Procedure):
             changed_since=to_iso(self.look.now - _CHANGES),
         )
         self._seen: dict[str, Observation] = {}
-        self._looks = self._all_looks()
+        self._looks = self._all_looks(self._org_id)
 
     @property
     def window(self) -> Window:
@@ -83,8 +87,10 @@ class SupabaseRls(Procedure):
         return Window(self.look.now - _TRAFFIC, self.look.now)
 
     def foresee(self) -> Sequence[Look]:
-        """Every look but the one that stands in where nobody else can tell who the user is."""
-        return tuple(self._looks.values())
+        """Every look but those that stand in where nobody else can tell who the user or the organization is, and those that wait
+        for an organization's id."""
+        waits = _OF_AN_ORG if self.evidence.org and not self._org_id else ()
+        return tuple(look for key, look in self._looks.items() if key not in waits)
 
     @step("Does the token carry the user?")
     def judge_the_token(self) -> Said:
@@ -103,22 +109,31 @@ class SupabaseRls(Procedure):
 
     @step("Does memberships hold a row for this user and organization?")
     def find_the_membership(self) -> Said:
-        """The user, the profile, memberships and open invitations, past RLS."""
+        """The user, the profile, memberships and open invitations, past RLS; and which organization is meant."""
         if self.evidence.is_audit:
             return Said("No user was named: this is the audit of every table.")
-        self._ask("user_sql", "user_api")
+        self._ask("user_sql", "user_api", "org_sql", "org_api")
+        standing_in = {}
         if not any(look.status.answered for look in self.evidence.people):
-            self._keep("user_rest", self.see(supabase_rls.rest_user(self.evidence.user, self.jwt))[0])
+            standing_in["user_rest"] = supabase_rls.rest_user(self.evidence.user, self.jwt)
+        if self.evidence.org and not any(
+            look.status.has_content or look.status.answered for look in self.evidence.organizations
+        ):
+            standing_in["org_rest"] = supabase_rls.rest_organization(self.evidence.org)
+        if standing_in:
+            self._keep(dict(zip(standing_in, self.see(*standing_in.values()), strict=True)))
+        self._looks = self._all_looks(self._org_id)
         look = self.evidence.person
         said = value_of(look)
         if not said:
             answered = look is not None and look.status.answered
-            return Said("There is no such user." if answered else "The user could not be looked up.")
+            known = "There is no such user." if answered else "The user could not be looked up."
+            return Said(f"{known}{self._told_org()}")
         belongs = said["memberships"]
         table = {"columns": ["organization", "role"], "rows": [[each["org"], each["role"]] for each in belongs]}
         words = (
             f"The user has {'a' if said['profile'] else 'no'} profile, {len(belongs)} memberships, "
-            f"{len(said['invited'])} open invitations."
+            f"{len(said['invited'])} open invitations.{self._told_org()}"
         )
         return Said(words, (Exhibit("table", "Memberships", table),) if belongs else ())
 
@@ -193,9 +208,23 @@ class SupabaseRls(Procedure):
         self._seen |= zip(due, self.see(*(self._looks[key] for key in due)), strict=True)
         self._read()
 
-    def _keep(self, key: str, look: Observation) -> None:
-        self._seen[key] = look
+    def _keep(self, seen: Mapping[str, Observation]) -> None:
+        self._seen |= seen
         self._read()
+
+    @property
+    def _org_id(self) -> str:
+        """The id of the organization that was asked about; empty as long as nothing but its name is known."""
+        org = self.evidence.org_id.lower()
+        return org if _UUID.fullmatch(org) else ""
+
+    def _told_org(self) -> str:
+        look = self.evidence.organization
+        if look is None:
+            return ""
+        if look.status == Status.ok:
+            return f" The organization is {look.value['name']} ({look.value['id']})."
+        return f" The organization {self.evidence.org} is not known: {look.why}."
 
     def _read(self) -> None:
         """Put what was seen in its places."""
@@ -206,6 +235,7 @@ class SupabaseRls(Procedure):
             self.evidence,
             token=seen.get("token"),
             people=self._several("user_sql", "user_api", "user_rest"),
+            organizations=self._several("org_sql", "org_api", "org_rest"),
             catalogues=self._several("policies_sql", "policies_api"),
             as_user=seen.get("as_user"),
             rest=seen.get("rest"),
@@ -220,13 +250,17 @@ class SupabaseRls(Procedure):
     def _several(self, *keys: str) -> tuple[Observation, ...]:
         return tuple(self._seen[key] for key in keys if key in self._seen)
 
-    def _all_looks(self) -> dict[str, Look]:
-        """Every look that this question takes, by name."""
+    def _all_looks(self, org: str) -> dict[str, Look]:
+        """Every look that this question takes, by name.
+
+        Args:
+            org: the organization's id; empty where it is not known, or none was named: the user's own then.
+        """
         asked, before = self.evidence, Window(self.look.now - _CHANGES, self.look.now)
         looks = {
             "policies_sql": postgres_rls.policies(),
             "policies_api": supabase_rls.policies(),
-            "rest_past": supabase_rls.rest_past_rls(asked.table, asked.org, asked.row_id),
+            "rest_past": supabase_rls.rest_past_rls(asked.table, org, asked.row_id),
             "schema_file": postgres_rls.schema_file(self.path),
             "refusals": supabase_rls.refusals("" if asked.is_audit else asked.table, self.window),
             "migrations": supabase.migrations(),
@@ -240,10 +274,15 @@ class SupabaseRls(Procedure):
         mine = {
             "user_sql": postgres_rls.user(asked.user, self.jwt),
             "user_api": supabase_rls.user(asked.user, self.jwt),
-            "as_user": postgres_rls.as_user(asked.user, asked.org, asked.table, asked.command, asked.row_id, self.jwt),
-            "rest": supabase_rls.rest_as_user(asked.table, asked.org, asked.row_id, self.jwt, self.apikey),
-            "rows_api": supabase_rls.rows(asked.table, asked.org, asked.row_id),
+            "as_user": postgres_rls.as_user(asked.user, org, asked.table, asked.command, asked.row_id, self.jwt),
+            "rest": supabase_rls.rest_as_user(asked.table, org, asked.row_id, self.jwt, self.apikey),
+            "rows_api": supabase_rls.rows(asked.table, org, asked.row_id),
         }
+        if asked.org:
+            mine |= {
+                "org_sql": postgres_rls.organization(asked.org),
+                "org_api": supabase_rls.organization(asked.org),
+            }
         return {**looks, **mine, **({"token": supabase_rls.token(self.jwt, self.apikey)} if self.jwt else {})}
 
 

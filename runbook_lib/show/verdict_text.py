@@ -27,7 +27,7 @@ def verdict_text(verdict: Mapping[str, Json]) -> str:
         lines = list(_lines(verdict, most))
         if len(lines) <= LINES:
             break
-    return "\n".join(lines[:LINES])
+    return "\n".join([*lines[:-1][: LINES - 1], *lines[-1:]])
 
 
 def headline(verdict: Mapping[str, Json]) -> str:
@@ -90,7 +90,9 @@ def _lines(verdict: Mapping[str, Json], most: int) -> Iterator[str]:
     for cause in _list(verdict, "causes")[:most]:
         yield from _finding("cause", cause)
     yield from _more("cause", len(_list(verdict, "causes")), most)
-    yield from _each("suspect", _list(verdict, "suspects"), most, _suspect)
+    for suspect in _list(verdict, "suspects")[:most]:
+        yield from _suspected(suspect)
+    yield from _more("suspect", len(_list(verdict, "suspects")), most)
     for key in ("blind", "also", "states"):
         yield from _each(LABELS[key], _list(verdict, key), most, _brief)
     yield from _each("not seen", _list(verdict, "not_seen"), most, _unseen)
@@ -126,9 +128,12 @@ def _brief(finding: Mapping[str, Json]) -> str:
     return f"{one_line(finding.get('code'), 80)} · {one_line(finding.get('subject'), 80)}: {one_line(finding.get('summary'), 300)}"
 
 
-def _suspect(suspect: Mapping[str, Json]) -> str:
-    why, look = one_line(suspect.get("why"), 300), one_line(suspect.get("deciding_look"), 300)
-    return f"{one_line(suspect.get('code'), 80)} · {one_line(suspect.get('subject'), 80)}: {why} → {look}"
+def _suspected(suspect: Mapping[str, Json]) -> Iterator[str]:
+    """A suspect, and the look that would decide it on lines of its own: what to do next is never cut off by why."""
+    named = (one_line(suspect.get("code") or "", 80), one_line(suspect.get("subject"), 80))
+    about = " · ".join(each for each in named if each.strip())
+    yield from _wrapped("suspect", f"{about}: {one_line(suspect.get('why'), 300)}")
+    yield from _wrapped("", f"→ {one_line(suspect.get('deciding_look'), 350)}", most=4)
 
 
 def _unseen(unseen: Mapping[str, Json]) -> str:
@@ -145,9 +150,9 @@ def _labelled(label: str, text: str) -> str:
     return f"  {label:<10} {text}".rstrip()
 
 
-def _wrapped(label: str, text: str) -> Iterator[str]:
-    """At most two lines of text beside a label."""
-    lines = textwrap.wrap(text, COLUMNS - 13, max_lines=2, placeholder=" …", break_on_hyphens=False) or [NOTHING]
+def _wrapped(label: str, text: str, most: int = 2) -> Iterator[str]:
+    """At most so many lines of text beside a label."""
+    lines = textwrap.wrap(text, COLUMNS - 13, max_lines=most, placeholder=" …", break_on_hyphens=False) or [NOTHING]
     yield _labelled(label, lines[0])
     for line in lines[1:]:
         yield _labelled("", line)

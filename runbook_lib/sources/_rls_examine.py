@@ -15,7 +15,15 @@ from typing import Any
 
 from runbook_lib.errors import LookError
 from runbook_lib.model import Json, Status
-from runbook_lib.sources._rls_sql import COLUMNS, POLICIES, in_order, places_of, quoted, with_places
+from runbook_lib.sources._rls_sql import (
+    COLUMNS,
+    NO_SUCH_VALUE,
+    POLICIES,
+    in_order,
+    places_of,
+    quoted,
+    with_places,
+)
 from runbook_lib.sources._rls_terms import terms_of
 from runbook_lib.sql import SqlSession
 
@@ -80,7 +88,7 @@ def examine(session: SqlSession, asked: Asked) -> dict[str, Json]:
         "role": role, "subject": str(claims.get("sub") or "") or None, "claims_from": "token" if asked.claims else "auth",
         "sees_past_rls": not is_active, "past_rls": None if is_active else len(sample), "orgs": orgs, "row_org": None,
         "statement": {"sqlstate": "", "message": ""}, "visible": None, "hidden": None, "judged": None, "policies": [],
-        "id_refused": refused,
+        "key": {"column": place.key, "type": place.type_of(place.key)}, "id_refused": refused,
     }  # fmt: skip
     made = _made_row(place, asked, str(claims.get("sub") or ""), orgs) if asked.command == "insert" else None
     state, message = become(session, role, claims)
@@ -239,7 +247,7 @@ def _sample(session: SqlSession, place: Place) -> tuple[list[dict[str, Json]], s
         f"select {at} as at, to_jsonb(t) as row from {place.name} t where {place.where} limit {_MOST_ROWS}",
         place.values,
     )
-    if state in ("22P02", "22007", "22008", "22003"):
+    if state in NO_SUCH_VALUE:
         return [], message
     if state:
         raise LookError(

@@ -11,6 +11,8 @@ from typing import Any
 
 from runbook_lib.model import Json
 
+# SQLSTATEs of a text that is no value of the column's type at all
+NO_SUCH_VALUE = ("22P02", "22007", "22008", "22003")
 API_ROLES = ("anon", "authenticated", "service_role")
 _ROLES = "array['anon', 'authenticated', 'service_role']"
 # schemas that Supabase brings: what their functions do is known, and none of them is a team's helper

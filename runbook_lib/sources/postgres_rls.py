@@ -8,6 +8,7 @@ from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import need
 from runbook_lib.sources._jwt import claims_of, subject_of, token_of
 from runbook_lib.sources._rls_examine import Asked, examine
+from runbook_lib.sources._rls_org import ORGANIZATION, read_organization
 from runbook_lib.sources._rls_reach import reach_of
 from runbook_lib.sources._rls_sql import CATALOGUE, USER, in_order, read_catalogue, read_user, with_places
 from runbook_lib.sources._schema_file import scratch_server, scripts_of
@@ -38,12 +39,7 @@ def user(who: str, jwt: str = "") -> Look:
         name = who or subject_of(token_of(jwt))
         if not name:
             return Answer(Status.empty, None, "no user was named, and the token names none")
-        try:
-            rows = door.sql.query(need(door, "database_url"), with_places(USER, "%"), in_order(USER, [name]))
-        except LookError as error:
-            if error.status == Status.not_found:  # a table is not there, which says nothing about the user
-                error.status = str(Status.malformed)
-            raise
+        rows = _asked(door, USER, name)
         return (
             Answer(Status.ok, read_user(rows[0]))
             if rows
@@ -51,6 +47,16 @@ def user(who: str, jwt: str = "") -> Look:
         )
 
     return Look("postgres", "user", {"user": who, "jwt": jwt}, fetch, deadline_s=_DEADLINE_S)
+
+
+def organization(org: str) -> Look:
+    """An organization by its id or its name, past RLS: {"id", "name"}; partial where several are called so, not_found without
+    one, denied where row security may hide it from our role."""
+
+    def fetch(door: Door) -> Answer:
+        return read_organization(_asked(door, ORGANIZATION, org))
+
+    return Look("postgres", "organization", {"org": org}, fetch, deadline_s=_DEADLINE_S)
 
 
 def as_user(who: str, org: str, table: str, command: str, row_id: str, jwt: str = "") -> Look:
@@ -61,11 +67,11 @@ def as_user(who: str, org: str, table: str, command: str, row_id: str, jwt: str 
         {"role", "subject", "claims_from" (token | auth), "sees_past_rls", "past_rls" (rows that are meant, up to 200; None where
         our own role is under RLS), "visible", "hidden" (of those; None where the read is refused), "orgs", "row_org" (of the
         row that was judged), "statement": {"sqlstate", "message"} (of the command as the user; a write is planned only),
-        "role_refused" (there only where Postgres knows no such role, or the API may not take it), "id_refused" (words, where
-        the row's id is not even of the column's type), "judged" (in words, which row the policies were asked about), "policies":
-        [{"name", "permissive", "command", "use" (the command, or select for reading), "clause" (using | check), "result" (of
-        the row: true, false, None where it cannot be evaluated), "now" (with today's claims of Auth), "sqlstate", "message",
-        "terms": [{"term", "result", "open" (it rests on a column whose value nobody knows)}]}]}
+        "role_refused" (there only where Postgres knows no such role, or the API may not take it), "key": {"column", "type"} (what
+        a row's id is compared with), "id_refused" (words, where the id is not even of that type), "judged" (in words, which row
+        the policies were asked about), "policies": [{"name", "permissive", "command", "use" (the command, or select for reading),
+        "clause" (using | check), "result" (of the row: true, false, None where it cannot be evaluated), "now" (with today's claims
+        of Auth), "sqlstate", "message", "terms": [{"term", "result", "open" (it rests on a column whose value nobody knows)}]}]}
         not_found where there is no such table or user.
     """
 
@@ -137,6 +143,16 @@ _NEEDS = {
 def health() -> Sequence[Look]:
     """See rls_health."""
     return (rls_health(),)
+
+
+def _asked(door: Door, statement: str, value: str) -> list[dict[str, Json]]:
+    """The rows of a statement about one value. That a table is not there says nothing about it."""
+    try:
+        return door.sql.query(need(door, "database_url"), with_places(statement, "%"), in_order(statement, [value]))
+    except LookError as error:
+        if error.status == Status.not_found:
+            error.status = str(Status.malformed)
+        raise
 
 
 def _catalogue(session: SqlSession) -> dict[str, Json]:

@@ -13,9 +13,11 @@ from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import iso_of_text, need, span_of
 from runbook_lib.sources._jwt import claims_of, judged, subject_of, token_of
+from runbook_lib.sources._rls_org import ORGANIZATION, UUID, read_organization
 from runbook_lib.sources._rls_sql import (
     CATALOGUE,
     COLUMNS,
+    NO_SUCH_VALUE,
     USER,
     places_of,
     quoted,
@@ -28,7 +30,7 @@ from runbook_lib.sources._supabase_api import SERVICE_HELP, ManagementApi, Proje
 _MOST_ROWS = 200
 _MOST_LINES = 500
 _US = "nexuscore-runbook"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_REFUSED_VALUE = re.compile(rf"ERROR:\s+(?:{'|'.join(NO_SUCH_VALUE)}):\s*([^\n]*)")
 _KEYS = {"memberships": "user_id", "billing_customers": "org_id"}  # the others have an id
 _WITHOUT_ORG = ("profiles",)
 _NO_SUCH_COLUMN = ("42703", "PGRST204")
@@ -90,9 +92,19 @@ def user(who: str, jwt: str = "") -> Look:
     return Look("supabase", "user", {"user": who, "jwt": jwt}, fetch, deadline_s=15)
 
 
+def organization(org: str) -> Look:
+    """An organization by its id or its name, through the Management API; see `postgres_rls.organization`."""
+
+    def fetch(door: Door) -> Answer:
+        return read_organization(ManagementApi(door).query(with_places(ORGANIZATION, "$"), [org]))
+
+    return Look("supabase", "organization", {"org": org}, fetch, deadline_s=15)
+
+
 def rows(table: str, org: str, row_id: str) -> Look:
     """Whether the rows that are meant are there, past RLS, through the Management API: {"count" (up to 200), "row_org" (where all
-    are of one organization)}; not_found where there is no such table."""
+    are of one organization), "id_refused" (Postgres' words where the id is not of the column's type; the count is None then)};
+    not_found where there is no such table."""
 
     def fetch(door: Door) -> Answer:
         api = ManagementApi(door)
@@ -108,8 +120,13 @@ def rows(table: str, org: str, row_id: str) -> Look:
         where = f"where t.{quoted(column)} = cast($1 as {types[column]})" if column and value else ""
         shown = f"t.{quoted(org_column)}::text" if org_column else "null::text"
         sql = f"select {shown} as org from public.{quoted(table)} t {where} limit {_MOST_ROWS}"
-        found = api.query(sql, [value] if where else [])
-        return Answer(Status.ok, _counted(found, "org"))
+        try:
+            found = api.query(sql, [value] if where else [])
+        except LookError as error:
+            if refused := _REFUSED_VALUE.search(error.tried):
+                return Answer(Status.ok, {"count": None, "row_org": None, "id_refused": refused[1].strip()[:300]})
+            raise
+        return Answer(Status.ok, {**_counted(found, "org"), "id_refused": ""})
 
     return Look("supabase", "rows", {"table": table, "org": org, "row_id": row_id}, fetch, deadline_s=15)
 
@@ -182,7 +199,7 @@ def rest_user(who: str, jwt: str = "") -> Look:
         if not name:
             return Answer(Status.empty, None, "no user was named, and the token names none")
         api = ProjectApi(door)
-        if not _UUID.fullmatch(name):
+        if not UUID.fullmatch(name):
             found = api.rows(
                 lambda client: client.table("profiles").select("id").ilike("email", _literal(name)).limit(1)
             )
@@ -207,6 +224,26 @@ def rest_user(who: str, jwt: str = "") -> Look:
         return Answer(Status.ok, read_user(row))
 
     return Look("supabase", "rest_user", {"user": who, "jwt": jwt}, fetch, deadline_s=12)
+
+
+def rest_organization(org: str) -> Look:
+    """An organization by its id or its name as PostgREST tells it to service_role: the shape of `organization`; where neither SQL
+    nor the Management API can be asked."""
+
+    def fetch(door: Door) -> Answer:
+        api, name = ProjectApi(door), org.lower()
+        column, value = ("id", name) if UUID.fullmatch(name) else ("name", org)
+        found = api.rows(
+            lambda client: (
+                client.table("organizations").select("id,name").eq(column, value).order("created_at").limit(3)
+            )
+        )
+        # an anon key in its place is under RLS, and an empty list says nothing then
+        role = (key_facts(need(door, "supabase_service_role_key")) or {}).get("role")
+        none: dict[str, Json] = {"id": None, "name": None, "is_hidden": role == "anon"}
+        return read_organization([{**each, "is_hidden": False} for each in found] or [none])
+
+    return Look("supabase", "rest_organization", {"org": org}, fetch, deadline_s=12)
 
 
 def _refusal(row: Mapping[str, Json]) -> dict[str, Json] | None:

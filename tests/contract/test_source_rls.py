@@ -106,6 +106,10 @@ class TestAsUser:
         assert "invalid input syntax for type uuid" in seen["id_refused"]
         assert seen["past_rls"] == 0
 
+    def test_what_a_rows_id_is_compared_with_is_told(self, dsn: str) -> None:
+        assert as_ada(dsn)["key"] == {"column": "id", "type": "uuid"}
+        assert as_ada(dsn, "memberships")["key"] == {"column": "user_id", "type": "uuid"}
+
     def test_recursion_is_the_statements_refusal(self, dsn: str) -> None:
         change(dsn, "alter policy memberships_select_member on public.memberships using "
                     "(exists (select 1 from public.memberships m where m.org_id = memberships.org_id))")  # fmt: skip
@@ -212,6 +216,10 @@ class TestWeakRole:
         seen = see(postgres_rls.as_user("ada@acme.example", ACME, "usage_records", "select", ""), weak)
         assert (seen.value["sees_past_rls"], seen.value["past_rls"]) == (False, None)
 
+    def test_one_that_is_under_rls_itself_does_not_say_that_an_organization_is_not_there(self, weak: str) -> None:
+        seen = see(postgres_rls.organization("Acme"), weak)
+        assert (seen.status, "BYPASSRLS" in seen.help) == (Status.denied, True)
+
     def test_doctor_says_what_is_lacking(self, dsn: str, weak: str) -> None:
         assert see(postgres_rls.rls_health(), dsn).status == Status.ok
         seen = see(postgres_rls.rls_health(), weak)
@@ -222,6 +230,27 @@ class TestWeakRole:
     def test_a_user_is_never_absent_because_a_table_is(self, dsn: str) -> None:
         change(dsn, "drop table public.invitations")
         assert see(postgres_rls.user("ada@acme.example"), dsn).status == Status.malformed
+
+
+class TestOrganization:
+    @pytest.mark.parametrize("org", ["Acme", ACME, ACME.upper()])
+    def test_it_is_found_by_its_id_or_its_name(self, dsn: str, org: str) -> None:
+        seen = see(postgres_rls.organization(org), dsn)
+        assert (seen.status, seen.value) == (Status.ok, {"id": ACME, "name": "Acme"})
+
+    @pytest.mark.parametrize("org", ["Foo Inc", "00000000-0000-4000-8000-000000000000", "acm%", "' or true --"])
+    def test_one_that_there_is_not_is_not_found_in_words(self, dsn: str, org: str) -> None:
+        seen = see(postgres_rls.organization(org), dsn)
+        assert (seen.status, seen.why) == (Status.not_found, "no organization has this id or name")
+
+    def test_a_name_that_two_have_is_no_answer(self, dsn: str) -> None:
+        change(dsn, "update public.organizations set name = 'Acme'")
+        seen = see(postgres_rls.organization("Acme"), dsn)
+        assert (seen.status, ACME in seen.why, OTHER in seen.why) == (Status.partial, True, True)
+
+    def test_without_the_table_nothing_is_said_of_it(self, dsn: str) -> None:
+        change(dsn, "drop table public.organizations cascade")
+        assert see(postgres_rls.organization("Acme"), dsn).status == Status.malformed
 
 
 class TestCatalogue:
@@ -256,9 +285,14 @@ class TestCatalogue:
         assert mine.value["invited"] == [OTHER]
         assert see(supabase_rls.user("eve@x.example"), "", **given).status == Status.not_found
         counted = see(supabase_rls.rows("usage_records", ACME, ""), "", **given)
-        assert counted.value == {"count": 5, "row_org": ACME}
+        assert counted.value == {"count": 5, "row_org": ACME, "id_refused": ""}
         assert see(supabase_rls.rows("nothing", ACME, ""), "", **given).status == Status.not_found
-        assert see(supabase_rls.rows("profiles", "", "'; drop table x"), "", **given).status == Status.malformed
+        refused = see(supabase_rls.rows("profiles", "", "'; drop table x"), "", **given)
+        assert (refused.status, refused.value["count"]) == (Status.ok, None)
+        assert "invalid input syntax for type uuid" in refused.value["id_refused"]
+        for org in ("Acme", ACME, ACME.upper(), "Foo Inc", OTHER[:-1] + "c", "'; drop table x"):
+            theirs, ours = see(supabase_rls.organization(org), "", **given), see(postgres_rls.organization(org), dsn)
+            assert (theirs.status, theirs.value, theirs.why) == (ours.status, ours.value, ours.why)
 
 
 def management(world: World, url: str) -> dict[str, str]:

@@ -72,6 +72,7 @@ class World:
         }  # fmt: skip
         self.rest: dict[str, Any] = {"as": "anon", "status_code": 200, "code": "", "message": "", "count": 0}
         self.past: dict[str, Any] = {"status_code": 200, "code": "", "message": "", "count": 3, "row_org": ACME}
+        self.organization: dict[str, Any] | Observation | None = {"id": ACME, "name": "Acme"}
         self.token: dict[str, Any] | None = None
         self.reach: dict[str, Any] = {"tables": [], "rows": [], "policies": []}
         self.file: dict[str, Any] | None = None
@@ -88,7 +89,7 @@ class World:
         return self
 
     def without(self, **missing: Status) -> "World":
-        """Looks that proved nothing: sql, api, rest, reach, file, as_user."""
+        """Looks that proved nothing: sql, api, rest, reach, file, as_user, organization."""
         self.missing |= missing
         return self
 
@@ -133,8 +134,17 @@ class World:
             found = Status.not_found if self.person is None and status is None else status
             return seen(source, "user", self.person, found)
 
+        def organization(source: str, status: Status | None) -> Observation:
+            if isinstance(self.organization, Observation):
+                return self.organization
+            if self.organization is None and status is None:
+                return seen(source, "organization", None, Status.not_found)
+            return seen(source, "organization", self.organization, status)
+
+        org = missing.get("organization", sql)
         return Evidence(
             **self.asked,
+            organizations=(organization("postgres", org), organization("supabase", api)) if self.asked["org"] else (),
             token=None if self.token is None else seen("supabase", "token", self.token, None),
             catalogues=(
                 seen("postgres", "policies", self.catalogue(), sql),
@@ -153,8 +163,9 @@ class World:
             "postgres", "reach", None if "reach" in self.missing else self.reach, self.missing.get("reach", Status.ok)
         )
         return replace(
-            self.evidence(), user="", org="", table="memberships", is_audit=True, people=(), as_user=None, rest=None, token=None,
-            reach=reach,
+            self.evidence(), user="", org="", table="memberships",
+            is_audit=True, people=(), organizations=(), as_user=None, rest=None,
+            token=None, reach=reach,
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from runbook_lib.sandbox.faults.fault import Fault, Result, Step, Variant, alias
 from runbook_lib.sandbox.faults.supabase_rls_session import (
     AT_ACME,
     GRACE,
+    ORG,
     USER,
     access,
     org_id,
@@ -96,7 +97,7 @@ _PERSON = (
     fault("rls.user_unknown", by=access(user="nobody@acme.example")),
     fault("rls.user_unknown.deleted", by=_deleted_user),
     fault("rls.profile_missing", sql(f"delete from public.profiles where id = {GRACE}"), by=access()),
-    fault("rls.no_membership", sql(_OUT, _IN), by=access()),
+    fault("rls.no_membership", sql(_OUT, _IN), by=access(), org_by_name=Variant((sql(_OUT, _IN),), access(org=ORG))),
     fault(
         "rls.other_org",
         sql(f"{_OUT}; {_ELSEWHERE}; {_A_KEY}", f"{_IN}; {_NOT_ELSEWHERE}; {_NO_KEY}"),
@@ -243,7 +244,7 @@ _WAY = (
     ),
     fault("rls.not_exposed.no_table", by=access(table="usage_record")),
 )
-_STATES = (fault("rls.row_absent", by=access(row_id=_NO_ROW), no_id=Variant((), access(row_id="42"))),)
+_STATES = (fault("rls.row_absent", by=access(row_id=_NO_ROW)),)
 _EXPOSED = (
     fault(
         "rls.disabled",

@@ -42,7 +42,7 @@ def refused(world: World, state: str, message: str, name: str = "usage_records",
 def test_clean_and_repaired_it_is_ruled_out() -> None:
     conclusion = verdict(World())
     assert (conclusion.status, conclusion.also, conclusion.not_seen) == ("ruled_out", (), ())
-    assert conclusion.situation.ongoing is False
+    assert conclusion.situation.ongoing is None, "nothing was wrong, so nothing is over"
 
 
 @pytest.mark.parametrize("missing", [{"sql": Status.denied}, {"reach": Status.timed_out}])

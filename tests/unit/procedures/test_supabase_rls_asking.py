@@ -1,11 +1,12 @@
 """How 03 may be asked, and how it looks: a question that cannot be is refused before anything, and everything is asked at once."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from runbook_lib.errors import UsageError
-from runbook_lib.model import Observation, VerdictStatus
+from runbook_lib.model import Observation, Status, VerdictStatus
 from runbook_lib.observe import Look, Observer
 from runbook_lib.procedures.supabase_rls import SupabaseRls
 
@@ -80,7 +81,37 @@ def test_every_look_is_foreseen_but_the_one_that_stands_in_for_others(parameters
     observer = _Foreseeing()
     SupabaseRls(observer, parameters).conclude()
     standing_in = [("supabase", "rest_user")] if parameters else []
+    standing_in += [("supabase", "rest_organization")] if "org" in parameters else []
     assert sorted(observer.made) == sorted([*observer.begun, *standing_in])
+
+
+def test_what_is_about_an_organization_waits_for_its_id_where_only_its_name_was_given() -> None:
+    observer = _Foreseeing()
+    SupabaseRls(observer, {**ADA, "org": "Acme Rockets"}).conclude()
+    about = {("postgres", "as_user"), ("supabase", "rest_as_user"), ("supabase", "rest_past_rls"), ("supabase", "rows")}
+    assert not about & set(observer.begun)
+    assert about <= set(observer.made)
+    assert ("postgres", "organization") in observer.begun
+
+
+class _Naming(_Foreseeing):
+    """An observer of a system in which the organization has an id, whatever it was called by."""
+
+    def together(self, *looks: Look) -> list[Observation]:
+        self.asked = [*getattr(self, "asked", []), *looks]
+        seen = super().together(*looks)
+        found = {"id": ADA["org"], "name": "Acme Rockets"}
+        return [replace(each, status=Status.ok, value=found) if each.call == "organization" else each for each in seen]
+
+
+@pytest.mark.parametrize("org", ["Acme Rockets", ADA["org"], ADA["org"].upper()])
+def test_every_look_is_asked_with_the_organizations_id(org: str) -> None:
+    observer = _Naming()
+    SupabaseRls(observer, {**ADA, "org": org}).conclude()
+    asked = {(each.source, each.call): each.arguments for each in observer.asked}
+    for source, call in (("postgres", "as_user"), ("supabase", "rest_past_rls"), ("supabase", "rows")):
+        assert asked[source, call]["org"] == ADA["org"]
+    assert ("supabase", "rest_organization") not in asked
 
 
 def test_a_step_that_is_run_again_looks_again_at_its_own_part() -> None:

@@ -103,6 +103,16 @@ def test_suspects_are_ranked_with_the_look_that_would_decide(verdict: Json, read
     assert "look at web" in verdict_text(verdict)
 
 
+def test_the_look_that_would_decide_is_never_cut_off_in_the_terminal(verdict: Json) -> None:
+    look = f"the same question with {'row_id=… ' * 30}or org=LAST"
+    suspect = {"code": "rls.no_membership", "subject": "s", "why": "w " * 400, "deciding_look": look}
+    verdict |= {"status": "could_not_tell", "causes": [], "suspects": [suspect] * 3}
+    text = " ".join(verdict_text(verdict).split())
+    assert text.count("→ the same question") == text.count("or org=LAST") >= 1
+    uncoded = verdict_text({**verdict, "suspects": [{**suspect, "code": ""}]})
+    assert "  suspect    s: w" in uncoded
+
+
 def test_ruled_out_names_the_state_worth_knowing(verdict: Json) -> None:
     state = {
         "code": "request.rejected",

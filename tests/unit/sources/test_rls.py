@@ -45,12 +45,14 @@ REFUSAL = {
 MANAGEMENT: dict[str, tuple[Callable[[], Look], Any]] = {
     "policies": (supabase_rls.policies, [{"catalogue": CATALOGUE}]),
     "user": (lambda: supabase_rls.user("ada@acme.example"), [PERSON]),
+    "organization": (lambda: supabase_rls.organization(ACME), [{"id": ACME, "name": "Acme", "is_hidden": False}]),
     "rows": (lambda: supabase_rls.rows("memberships", ACME, ""), COLUMNS),
     "refusals": (lambda: supabase_rls.refusals("memberships", PAST), {"result": [REFUSAL]}),
 }
 REST: dict[str, tuple[Callable[[], Look], Any]] = {
     "rest_as_user": (lambda: supabase_rls.rest_as_user("memberships", ACME), [{"org_id": ACME}]),
     "rest_past_rls": (lambda: supabase_rls.rest_past_rls("memberships", ACME), [{"org_id": ACME}]),
+    "rest_organization": (lambda: supabase_rls.rest_organization(ACME), [{"id": ACME, "name": "Acme"}]),
     "rest_user": (lambda: supabase_rls.rest_user(ADA), []),
 }
 LOOKS = {**MANAGEMENT, **REST}
@@ -175,6 +177,26 @@ class TestRest:
         loopback.answer = lambda asked: Reply(404, {"code": 404}) if "/auth/v1" in asked.path else Reply(200, [])
         assert make_look(supabase_rls.rest_user(ADA)).status == Status.not_found
         assert make_look(supabase_rls.rest_user("eve@x.example")).status == Status.partial
+
+
+class TestOrganizationOverRest:
+    @pytest.mark.parametrize(("org", "asked"), [(ACME.upper(), ("id", ACME)), ("Acme, Inc", ("name", "Acme, Inc"))])
+    def test_it_is_asked_for_by_id_or_by_name(
+        self, org: str, asked: tuple[str, str], loopback: Loopback, make_look: MakeLook
+    ) -> None:
+        loopback.answer = lambda _: Reply(200, [{"id": ACME, "name": "Acme"}])
+        assert make_look(supabase_rls.rest_organization(org)).value == {"id": ACME, "name": "Acme"}
+        assert loopback.asked[-1].query[asked[0]] == [f"eq.{asked[1]}"]
+
+    def test_an_empty_list_for_the_anon_key_says_nothing(self, loopback: Loopback, make_look: MakeLook) -> None:
+        loopback.answer = lambda _: Reply(200, [])
+        assert make_look(supabase_rls.rest_organization(ACME), SUPABASE_SERVICE_ROLE_KEY=ANON).status == Status.denied
+
+    def test_none_is_not_found_and_several_are_no_answer(self, loopback: Loopback, make_look: MakeLook) -> None:
+        loopback.answer = lambda _: Reply(200, [])
+        assert make_look(supabase_rls.rest_organization("Foo Inc")).status == Status.not_found
+        loopback.answer = lambda _: Reply(200, [{"id": ACME, "name": "Acme"}, {"id": ADA, "name": "Acme"}])
+        assert make_look(supabase_rls.rest_organization("Acme")).status == Status.partial
 
 
 def test_the_runbooks_own_requests_are_no_refusals_of_the_users(loopback: Loopback, make_look: MakeLook) -> None:
