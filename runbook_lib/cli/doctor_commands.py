@@ -1,5 +1,6 @@
 """`doctor`: what of a target can be seen from here, and what is missing."""
 
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,7 +48,7 @@ def _print(report: "Report") -> None:
     printing.table(headings, [_row(check) for check in report.checks])
     for check in report.checks:
         for need in check.needs if not check.usable else ():
-            printing.result(f"{check.source}: {need}")
+            printing.result(f"{check.name}: {need}")
     for key in report.keys:
         printing.result(_key(key))
     for stem, services in report.missing.items():
@@ -61,12 +62,12 @@ def _row(check: "Check") -> list[str]:
         return "?" if value is None else "yes" if value else "NO"
 
     return [
-        check.source,
+        check.name,
         mark(check.configured),
         mark(check.reachable),
         mark(check.permitted),
-        check.why[:120],
-        "" if check.usable else check.what_would_help[:160],
+        shorten(check.why, 120, placeholder=" …"),
+        "" if check.usable else shorten(check.what_would_help, 160, placeholder=" …"),
     ]
 
 

@@ -30,9 +30,10 @@ _NO_ANSWER = frozenset({Status.unreachable, Status.timed_out})
 
 @dataclass(frozen=True)
 class Check:
-    """One source. `reachable` and `permitted` are None where it was not found out."""
+    """One source, by one of its looks. `reachable` and `permitted` are None where it was not found out."""
 
     source: str
+    call: str
     status: str
     configured: bool
     reachable: bool | None
@@ -41,6 +42,13 @@ class Check:
     what_would_help: str
     needs: tuple[str, ...] = ()
     expires_at: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The source's, and what of it is checked where that is not its health as a whole."""
+        return (
+            self.source if self.call in ("health", "engine") else f"{self.source} ({self.call.removesuffix('_health')})"
+        )
 
     @property
     def usable(self) -> bool:
@@ -113,6 +121,7 @@ def _check(seen: Observation, settings: Settings) -> Check:
     answered = configured and status not in _NO_ANSWER
     return Check(
         source=seen.source,
+        call=seen.call,
         status=str(status),
         configured=configured,
         reachable=answered if configured else None,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 
 from runbook_lib.model import Json
 from runbook_lib.run.audits.compare import Judged
@@ -47,9 +48,17 @@ def _line(each: Judged) -> list[str]:
     verdict = result.status or f"broke (exit {result.exit_code})"
     counts = _named(each.told) if result.status else result.why
     if result.status == "could_not_tell" and not counts:
-        counts = _named(result.verdict.get("blind", ())) or "see the artifact's not_seen"
+        counts = _named(result.verdict.get("blind", ())) or _undecided(result.verdict.get("suspects", ()))
     known, muted = (_named(found) for found in (each.known, each.muted))
     return [result.target, result.procedure, result.org, verdict, counts, known, muted, f"{result.seconds:.1f} s"]
+
+
+def _undecided(suspects: Sequence[Mapping[str, Json]]) -> str:
+    """What the first suspect says, and how many there are."""
+    if not suspects:
+        return "see the artifact's not_seen"
+    more = f" (and {len(suspects) - 1} more)" if len(suspects) > 1 else ""
+    return shorten(f"{suspects[0]['subject']}: {suspects[0]['why']}", 160, placeholder=" …") + more
 
 
 def _named(findings: Sequence[Mapping[str, Json]]) -> str:

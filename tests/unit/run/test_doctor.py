@@ -153,3 +153,8 @@ def test_the_least_permission_of_a_source_is_told_and_no_key_is(sources: dict[st
 def test_every_source_that_has_a_health_look_is_asked() -> None:
     asked = {source for source, _ in doctor.healths()}
     assert {"tempo", "jaeger", "vercel", "railway", "fly", "postgres"} <= asked
+
+
+def test_two_looks_at_one_source_are_told_apart() -> None:
+    checks = [doctor.Check("postgres", call, "ok", True, True, True, "", "") for call in ("health", "rls_health")]
+    assert [each.name for each in checks] == ["postgres", "postgres (rls)"]
