@@ -301,9 +301,11 @@ def changes_of(observations: Iterable[Observation], window: Window) -> tuple[Cha
 
 
 def _changed(item: dict[str, Any]) -> str:
-    """One change in words: an incident or event in its own, a variable by name, a deployment by part and commit."""
+    """One change in words: an incident or event in its own, a machine or a variable by name, a deployment by part and commit."""
     if item.get("what"):
         return str(item["what"])
+    if "host_status" in item:
+        return f"{item.get('part', '')} machine {item['name']} is {item.get('state')}".strip()
     if item.get("name") and "commit" not in item:
         return f"{item.get('part', '')} variable {item['name']} changed".strip()
     commit = str(item.get("commit") or "")[:9]

@@ -397,3 +397,8 @@ def test_regions_that_nobody_could_look_at_leave_the_answer_open() -> None:
 def test_what_is_wrong_with_a_machine_goes_on() -> None:
     assert judged(on_fly(machine(state="stopped", autostop="off"))).situation.ongoing is True
     assert judged().situation.ongoing is None
+
+
+def test_a_machine_that_changed_is_no_variable() -> None:
+    changes = judged(on_fly(machine(name="gateway-2d6f", updated_at=ago(minutes=5)))).situation.changes
+    assert [change.what for change in changes] == ["gateway machine gateway-2d6f is started"]
