@@ -39,6 +39,21 @@ def private_folder(base: str | None, *, setting: str, mode: int = 0o700) -> Iter
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def kept_folder(given: str) -> Path:
+    """The folder in which files are to be kept, made where it is missing. Raises LookError(denied) where nobody may write."""
+    folder = Path(given).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise LookError(
+            Status.denied,
+            f"nothing can be written into {folder}: {error.strerror or error}",
+            do_next="give keep_in a folder that this user may write to, on a disk with room",
+        ) from error
+
+
 def free_bytes(folder: Path) -> int:
     """How much this user can still write there."""
     return shutil.disk_usage(folder).free

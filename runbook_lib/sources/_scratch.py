@@ -6,10 +6,8 @@ was killed from what somebody else keeps there: the mark is only ever made in a 
 
 import contextlib
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import LookError
@@ -126,21 +124,6 @@ def as_work(work: Callable[[], Answer]) -> Answer:
         if not Status(error.status).answered:
             raise
         raise LookError(Status.malformed, error.tried, where=error.where, do_next=error.do_next) from error
-
-
-def kept_folder(given: str) -> Path:
-    """The folder in which files are to be kept, made where it is missing. Raises LookError(denied) where nobody may write."""
-    folder = Path(given).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise LookError(
-            Status.denied,
-            f"nothing can be written into {folder}: {error.strerror or error}",
-            do_next="give keep_in a folder that this user may write to, on a disk with room",
-        ) from error
 
 
 def check_roles(held: Scratch, wanted: Mapping[str, str]) -> None:

@@ -20,8 +20,8 @@ from runbook_lib.sources._pg_catalogue import MANAGED
 from runbook_lib.sources._pg_contents import sums
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Restored, Tools
 from runbook_lib.sources._restore_compare import WORKERS, Held, compared, held_by, state_of
-from runbook_lib.sources._scratch import Scratch, as_work, check_roles, examined, kept_folder, scratch
-from runbook_lib.workspace import append_line, becoming, ends_of, free_bytes, private_folder
+from runbook_lib.sources._scratch import Scratch, as_work, check_roles, examined, scratch
+from runbook_lib.workspace import append_line, becoming, ends_of, free_bytes, kept_folder, private_folder
 
 if TYPE_CHECKING:
     from runbook_lib.databases import Connection

@@ -15,8 +15,8 @@ from runbook_lib.sources._asking import need
 from runbook_lib.sources._pg_catalogue import MANAGED
 from runbook_lib.sources._pg_contents import behind_their_tables, checksum_sql, sequences, tables
 from runbook_lib.sources._pg_tools import SCRATCH, SOURCE, Tools
-from runbook_lib.sources._scratch import Scratch, as_work, kept_folder, scratch
-from runbook_lib.workspace import becoming, private_folder
+from runbook_lib.sources._scratch import Scratch, as_work, scratch
+from runbook_lib.workspace import becoming, kept_folder, private_folder
 
 if TYPE_CHECKING:
     from runbook_lib.databases import Connection

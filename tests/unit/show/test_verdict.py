@@ -71,7 +71,10 @@ def test_the_card_holds_what_on_call_needs(verdict: Json, read_page: Reader) -> 
         "20261123T090500123-9f2c",
     ]
     assert [part for part in needed if part not in page.text] == []
-    assert page.text.index("Situation") < page.text.index("request.provider_failed")
+    assert page.text.index("request.provider_failed") < page.text.index("Do: ") < page.text.index("Situation")
+    assert page.text.index("Situation") < page.text.index("Evidence: "), (
+        "in short, then the situation, then each cause whole"
+    )
     links = [each["href"] for each in page.tagged("a")]
     assert links[:2] == ["https://fly.io/apps/gw", "#look-tempo.trace-6a6a511a"]
 
