@@ -20,7 +20,8 @@ class Evidence:
         user, org, table, command, row_id: what on-call asked; empty where not given. `table` always has a value; `org` is an id
             or a name.
         is_audit: nobody was named.
-        needs_drift: a schema file was given, so that an audit without the comparison is none.
+        needs_drift: a schema file is there, so that an audit without the comparison is none. is_file_asked: somebody named it for
+            this run, so that no answer is whole without it.
         catalogues: policies and grants, by SQL and by the Management API.
         people, organizations: the user and the organization, by SQL, Management API, REST.
         rows: counts past RLS, by REST as service_role and by the Management API.
@@ -34,6 +35,7 @@ class Evidence:
     row_id: str = ""
     is_audit: bool = False
     needs_drift: bool = False
+    is_file_asked: bool = False
     changed_since: str = ""
     token: Observation | None = None
     catalogues: Looks = ()

@@ -75,7 +75,7 @@ class SupabaseRls(Procedure):
             command=given["command"] or "select",
             row_id=given["row_id"],
             is_audit=is_audit,
-            needs_drift=bool(self.path),
+            is_file_asked=bool(self.path),
             changed_since=to_iso(self.look.now - _CHANGES),
         )
         self._seen: dict[str, Observation] = {}

@@ -171,3 +171,11 @@ class TestSituation:
         world = outside(World(org="Foo Inc"))
         world.organization = None
         assert verdict(world).situation.ongoing is None
+
+
+class TestFile:
+    def test_one_that_was_named_and_not_read_leaves_the_answer_open(self) -> None:
+        away = look("postgres", "schema_file", None, Status.not_configured)
+        for asked, status in ((True, "could_not_tell"), (False, "ruled_out")):
+            evidence = replace(World().evidence(), schema_file=away, is_file_asked=asked)
+            assert diagnose(evidence).status == status
