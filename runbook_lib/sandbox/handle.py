@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,7 @@ from runbook_lib.sandbox.options import Options
 _UP_S = 60
 _DOWN_S = 15
 _CALL_S = 120
+_UNTIL_HEALED = "# until it is healed; of two lines of a name the later one counts\n"
 
 
 class Sandbox:
@@ -39,6 +41,7 @@ class Sandbox:
         env_file: the same as a file that only its owner may read.
         people: its users, each with id and email. organizations: id, name, plan and the members' addresses.
         endpoints: the base URL of every part, by part name.
+        options: what it was asked to be, by the arguments of `up`.
     """
 
     def __init__(self, where: Home) -> None:
@@ -50,6 +53,7 @@ class Sandbox:
         self.people: list[dict[str, str]] = state["people"]
         self.organizations: list[dict[str, Any]] = state["organizations"]
         self.endpoints: dict[str, str] = state["endpoints"]
+        self.options: dict[str, Any] = state["options"]
         self.superuser: str = state["superuser"]
         self._control: str = state["control"]
         self._token: str = state["token"]
@@ -108,10 +112,10 @@ class Sandbox:
 
     @classmethod
     def attach(cls, name: str = "default") -> Self:
-        """The handle of a sandbox that is up already. Raises UsageError when it is not."""
+        """The handle of a sandbox that is up already. Raises UsageError when it is not, with those that are."""
         where = home.home_of(name)
         if not where.is_alive():
-            raise home.missing(name)
+            raise home.missing(name, cls.running())
         return cls(where)
 
     @staticmethod
@@ -133,7 +137,7 @@ class Sandbox:
         A named fault is a composition of primitives; `faults.find(code)` is asked for it and called with this handle.
 
         Raises:
-            UsageError: there is no fault under this code.
+            UsageError: there is no fault under this code, or this sandbox cannot carry it; nothing is broken then.
         """
         return importlib.import_module("runbook_lib.sandbox.faults").find(code)(self, **options)
 
@@ -144,6 +148,14 @@ class Sandbox:
             SandboxError: it did not become healthy.
         """
         self._call("heal", {})
+        kept, told, _ = self.env_file.read_text("utf-8").partition(_UNTIL_HEALED)
+        if told:
+            home.write_private(self.env_file, kept)
+
+    def tell_runbook(self, settings: Mapping[str, str]) -> None:
+        """Change settings in the file that points the runbook here, until it is healed; `env` stays as it was."""
+        lines = "".join(f"{name}='{value}'\n" for name, value in settings.items())
+        home.write_private(self.env_file, f"{self.env_file.read_text('utf-8')}{_UNTIL_HEALED}{lines}")
 
     def visit(self, action: str = "chat", **how: Any) -> dict[str, Any]:
         """What somebody in a browser does and gets: see `traffic.Traffic.visit` for the arguments.

@@ -16,6 +16,7 @@ import signal
 import stat
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,14 @@ class Home:
         )
 
 
-def missing(name: str) -> UsageError:
-    """The error for a sandbox that is not up."""
-    return UsageError(f"There is no sandbox named {name}", do_next=f"Start it: runbook sandbox up --name {name}")
+def missing(name: str, up: Sequence[str] = ()) -> UsageError:
+    """The error for a sandbox that is not up; `up`: the names of those that are."""
+    start = f"Start it: runbook sandbox up --name {name}"
+    return UsageError(
+        f"There is no sandbox named {name}",
+        came_back=f"up: {', '.join(up)}" if up else "none is up",
+        do_next=f"Name one of these with --name, or start it: runbook sandbox up --name {name}" if up else start,
+    )
 
 
 def base() -> Path:

@@ -175,7 +175,13 @@ async def address(breakage: "Breakage", part: str, host: str = "::1") -> None:
 def _customer(breakage: "Breakage", org: str) -> str:
     found = next((o for o in breakage.system.population.organizations if org in (o.id, o.name)), None)
     if found is None or found.customer is None:
-        raise UsageError("There is no such paying organization", came_back=org)
+        paying = [each.name for each in breakage.system.population.organizations if each.customer]
+        raise UsageError(
+            "There is no such paying organization",
+            where="organizations of this sandbox",
+            came_back=org,
+            do_next=f"There are: {', '.join(paying)}.",
+        )
     return found.customer
 
 

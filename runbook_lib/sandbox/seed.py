@@ -26,6 +26,11 @@ class Person:
     id: str
     email: str
 
+    @property
+    def name(self) -> str:
+        """What stands before the @: no two of them have the same, and an error may show it where addresses are masked."""
+        return self.email.partition("@")[0]
+
 
 @dataclass(frozen=True)
 class Organization:

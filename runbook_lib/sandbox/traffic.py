@@ -87,7 +87,7 @@ class Traffic:
 
         Args:
             action: chat, dashboard, usage, home or checkout.
-            user: the person's e-mail address; None is the first who belongs to `org`, or the first of all.
+            user: the person's e-mail address, or what stands before its @; None is the first who belongs to `org`, or of all.
             org: an organization's id or name; None lets the API take the person's first.
             session: valid, none, expired or forged; or a token.
             message, stream, model: of a chat. plan: of a checkout. body: the raw body instead.
@@ -170,12 +170,22 @@ class Traffic:
         population = self.system.population
         chosen = next((o for o in population.organizations if org in (o.id, o.name)), None)
         if org is not None and chosen is None:
-            raise UsageError("There is no such organization", came_back=org)
+            raise UsageError(
+                "There is no such organization",
+                where="organizations of this sandbox",
+                came_back=org,
+                do_next=f"There are: {', '.join(each.name for each in population.organizations)}.",
+            )
         if user is None:
             return population.people[chosen.members[0][0] if chosen else 0], chosen.id if chosen else None
-        person = next((p for p in population.people if p.email == user), None)
+        person = next((p for p in population.people if user in (p.email, p.name)), None)
         if person is None:
-            raise UsageError("There is no such person", came_back=user)
+            raise UsageError(
+                "There is no such person",
+                where="people of this sandbox",
+                came_back=user,
+                do_next=f"There are: {', '.join(each.name for each in population.people)}; their addresses: runbook sandbox status",
+            )
         return person, chosen.id if chosen else None
 
     async def _session(self, person: Person, session: str) -> str | None:

@@ -3,6 +3,8 @@
 The sandbox knows codes as plain strings and nothing of how they are found: what breaks and what diagnoses share no code.
 """
 
+from difflib import get_close_matches
+
 from runbook_lib.errors import UsageError
 from runbook_lib.sandbox.faults import (
     backup_restore,
@@ -32,6 +34,7 @@ _MODULES = (
     deploy_llm_gateway,
     supabase_rls,
 )
+_ALIKE = 6
 _FAULTS: dict[str, Fault] = {fault.code: fault for module in _MODULES for fault in module.FAULTS}
 
 
@@ -39,10 +42,15 @@ def find(code: str) -> Fault:
     """The fault of a cause's code or sub-code. Raises UsageError where there is none, with the codes that are like it."""
     if code in _FAULTS:
         return _FAULTS[code]
-    alike = [known for known in _FAULTS if known.startswith(code) or code in known]
+    alike = [known for known in _FAULTS if code and known.startswith(code)][:_ALIKE]
+    alike = alike or get_close_matches(code, _FAULTS, n=_ALIKE, cutoff=0.6)
+    alike = alike or [known for known in _FAULTS if code.rpartition(".")[2] in known.split(".")[1:]][:_ALIKE]
+    families = ", ".join(sorted({known.partition(".")[0] for known in _FAULTS}))
     raise UsageError(
         f"There is no fault {code}",
-        do_next="Known: " + ", ".join(alike or sorted({known.split(".")[0] for known in _FAULTS})) + ".",
+        came_back="" if alike else f"codes begin with one of: {families}",
+        do_next=(f"Did you mean: {', '.join(alike)}? " if alike else "")
+        + "All of them: docs/causes.md, or runbook drill --list.",
     )
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from runbook_lib.sandbox.handle import Sandbox
 
 _NEW = "d" * 40
+_ON_FLY, _ON_RAILWAY = {"gateway_platform": "fly"}, {"gateway_platform": "railway"}
 
 
 def busy(action: str = "usage", count: int = 24) -> Exercise:
@@ -32,6 +33,7 @@ GATEWAY: dict[str, dict[str, Variant]] = {
         "gateway": Variant(
             (use("dial", of="RailwayState", field="service_extras.gateway", value={"source": {"repo": None, "image": None}}),),
             nothing,
+            _ON_RAILWAY,
         )
     },
     "deploy.checks_failed": {
@@ -48,7 +50,7 @@ GATEWAY: dict[str, dict[str, Variant]] = {
     "deploy.env_missing": {
         "gateway": Variant((use("env", part="gateway", name="ANTHROPIC_API_KEY", restart=False),), nothing),
         "gateway_rag": Variant((use("env", part="gateway", name="SUPABASE_SERVICE_ROLE_KEY", restart=False),), nothing),
-        "gateway_fly": Variant((use("env", part="gateway", name="OPENAI_API_KEY", restart=False),), nothing),
+        "gateway_fly": Variant((use("env", part="gateway", name="OPENAI_API_KEY", restart=False),), nothing, _ON_FLY),
     },
     "deploy.env_stale": {
         "gateway": Variant(
@@ -66,16 +68,17 @@ GATEWAY: dict[str, dict[str, Variant]] = {
                 ]),
             ),
             nothing,
+            _ON_RAILWAY,
         )
     },
     "deploy.not_ready": {
         "gateway": Variant(
-            (use("deploy", part="gateway", state="DEPLOYING", serve=False, minutes_ago=60.0),), nothing
+            (use("deploy", part="gateway", state="DEPLOYING", serve=False, minutes_ago=60.0),), nothing, _ON_RAILWAY
         ),
-        "gateway_fly": Variant((use("deploy", part="gateway", state="running", serve=False, minutes_ago=60.0),), nothing),
+        "gateway_fly": Variant((use("deploy", part="gateway", state="running", serve=False, minutes_ago=60.0),), nothing, _ON_FLY),
     },
     "deploy.not_ready.blocked": {
-        "gateway": Variant((use("deploy", part="gateway", state="NEEDS_APPROVAL", serve=False),), nothing)
+        "gateway": Variant((use("deploy", part="gateway", state="NEEDS_APPROVAL", serve=False),), nothing, _ON_RAILWAY)
     },
     "deploy.wrong_commit.not_deployed": {
         "gateway": Variant(
@@ -99,6 +102,7 @@ GATEWAY: dict[str, dict[str, Variant]] = {
         "gateway": Variant(
             (use("deploy", part="gateway", state="FAILED", error="Healthcheck failure", failed_step="HEALTHCHECK", serve=False),),
             nothing,
+            _ON_RAILWAY,
         )
     },
     "deploy.error_rate_up": {
@@ -111,7 +115,7 @@ GATEWAY: dict[str, dict[str, Variant]] = {
         )
     },
     "deploy.in_progress": {
-        "gateway": Variant((use("deploy", part="gateway", state="BUILDING", serve=False),), nothing)
+        "gateway": Variant((use("deploy", part="gateway", state="BUILDING", serve=False),), nothing, _ON_RAILWAY)
     },
     "deploy.errors_elsewhere": {
         "gateway": Variant(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _UNDEFINED = ("TypeError", "Cannot read properties of undefined (reading 'plan')")
 _NEW = "d" * 40
+_API_ON_RAILWAY = {"api_platform": "railway"}
 
 
 def _failed_build(code: str, error: str, *log: str, part: str = "web", **more: Any) -> Fault:
@@ -94,6 +95,7 @@ _NOT_READY = (
         use("says", part="api", of="serving", state="CRASHED", instances=["CRASHED"], error="exited with code 1"),
         use("process", part="api", action="kill"),
         by=nothing,
+        needs=_API_ON_RAILWAY,
     ),
 )  # fmt: skip
 _ALIASES = (
@@ -150,6 +152,7 @@ _HEALTH = (
         "deploy.health_failing.at_deploy",
         use("deploy", part="api", state="FAILED", error="Healthcheck failure", failed_step="HEALTHCHECK", serve=False),
         by=nothing,
+        needs=_API_ON_RAILWAY,
     ),
 )  # fmt: skip
 _ERRORS = Fault(

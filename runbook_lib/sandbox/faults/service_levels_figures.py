@@ -1,9 +1,13 @@
 """What the figures of 09 are made of: a month of traffic that was well, and the ways in which it was not, or cannot be known."""
 
+from pathlib import Path
 from typing import Any
 
 from runbook_lib.sandbox.faults.fault import Fault, Step, Variant, alias, fault, nothing, use
 
+_PROMISES = (
+    Path(__file__).parents[2] / "drills" / "service_levels"
+)  # read by nobody here: the runbook is told where they are
 DAY = 1440.0
 MONTH = 31 * DAY
 _LAST_HOURS = 360.0
@@ -37,6 +41,11 @@ def outage(part: str, hours: float, days_ago: float = 3.0, **how: Any) -> Step:
     """A stretch in which most requests failed, some days ago; or whatever `how` says."""
     given = {"failed": 0.9, "every_s": 300.0, **how}
     return use("history", part=part, since_min=days_ago * DAY + hours * 60, until_min=days_ago * DAY, **given)
+
+
+def _promising(levels: str) -> dict[str, str]:
+    """What the runbook is told has been promised, where a fault is one of other promises than the sandbox's own."""
+    return {"RUNBOOK_SERVICE_LEVELS": str(_PROMISES / f"{levels}.toml"), "RUNBOOK_TRACE_RETENTION_H": "840"}
 
 
 HEALTHY = (*month("api"), *month("gateway"), *events())
@@ -79,7 +88,7 @@ FAULTS: tuple[Fault, ...] = (
     _FAST,
     _SLOW,
     alias("slo.no_data", _RETENTION),
-    fault("slo.no_data.nothing", *HEALTHY, by=nothing),
+    fault("slo.no_data.nothing", *HEALTHY, by=nothing, told=_promising("worker")),
     _figure(
         "slo.no_data.unseen",
         use("process", part="tempo", action="stop"),
@@ -103,6 +112,7 @@ FAULTS: tuple[Fault, ...] = (
         outage("api", 60, failed=0.0, slow=0.9, slow_ms=7000.0),
         use("process", part="tempo", action="stop"),
         by=nothing,
+        told=_promising("week"),
     ),
     fault(
         "slo.sampling_biased",
@@ -111,5 +121,6 @@ FAULTS: tuple[Fault, ...] = (
         *month("gateway", since_min=2 * DAY, traced=0.1, traced_failed=1.0),
         *events(),
         by=nothing,
+        told=_promising("counted"),
     ),
 )

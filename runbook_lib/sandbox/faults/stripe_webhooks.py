@@ -3,8 +3,9 @@
 The usual variant of a fault is the developer's where there is one (a sandbox with `webhooks="cli"`).
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runbook_lib.sandbox.faults.fault import Fault, Result, Step, Variant, alias, nothing, use
@@ -14,18 +15,20 @@ if TYPE_CHECKING:
 
 ORG = "Acme Rockets"
 OTHER_SECRET = "whsec_4d1f0c2b9a8e7766554433221100ffeeddccbbaa99887766554433221100aabb"
+_DEPLOYED = ("endpoint", "middleware", "in_window", "database", "deployed", "platform")
+_CLI, _ENDPOINT = {"webhooks": "cli"}, {"webhooks": "endpoint"}
 _ROUTE = "/api/stripe/webhook"
 _TypeError = {"raise_type": "TypeError", "raise_message": "Cannot read properties of undefined (reading 'id')"}
 
 
 def event(sandbox: "Sandbox") -> Result:
     """Stripe tells that a card was refused."""
-    return {"event": sandbox.inject("subscription", org=ORG, status="past_due")}
+    return {"event": sandbox.inject("subscription", org=ORG, status="past_due"), "who": {"org": ORG}}
 
 
 def unheard(sandbox: "Sandbox") -> Result:
     """The same where a CLI has it and reaches nobody: it does not tell Stripe of that, so there is nothing to wait for."""
-    return {"event": sandbox.inject("subscription", org=ORG, status="past_due", wait_s=0.2)}
+    return {"event": sandbox.inject("subscription", org=ORG, status="past_due", wait_s=0.2), "who": {"org": ORG}}
 
 
 def two_events(sandbox: "Sandbox") -> Result:
@@ -33,7 +36,7 @@ def two_events(sandbox: "Sandbox") -> Result:
     sandbox.inject("subscription", org=ORG, status="past_due", seconds_ago=2)
     newest = sandbox.inject("subscription", org=ORG, status="active")
     sandbox.inject("deliver_again", org=ORG, nth=1)
-    return {"event": newest}
+    return {"event": newest, "who": {"org": ORG}}
 
 
 def port_of_api(sandbox: "Sandbox") -> int:
@@ -54,16 +57,24 @@ def _state_of_key(sandbox: "Sandbox") -> str:
     return f"keys.{sandbox.env['STRIPE_SECRET_KEY']}.state"
 
 
-def _v(*steps: Step, by: Callable[["Sandbox"], Result] = nothing) -> Variant:
-    return Variant(steps, by)
+def _v(*steps: Step, by: Callable[["Sandbox"], Result] = nothing, told: Mapping[str, str] | None = None) -> Variant:
+    return Variant(steps, by, settings=told or {})
 
 
 def _f(code: str, **variants: Variant) -> Fault:
-    return Fault(code, variants)
+    """A fault whose variants are each of a developer's machine or of a deployed API: the other one has not what breaks."""
+    needs = {name: _ENDPOINT if name in _DEPLOYED else _CLI for name in variants}
+    return Fault(code, {name: replace(each, needs=needs[name]) for name, each in variants.items()})
+
+
+def _anywhere(code: str, **more: Any) -> Fault:
+    """What nothing in the sandbox is broken for: a state, or what the runbook was told."""
+    return Fault(code, {"usual": Variant((), nothing, **more)})
 
 
 _TWO = ["invoice.paid", "invoice.payment_failed"]
 _SLOW = use("code", part="api", route=_ROUTE, delay_s=3.0)
+_HASTY = {"RUNBOOK_WEBHOOK_TIMEOUT_S": "2"}  # so that nobody has to be as slow as Stripe is patient
 _NO_RETRY = use("dial", of="StripeState", field="retry_s", value=[600])
 
 _TARGETS = tuple(
@@ -165,6 +176,7 @@ FAULTS: tuple[Fault, ...] = (
             use("webhook_endpoints", secret=OTHER_SECRET),
             use("env", part="api", name="STRIPE_WEBHOOK_SECRET", value=OTHER_SECRET, restart=False),
             by=event,
+            told={"STRIPE_WEBHOOK_SECRET": OTHER_SECRET},  # whoever changed it told the runbook as well
         ),
     ),
     _f(
@@ -193,9 +205,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _f(
         "webhook.handler_slow",
-        usual=_v(_SLOW),
-        endpoint=_v(_SLOW),
-        platform=_v(use("edge", part="api", time_limit_s=1.0), _SLOW),
+        usual=_v(_SLOW, told=_HASTY),
+        endpoint=_v(_SLOW, told=_HASTY),
+        platform=_v(use("edge", part="api", time_limit_s=1.0), _SLOW, told=_HASTY),
     ),
     _f(
         "webhook.received_not_applied",
@@ -221,8 +233,8 @@ FAULTS: tuple[Fault, ...] = (
         usual=_v(use("stripe_cli", flags=["--latest"])),
         endpoint=_v(use("webhook_endpoints", api_version="2026-10-28.endive")),
     ),
-    _f("webhook.event_not_found", usual=_v()),
-    _f("webhook.other_mode", usual=_v()),
-    _f("webhook.no_events", usual=_v()),
-    _f("webhook.customer_unknown", usual=_v()),
+    _anywhere("webhook.event_not_found"),
+    _anywhere("webhook.other_mode", settings={"STRIPE_SECRET_KEY": "sk_live_51NexusCoreLiveKey0000"}),
+    _anywhere("webhook.no_events"),
+    _anywhere("webhook.customer_unknown", needs=_CLI),
 )
