@@ -47,7 +47,7 @@ def nbval(
     copy = write_working_copy(prepare(number, parameters, incident="INC-7", home=Home(CHECKOUT, where / "out")))
     flags = [
         "--nbval-lax",
-        "--nbval-cell-timeout=90",
+        "--nbval-cell-timeout=120",
         "-p",
         "no:cacheprovider",
         "-c",

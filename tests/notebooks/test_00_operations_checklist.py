@@ -1,9 +1,7 @@
 """Notebook 00 itself, on a sandbox: under nbval cell by cell, and headless to an artifact that replays and holds no value."""
 
 import json
-import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +9,10 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
-from runbook_lib.run.home import CHECKOUT, Home
-from runbook_lib.run.lab.working_copy import write_working_copy
 from runbook_lib.run.replay import replay
-from runbook_lib.run.runner import prepare
 from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
-from tests.notebooks.on_a_sandbox import environment_of
+from tests.notebooks.on_a_sandbox import environment_of, nbval
 
 STEM = "00_operations_checklist"
 CANARY = "c4na7y00c4na7y00c4na7y00c4na7y00c4na7y00c4na7y00c4na7y00c4na7y00"  # a key without a shape to redact by
@@ -44,15 +39,7 @@ def test_nbval_runs_a_parameterised_copy(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    copy = write_working_copy(prepare("00", {"since": "20m"}, incident="INC-7", home=Home(CHECKOUT, tmp_path / "out")))
-    options = ["--nbval-lax", "--nbval-cell-timeout=60", "-p", "no:cacheprovider", "-c", os.devnull]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, f"--rootdir={tmp_path}", str(copy)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = nbval("00", environment, tmp_path, {"since": "20m"})
     assert done.returncode == 0, done.stdout[-3000:]
     (folder,) = (tmp_path / "out").glob(f"*/{STEM}/*.partial")
     assert json.loads((folder / "verdict.json").read_text())["parameters"]["since"] == "20m"

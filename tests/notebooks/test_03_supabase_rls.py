@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from runbook_lib.artifact.verify import verify
-from runbook_lib.run.home import CHECKOUT, Home
-from runbook_lib.run.lab.working_copy import write_working_copy
 from runbook_lib.run.replay import replay
-from runbook_lib.run.runner import prepare
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.supabase_rls_session import org_id, sign_in
 from tests.notebooks.conftest import RUNBOOK
-from tests.notebooks.on_a_sandbox import environment_of
+from tests.notebooks.on_a_sandbox import environment_of, nbval
 
 CODE = "rls.no_membership"
 TOKEN = "RUNBOOK_TEST_USER_TOKEN"
@@ -42,21 +38,7 @@ def test_nbval_runs_a_parameterised_copy(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     given = {"user": "ada@acme.example", "table": "usage_records"}
-    copy = write_working_copy(prepare("03", given, incident="INC-7", home=Home(CHECKOUT, tmp_path / "out")))
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval-lax",
-        "--nbval-cell-timeout=60",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        "/dev/null",
-    ]
-    done = subprocess.run(
-        [*command, f"--rootdir={tmp_path}", str(copy)], env=environment, capture_output=True, text=True, timeout=300
-    )
+    done = nbval("03", environment, tmp_path, given)
     assert done.returncode == 0, done.stdout[-3000:]
     (folder,) = (tmp_path / "out").glob("*/03_supabase_rls/*.partial")
     verdict = json.loads((folder / "verdict.json").read_text())

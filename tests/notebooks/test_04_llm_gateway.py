@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +9,11 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
-from runbook_lib.run.home import CHECKOUT, Home
-from runbook_lib.run.lab.working_copy import write_working_copy
 from runbook_lib.run.replay import replay
-from runbook_lib.run.runner import prepare
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.faults.llm_gateway import chats
 from tests.notebooks.conftest import RUNBOOK
-from tests.notebooks.on_a_sandbox import environment_of
+from tests.notebooks.on_a_sandbox import environment_of, nbval
 
 CODE = "provider.key_invalid"
 CANARY = "sk-proj-canary-of-the-gateways-own-key-0123456789"
@@ -45,21 +41,7 @@ def test_nbval_runs_a_parameterised_copy(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    copy = write_working_copy(prepare("04", {"since": "5m"}, incident="INC-7", home=Home(CHECKOUT, tmp_path / "out")))
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval-lax",
-        "--nbval-cell-timeout=60",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        "/dev/null",
-    ]
-    done = subprocess.run(
-        [*command, f"--rootdir={tmp_path}", str(copy)], env=environment, capture_output=True, text=True, timeout=300
-    )
+    done = nbval("04", environment, tmp_path, {"since": "5m"})
     assert done.returncode == 0, done.stdout[-3000:]
     (folder,) = (tmp_path / "out").glob("*/04_llm_gateway/*.partial")
     assert json.loads((folder / "verdict.json").read_text())["parameters"]["since"] == "5m"

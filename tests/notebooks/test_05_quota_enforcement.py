@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +10,10 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
-from runbook_lib.run.home import CHECKOUT, Home
-from runbook_lib.run.lab.working_copy import write_working_copy
 from runbook_lib.run.replay import replay
-from runbook_lib.run.runner import prepare
 from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
+from tests.notebooks.on_a_sandbox import nbval
 
 CANARIES = {
     "STRIPE_WEBHOOK_SECRET": "whsec_canary00000000000000000000000000000000",
@@ -49,15 +46,7 @@ def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
 def test_nbval_runs_the_audit(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    copy = write_working_copy(prepare("05", {}, incident="INC-7", home=Home(CHECKOUT, tmp_path / "out")))
-    options = ["--nbval-lax", "--nbval-cell-timeout=60", "-p", "no:cacheprovider", "-c", "/dev/null"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, f"--rootdir={tmp_path}", str(copy)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = nbval("05", environment, tmp_path, {})
     assert done.returncode == 0, done.stdout[-3000:]
     (folder,) = (tmp_path / "out").glob("*/05_quota_enforcement/*.partial")
     verdict = json.loads((folder / "verdict.json").read_text())

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
-from runbook_lib.run.home import CHECKOUT, Home
-from runbook_lib.run.lab.working_copy import write_working_copy
+from runbook_lib.run.home import CHECKOUT
 from runbook_lib.run.replay import replay
-from runbook_lib.run.runner import prepare
 from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
+from tests.notebooks.on_a_sandbox import nbval
 
 CODES = ["slo.availability_missed", "alert.silenced"]
 WEEK = CHECKOUT / "runbook_lib" / "drills" / "service_levels" / "week.toml"
@@ -56,10 +54,7 @@ def test_nbval_runs_a_parameterised_copy(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     given = {"objectives": "API availability"}
-    copy = write_working_copy(prepare("09", given, incident="REVIEW-47", home=Home(CHECKOUT, tmp_path / "out")))
-    options = ["--nbval-lax", "--nbval-cell-timeout=120", "-p", "no:cacheprovider", "-c", "/dev/null"]
-    command = [sys.executable, "-m", "pytest", *options, f"--rootdir={tmp_path}", str(copy)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    done = nbval("09", environment, tmp_path, given)
     assert done.returncode == 0, done.stdout[-3000:]
     (folder,) = (tmp_path / "out").glob("*/09_service_levels/*.partial")
     assert json.loads((folder / "verdict.json").read_text())["parameters"]["objectives"] == "API availability"
