@@ -158,10 +158,14 @@ def break_(
     """Inject the named fault of a cause's code, run into it as a user does, and say how to find it."""
     from runbook_lib.cli import printing
     from runbook_lib.sandbox import faults
+    from runbook_lib.sandbox.faults.failed_request_parts import make_history
 
     fault = faults.find(code)
     sandbox = _attach(name)
     chosen = fault.fitting(sandbox, variant)
+    case = _drill_of(fault.variant(chosen), sandbox.options)
+    if case and case.calm and act:
+        make_history(sandbox)  # what is unusual is so beside ordinary requests, of which a young sandbox has few
     since = datetime.now(UTC)
     sandbox.break_(code, variant=chosen)
     is_usual = chosen == next(iter(fault.variants))

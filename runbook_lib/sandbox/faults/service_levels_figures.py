@@ -51,8 +51,11 @@ def _promising(levels: str) -> dict[str, str]:
 HEALTHY = (*month("api"), *month("gateway"), *events())
 
 
-def _figure(code: str, *steps: Step, **others: Variant) -> Fault:
-    return fault(code, *HEALTHY, *steps, by=nothing, **others)
+_NOWHERE_ELSE = {"api_platform": "vercel"}  # Railway counts a service's requests itself, and keeps them longer
+
+
+def _figure(code: str, *steps: Step, needs: Any = None, **others: Variant) -> Fault:
+    return fault(code, *HEALTHY, *steps, by=nothing, needs=needs, **others)
 
 
 _SPARSE = {"per_min": 0.01, "failed": 0.0, "slow": 0.0}  # some four hundred requests a month
@@ -67,7 +70,9 @@ _SLOW = _figure(
     "slo.budget_burning.slow", use("history", part="api", since_min=DAY, until_min=1, every_s=60.0, failed=0.04)
 )
 # Of Tempo the runbook is told how long it keeps spans; Prometheus says so itself.
-_RETENTION = _figure("slo.no_data.retention", use("dial", of="PrometheusState", field="keeps", value="3d"))
+_RETENTION = _figure(
+    "slo.no_data.retention", use("dial", of="PrometheusState", field="keeps", value="3d"), needs=_NOWHERE_ELSE
+)
 
 FAULTS: tuple[Fault, ...] = (
     _figure("slo.met"),
@@ -93,6 +98,7 @@ FAULTS: tuple[Fault, ...] = (
         "slo.no_data.unseen",
         use("process", part="tempo", action="stop"),
         use("process", part="prometheus", action="stop"),
+        needs=_NOWHERE_ELSE,
     ),
     _RETENTION,
     fault(
@@ -112,6 +118,7 @@ FAULTS: tuple[Fault, ...] = (
         outage("api", 60, failed=0.0, slow=0.9, slow_ms=7000.0),
         use("process", part="tempo", action="stop"),
         by=nothing,
+        needs=_NOWHERE_ELSE,
         told=_promising("week"),
     ),
     fault(

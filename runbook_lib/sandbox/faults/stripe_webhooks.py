@@ -234,7 +234,7 @@ FAULTS: tuple[Fault, ...] = (
         endpoint=_v(use("webhook_endpoints", api_version="2026-10-28.endive")),
     ),
     _anywhere("webhook.event_not_found"),
-    _anywhere("webhook.other_mode", settings={"STRIPE_SECRET_KEY": "sk_live_51NexusCoreLiveKey0000"}),
+    _anywhere("webhook.other_mode", needs=_ENDPOINT, settings={"STRIPE_SECRET_KEY": "sk_live_51NexusCoreLiveKey0000"}),
     _anywhere("webhook.no_events"),
     _anywhere("webhook.customer_unknown", needs=_CLI),
 )
