@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import httpx
@@ -165,9 +165,15 @@ def _vendor_words(body: bytes) -> str:
 
 
 @cache
-def _transport() -> httpx.BaseTransport:
-    """One connection pool and one TLS context for the whole process; verification is always on."""
-    return httpx.HTTPTransport(verify=ssl.create_default_context(), limits=httpx.Limits(max_connections=100))
+def _tls() -> ssl.SSLContext:
+    """The TLS context of this process; verification is always on."""
+    return ssl.create_default_context()
+
+
+@lru_cache(maxsize=64)
+def _pool(_address: tuple[str, str, int | None]) -> httpx.BaseTransport:
+    """The connection pool of one address: each request looks through its whole pool, under the pool's one lock."""
+    return httpx.HTTPTransport(verify=_tls(), limits=httpx.Limits(max_connections=100))
 
 
 class _BoundedStream(httpx.SyncByteStream):
@@ -205,7 +211,8 @@ class DeadlineTransport(httpx.BaseTransport):
             "write": left_s,
             "pool": left_s,
         }
-        response = _transport().handle_request(request)
+        url = request.url
+        response = _pool((url.scheme, url.host, url.port)).handle_request(request)
         assert isinstance(response.stream, httpx.SyncByteStream)
         response.stream = _BoundedStream(response.stream, self._deadline, self._max_bytes)
         return response

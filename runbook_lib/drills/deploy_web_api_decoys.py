@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import httpx
-
 from runbook_lib.drills.case import Case, Injected, Parameters
 from runbook_lib.drills.deploy_web_api_cases import ON_RAILWAY, P, audit_again
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.sandbox import Sandbox, plain_http
 from runbook_lib.sandbox.faults.deploy_of_gateway import busy
 from runbook_lib.sandbox.faults.fault import Exercise, Result, nothing, use, visit
 
@@ -26,12 +24,12 @@ def _double(name: str, codes: tuple[str, ...], *faults: Injected, **more: Any) -
 def _newest(sandbox: Sandbox, part: str) -> str:
     """The id of a part's newest production deployment, as Vercel's list shows it."""
     env = sandbox.env
-    rows = httpx.get(
+    rows = plain_http.request(
+        "GET",
         f"{env['RUNBOOK_VERCEL_API_URL']}/v7/deployments",
         params={"projectId": env[f"RUNBOOK_VERCEL_{part.upper()}_PROJECT"], "teamId": env["RUNBOOK_VERCEL_TEAM_ID"]},
         headers={"Authorization": f"Bearer {env['RUNBOOK_VERCEL_TOKEN']}"},
         timeout=5,
-        trust_env=False,
     ).json()["deployments"]
     return str(rows[0]["uid"])
 

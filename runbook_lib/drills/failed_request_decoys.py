@@ -4,12 +4,10 @@ import secrets
 import time
 from typing import Any
 
-import httpx
-
 from runbook_lib.drills.case import Case, Injected
 from runbook_lib.drills.failed_request_asking import by_request, by_window, fresh_checkout, fresh_request
 from runbook_lib.drills.failed_request_cases import P, fault_case, several
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.sandbox import Sandbox, plain_http
 from runbook_lib.sandbox.faults.fault import Exercise, Result, Step, use, visit
 
 RED_PAGE = (
@@ -52,8 +50,8 @@ def _with_late_work(sandbox: Sandbox) -> Result:
     }
     named = [{"key": "service.name", "value": {"stringValue": "nexuscore"}}]
     batch = {"resource": {"attributes": named}, "scopeSpans": [{"scope": {"name": "next.js"}, "spans": [span]}]}
-    answer = httpx.post(
-        f"{sandbox.endpoints['otlp']}/v1/traces", json={"resourceSpans": [batch]}, timeout=5, trust_env=False
+    answer = plain_http.request(
+        "POST", f"{sandbox.endpoints['otlp']}/v1/traces", json={"resourceSpans": [batch]}, timeout=5
     )
     answer.raise_for_status()
     return got
@@ -65,7 +63,7 @@ def _trace_of(sandbox: Sandbox, request_id: str) -> tuple[str, str, int] | None:
     query = f'{{ span.vercel.request_id = "{request_id}" }}'
     for _ in range(20):
         time.sleep(0.2)
-        found = httpx.get(f"{base}/api/search", params={"q": query}, timeout=5, trust_env=False).json().get("traces")
+        found = plain_http.request("GET", f"{base}/api/search", params={"q": query}, timeout=5).json().get("traces")
         for each in found or ():
             spans = each["spanSets"][0]["spans"]
             end_ns = int(spans[0]["startTimeUnixNano"]) + int(spans[0]["durationNanos"])

@@ -5,12 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from runbook_lib.drills.case import Case, Injected
 from runbook_lib.drills.stripe_webhooks_cases import CLI, FRESH, QUIET, WORKSHOP, P, again, healthy
 from runbook_lib.errors import SandboxError
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.sandbox import Sandbox, plain_http
 from runbook_lib.sandbox.facades.stripe_plant import BILLING_EVENTS
 from runbook_lib.sandbox.faults.fault import Result, Step, use
 from runbook_lib.sandbox.faults.stripe_webhooks import ORG, OTHER_SECRET, event, forward, unheard
@@ -48,13 +46,13 @@ def triggered(sandbox: Sandbox) -> Result:
     headers = {"Authorization": f"Bearer {env['RUNBOOK_STRIPE_KEY']}"}
     end = time.monotonic() + _PATIENCE_S
     while time.monotonic() < end:  # until the CLI has told what the API answered
-        listed = httpx.get(
+        listed = plain_http.request(
+            "GET",
             f"{env['RUNBOOK_STRIPE_API_URL']}/v1/events",
             params={
                 f"types[{n}]": name for n, name in enumerate(BILLING_EVENTS)
             },  # it tells nothing of what it filters
             headers=headers,
-            trust_env=False,
         )
         if not any(row["pending_webhooks"] for row in listed.json()["data"]):
             return {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.apps.usage_report import PATH
 from runbook_lib.sandbox.facades import stripe_plant
 from runbook_lib.sandbox.world import LogLine, RequestRow
@@ -52,7 +53,7 @@ class Cron:
         """
         world = self.system.world
         headers = {"Authorization": f"Bearer {world.keys.cron_secret}", "User-Agent": AGENT}
-        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
+        async with plain_http.async_client(timeout=60) as client:
             try:
                 url, params = f"{world.endpoints['api']}{PATH}", {"day": day} if day else {}
                 return (await client.get(url, headers=headers, params=params)).status_code

@@ -17,6 +17,7 @@ import httpx
 from opentelemetry.propagate import extract
 from opentelemetry.trace import get_current_span
 
+from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.edge_platforms import PLATFORMS, Refusal
 from runbook_lib.sandbox.overrides import Message, Receive, Scope, Send, cut
 from runbook_lib.sandbox.part_process import PartProcess
@@ -56,7 +57,7 @@ class Edge:
         self._open.set()
         self._under_way = 0
         limits = httpx.Limits(max_connections=300, max_keepalive_connections=50)
-        self._http = httpx.AsyncClient(timeout=None, limits=limits, trust_env=False)  # noqa: S113
+        self._http = plain_http.async_client(timeout=None, limits=limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through, and log it as the platform would."""

@@ -17,7 +17,7 @@ import httpx
 
 from runbook_lib import errors
 from runbook_lib.errors import RunbookError, SandboxError, UsageError
-from runbook_lib.sandbox import children, home
+from runbook_lib.sandbox import children, home, plain_http
 from runbook_lib.sandbox.home import Home
 from runbook_lib.sandbox.options import Options
 
@@ -207,12 +207,12 @@ class Sandbox:
 
     def _call(self, what: str, asked: dict[str, Any], timeout_s: float = _CALL_S) -> Any:
         try:
-            answer = httpx.post(
+            answer = plain_http.request(
+                "POST",
                 f"{self._control}/{what}",
                 json=asked,
                 headers={"Authorization": f"Bearer {self._token}"},
                 timeout=timeout_s,
-                trust_env=False,
             )
             said = answer.json()
         except (httpx.HTTPError, ValueError) as error:

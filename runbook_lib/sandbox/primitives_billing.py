@@ -3,9 +3,8 @@
 import copy
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from runbook_lib.errors import UsageError
+from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.facades.stripe_state import Book, Obj, add_key, now_s, stripe_state
 from runbook_lib.sandbox.primitives import primitive
 
@@ -94,7 +93,7 @@ async def stripe(
     await breakage.replace_attribute(state, "books", copy.deepcopy(state.books))
     key = add_key(world, "secret", livemode=livemode)
     headers = {"Authorization": f"Bearer {key}", "Stripe-Version": "2024-06-20"}
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+    async with plain_http.async_client(timeout=10) as client:
         answer = await client.request(method, world.endpoints["stripe"] + path, data=form or {}, headers=headers)
     del state.keys[key]
     if not answer.is_success:

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from runbook_lib.errors import SandboxError, UsageError
-from runbook_lib.sandbox import environment, recovery, seed
+from runbook_lib.sandbox import environment, plain_http, recovery, seed
 from runbook_lib.sandbox.cron import Cron, plant_past_reports
 from runbook_lib.sandbox.edge import Edge
 from runbook_lib.sandbox.facade_apps import STATES, facade_apps
@@ -250,7 +250,7 @@ async def wait_healthy(system: System, deadline_s: float = 10.0) -> None:
 
     wanted = {"web": "/", "api": "/api/health", "gateway": "/"}
     last = ""
-    async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+    async with plain_http.async_client(timeout=2) as client:
         end = time.monotonic() + deadline_s
         while time.monotonic() < end:
             try:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from runbook_lib.errors import UsageError
+from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.facades import supabase_keys
 from runbook_lib.sandbox.seed import PASSWORD, Person
 from runbook_lib.sandbox.system import System
@@ -49,7 +50,7 @@ class Traffic:
         self._tokens: dict[str, tuple[str, float]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.Task[None] | None = None
-        self._http = httpx.AsyncClient(timeout=None, trust_env=False, limits=httpx.Limits(max_keepalive_connections=8))  # noqa: S113
+        self._http = plain_http.async_client(timeout=None, limits=httpx.Limits(max_keepalive_connections=8))
 
     async def sign_everybody_in(self) -> None:
         """Give every person a session, so that later trouble with Auth finds them signed in."""

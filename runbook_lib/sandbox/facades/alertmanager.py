@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.facades.alertmanager_notify import Notice, body_of
 from runbook_lib.sandbox.facades.alertmanager_state import (
     AlertmanagerState,
@@ -150,7 +151,7 @@ class Alertmanager:
         state.sent[(kind, notice.receiver)] += 1
         for attempt in range(state.resend):
             try:
-                async with httpx.AsyncClient(timeout=3, trust_env=False) as client:
+                async with plain_http.async_client(timeout=3) as client:
                     answer = await client.post(
                         settings.get("url") or settings["api_url"], json=body_of(kind, settings, notice)
                     )

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.facades import fly_rows
 from runbook_lib.sandbox.facades.fly_prometheus import BadQuery, Prometheus
 from runbook_lib.sandbox.facades.fly_state import (
@@ -90,7 +91,7 @@ class _Api:
         if check_url is None or machine.state != "started":
             return
         try:
-            async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+            async with plain_http.async_client(timeout=2.0) as client:
                 reply = await client.get(check_url())
         except httpx.HTTPError as error:
             set_check(self.world, machine, is_passing=False, output=f"connect: {error or type(error).__name__}")

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.facades.stripe_call import Call, Page, Refused
 from runbook_lib.sandbox.facades.stripe_state import Book, Delivery, Obj, new_id, now_s, stripe_state
 from runbook_lib.sandbox.facades.stripe_versions import render
@@ -165,7 +166,7 @@ async def _post(world: World, event: Obj, endpoint: Obj) -> tuple[int | None, st
     headers = signed_headers(payload, endpoint["_secret"], now_s(world))
     timeout_s = stripe_state(world).delivery_timeout_s
     try:
-        async with asyncio.timeout(timeout_s), httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client:
+        async with asyncio.timeout(timeout_s), plain_http.async_client(timeout=timeout_s) as client:
             answer = await client.post(endpoint["url"], content=payload, headers=headers)
     except (httpx.HTTPError, TimeoutError) as error:
         return None, f"{type(error).__name__}: {error}"

@@ -8,9 +8,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import psycopg
 
+from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.faults.fault import Fault, Result, Step, Variant, alias, fault, use, visit
 
 if TYPE_CHECKING:
@@ -296,12 +296,12 @@ def _subscription_status(sandbox: "Sandbox") -> str:
     )
     with psycopg.connect(sandbox.superuser) as connection:
         row = connection.execute(query, [_PAYING]).fetchone()
-    answer = httpx.get(
+    answer = plain_http.request(
+        "GET",
         f"{sandbox.endpoints['stripe']}/v1/subscriptions",
         params={"customer": str(row[0] if row else "")},
         headers={"Authorization": f"Bearer {sandbox.env['STRIPE_SECRET_KEY']}"},
         timeout=5,
-        trust_env=False,
     )
     found = answer.raise_for_status().json()["data"]
     return f"books.false.objects.subscription.{found[0]['id']}.status"

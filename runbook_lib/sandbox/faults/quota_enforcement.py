@@ -5,10 +5,10 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import psycopg
 from psycopg import sql
 
+from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.faults.failed_request_behind import used
 from runbook_lib.sandbox.faults.fault import Fault, Result, Step, Variant, alias, fault, nothing, use
 
@@ -120,7 +120,7 @@ def _until_traced(sandbox: "Sandbox", org_id: str, since: float, count: int) -> 
             "end": int(time.time()) + 1,
             "limit": 500,
         }
-        found = httpx.get(f"{sandbox.endpoints['tempo']}/api/search", params=asked, timeout=5, trust_env=False)
+        found = plain_http.request("GET", f"{sandbox.endpoints['tempo']}/api/search", params=asked, timeout=5)
         traces = found.json().get("traces", []) if found.is_success else []
         if sum(int(trace["startTimeUnixNano"]) >= (since - 0.01) * 1e9 for trace in traces) >= count:
             return
@@ -144,12 +144,12 @@ def org_id_of(sandbox: "Sandbox", org: str = LARGE) -> str:
 
 
 def _at_stripe(sandbox: "Sandbox", path: str, **params: str) -> Any:
-    answer = httpx.get(
+    answer = plain_http.request(
+        "GET",
         f"{sandbox.endpoints['stripe']}{path}",
         params=params,
         headers={"Authorization": f"Bearer {sandbox.env['STRIPE_SECRET_KEY']}", "Stripe-Version": "2026-10-28.endive"},
         timeout=5,
-        trust_env=False,
     )
     return answer.raise_for_status().json()
 

@@ -13,6 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from runbook_lib.errors import SandboxError
+from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.faults.fault import Exercise, Fault, Result, Step, Variant, alias, fault, use
 from runbook_lib.sandbox.seed import PASSWORD
 
@@ -63,9 +64,7 @@ def _ask(sandbox: "Sandbox", method: str, path: str, json: Any = None, **headers
     """One request of a browser's, with the anon key. Raises SandboxError where nothing answers."""
     sent = {"apikey": sandbox.env["NEXT_PUBLIC_SUPABASE_ANON_KEY"], **headers}
     try:
-        return httpx.request(
-            method, f"{sandbox.endpoints['supabase']}{path}", json=json, headers=sent, timeout=60, trust_env=False
-        )
+        return plain_http.request(method, f"{sandbox.endpoints['supabase']}{path}", json=json, headers=sent, timeout=60)
     except httpx.HTTPError as error:
         raise SandboxError("The project did not answer", where=path, came_back=str(error)) from error
 
