@@ -198,11 +198,9 @@ def situation(
         for row in rows.rows_of((*each.reading.site.after, *each.reading.site.before))
     ]
     told = rows.situation_of(seen, None, now, None)
-    ongoing = (
-        True
-        if told.ongoing is None and any(f.code.startswith("deploy.health_failing") for f in faults)
-        else told.ongoing
-    )
+    ongoing = told.ongoing
+    if ongoing is None and any(finding.code.startswith("deploy.health_failing") for finding in faults):
+        ongoing = True
     return Situation(ongoing, told.onset, told.last_seen, told.requests_failed, told.orgs_affected, changes)
 
 

@@ -30,7 +30,7 @@ def _audit(evidence: Evidence) -> Conclusion:
     # a live change that another finding is about already is how that came to be, not one more cause
     apart = [each for each in drift if not is_in(faults, each.subject.partition(": ")[0])]
     needed = [look for look in (evidence.catalogue, evidence.reach) if look is not None]
-    if (evidence.needs_drift or evidence.is_file_asked) and evidence.schema_file is not None:
+    if evidence.needs_drift and evidence.schema_file is not None:
         needed.append(evidence.schema_file)
     return conclude(
         faults=[*faults, *apart],
@@ -121,7 +121,7 @@ def _not_seen(evidence: Evidence) -> list[Unseen]:
         if ids_of(*ways):
             spare |= {look.id for look in ways if look.status == Status.not_configured}
     spare |= {look.id for look in (*evidence.traffic, *evidence.changes) if look.status == Status.not_configured}
-    if evidence.schema_file is not None and not (evidence.needs_drift or evidence.is_file_asked):
+    if evidence.schema_file is not None and not evidence.needs_drift:
         spare |= {evidence.schema_file.id} if evidence.schema_file.status == Status.not_configured else set()
     return unseen(_without(evidence.looks(), spare))
 

@@ -242,7 +242,7 @@ class SupabaseRls(Procedure):
             rows=self._several("rest_past", "rows_api"),
             reach=seen.get("reach"),
             schema_file=schema,
-            needs_drift=has_file,
+            needs_drift=has_file or self.evidence.is_file_asked,
             traffic=self._several("refusals"),
             changes=self._several(*_CHANGED),
         )

@@ -23,7 +23,7 @@ from runbook_lib.show.html import (
 )
 from runbook_lib.show.target import target_line
 from runbook_lib.show.text import NOTHING, cut, duration, number, one_line, when
-from runbook_lib.show.verdict_text import HEADLINES, changes_of, situation_sentences, verdict_text
+from runbook_lib.show.verdict_text import HEADLINES, changes_of, foremost, named, situation_sentences, verdict_text
 
 COLOURS = {"confirmed": RED, "ruled_out": GREEN, "could_not_tell": AMBER}
 LISTED = 50  # rows of a list shown in the card; verdict.json holds all
@@ -63,17 +63,11 @@ def verdict_card(verdict: Mapping[str, Json]) -> Display:
 
 def _in_short(verdict: Mapping[str, Json]) -> Html | None:
     """What it comes down to, for whoever reads no further: the first cause and what to do, or the look that would decide."""
-    cause = next(iter(_list(verdict, "causes") or _list(verdict, "blind")), None)
-    suspect = next(iter(_list(verdict, "suspects")), None)
-    if cause is not None:
-        name, todo = cause, cause.get("remedy")
-    elif suspect is not None:
-        name, todo = suspect, suspect.get("deciding_look")
-    else:
+    first = foremost(verdict)
+    if first is None or verdict.get("status") == "ruled_out":
         return None
-    told = [part for part in (one_line(name.get("code") or "", 120), cut(name.get("subject"), 300)) if part.strip()]
-    lines = [tag("div", tag("strong", " · ".join(told)))]
-    if todo:
+    lines = [tag("div", tag("strong", named(first, 300)))]
+    if todo := first.get("remedy") or first.get("deciding_look"):
         lines.append(tag("div", tag("strong", "Do: "), cut(todo, 600)))
     return join(lines)
 

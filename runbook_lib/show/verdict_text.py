@@ -16,7 +16,6 @@ HEADLINES: Mapping[str, tuple[str, str]] = {
 }
 
 
-_UNKNOWN = "Since when, how many and whether it goes on could not be told."
 LABELS = {"blind": "hidden by", "also": "also true", "states": "state"}
 
 
@@ -33,17 +32,24 @@ def verdict_text(verdict: Mapping[str, Json]) -> str:
 def headline(verdict: Mapping[str, Json]) -> str:
     """Status, code and subject of what the verdict comes down to, on one line."""
     status = one_line(verdict.get("status"), 40)
-    meaning = HEADLINES.get(status, ("?", ""))[1]
+    first = foremost(verdict)
+    return f"{status} · {named(first, 160) if first is not None else HEADLINES.get(status, ('?', ''))[1]}"
+
+
+def foremost(verdict: Mapping[str, Json]) -> Mapping[str, Json] | None:
+    """The cause, the state, or what stands in the way of an answer, that stands first; None where there is none."""
     order = {
         "confirmed": ("causes",),
         "ruled_out": ("states",),
         "could_not_tell": ("blind", "suspects"),
-    }.get(status, ())
-    first = next((found for key in order for found in _list(verdict, key)), None)
-    if first is None:
-        return f"{status} · {meaning}"
-    told = (one_line(first.get("code") or "", 80), one_line(first.get("subject"), 160))
-    return " · ".join((status, *(each for each in told if each.strip())))
+    }.get(one_line(verdict.get("status"), 40), ())
+    return next((found for key in order for found in _list(verdict, key)), None)
+
+
+def named(finding: Mapping[str, Json], most: int) -> str:
+    """Code and subject, the subject at most so long; a suspect that no code is about has its subject alone."""
+    told = (one_line(finding.get("code") or "", 80), one_line(finding.get("subject"), most))
+    return " · ".join(each for each in told if each.strip())
 
 
 def situation_sentences(verdict: Mapping[str, Json]) -> list[str]:
@@ -55,8 +61,8 @@ def situation_sentences(verdict: Mapping[str, Json]) -> list[str]:
     if (onset, situation.get("last_seen"), situation.get("requests_failed")) == (None, None, None) and not ongoing:
         if verdict.get("status") == "ruled_out":
             return ["Nothing of what was asked about goes on."]
-        if verdict.get("status") == "could_not_tell":
-            return [_UNKNOWN]
+        if ongoing is None or verdict.get("status") == "could_not_tell":
+            return ["Since when, how many and whether it goes on could not be told."]
     since = f"since {when(onset)}" if onset else "since when is not known"
     last = f", last seen {when(situation['last_seen'])}" if situation.get("last_seen") else ""
     if ongoing is None:
@@ -68,8 +74,6 @@ def situation_sentences(verdict: Mapping[str, Json]) -> list[str]:
     whom = (
         f"{plural(orgs, 'organisation')} affected" if isinstance(orgs, int) else "how many organisations is not known"
     )
-    if onset is None and ongoing is None and failed is None and not situation.get("last_seen"):
-        return [_UNKNOWN]
     sentences = [going, f"{how_many}, {whom}."]
     return sentences if changes_of(verdict) else [*sentences, "No change is known of in the two hours before."]
 
@@ -130,9 +134,7 @@ def _brief(finding: Mapping[str, Json]) -> str:
 
 def _suspected(suspect: Mapping[str, Json]) -> Iterator[str]:
     """A suspect, and the look that would decide it on lines of its own: what to do next is never cut off by why."""
-    named = (one_line(suspect.get("code") or "", 80), one_line(suspect.get("subject"), 80))
-    about = " · ".join(each for each in named if each.strip())
-    yield from _wrapped("suspect", f"{about}: {one_line(suspect.get('why'), 300)}")
+    yield from _wrapped("suspect", f"{named(suspect, 80)}: {one_line(suspect.get('why'), 300)}")
     yield from _wrapped("", f"→ {one_line(suspect.get('deciding_look'), 350)}", most=4)
 
 

@@ -10,7 +10,7 @@ Counts are whole numbers where the source counts; a rate times its step may leav
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -123,6 +123,17 @@ def counted(
         "latency": latency,
     }
     return Answer(Status.ok, value)
+
+
+def has_failed(status: Json, codes: Iterable[Json]) -> bool:
+    """Whether a server span failed: by its status, or by an HTTP status code of 500 and above."""
+    return str(status) == "error" or any(str(code).isdigit() and int(str(code)) >= 500 for code in codes)
+
+
+def histogram(rows: Mapping[float, Row], hours: Steps) -> Json:
+    """Latencies by bucket and hour: rows by their buckets' upper bounds in milliseconds."""
+    bounds = sorted(rows)
+    return {"step_s": hours.step_s, "upper_ms": bounds, "counts": [rows[bound].clean() for bound in bounds]}
 
 
 def exactly(within_ms: float, row: Row) -> Json:

@@ -14,7 +14,7 @@ from runbook_lib.clock import Window, from_epoch_s, to_iso
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import span_of
-from runbook_lib.sources._counts import HOUR_S, Row, Steps, counted, exactly
+from runbook_lib.sources._counts import HOUR_S, Row, Steps, counted, exactly, has_failed, histogram
 from runbook_lib.sources._jaeger_api import JaegerApi
 from runbook_lib.sources._jaeger_services import services_of
 from runbook_lib.sources._span_table import SpanTable
@@ -174,15 +174,12 @@ def _bucket(duration_ms: float) -> int:
 def _latency(buckets: dict[int, Row], hours: Steps) -> Json:
     """Counts by bucket and hour; where a bucket begins is a bound, too."""
     rows = {power - 1: Row(hours) for power in buckets} | buckets
-    powers = sorted(rows)
-    bounds = [round(_GROWTH**power, 6) for power in powers]
-    return {"step_s": hours.step_s, "upper_ms": bounds, "counts": [rows[power].clean() for power in powers]}
+    return histogram({round(_GROWTH**power, 6): row for power, row in rows.items()}, hours)
 
 
 def _served(span: dict[str, Any], duration_ms: float, attributes: dict[str, Json]) -> _Served:
-    codes = [str(attributes.get(name, attributes.get(f"span.{name}", ""))) for name in _STATUS_CODES]
-    has_failed = attributes.get("status") == "error" or any(code.isdigit() and int(code) >= 500 for code in codes)
-    return _Served(span["id"], span["start_ns"], duration_ms, has_failed)
+    failed = has_failed(attributes.get("status"), map(attributes.get, _STATUS_CODES))
+    return _Served(span["id"], span["start_ns"], duration_ms, failed)
 
 
 def _service(table: SpanTable, span: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import listed, rows_in, span_of
-from runbook_lib.sources._counts import HOUR_S, Row, Steps, counted, exactly
+from runbook_lib.sources._counts import HOUR_S, Row, Steps, counted, exactly, has_failed, histogram
 from runbook_lib.sources._span_table import otlp_value
 from runbook_lib.sources._tempo_api import HELP, TempoApi
 from runbook_lib.sources._traceql import of_service
@@ -22,6 +22,7 @@ STEP_S = 60
 _LONGEST_S = 24 * 3600
 _AT_ONCE = 4
 _BUCKET = "__bucket"
+_STATUS_CODES = ("span.http.response.status_code", "span.http.status_code")
 
 
 def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look:
@@ -36,7 +37,7 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
         tempo = TempoApi(door)
         steps, hours = Steps.over(window, STEP_S), Steps.over(window, HOUR_S)
         chosen = f"kind = server && ({of_service(service)})"
-        by_status = "status, span.http.response.status_code, span.http.status_code"
+        by_status = ", ".join(("status", *_STATUS_CODES))
         asked = [(f"{{ {chosen} }} | count_over_time() by ({by_status})", steps)]
         if within_ms is not None:
             asked.append((f"{{ {chosen} && duration > {within_ms:g}ms }} | count_over_time()", steps))
@@ -46,7 +47,7 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
         for at, series in _ask(tempo, asked):  # page by page: a month of samples is never held at once
             if at == 0:
                 total.add(series["samples"])
-                if _has_failed(series["labels"]):
+                if has_failed(series["labels"].get("status"), map(series["labels"].get, _STATUS_CODES)):
                     failed.add(series["samples"])
             elif at == 1:
                 slow.add(series["samples"])
@@ -61,7 +62,7 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
             total,
             failed,
             slow=None if within_ms is None else exactly(within_ms, slow),
-            latency=None if within_ms is None else _latency(buckets, hours),
+            latency=None if within_ms is None else histogram(buckets, hours),
             retention_h=settings.trace_retention_h,
             delay_s=settings.trace_delay_s,
             retention_setting="RUNBOOK_TRACE_RETENTION_H",
@@ -110,13 +111,6 @@ def _labels(pairs: Sequence[dict[str, Json]]) -> dict[str, Json]:
     return {**found, _BUCKET: float(found[_BUCKET])} if _BUCKET in found else found
 
 
-def _has_failed(labels: dict[str, Json]) -> bool:
-    if str(labels.get("status", "")) == "error":
-        return True
-    codes = [str(labels.get(name, "")) for name in ("span.http.response.status_code", "span.http.status_code")]
-    return any(code.isdigit() and int(code) >= 500 for code in codes)
-
-
 def _add_bucket(rows: dict[float, Row], series: dict[str, Any], hours: Steps) -> None:
     """Add to a bucket, which Tempo names by its upper bound in seconds. Raises LookError(malformed) where it is not named."""
     if _BUCKET not in series["labels"]:
@@ -124,9 +118,3 @@ def _add_bucket(rows: dict[float, Row], series: dict[str, Any], hours: Steps) ->
     upper_ms = series["labels"][_BUCKET] * 1000
     rows.setdefault(upper_ms / 2, Row(hours))  # where the bucket begins
     rows.setdefault(upper_ms, Row(hours)).add(series["samples"])
-
-
-def _latency(rows: dict[float, Row], hours: Steps) -> Json:
-    """Counts by bucket and hour."""
-    bounds = sorted(rows)
-    return {"step_s": hours.step_s, "upper_ms": bounds, "counts": [rows[bound].clean() for bound in bounds]}
