@@ -7,7 +7,6 @@ the aim is within 1.5 times. Memory is the largest resident size of this process
     .venv/bin/python benchmarks/backup.py [megabytes] [rounds]
 """
 
-import asyncio
 import itertools
 import platform
 import resource
@@ -16,14 +15,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from support.loop_thread import LoopThread
 
 from runbook_lib.observe import Observer
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
@@ -32,11 +33,6 @@ from runbook_lib.sources import restore_drill
 
 AIM = 1.5
 _NUMBERS = itertools.count(1)
-
-
-def run(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any]) -> Any:
-    """Run something on the server's loop."""
-    return asyncio.run_coroutine_threadsafe(work, loop).result(3600)
 
 
 def filled(server: Postgres, megabytes: int) -> int:
@@ -121,23 +117,23 @@ def main() -> None:
     """Measure and print a table of ratios."""
     megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, daemon=True).start()
+    loop = LoopThread()
     with tempfile.TemporaryDirectory(prefix="runbook-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o711)
         server = Postgres(folder / "cluster")
-        run(loop, server.create())
-        run(loop, server.start())
-        run(loop, server.load(SCHEMA / "supabase.sql", "supabase_admin"))
+        loop.run(server.create())
+        loop.run(server.start())
+        loop.run(server.load(SCHEMA / "supabase.sql", "supabase_admin"))
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute(f"alter role postgres password '{server.passwords['postgres']}'")
-        run(loop, server.load(SCHEMA / "nexuscore.sql", "postgres"))
+        loop.run(server.load(SCHEMA / "nexuscore.sql", "postgres"))
         size = filled(server, megabytes)
         try:
             measure(server, folder, size, rounds)
         finally:
-            run(loop, server.stop())
+            loop.run(server.stop())
+            loop.end()
 
 
 def measure(server: Postgres, folder: Path, size: int, rounds: int) -> None:

@@ -1,10 +1,7 @@
 """`sandbox up|status|visit|break|inject|heal|down`: a small NexusCore that breaks on command."""
 
-import os
-import shlex
 import signal
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,12 +10,8 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from types import FrameType
 
-    from runbook_lib.drills.case import Case
     from runbook_lib.sandbox import Sandbox
-    from runbook_lib.sandbox.faults.fault import Variant
 
-_PLATFORMS = ("gateway_platform", "api_platform", "webhooks")
-_ARRIVED_S = 2.0  # a sandbox's settings say that spans take as long
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Name = Annotated[str, typer.Option("--name", help="Which sandbox, when several are up.")]
 Words = Annotated[list[str] | None, typer.Argument(help="Arguments as name=value; lists and objects as JSON.")]
@@ -157,119 +150,21 @@ def break_(
 ) -> None:
     """Inject the named fault of a cause's code, run into it as a user does, and say how to find it."""
     from runbook_lib.cli import printing
+    from runbook_lib.drills.shown import bring_about
     from runbook_lib.sandbox import faults
-    from runbook_lib.sandbox.faults.failed_request_parts import make_history
 
     fault = faults.find(code)
-    sandbox = _attach(name)
-    chosen = fault.fitting(sandbox, variant)
-    case = _drill_of(fault.variant(chosen), sandbox.options)
-    if case and case.calm and act:
-        make_history(sandbox)  # what is unusual is so beside ordinary requests, of which a young sandbox has few
-    since = datetime.now(UTC)
-    sandbox.break_(code, variant=chosen)
-    is_usual = chosen == next(iter(fault.variants))
-    told: dict[str, Any] = {"broken": code, "variant": chosen, **_shown(sandbox, code, chosen, since, act)}
-    told["unproven"] = _unproven(fault.variant(chosen), sandbox.options)
+    told = bring_about(_attach(name), code, variant, act=act)
     if as_json:
         printing.as_json(told)
         return
-    printing.result(f"broken: {code}{'' if is_usual else f' ({chosen})'}")
+    chosen = told["variant"]
+    printing.result(f"broken: {code}" + ("" if chosen == next(iter(fault.variants)) else f" ({chosen})"))
     for word in ("strikes", "done", "told", "see"):
         if told[word]:
             printing.result(f"  {word:8} {told[word]}")
     if told["unproven"]:
         printing.note(f"note: {told['unproven']}")
-
-
-def _shown(sandbox: "Sandbox", code: str, variant: str, since: datetime, act: bool) -> dict[str, str]:
-    """Whom a fault that is on strikes, what a user did to run into it, what the runbook was told for it, and the command that
-    finds it: as its drill does and asks. Each empty where there is nothing to say."""
-    from runbook_lib.sandbox import faults
-
-    fault = faults.find(code)
-    case = _drill_of(fault.variant(variant), sandbox.options)
-    settings = fault.variant(variant).settings
-    got: dict[str, Any] = {}
-    if act:
-        got = (case.exercise if case and case.exercise else fault.variant(variant).exercise)(sandbox)
-        # whoever asks at once is told that spans and lines may still come
-        time.sleep(max(case.settle_s if case else 0.0, _ARRIVED_S if got and "asked" not in got else 0.0))
-    asked = dict(case.ask(sandbox, got, since)) if case and act else {}
-    here = "" if sandbox.name == "default" else f"RUNBOOK_SANDBOX={sandbox.name} "
-    words = "".join(f" -p {shlex.quote(f'{key}={_kept(sandbox, value)}')}" for key, value in asked.items())
-    return {
-        "strikes": _whom(sandbox, {**asked, **got.get("who", {}), **got.get("asked", {})}),
-        "done": _deed(got),
-        "told": f"the runbook's settings were changed: {', '.join(settings)}; `heal` changes them back"
-        if settings
-        else "",
-        "see": f"{here}runbook run {case.procedure}{words}" if case and act else "",
-    }
-
-
-def _drills_of(wanted: "Variant") -> list["Case"]:
-    """The drill cases in which a fault's variant is on alone, under its own code or one that stands for it."""
-    from runbook_lib.drills.listed import CASES
-    from runbook_lib.sandbox import faults
-
-    alone = (case for case in CASES if len(case.faults) == 1 and case.kind in ("fault", "healthy", "decoy"))
-    return [case for case in alone if faults.find(case.faults[0].code).variant(case.faults[0].variant) is wanted]
-
-
-def _drill_of(wanted: "Variant", options: dict[str, Any]) -> "Case | None":
-    """The one whose way to run into the fault and to ask is shown: of the sandbox's own kind where there is one."""
-    from runbook_lib.drills.case import KINDS
-
-    def rank(case: "Case") -> tuple[int, bool, int]:
-        unlike = sum(options.get(key) != value for key, value in case.options.items() if key != "traffic")
-        return KINDS.index(case.kind), bool(case.before or case.after), unlike
-
-    return min(_drills_of(wanted), key=rank, default=None)
-
-
-def _unproven(wanted: "Variant", options: dict[str, Any]) -> str:
-    """A warning where no drill has shown the fault on such platforms: what is found there may be something else."""
-    from runbook_lib.sandbox.options import Options
-
-    def kind(given: dict[str, Any]) -> tuple[Any, ...]:
-        return (*(given[name] for name in _PLATFORMS), given["trace_backend"] == "none", given["schema"] is None)
-
-    usual = Options().as_dict()
-    # where no step breaks anything, the kind of sandbox is in nothing's way
-    if not wanted.steps or any(kind({**usual, **case.options}) == kind(options) for case in _drills_of(wanted)):
-        return ""
-    here = ", ".join(f"{name.replace('_', ' ')} {options[name]}" for name in usual if options[name] != usual[name])
-    return f"no drill has shown it in a sandbox with {here}; the procedure may rightly find something else, or nothing"
-
-
-def _whom(sandbox: "Sandbox", asked: dict[str, Any]) -> str:
-    """The person and the organization, by name, that a fault is about."""
-    names = {str(each["id"]): str(each["name"]) for each in sandbox.organizations}
-    org = str(asked.get("org", ""))
-    found = [str(asked.get("user", "")), f"{names.get(org, org)}" if org else ""]
-    return " of ".join(each for each in found if each)
-
-
-def _deed(got: dict[str, Any]) -> str:
-    """In a few words what a user did, or Stripe."""
-    if got.get("event"):
-        return f"Stripe told of {got['event']}"
-    if "status" in got:
-        return f"a user's request {got['request_id'] or '(no id)'}: {got['status'] or got['error']}"
-    return ""
-
-
-def _kept(sandbox: "Sandbox", value: Any) -> str:
-    """A parameter as another process can read it: a secret that this one holds is put into a file beside the settings."""
-    from runbook_lib.sandbox.home import write_private
-
-    kind, _, variable = str(value).partition(":")
-    if kind != "env" or variable not in os.environ:
-        return str(value)
-    path = sandbox.env_file.with_name(f"{variable.lower()}.secret")
-    write_private(path, os.environ[variable])
-    return f"file:{path}"
 
 
 def inject(

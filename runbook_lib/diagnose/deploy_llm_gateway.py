@@ -85,9 +85,17 @@ class Evidence:
 
     def looks(self) -> list[Observation]:
         """Every observation."""
-        machines = self.machines if self.regions else None
-        own = [look for look in (self.dockerfile, self.engine, self.built, machines, self.chain) if look is not None]
+        own = [
+            look
+            for look in (self.dockerfile, self.engine, self.built, self.unseen_regions, self.chain)
+            if look is not None
+        ]
         return own + [look for site in used_sites(self.sites) for look in site.looks()]
+
+    @property
+    def unseen_regions(self) -> Observation | None:
+        """The look at Fly's machines that should have told of the regions that were asked for, where Fly is not in use."""
+        return self.machines if self.regions else None
 
     @property
     def providers(self) -> list[str]:
@@ -181,8 +189,8 @@ def diagnose(evidence: Evidence, now: datetime, *, is_asked: bool = False) -> Co
         and (evidence.is_file_asked or file.status != Status.not_configured)
     ):
         wanted.append(file)
-    if evidence.regions and evidence.machines is not None:
-        wanted.append(evidence.machines)
+    if evidence.unseen_regions is not None:
+        wanted.append(evidence.unseen_regions)
     if evidence.built is not None and not evidence.built.status.answered:
         wanted.append(evidence.built)
     return conclude(

@@ -132,10 +132,10 @@ class DeployLlmGateway(Procedure):
         chain, *platforms = self.see(gateway.chain(), *(look for site in sites for look in _setup_looks(site)))
         seen = iter(platforms)
         found = used_sites([site.seen(project=next(seen), variables=next(seen)) for site in sites])
-        unused = [
-            look for look in platforms if look.call == "machine_states" and "fly" not in {s.platform for s in found}
-        ]
-        self.evidence = replace(self.evidence, sites=tuple(found), machines=next(iter(unused), None), chain=chain)
+        on_fly = None
+        if all(site.platform != "fly" for site in found):
+            on_fly = next((look for look in platforms if look.call == "machine_states"), None)
+        self.evidence = replace(self.evidence, sites=tuple(found), machines=on_fly, chain=chain)
         exhibits, said = [], []
         for site in found:
             names = [str(row["name"]) for row in content(site.variables) or ()]

@@ -4,7 +4,7 @@ Nothing found is an answer only where the source could have had it. Before a sou
 in question is held against how late things arrive there and how long they are kept.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -168,6 +168,20 @@ def still_arriving(door: Door, end_ns: int) -> str:
     age_s = door.clock().timestamp() - end_ns / 1e9
     delay_s = door.settings.trace_delay_s
     return f"it ended {age_s:.1f} s ago, and spans take up to {delay_s:g} s to arrive" if age_s < delay_s else ""
+
+
+def one_organization(found: Sequence[dict[str, Json]], key: str, known_by: str) -> Answer:
+    """The organization that is meant: not_found without one, partial (the first of them) where several are called so.
+
+    Args:
+        key: of an organization's id in its row. known_by: what it was looked for by, in words.
+    """
+    if not found:
+        return Answer(Status.not_found, None, f"no organization has this {known_by}")
+    if len(found) > 1:
+        why = f"several organizations are called so: {', '.join(str(each[key]) for each in found)}"
+        return Answer(Status.partial, found[0], why, "give the organization's id")
+    return Answer(Status.ok, found[0])
 
 
 def listed(reply: Reply, help: str) -> Reply:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
+from runbook_lib.sources._asking import one_organization
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 # one row even where there is none, so that it is told whether row security would have hidden it
@@ -23,15 +24,12 @@ def read_organization(rows: Sequence[Mapping[str, Json]]) -> Answer:
         are called so. Raises LookError(malformed) for rows of another shape.
     """
     try:
-        found = [{"id": str(row["id"]), "name": str(row["name"])} for row in rows if row["id"] is not None]
+        found: list[dict[str, Json]] = [
+            {"id": str(row["id"]), "name": str(row["name"])} for row in rows if row["id"] is not None
+        ]
         is_hidden = any(row["is_hidden"] for row in rows)
     except (KeyError, TypeError) as error:
         raise LookError(Status.malformed, f"unexpected shape of an organization: {type(error).__name__}") from error
     if not found and is_hidden:
         return Answer(Status.denied, None, "row security may hide the organization from this role", _HELP)
-    if not found:
-        return Answer(Status.not_found, None, "no organization has this id or name")
-    if len(found) > 1:
-        why = f"several organizations are called so: {', '.join(each['id'] for each in found)}"
-        return Answer(Status.partial, found[0], why, "give the organization's id")
-    return Answer(Status.ok, found[0])
+    return one_organization(found, "id", "id or name")

@@ -13,7 +13,7 @@ from typing import Any
 from runbook_lib.clock import Window, from_iso, to_iso
 from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
-from runbook_lib.sources._asking import iso_of_text, whole
+from runbook_lib.sources._asking import iso_of_text, one_organization, whole
 
 Ask = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
 
@@ -107,12 +107,7 @@ def organization(ask: Ask, org: str) -> Answer:
     rows = ask(_ORG, [org, org, org])
     _check_sight(rows)
     found = [_record(row) for row in rows if row["org_id"] is not None]
-    if not found:
-        return Answer(Status.not_found, None, "no organization has this id, name or customer")
-    if len(found) > 1:
-        why = f"several organizations are called so: {', '.join(row['org_id'] for row in found)}"
-        return Answer(Status.partial, found[0], why, "give the organization's id")
-    return Answer(Status.ok, found[0])
+    return one_organization(found, "org_id", "id, name or customer")
 
 
 def organizations(ask: Ask) -> Answer:

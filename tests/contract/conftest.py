@@ -13,6 +13,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 from support.loop_thread import LoopThread
+from support.loopback import Loopback
 
 from runbook_lib.sandbox.server import PartServer
 from runbook_lib.sandbox.world import Deployment, LogLine, RequestRow, Variable, World, make_world
@@ -200,3 +201,11 @@ def served() -> Iterator[Served]:
     servers = Served()
     yield servers
     servers.close()
+
+
+@pytest.fixture(scope="module")
+def loopback() -> Iterator[Loopback]:
+    """A server that answers as a test tells it."""
+    server = Loopback()
+    yield server
+    server.stop()

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,13 +12,6 @@ from support.loopback import Loopback, Reply
 
 from runbook_lib.drills.commands import runbook
 from runbook_lib.drills.run_case import env_file
-
-
-@pytest.fixture
-def loopback() -> Iterator[Loopback]:
-    server = Loopback()
-    yield server
-    server.stop()
 
 
 def test_a_command_has_its_own_variables_words_and_code(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -38,13 +38,6 @@ CLASSES = {
     "request": "rejected",
 }
 SAMPLES = [(vendor, sample) for vendor, samples in ERRORS.items() for sample in samples]
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    server = Loopback()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,6 @@ def vendor_of(name: str) -> str:
 
 
 NAMES = [name for name in CASES if vendor_of(name) in SOURCES]
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    server = Loopback()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

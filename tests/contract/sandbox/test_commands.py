@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.cli import sandbox_commands
+from runbook_lib.drills.shown import unproven
 from runbook_lib.errors import UsageError
 from runbook_lib.sandbox import Sandbox, faults
 from runbook_lib.sandbox.options import Options
@@ -107,18 +107,18 @@ def test_break_refuses_what_this_sandbox_cannot_carry_and_names_the_command_that
 
 def test_on_a_plain_sandbox_every_fault_is_shown_by_a_drill_or_refused() -> None:
     plain: Any = SimpleNamespace(name="plain", options=Options().as_dict())
-    unproven = []
+    found = []
     for code in faults.codes():
         with contextlib.suppress(UsageError):
             wanted = faults.find(code).variant(faults.find(code).fitting(plain))
-            if sandbox_commands._unproven(wanted, plain.options):
-                unproven.append(code)
-    assert unproven == []
+            if unproven(wanted, plain.options):
+                found.append(code)
+    assert found == []
 
 
 def test_where_no_drill_has_shown_a_fault_break_says_so() -> None:
     wanted = faults.find("deploy.alias_stale").variant()
-    said = sandbox_commands._unproven(wanted, {**Options().as_dict(), "webhooks": "cli"})
+    said = unproven(wanted, {**Options().as_dict(), "webhooks": "cli"})
     assert said.startswith("no drill has shown it in a sandbox with webhooks cli")
 
 
