@@ -142,8 +142,9 @@ def run_notebook(prepared: Prepared, on_cell: Callable[[Any], None] | None = Non
     run: _Run | None = None
     with stops_as_exceptions() as stops:
         try:
-            context, folder = make_folder(prepared.home, prepared.context, reserve_bytes=_RESERVE_BYTES)
-            run = _Run(prepared, context, folder, on_cell or (lambda _: None), stops)
+            with stops.held():  # a folder that is half made could not say that the run was cancelled
+                context, folder = make_folder(prepared.home, prepared.context, reserve_bytes=_RESERVE_BYTES)
+                run = _Run(prepared, context, folder, on_cell or (lambda _: None), stops)
             return run.execute()
         except Stopped as stopped:
             if run is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.run.context import RunContext
 from runbook_lib.run.runner import prepare, run_notebook
 from runbook_lib.run.runtime import runtime_folder
 from runbook_lib.run.saving import Saver
@@ -213,6 +214,22 @@ def test_a_run_cancelled_before_its_first_cell_says_so(house: House) -> None:
     assert process.returncode == 143
     assert record(house.only_folder())["state"] == "cancelled"
     assert not _of_this_home(house)
+
+
+def test_a_run_cancelled_while_its_folder_is_made_says_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in house.env.items():
+        monkeypatch.setenv(name, value)
+    write = RunContext.write
+
+    def written(context: RunContext, folder: Path) -> None:
+        write(context, folder)
+        if context.state == "running":
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(RunContext, "write", written)
+    ended = run_notebook(prepare("90", {}, target="fix"))
+    assert (ended.exit_code, ended.state) == (143, "cancelled")
+    assert record(house.only_folder())["state"] == "cancelled"
 
 
 def test_a_killed_run_stays_partial_and_the_next_command_says_so_once(house: House, tmp_path: Path) -> None:
