@@ -10,6 +10,9 @@ import httpx
 
 from runbook_lib.sandbox import Sandbox
 
+FETCH = "@vercel/otel/fetch"
+"""The scope of the spans with which one part calls another."""
+
 
 @dataclass
 class SeenSpan:
@@ -54,9 +57,9 @@ class Eyes:
     def trace(
         self, request_id: str, until: Callable[[list[SeenSpan]], bool] = lambda spans: _is_whole(spans)
     ) -> list[SeenSpan]:
-        """The spans of a request, once they satisfy `until`; what there is after ten seconds otherwise."""
+        """The spans of a request, once they satisfy `until`; what there is after thirty seconds otherwise."""
         found: list[SeenSpan] = []
-        for _ in range(100):
+        for _ in range(300):
             query = {
                 "q": f'{{ span.vercel.request_id = "{request_id}" }}',
                 "start": int(time.time()) - 7200,
@@ -85,10 +88,16 @@ class Eyes:
 
 
 def _is_whole(spans: list[SeenSpan]) -> bool:
-    """There is a root, an end, and every parent: a part's spans leave it in batches, and so arrive in any order."""
-    ids = {span.id for span in spans}
+    """There is a root, an end, every parent, and what every part that was called did: parts send their spans apart."""
+    ids, parents = {span.id for span in spans}, {span.parent for span in spans}
+    calls = [span for span in spans if span.scope == FETCH and not span.is_error]
     ended = any(span.name.startswith("INSERT") or span.is_error for span in spans)
-    return ended and any(not span.parent for span in spans) and all(s.parent in ids for s in spans if s.parent)
+    return (
+        ended
+        and any(not span.parent for span in spans)
+        and all(span.parent in ids for span in spans if span.parent)
+        and all(call.id in parents for call in calls)
+    )
 
 
 def _seen(span: dict[str, Any], scope: dict[str, Any], resource: dict[str, Any]) -> SeenSpan:

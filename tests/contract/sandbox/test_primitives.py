@@ -292,13 +292,8 @@ def test_sql_with_an_undo_leaves_the_rest_of_the_database_alone(sandbox: Sandbox
 
 def test_a_part_whose_clock_is_ahead_stamps_its_spans_ahead(sandbox: Sandbox, eyes: Any) -> None:
     _inject(sandbox, "clock", part="gateway", shift_s=120.0)
-    request_id = sandbox.visit("chat")["request_id"]
-    ends = time.monotonic() + 10  # the parts report at their own pace: the gateway's spans may come last
-    gateways: list[Any] = []
-    while not gateways and time.monotonic() < ends:
-        spans = eyes.trace(request_id)
-        gateways = [span for span in spans if span.attributes.get("http.route") == "/v1/chat"]
-    (gateway,) = gateways
+    spans = eyes.trace(sandbox.visit("chat")["request_id"])
+    (gateway,) = [span for span in spans if span.attributes.get("http.route") == "/v1/chat"]
     (caller,) = [span for span in spans if span.id == gateway.parent]
     assert 119e9 < gateway.start_ns - caller.start_ns < 121e9
 
@@ -313,10 +308,6 @@ def test_the_facades_clock_can_be_shifted(sandbox: Sandbox) -> None:
 
 
 # --- spans --------------------------------------------------------------------------------------------------------
-
-
-def _all_here(spans: list[Any]) -> bool:
-    return any(span.name.startswith("INSERT") for span in spans) and any(not span.parent for span in spans)
 
 
 @pytest.mark.parametrize(
@@ -350,12 +341,10 @@ def test_spans_are_lost_renamed_stripped_or_torn(
     _inject(sandbox, "spans", **arguments)
     got = sandbox.visit("chat")
     time.sleep(0.8)  # what is still under way would arrive in this time
-    spans = eyes.trace(got["request_id"], _whole_of_web_and_api)
+    spans = eyes.trace(got["request_id"], lambda found: _whole_of_web_and_api(found) and holds(found))
     assert holds(spans)
     sandbox.heal()
-    spans = eyes.trace(
-        sandbox.visit("chat")["request_id"], lambda found: _all_here(found) and any("fastapi" in s.scope for s in found)
-    )
+    spans = eyes.trace(sandbox.visit("chat")["request_id"])
     assert any("fastapi" in span.scope for span in spans)
     assert not holds(spans)
 
@@ -434,7 +423,14 @@ def test_a_client_with_a_shorter_budget_gives_up_on_a_healthy_callee(sandbox: Sa
     _inject(sandbox, "code", part="web", timeout_s=0.5)
     got = sandbox.visit("chat")
     assert got["status"] == 500
-    spans = eyes.trace(got["request_id"], lambda found: any(s.name.startswith("INSERT") for s in found))
+    spans = eyes.trace(
+        got["request_id"],  # the caller's end and the callee's, which goes on: each part reports at its own pace
+        lambda found: (
+            any(s.name.startswith("INSERT") for s in found)
+            and any(s.attributes.get("error.type") == "TimeoutError" for s in found)
+            and any(s.attributes.get("http.route") == "/api/chat" and s.kind == "server" for s in found)
+        ),
+    )
     (call,) = [span for span in spans if span.attributes.get("error.type") == "TimeoutError" and span.kind == "client"]
     (callee,) = [span for span in spans if span.parent == call.id]
     assert callee.attributes["http.response.status_code"] == 200
@@ -486,7 +482,7 @@ def test_a_client_that_leaves_is_written_down_as_gone(sandbox: Sandbox, eyes: An
     query |= {"startDate": began_ms, "endDate": now + 60_000, "statusCode": "499"}
     headers = {"Authorization": f"Bearer {env['RUNBOOK_VERCEL_TOKEN']}"}
     rows = []
-    for _ in range(30):
+    for _ in range(300):
         rows = eyes.get("vercel", "/api/logs/request-logs", params=query, headers=headers).json()["rows"]
         if rows:
             break
@@ -543,9 +539,9 @@ def test_a_line_of_noise_stands_in_its_place_in_the_log(sandbox: Sandbox) -> Non
 
 def test_time_passes(sandbox: Sandbox, eyes: Any) -> None:
     got = sandbox.visit("chat")
-    before = eyes.trace(got["request_id"], _all_here)
+    before = eyes.trace(got["request_id"])
     _inject(sandbox, "age", by_s=1800.0)
-    after = eyes.trace(got["request_id"], _all_here)
+    after = eyes.trace(got["request_id"])
     assert min(s.start_ns for s in before) - min(s.start_ns for s in after) == 1_800_000_000_000
 
 
