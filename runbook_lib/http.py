@@ -242,7 +242,8 @@ class Http:
             for attempt in stamina.retry_context(
                 on=_wait_before_retry,
                 attempts=3,
-                timeout=self.deadline.remaining_s,
+                timeout=self.deadline.remaining_s
+                or 0.001,  # of 0 stamina warns; the first attempt tells that time is up
                 wait_initial=0.1,
                 wait_max=2.0,
                 wait_jitter=0.1,

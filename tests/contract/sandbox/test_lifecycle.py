@@ -115,7 +115,8 @@ def test_ctrl_c_during_up_leaves_nothing(name: str, after_s: float) -> None:
     pids = [starting.pid, *(child.pid for child in psutil.Process(starting.pid).children(recursive=True))]
     starting.send_signal(signal.SIGINT)
     starting.communicate(timeout=30)
-    assert starting.returncode == 130
+    # on a slow machine the interpreter itself may still be starting: a shell shows 130 for both
+    assert starting.returncode in {130, -signal.SIGINT}
     assert _until(lambda: not _alive(pids))
     assert not home.home_of(name).folder.exists()
 

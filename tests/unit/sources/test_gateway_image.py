@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,12 +127,16 @@ def test_without_a_client_it_is_not_configured(make_look: MakeLook, tmp_path: Pa
     assert (seen.status, "RUNBOOK_DOCKER_FOLDER" in seen.help) == (Status.not_configured, True)
 
 
-def test_an_image_is_built_started_asked_and_taken_away(docker: Path, checkout: Path, make_look: MakeLook) -> None:
+def test_an_image_is_built_started_asked_and_taken_away(
+    docker: Path, checkout: Path, make_look: MakeLook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert docker.exists()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # the stand-in keeps its containers there, apart from anybody else's
     seen = make_look(gateway_image.build_and_run(str(checkout)), DOCKER_HOST=ENGINE)
     assert seen.status == Status.ok, seen.why
     assert (seen.value["built"], seen.value["started"], seen.value["answers"]) == (True, True, 200)
-    left = Path(tempfile.gettempdir()) / f"runbook-docker-stand-in-{os.getuid()}"
+    left = tmp_path / f"runbook-docker-stand-in-{os.getuid()}"
+    assert left.is_dir()
     assert not list(left.glob("container-*"))
     assert not list(left.glob("image-*"))
 
