@@ -263,7 +263,7 @@ class Http:
             request = self.client.build_request(method, url, **options)
         except (httpx.InvalidURL, UnicodeError, ValueError) as error:
             raise LookError(Status.not_configured, f"not an address: {error}", where=method) from error
-        where = f"{method} {request.url.host}{request.url.path}"
+        where = f"{method} {request.url.netloc.decode()}{request.url.path}"
         started = time.monotonic()
         try:
             response = self.client.send(request)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from support.loop_thread import LoopThread
@@ -16,6 +17,12 @@ from runbook_lib.sandbox import npm
 from runbook_lib.sandbox.facades.supabase_pool import let_go
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 from runbook_lib.sandbox.world import World, make_world
+
+# How long an example takes says how busy the machine is, and no test is about that.
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,8 @@ from runbook_lib.model import (
 
 
 def unseen(observations: Iterable[Observation], *, ignore: Iterable[Status] = ()) -> list[Unseen]:
-    """What could not be seen: one entry for each source, call and part whose last look proves nothing, in order of first mention.
+    """What could not be seen: one entry for each source, call and part whose last look proves nothing, in order of first mention;
+    parts of which the same is to be said share one.
 
     Args:
         observations: in the order in which they were made.
@@ -31,11 +32,12 @@ def unseen(observations: Iterable[Observation], *, ignore: Iterable[Status] = ()
     for observation in observations:
         last[(observation.source, observation.call, str(observation.arguments.get("part", "")))] = observation
     skipped = set(ignore)
-    return [
+    told = (
         Unseen(each.source, each.call, str(each.status), each.why, each.help or _HELP.get(each.status, "look again"))
         for each in last.values()
         if not each.status.answered and each.status not in skipped
-    ]
+    )
+    return list(dict.fromkeys(told))
 
 
 _HELP: Mapping[Status, str] = {

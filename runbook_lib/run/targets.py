@@ -87,7 +87,7 @@ def refuse_unconfigured(home: Home, target: Target, environ: Mapping[str, str] |
         raise UsageError(
             "There is no live system to look at",
             where="--target live",
-            came_back="neither the environment nor .env sets any of its variables",
+            came_back=f"neither the environment nor {home.root / '.env'} sets any of its variables",
             do_next="Copy .env.example to .env and fill in what you have; `runbook doctor --target live` tells what is missing.",
         )
 
@@ -113,7 +113,7 @@ def _only_one(home: Home, environ: Mapping[str, str]) -> str:
     if not names:
         raise UsageError(
             "There is nothing to look at",
-            came_back="no sandbox is up, and neither the environment nor .env names a system",
+            came_back=f"no sandbox is up, and neither the environment nor {home.root / '.env'} names a system",
             do_next="Start one with `runbook sandbox up`, or copy .env.example to .env and fill in what you have.",
         )
     raise UsageError(

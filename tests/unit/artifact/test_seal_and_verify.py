@@ -39,7 +39,7 @@ def test_the_seal_is_what_sha256sum_reads(sealed: Sealed) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_flipped_byte_of_any_file_is_found(sealed: Sealed, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*FILES, "manifest.json", "manifest.sha256"]))
     path = sealed.folder / name

@@ -106,7 +106,7 @@ odd_points = st.fixed_dictionaries({"at": moments, "ms": durations}, optional={"
 
 @pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
 @given(st.lists(odd_points, max_size=4), moments, moments, durations, st.one_of(st.none(), odd_points))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_odd_times_and_durations_do_not_break_the_picture(
     points: list[Any], since: object, until: object, baseline: object, request: Any
 ) -> None:

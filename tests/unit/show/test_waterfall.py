@@ -165,7 +165,7 @@ odd_spans = st.lists(
 
 @pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
 @given(odd_spans, numbers)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_odd_numbers_do_not_break_the_picture(spans: list[dict[str, Any]], total: object) -> None:
     shown = waterfall(data(spans, total_ms=total))
     assert (shown.png is None) is (not spans)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.level_cases import CONFIG
 from support.loopback import Loopback, Reply
@@ -99,7 +99,6 @@ def test_what_is_older_than_the_backend_keeps_is_said(loopback: Loopback, make_l
 quantiles = st.lists(st.floats(1, 5000), min_size=20, max_size=200)
 
 
-@settings(deadline=None)
 @given(quantiles, st.floats(1, 5000))
 def test_bounds_from_quantiles_hold_the_true_number_of_slow_requests(durations: list[float], limit: float) -> None:
     ordered = sorted(durations)
@@ -113,7 +112,6 @@ def test_bounds_from_quantiles_hold_the_true_number_of_slow_requests(durations: 
     assert latency["counts"] == [len(durations)]
 
 
-@settings(deadline=None)
 @given(quantiles, st.sampled_from([50.0, 100.0, 250.0, 300.0, 700.0, 2500.0, 9000.0]))
 def test_bounds_from_buckets_hold_the_true_number_and_are_exact_at_a_bound(
     durations: list[float], limit: float
