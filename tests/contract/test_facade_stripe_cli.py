@@ -51,7 +51,7 @@ class Api:
         return [event.type for event in self.events]
 
 
-def wait_for(what: Callable[[], Any], limit_s: float = 15) -> Any:
+def wait_for(what: Callable[[], Any], limit_s: float = 60) -> Any:
     end = time.monotonic() + limit_s
     while not (value := what()) and time.monotonic() < end:
         time.sleep(0.02)

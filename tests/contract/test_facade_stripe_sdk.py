@@ -33,7 +33,7 @@ class Receiver:
         return PlainTextResponse("taken", self.status)
 
 
-def wait_for(what: Any, limit_s: float = 10) -> Any:
+def wait_for(what: Any, limit_s: float = 60) -> Any:
     """What it returns as soon as it is true."""
     end = time.monotonic() + limit_s
     while not (value := what()) and time.monotonic() < end:

@@ -39,7 +39,7 @@ def _pids(name: str) -> list[int]:
     return recorded + [child.pid for pid in recorded for child in psutil.Process(pid).children(recursive=True)]
 
 
-def _until(condition: object, seconds: float = 10) -> bool:
+def _until(condition: object, seconds: float = 60) -> bool:
     assert callable(condition)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -59,7 +59,7 @@ def pending(sandbox: Sandbox, event: str) -> int:
     return int(answer.raise_for_status().json()["pending_webhooks"])
 
 
-def until(what: Callable[[], Any], wanted: Any, limit_s: float = 15) -> None:
+def until(what: Callable[[], Any], wanted: Any, limit_s: float = 60) -> None:
     end = time.monotonic() + limit_s
     while (got := what()) != wanted and time.monotonic() < end:
         time.sleep(0.02)
