@@ -3,12 +3,15 @@
 Facts (jaegertracing/jaeger, jaegerquery): v3 parameters in snake case work on every version; v3 wraps traces in `result`
 and says "no hit" with 404; up to v2.18 v3 filters no attributes, and after v2.20 v1 has no search. So a search by attribute
 tries v1 first and v3 after it, and every other search the reverse. A route that is gone answers 404 without JSON, or the
-page of Jaeger's UI with 200. Spans are asked for raw: clock skew is corrected, and shown, by the diagnosis.
+page of Jaeger's UI with 200. Spans are asked for raw: clock skew is corrected, and shown, by the diagnosis. v2 before
+jaegertracing/jaeger#8217 reads `error=true` as "status is ok" when it keeps spans in memory, and so finds no failure at all:
+that none was found counts only where this Jaeger has been seen to find one.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -21,11 +24,22 @@ from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door
 from runbook_lib.settings import reveal
 from runbook_lib.sources._asking import need, nothing, rows_in, there
-from runbook_lib.sources._jaeger_v1 import add_v1
+from runbook_lib.sources._jaeger_match import Question, only_failed, traces_with
+from runbook_lib.sources._jaeger_v1 import add_v1, headers_as_lists
 from runbook_lib.sources._span_table import SpanTable, no_collections
 
 HELP = "RUNBOOK_JAEGER_TOKEN must be one that the proxy in front of Jaeger accepts for reading"
 _MOST_SERVICES = 30
+_PROOFS = 5  # traces that show whether errors are found
+
+
+@dataclass
+class _Found:
+    """What a search brought: the traces, why they may not be all, and whether they prove that this Jaeger finds errors."""
+
+    table: SpanTable
+    why: str = ""
+    shows_errors: bool = False
 
 
 class JaegerApi:
@@ -54,9 +68,7 @@ class JaegerApi:
         reply, version = self.get("/api/v3/services"), "v3"
         if not _is_there(reply):
             reply, version = self.get("/api/services"), "v1"
-        return there(reply, HELP).parsed(
-            lambda document: sorted(map(_text, document["services" if version == "v3" else "data"] or ()))
-        ), version
+        return there(reply, HELP).parsed(lambda document: _names(document, version)), version
 
     def search(
         self,
@@ -68,51 +80,61 @@ class JaegerApi:
     ) -> tuple[SpanTable, str]:
         """Whole traces, each once, and why they may not be all. Jaeger searches one service at a time."""
         names = [service] if service else self.services()[0]
-        table, seen, why = SpanTable(), set[str](), ""
+        why = ""
         if len(names) > _MOST_SERVICES:
             why, names = f"only {_MOST_SERVICES} of {len(names)} services were searched", names[:_MOST_SERVICES]
+        question = Question(window, limit, dict(attributes), operation)
+        found = self._search_each(names, question, attributes)
+        if question.is_about_errors and not (found.shows_errors or self._finds_errors(names, window)):
+            # What this Jaeger finds or does not find says nothing about errors: its traces are read, and sorted here.
+            rest = {key: value for key, value in attributes.items() if key != "error"}
+            found = self._search_each(names, question, rest)
+        return found.table, found.why or why
+
+    def _finds_errors(self, names: Sequence[str], window: Window) -> bool:
+        """Whether this Jaeger shows, with anything that it remembers, that it finds the spans that failed."""
+        kept = timedelta(hours=self.door.settings.trace_retention_h)
+        ever = Question(Window(min(window.since, window.until - kept), window.until), _PROOFS, {"error": "true"})
+        return any(self._search_each([name], ever, ever.attributes).shows_errors for name in names)
+
+    def _search_each(self, names: Sequence[str], question: Question, asked: Mapping[str, str]) -> "_Found":
+        """The traces that match, of each service. asked: the attributes that are left to Jaeger; it may not know them all."""
+        whole, seen = _Found(SpanTable()), set[str]()
         for name in names:
             found = SpanTable()
-            self._search_one(found, name, operation, window, limit, attributes)
+            self._search_one(found, name, question, asked)
             traces = {span["trace"] for span in found.spans}
-            if len(traces) >= limit:
-                why = f"the limit of {limit} traces of one service was reached"
-            if attributes:
-                matching = {span["trace"] for span in found.spans if _matches(span, found, attributes)}
-                if traces - matching:
-                    why = "this Jaeger does not filter by attribute: what it returned was filtered here"
-                seen |= traces - matching
-            table.absorb(found, seen)
-            seen |= traces
-        return table, why
+            if len(traces) >= question.limit:
+                whole.why = f"the limit of {question.limit} traces of one service was reached"
+            matching = traces
+            if question.attributes:
+                if traces - traces_with(found, name, asked):
+                    whole.why = "this Jaeger does not filter by attribute: what it returned was filtered here"
+                matching = traces_with(found, name, question.attributes)
+                whole.shows_errors = whole.shows_errors or bool(matching & only_failed(found, name))
+            whole.table.absorb(found, seen | (traces - matching))
+            seen |= matching
+        return whole
 
-    def _search_one(
-        self,
-        table: SpanTable,
-        service: str,
-        operation: str | None,
-        window: Window,
-        limit: int,
-        attributes: Mapping[str, str],
-    ) -> None:
+    def _search_one(self, table: SpanTable, service: str, question: Question, attributes: Mapping[str, str]) -> None:
         tags = json.dumps(dict(attributes), sort_keys=True)
         v3: dict[str, str | int] = {
             "query.service_name": service,
-            "query.start_time_min": _rfc3339(window.since),
-            "query.start_time_max": _rfc3339(window.until),
-            "query.num_traces": limit,
-            "query.search_depth": limit,
+            "query.start_time_min": _rfc3339(question.window.since),
+            "query.start_time_max": _rfc3339(question.window.until),
+            "query.num_traces": question.limit,
+            "query.search_depth": question.limit,
             "query.raw_traces": "true",
         }
         v1: dict[str, str | int] = {
             "service": service,
-            "start": _microseconds(window.since),
-            "end": _microseconds(window.until),
-            "limit": limit,
+            "start": _microseconds(question.window.since),
+            "end": _microseconds(question.window.until),
+            "limit": question.limit,
             "raw": "true",
         }
-        if operation:
-            v3["query.operation_name"] = v1["operation"] = operation
+        if question.operation:
+            v3["query.operation_name"] = v1["operation"] = question.operation
         if attributes:
             v3["query.attributes"] = v1["tags"] = tags
         ways: list[tuple[str, dict[str, str | int], Callable[[SpanTable, Reply], bool]]] = [
@@ -157,11 +179,13 @@ def _read_v3(table: SpanTable, reply: Reply) -> bool:
         for document in documents:
             table.add_otlp((document["result"] or {}).get("resourceSpans", []))
 
+    first = len(table.spans)
     with no_collections():
         try:
             reply.parsed(lambda document: add([document]))
         except LookError:
             add(_stream(reply))
+    headers_as_lists(table.spans[first:])
     return True
 
 
@@ -188,27 +212,17 @@ def _read_v1(table: SpanTable, reply: Reply) -> bool:
             do_next="RUNBOOK_JAEGER_URL must hold Jaeger's base path",
         )
     reply.raise_for_status(HELP)
+    first = len(table.spans)
     with no_collections():
         reply.parsed(lambda document: add_v1(table, rows_in(document, "data", may_lack=True)))
+    headers_as_lists(table.spans[first:])
     return True
 
 
-def _matches(span: dict[str, Json], table: SpanTable, attributes: Mapping[str, str]) -> bool:
-    """Whether a span, its resource or its events have all the attributes, as Jaeger compares them: as equal texts."""
-    for key, wanted in attributes.items():
-        if key == "error" and (span["status"] == "error") == (wanted == "true"):
-            continue
-        held = [span["attributes"], table.resources[span["resource"]]]
-        held += [event["attributes"] for event in span.get("events", ())]
-        if not any(key in each and _as_text(each[key]) == wanted for each in held):
-            return False
-    return True
-
-
-def _as_text(value: Json) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+def _names(document: Json, version: str) -> list[str]:
+    """The services of an answer, sorted. v3 of 2.13, and before it, leaves the list out when it knows none."""
+    found = [] if version == "v3" and document == {} else document["services" if version == "v3" else "data"]
+    return sorted(map(_text, found or ()))
 
 
 def _text(value: Json) -> str:

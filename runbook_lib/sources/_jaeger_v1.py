@@ -4,10 +4,15 @@ An OpenTelemetry span's own fields travel in it as tags, and are put back: span.
 otel.status_description, otel.scope.name. Times are whole microseconds.
 """
 
+from collections.abc import Iterable
+
+import orjson
+
 from runbook_lib.model import Json
 from runbook_lib.sources._asking import whole
 from runbook_lib.sources._span_table import KINDS, SpanTable
 
+_HEADERS = ("http.request.header.", "http.response.header.")
 _OWN_TAGS = frozenset(
     {
         "span.kind",
@@ -32,6 +37,21 @@ def add_v1(table: SpanTable, traces: list[dict[str, Json]]) -> None:
         }
         for span in trace["spans"]:
             table.spans.append(_span(span, resources, table))
+
+
+def headers_as_lists(spans: Iterable[dict[str, Json]]) -> None:
+    """Captured headers are lists of texts; what is kept in Jaeger's first model, which has no lists, comes back as their JSON."""
+    for span in spans:
+        for name, value in span["attributes"].items():
+            if isinstance(value, str) and value[:2] == '["' and value[-2:] == '"]' and str(name).startswith(_HEADERS):
+                span["attributes"][name] = _listed(value)
+
+
+def _listed(text: str) -> Json:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text  # it was no list
 
 
 def _span(span: dict[str, Json], resources: dict[str, int], table: SpanTable) -> dict[str, Json]:

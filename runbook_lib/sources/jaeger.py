@@ -10,6 +10,7 @@ from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import span_of, still_arriving
 from runbook_lib.sources._ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources._jaeger_api import JaegerApi
+from runbook_lib.sources._jaeger_match import as_text
 from runbook_lib.sources._span_table import SpanTable, summaries
 
 _ID_ATTRIBUTES = (
@@ -48,12 +49,13 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
         wanted = parse_vercel_id(request_id)
         if why_not := not_an_id(wanted.request_id):
             return Answer(Status.not_found, None, why_not, "copy it from the platform's log")
-        incomplete = ""
-        for name in _ID_ATTRIBUTES:
-            value = request_id.strip() if name.endswith("x-vercel-id") else wanted.request_id
+        incomplete, asked = "", [(name, _value_of(name, request_id, wanted.request_id)) for name in _ID_ATTRIBUTES]
+        # OpenTelemetry's instrumentations capture a header as a list, which Jaeger compares as its text.
+        asked += [(name, as_text([value])) for name, value in asked if name.startswith("http.request.header.")]
+        for name, value in asked:
             table, why = jaeger.search(window, 20, {name: value})
             if table.spans:
-                carrying = {span["id"] for span in table.spans if span["attributes"].get(name) == value}
+                carrying = {span["id"] for span in table.spans if as_text(span["attributes"].get(name)) == value}
                 return Answer(Status.ok, summaries(table.as_dict(), carrying))
             incomplete = why or incomplete
         if incomplete:
@@ -227,6 +229,11 @@ def _call_row(span: Mapping[str, Json]) -> dict[str, Json]:
         "duration_ms": (span["end_ns"] - span["start_ns"]) / 1e6,
         "attributes": {**span["attributes"], "kind": span["kind"], "status": span["status"]},
     }
+
+
+def _value_of(name: str, written: str, request_id: str) -> str:
+    """What an attribute holds of a request id: Vercel's header is whole, everything else is bare."""
+    return written.strip() if name.endswith("x-vercel-id") else request_id
 
 
 def _moment(at: datetime | None) -> dict[str, Json]:

@@ -6,7 +6,7 @@ ids in hex, enums as numbers (api-facts.md §8, samples in specs/tempo and specs
 
 import base64
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -46,19 +46,21 @@ def tempo_batches(spans: Iterable[Span]) -> list[dict[str, Any]]:
         if key not in seen:
             seen.add(key)
             unique.append(span)
-    return _batches(unique, _tempo_span)
+    return _batches(unique, _tempo_span, lambda resource: resource.attributes)
 
 
 def jaeger_batches(spans: Iterable[Span]) -> list[dict[str, Any]]:
     """resourceSpans as Jaeger's API v3 writes them, for orjson."""
-    return _batches(spans, _jaeger_span)
+    return _batches(spans, _jaeger_span, lambda resource: resource.named)
 
 
-def _batches(spans: Iterable[Span], render: Any) -> list[dict[str, Any]]:
+def _batches(
+    spans: Iterable[Span], render: Callable[[Span], dict[str, Any]], attributes_of: Callable[[Resource], Attributes]
+) -> list[dict[str, Any]]:
     return [
         _with(
             {
-                "resource": _with({}, attributes=attribute_list(resource.attributes)),
+                "resource": _with({}, attributes=attribute_list(attributes_of(resource))),
                 "scopeSpans": [
                     _with(
                         {"scope": _scope(scope), "spans": json_list(map(render, members))},

@@ -1,7 +1,8 @@
 """Jaeger's query API over the sandbox's store: the app, and API v3.
 
 Facts: specs/jaeger, api-facts.md §8. Replies of v3 are OTLP/JSON in `{"result":…}` although the OpenAPI file does not say so;
-no hit is 404; parameters are in snake case on every version, in camel case and with attributes from 2.19.
+no hit is 404; parameters are in snake case on every version, in camel case and with attributes from 2.19. How 2.13 differs was
+seen on the real server; which version between it and 2.18 changed each of these is not known.
 """
 
 import re
@@ -22,8 +23,9 @@ from runbook_lib.sandbox.store.encode import jaeger_batches
 from runbook_lib.sandbox.store.jaeger_find import Query
 from runbook_lib.sandbox.store.model import STATUS_ERROR, Trace
 from runbook_lib.sandbox.store.spans import Store
-from runbook_lib.sandbox.store.web import AccessGate, BadRequestError, Endpoint, json_response, text_response
+from runbook_lib.sandbox.store.web import AccessGate, BadRequestError, Endpoint, text_response
 
+_OLDEST = (2, 13)
 _NEW_NAMES = (2, 19)
 _MAIN = (99, 0)
 _NO_CAMEL = (0, 0)
@@ -43,23 +45,29 @@ def create_jaeger_app(store: Store, version: str = "2.20", base_path: str = "", 
         for name in ("start_time", "end_time"):
             if text := _given(request, name, release, prefix="")[0]:
                 _time_ns(text, name)
+        _check_flag(request, "raw_traces", release, prefix="")
         trace = store.trace(trace_id)
         return _traces([trace] if trace else [])
 
     def find_traces(request: Request) -> Response:
-        return _traces(jaeger_find.find(store, _query(request, release)))
+        query = _query(request, release)
+        if query.limit <= 0:
+            return _error(500, jaeger_find.NO_DEPTH)
+        return _traces(jaeger_find.find(store, query))
 
     def find_summaries(request: Request) -> Response:
         found = [_summary(trace) for trace in jaeger_find.find(store, _query(request, release))]
-        return json_response({"summaries": found})
+        return _json({"summaries": found})
 
     def services(_request: Request) -> Response:
-        return json_response({"services": jaeger_find.services(store)})
+        found = jaeger_find.services(store)
+        return _json({"services": found} if found or release > _OLDEST else {})
 
     def operations(request: Request) -> Response:
         kind = _given(request, "span_kind", release, prefix="")[0]
         found = jaeger_find.operations(store, request.query_params.get("service", ""), kind)
-        return json_response({"operations": [{"name": name, "spanKind": kind or "internal"} for name, kind in found]})
+        unknown = "internal" if release > _OLDEST else ""
+        return _json({"operations": [_present({"name": n, "spanKind": k or unknown}) for n, k in found]})
 
     def dependencies(request: Request) -> Response:
         start, start_name = _given(request, "start_time", release, prefix="")
@@ -68,7 +76,7 @@ def create_jaeger_app(store: Store, version: str = "2.20", base_path: str = "", 
             raise BadRequestError("startTime and endTime are required")
         window = (_time_ns(start, start_name), _time_ns(end, end_name))
         found = jaeger_find.dependencies(store.traces(*window))
-        return json_response({"dependencies": [{**link, "callCount": str(link["callCount"])} for link in found]})
+        return _json({"dependencies": [{**link, "callCount": str(link["callCount"])} for link in found]})
 
     v3: dict[str, Endpoint] = {
         "/api/v3/services": services,
@@ -78,12 +86,14 @@ def create_jaeger_app(store: Store, version: str = "2.20", base_path: str = "", 
     }
     if release >= _NEW_NAMES:
         v3 |= {"/api/v3/trace-summaries": find_summaries, "/api/v3/dependencies": dependencies}
+    page = Route("/{rest:path}", lambda _request: HTMLResponse("<!doctype html><title>Jaeger UI</title>"))
+    missing = Route("/api/{rest:path}", lambda _request: text_response("404 page not found\n", 404))
     routes: list[BaseRoute] = [
         *(Route(path, _guarded(endpoint), methods=["GET"]) for path, endpoint in v3.items()),
-        *jaeger_v1.routes(store, removed=release == _MAIN, metrics=metrics),
-        Route("/api/{rest:path}", lambda _request: text_response("404 page not found\n", 404)),
-        # Everything else is the user interface, a single page whatever its path.
-        Route("/{rest:path}", lambda _request: HTMLResponse("<!doctype html><title>Jaeger UI</title>")),
+        *jaeger_v1.routes(store, removed=release == _MAIN, metrics=metrics, is_of_2_13=release <= _OLDEST),
+        # Everything else is the user interface, a single page whatever its path; in 2.13 under /api as well.
+        *([missing] if release > _OLDEST else []),
+        page,
     ]
     base_path = base_path.rstrip("/")
     if base_path:
@@ -114,11 +124,16 @@ def _error(status: int, message: str) -> Response:
     return text_response(body.decode() + "\n", status)
 
 
+def _json(document: Any) -> Response:
+    # The gateway names no content type, and Go's guess at one is plain text.
+    return text_response(orjson.dumps(document).decode())
+
+
 def _traces(traces: list[Trace]) -> Response:
     if not traces:
         return _error(404, "No traces found")
     batches = [batch for trace in traces for batch in jaeger_batches(trace.spans)]
-    return json_response({"result": {"resourceSpans": batches}})
+    return _json({"result": {"resourceSpans": batches}})
 
 
 def _summary(trace: Trace) -> dict[str, Any]:
@@ -161,6 +176,7 @@ def _query(request: Request, release: tuple[int, ...]) -> Query:
     start_ns, end_ns = _time_ns(start, start_name), _time_ns(end, end_name)
     if release >= _NEW_NAMES and start_ns >= end_ns:
         raise BadRequestError("query.startTimeMin must be before query.startTimeMax")
+    _check_flag(request, "raw_traces", release)
     return Query(
         given["service_name"][0],
         given["operation_name"][0],
@@ -171,6 +187,7 @@ def _query(request: Request, release: tuple[int, ...]) -> Query:
         # Before 2.19 the gateway reads no attributes: it answers as if none had been asked for.
         _attributes(request) if release >= _NEW_NAMES else {},
         _limit(request, release),
+        release <= _OLDEST,
     )
 
 
@@ -183,15 +200,25 @@ def _given(request: Request, name: str, release: tuple[int, ...], prefix: str = 
     return request.query_params.get(snake, ""), snake
 
 
+def _check_flag(request: Request, name: str, release: tuple[int, ...], prefix: str = "query.") -> None:
+    text, named = _given(request, name, release, prefix)
+    try:
+        jaeger_find.parse_bool(text or "false")
+    except ValueError as error:
+        raise BadRequestError(f"malformed parameter {named}: {error}") from None
+
+
 def _limit(request: Request, release: tuple[int, ...]) -> int:
-    text, name = _given(request, "search_depth", release)
+    text, name = "", ""
+    if release > _OLDEST:
+        text, name = _given(request, "search_depth", release)
     if not text:
         text, name = _given(request, "num_traces", _NO_CAMEL)
     if not text:
-        return jaeger_find.DEFAULT_LIMIT
+        return jaeger_find.DEFAULT_LIMIT if release > _OLDEST else 0
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
         raise BadRequestError(f'malformed parameter {name}: strconv.Atoi: parsing "{text}": invalid syntax')
-    if int(text) <= 0:
+    if int(text) <= 0 and release > _OLDEST:
         raise BadRequestError(f"malformed parameter {name}: must be greater than 0")
     return int(text)
 

@@ -1,7 +1,8 @@
 """Which traces Jaeger finds: one span must satisfy every condition of a query.
 
 Matching follows Jaeger's in-memory storage: attributes are compared as texts with those of the span, scope, resource, events
-and links; `error`, `span.kind` and `span.status` mean the span's own fields.
+and links; `error`, `span.kind` and `span.status` mean the span's own fields. That of 2.13 (seen on the real server) looks into
+no links, knows no field but `error`, and takes every text that is asked for it as false, which to it is "status is ok".
 """
 
 import base64
@@ -11,11 +12,11 @@ from typing import Any
 
 import orjson
 
-from runbook_lib.sandbox.store.model import KIND_NAMES, Attributes, Span, Trace, Value
+from runbook_lib.sandbox.store.model import KIND_NAMES, Attributes, Resource, Span, Trace, Value
 from runbook_lib.sandbox.store.spans import Store
 
 DEFAULT_LIMIT = 100
-NO_SERVICE = "OTLPResourceNoServiceName"
+NO_DEPTH = "search depth must be greater than 0 and less than max traces"
 _TRUE, _FALSE = (
     frozenset({"1", "t", "T", "TRUE", "true", "True"}),
     frozenset({"0", "f", "F", "FALSE", "false", "False"}),
@@ -35,6 +36,7 @@ class Query:
     longest_ns: int = 0
     attributes: dict[str, str] = field(default_factory=dict)
     limit: int = DEFAULT_LIMIT
+    is_of_2_13: bool = False
 
 
 def find(store: Store, query: Query) -> list[Trace]:
@@ -51,7 +53,12 @@ def find(store: Store, query: Query) -> list[Trace]:
 
 def services(store: Store) -> list[str]:
     """Names of all services with visible spans, sorted."""
-    return sorted({name for trace in store.traces() for s in trace.spans if (name := s.resource.service)})
+    return sorted({service_of(span.resource) for trace in store.traces() for span in trace.spans})
+
+
+def service_of(resource: Resource) -> str:
+    """The service that Jaeger files a resource's spans under."""
+    return str(resource.named["service.name"])
 
 
 def operations(store: Store, service: str, kind: str = "") -> list[tuple[str, str]]:
@@ -60,7 +67,7 @@ def operations(store: Store, service: str, kind: str = "") -> list[tuple[str, st
         (span.name, kind_name(span))
         for trace in store.traces()
         for span in trace.spans
-        if span.resource.service == service
+        if service_of(span.resource) == service
     }
     return sorted(pair for pair in found if not kind or pair[1] == kind)
 
@@ -76,7 +83,7 @@ def dependencies(traces: list[Trace]) -> list[dict[str, Any]]:
     for trace in traces:
         for span in trace.spans:
             if parent := trace.parent(span):
-                pair = (parent.resource.service, span.resource.service)
+                pair = (service_of(parent.resource), service_of(span.resource))
                 counts[pair] = counts.get(pair, 0) + 1
     return [{"parent": p, "child": c, "callCount": count} for (p, c), count in sorted(counts.items())]
 
@@ -88,6 +95,11 @@ def parse_trace_id(text: str) -> bytes:
     if not re.fullmatch(r"[0-9a-fA-F]+", text):
         raise ValueError(f'strconv.ParseUint: parsing "{text[-16:]}": invalid syntax')
     return bytes.fromhex(text.rjust(32, "0"))
+
+
+def trace_id_text(trace_id: bytes) -> str:
+    """A trace id as v1 writes it: of one in 64 bits it leaves out the first half."""
+    return trace_id.hex().removeprefix("0" * 16)
 
 
 def parse_bool(text: str) -> bool:
@@ -113,7 +125,7 @@ def as_text(value: Value) -> str:
 
 
 def _matches(span: Span, query: Query) -> bool:
-    if query.service and span.resource.service != query.service:
+    if query.service and service_of(span.resource) != query.service:
         return False
     if query.operation and span.name != query.operation:
         return False
@@ -125,7 +137,16 @@ def _matches(span: Span, query: Query) -> bool:
         return False
     if query.longest_ns and span.duration_ns > query.longest_ns:
         return False
-    return all(_has(span, key, wanted) for key, wanted in query.attributes.items())
+    has = _had if query.is_of_2_13 else _has
+    return all(has(span, key, wanted) for key, wanted in query.attributes.items())
+
+
+def _had(span: Span, key: str, wanted: str) -> bool:
+    """As `_has`, in 2.13."""
+    if key == "error":
+        return span.status_code == _STATUS["OK"]
+    owners = [span.attributes, span.scope.attributes, span.resource.attributes, *(e.attributes for e in span.events)]
+    return any(key in attributes and as_text(attributes[key]) == wanted for attributes in owners)
 
 
 def _has(span: Span, key: str, wanted: str) -> bool:

@@ -4,12 +4,14 @@ Translation as specs/jaeger/sample-otlp2jaeger-*.json shows it: the scope and th
 resources become processes, times are microseconds.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from runbook_lib.sandbox.store.encode import json_list
-from runbook_lib.sandbox.store.jaeger_find import NO_SERVICE, as_text
+from runbook_lib.sandbox.store.jaeger_find import as_text, trace_id_text
 from runbook_lib.sandbox.store.model import KIND_NAMES, Attributes, Resource, Span, Value
 
+_NO_SERVICE = "OTLPResourceNoServiceName"  # in a translation only: what is stored has been given a name
 _TYPES: dict[type, str] = {str: "string", bool: "bool", int: "int64", float: "float64", bytes: "binary"}
 
 
@@ -18,10 +20,14 @@ def ui_traces(spans: list[Span]) -> list[dict[str, Any]]:
     traces: dict[bytes, list[Span]] = {}
     for span in spans:
         traces.setdefault(span.trace_id, []).append(span)
-    return [ui_trace(trace_id, members) for trace_id, members in traces.items()]
+    return [ui_trace(trace_id, members, lambda resource: resource.attributes) for trace_id, members in traces.items()]
 
 
-def ui_trace(trace_id: bytes, spans: list[Span] | tuple[Span, ...]) -> dict[str, Any]:
+def ui_trace(
+    trace_id: bytes,
+    spans: list[Span] | tuple[Span, ...],
+    attributes_of: Callable[[Resource], Attributes] = lambda resource: resource.named,
+) -> dict[str, Any]:
     """One trace with its processes; resources with the same content are one process. For orjson."""
     processes: dict[str, dict[str, Any]] = {}
     names: dict[int, str] = {}
@@ -29,33 +35,34 @@ def ui_trace(trace_id: bytes, spans: list[Span] | tuple[Span, ...]) -> dict[str,
     for span in spans:
         if id(span.resource) in names:
             continue
-        content = tuple((k, type(v).__name__, as_text(v)) for k, v in span.resource.attributes.items())
+        attributes = attributes_of(span.resource)
+        content = tuple((k, type(v).__name__, as_text(v)) for k, v in attributes.items())
         if content not in known:
             known[content] = f"p{len(known) + 1}"
-            processes[known[content]] = _process(span.resource)
+            processes[known[content]] = _process(attributes)
         names[id(span.resource)] = known[content]
     return {
-        "traceID": trace_id.hex(),
+        "traceID": trace_id_text(trace_id),
         "spans": json_list(_span(span, names[id(span.resource)]) for span in spans),
         "processes": processes,
         "warnings": None,
     }
 
 
-def _process(resource: Resource) -> dict[str, Any]:
-    rest = {key: value for key, value in resource.attributes.items() if key != "service.name"}
-    return {"serviceName": resource.service or NO_SERVICE, "tags": _tags(rest)}
+def _process(attributes: Attributes) -> dict[str, Any]:
+    rest = {key: value for key, value in attributes.items() if key != "service.name"}
+    return {"serviceName": str(attributes.get("service.name") or _NO_SERVICE), "tags": _tags(rest)}
 
 
 def _span(span: Span, process: str) -> dict[str, Any]:
-    trace_id = span.trace_id.hex()
+    trace_id = trace_id_text(span.trace_id)
     references = []
     if span.parent_id:
         references.append({"refType": "CHILD_OF", "traceID": trace_id, "spanID": span.parent_id.hex()})
     for link in span.links:
         child = link.attributes.get("opentracing.ref_type") == "child_of"
         kind = "CHILD_OF" if child else "FOLLOWS_FROM"
-        references.append({"refType": kind, "traceID": link.trace_id.hex(), "spanID": link.span_id.hex()})
+        references.append({"refType": kind, "traceID": trace_id_text(link.trace_id), "spanID": link.span_id.hex()})
     return {
         "traceID": trace_id,
         "spanID": span.span_id.hex(),
@@ -68,8 +75,8 @@ def _span(span: Span, process: str) -> dict[str, Any]:
             {
                 "timestamp": event.time_ns // 1000,
                 "fields": [
-                    *([_tag("event", event.name)] if event.name else []),
-                    *_tags({key: value for key, value in event.attributes.items() if key != "event"}),
+                    *([_tag("event", event.name)] if event.name and "event" not in event.attributes else []),
+                    *_tags(event.attributes),
                 ],
             }
             for event in span.events

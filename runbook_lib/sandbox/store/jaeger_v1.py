@@ -25,14 +25,17 @@ from runbook_lib.sandbox.store.spans import Store
 from runbook_lib.sandbox.store.web import BadRequestError, Endpoint, json_response, text_response
 
 _LOOKBACK_US = 48 * 3600 * 1_000_000
+_NO_METRICS = "metrics querying is currently disabled"
 _MAX_POINTS = 20_000
 
 
-def routes(store: Store, *, removed: bool, metrics: bool) -> list[Route]:
+def routes(store: Store, *, removed: bool, metrics: bool, is_of_2_13: bool = False) -> list[Route]:
     """The v1 routes. `removed`: without those that are gone after 2.20. `metrics`: False answers 501 to SPM."""
 
     def search(request: Request) -> Response:
-        query, wanted = _search_query(request, store)
+        query, wanted = _search_query(request, store, is_of_2_13=is_of_2_13)
+        if not wanted and query.limit <= 0:
+            return _error(500, jaeger_find.NO_DEPTH)
         if not wanted:
             return _data([ui_trace(trace.trace_id, trace.spans) for trace in jaeger_find.find(store, query)])
         found, errors = [], []
@@ -40,7 +43,7 @@ def routes(store: Store, *, removed: bool, metrics: bool) -> list[Route]:
             if trace := store.trace(trace_id):
                 found.append(ui_trace(trace_id, trace.spans))
             else:
-                errors.append({"msg": "trace not found", "traceID": trace_id.hex()})
+                errors.append({"msg": "trace not found", "traceID": jaeger_find.trace_id_text(trace_id)})
         return _data(found, errors=errors or None)
 
     def trace_by_id(request: Request) -> Response:
@@ -48,6 +51,7 @@ def routes(store: Store, *, removed: bool, metrics: bool) -> list[Route]:
             trace_id = jaeger_find.parse_trace_id(request.path_params["trace_id"])
         except ValueError as error:
             raise BadRequestError(str(error)) from None
+        _flag(request, "raw")
         trace = store.trace(trace_id)
         if trace is None:
             return _error(404, "trace not found")
@@ -66,7 +70,7 @@ def routes(store: Store, *, removed: bool, metrics: bool) -> list[Route]:
 
     def operations_of(request: Request) -> Response:
         names = sorted({name for name, _ in jaeger_find.operations(store, request.path_params["service"])})
-        return _data(names, total=len(names))
+        return _data(names or None, total=len(names))
 
     def dependencies(request: Request) -> Response:
         end_ms = _integer(request, "endTs", store.now_ns() // 10**6)
@@ -81,11 +85,16 @@ def routes(store: Store, *, removed: bool, metrics: bool) -> list[Route]:
             quantile = _quantile(request) if name == "latencies" else 0.0
             query = _metrics_query(request, store)
             if not (metrics or store.has_monitor):
-                return _error(501, "metrics querying is currently disabled")
+                return _error(501, _NO_METRICS)
+            if query.step_ns <= 0 or query.lookback_ns < 0 or query.lookback_ns // query.step_ns > _MAX_POINTS:
+                return _error(500, 'failed executing metrics query: bad_data: invalid parameter "step"')
             start_ns = query.end_ns - query.lookback_ns - query.rate_per_ns
             return json_response(metric_family(name, store.counted(start_ns, query.end_ns), query, quantile))
 
         return endpoint
+
+    def shortest_step(_request: Request) -> Response:
+        return _data(1) if metrics or store.has_monitor else _error(501, _NO_METRICS)
 
     async def transform(request: Request) -> Response:
         try:
@@ -96,6 +105,7 @@ def routes(store: Store, *, removed: bool, metrics: bool) -> list[Route]:
     kept: dict[str, Endpoint] = {
         "/api/traces/{trace_id}": trace_by_id,
         "/api/dependencies": dependencies,
+        "/api/metrics/minstep": shortest_step,
         **{f"/api/metrics/{name}": spm(name) for name in ("calls", "errors", "latencies")},
     }
     gone: dict[str, Endpoint] = {
@@ -133,7 +143,7 @@ def _error(status: int, message: str) -> Response:
     return text_response(body.decode() + "\n", status)
 
 
-def _search_query(request: Request, store: Store) -> tuple[Query, list[bytes]]:
+def _search_query(request: Request, store: Store, *, is_of_2_13: bool) -> tuple[Query, list[bytes]]:
     """The search, and the trace ids when it names some instead."""
     params = request.query_params
     now_us = store.now_ns() // 1000
@@ -141,6 +151,7 @@ def _search_query(request: Request, store: Store) -> tuple[Query, list[bytes]]:
     attributes = _tags(params.getlist("tag"), params.getlist("tags"))
     limit = _integer(request, "limit", jaeger_find.DEFAULT_LIMIT, plain=True)
     shortest_ns, longest_ns = _duration(request, "minDuration"), _duration(request, "maxDuration")
+    _flag(request, "raw")
     try:
         wanted = [jaeger_find.parse_trace_id(text) for text in params.getlist("traceID")]
     except ValueError as error:
@@ -148,9 +159,9 @@ def _search_query(request: Request, store: Store) -> tuple[Query, list[bytes]]:
     service = params.get("service", "")
     if not wanted and not service:
         raise BadRequestError("parameter 'service' is required")
-    if limit <= 0:
+    if limit <= 0 and not is_of_2_13:
         raise BadRequestError("invalid parameter: limit must be greater than 0")
-    if start_us > end_us:
+    if start_us > end_us and not is_of_2_13:
         raise BadRequestError("invalid parameter: start time must be before end time")
     if shortest_ns and longest_ns and longest_ns < shortest_ns:
         raise BadRequestError("'maxDuration' should be greater than 'minDuration'")
@@ -158,12 +169,12 @@ def _search_query(request: Request, store: Store) -> tuple[Query, list[bytes]]:
         service,
         params.get("operation", ""),
         start_us * 1000,
-        # Microseconds cannot name the nanoseconds of their own last one.
-        end_us * 1000 + 999,
+        end_us * 1000,
         shortest_ns,
         longest_ns,
         attributes,
         limit,
+        is_of_2_13,
     )
     return query, wanted
 
@@ -196,14 +207,9 @@ def _metrics_query(request: Request, store: Store) -> MetricsQuery:
     for kind in kinds:
         if kind not in KIND_NAMES:
             raise BadRequestError(f"unable to parse param 'spanKind': unsupported span kind: '{kind}'")
-    try:
-        by_operation = jaeger_find.parse_bool(params.get("groupByOperation") or "false")
-    except ValueError as error:
-        raise BadRequestError(f"unable to parse param 'groupByOperation': {error}") from None
+    by_operation = _flag(request, "groupByOperation")
     end_ms = _integer(request, "endTs", store.now_ns() // 10**6)
     lookback_ms, step_ms = _integer(request, "lookback", 3_600_000), _integer(request, "step", 5_000)
-    if step_ms <= 0 or lookback_ms < 0 or lookback_ms // step_ms > _MAX_POINTS:
-        raise BadRequestError(f"unable to parse param 'step': {step_ms} does not divide lookback {lookback_ms}")
     return MetricsQuery(
         tuple(params.getlist("service")),
         frozenset(KIND_NAMES.index(kind) for kind in kinds),
@@ -213,6 +219,13 @@ def _metrics_query(request: Request, store: Store) -> MetricsQuery:
         step_ms * 10**6,
         max(1, _integer(request, "ratePer", 600_000)) * 10**6,
     )
+
+
+def _flag(request: Request, name: str) -> bool:
+    try:
+        return jaeger_find.parse_bool(request.query_params.get(name) or "false")
+    except ValueError as error:
+        raise BadRequestError(f"unable to parse param '{name}': {error}") from None
 
 
 def _quantile(request: Request) -> float:

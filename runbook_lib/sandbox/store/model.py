@@ -29,6 +29,14 @@ class Resource:
         name = self.attributes.get("service.name", "")
         return name if isinstance(name, str) else str(name)
 
+    @property
+    def named(self) -> Attributes:
+        """The attributes as Jaeger keeps them: what names no service is given a name when it is taken in."""
+        if self.service:
+            return self.attributes
+        lacking = "empty" if "service.name" in self.attributes else "missing"
+        return {**self.attributes, "service.name": f"{lacking}-service-name"}
+
 
 @dataclass(slots=True, eq=False)
 class Scope:

@@ -72,9 +72,13 @@ def test_binary_otlp_brings_every_field_back(span):
 
 
 @given(spans)
-def test_jaegers_json_brings_every_field_back(span):
+def test_jaegers_json_brings_every_field_back_and_a_name_for_what_has_none(span):
     document = orjson.dumps({"resourceSpans": jaeger_batches([span])})
-    assert [fields(one) for one in decode_json(document)] == [fields(span)]
+    sent = fields(span)
+    if not span.resource.service:
+        lacking = "empty" if "service.name" in span.resource.attributes else "missing"
+        sent["resource"]["attributes"] = {**span.resource.attributes, "service.name": f"{lacking}-service-name"}
+    assert [fields(one) for one in decode_json(document)] == [sent]
 
 
 @given(st.binary(max_size=300))
