@@ -129,10 +129,16 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "request.slow",
-        use("code", part="api", route="/api/chat", delay_s=2.0),
-        provider=Variant((use("dial", of="openai", field="mode", value="slow"),)),
+        # far slower than the three times that count as slow, also where a busy machine makes every request take a while
+        use("code", part="api", route="/api/chat", delay_s=4.0),
+        provider=Variant(
+            (
+                use("dial", of="openai", field="slow_factor", value=90.0),
+                use("dial", of="openai", field="mode", value="slow"),
+            )
+        ),
         database=Variant((slow_reads(2),)),
-        gateway=Variant((use("code", part="gateway", route="/v1/chat", delay_s=2.0),)),
+        gateway=Variant((use("code", part="gateway", route="/v1/chat", delay_s=4.0),)),
     ),
     fault("request.retry_storm", *_storm(count=6), by=visit("chat", message=_STORM_TEXT)),
     fault(
