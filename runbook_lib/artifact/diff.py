@@ -12,7 +12,10 @@ _WEIGHT = {"states": 0, "blind": 1, "also": 2, "causes": 3}  # a finding that mo
 
 @dataclass(frozen=True)
 class Difference:
-    """Findings that are new, worse, gone or the same, each with the list it stands in; `why_not` where none can be told."""
+    """Findings that are new, worse, gone or the same, each with the list it stands in; `why_not` where none can be told.
+
+    `of_different`: the two are of different procedures or targets, so that nothing was compared and nothing counts.
+    """
 
     new: tuple[Mapping[str, Json], ...] = ()
     worse: tuple[Mapping[str, Json], ...] = ()
@@ -20,6 +23,7 @@ class Difference:
     same: int = 0
     status: tuple[str, str] = ("", "")
     why_not: str = ""
+    of_different: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -52,6 +56,7 @@ def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
             return Difference(
                 why_not=f"one is of {key} {before.get(key)}, the other of {after.get(key)}",
                 status=(str(before["status"]), str(after["status"])),
+                of_different=True,
             )
     old, new = _findings(before), _findings(after)
     gone = tuple(found for key, found in old.items() if key not in new)

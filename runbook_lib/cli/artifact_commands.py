@@ -111,6 +111,9 @@ def _diff_audits(before: Path, after: Path, *, as_json: bool) -> NoReturn:
 def _print(found: "Difference", indent: str = "") -> None:
     from runbook_lib.cli import printing
 
+    if found.of_different:
+        printing.result(f"{indent}not comparable: {found.why_not}")
+        return
     printing.result(f"{indent}{found.status[0]} → {found.status[1]}")
     for what in ("new", "worse", "gone"):
         for each in getattr(found, what):

@@ -111,6 +111,26 @@ def test_an_error_with_json_is_json_on_standard_output(capsys: pytest.CaptureFix
     assert err
 
 
+def test_a_diff_of_different_procedures_says_so_and_counts_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lists = ("causes", "also", "states", "blind", "suspects", "not_seen")
+    for name in ("01_failed_request", "02_stripe_webhooks"):
+        said = {
+            "procedure": name,
+            "target": "live",
+            "status": "ruled_out",
+            "verdict_sha256": "",
+            **{key: [] for key in lists},
+        }
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text("{}")
+        (tmp_path / name / "verdict.json").write_text(json.dumps(said))
+    code, out, _ = run(capsys, "diff", str(tmp_path / "01_failed_request"), str(tmp_path / "02_stripe_webhooks"))
+    assert code == 3
+    assert out == "not comparable: one is of procedure 01_failed_request, the other of 02_stripe_webhooks\n"
+
+
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
     done = subprocess.run(f"{RUNBOOK} list | true", shell=True, capture_output=True, text=True, timeout=60)
     assert "Traceback" not in done.stderr
