@@ -37,6 +37,14 @@ def write_atomic(path: Path, content: bytes, *, durable: bool = False) -> None:
         raise
 
 
+def why_unreadable(error: Exception) -> str:
+    """Why a file could not be read, in words: the disk's own with the file's name, else the kind of the error and what it says."""
+    if isinstance(error, OSError):
+        name = f"{Path(error.filename).name}: " if error.filename else ""
+        return f"{name}{error.strerror or type(error).__name__}"
+    return f"{type(error).__name__}: {error}"[:200]
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as stream:

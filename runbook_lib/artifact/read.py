@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from runbook_lib.artifact.files import MANIFEST, VERDICT
+from runbook_lib.artifact.files import MANIFEST, VERDICT, why_unreadable
 from runbook_lib.errors import UsageError
 from runbook_lib.model import Json
 
@@ -27,7 +27,7 @@ def read_verdict(folder: Path) -> dict[str, Json]:
         verdict = json.loads((folder / VERDICT).read_bytes())
         missing = [key for key in _NEEDED if key not in verdict]
     except (OSError, ValueError, TypeError) as error:
-        raise _corrupt(folder, f"{type(error).__name__}: {error}"[:200]) from error
+        raise _corrupt(folder, why_unreadable(error)) from error
     if not isinstance(verdict, dict) or missing:
         raise _corrupt(folder, f"{VERDICT} lacks {', '.join(missing)}")
     return verdict

@@ -61,7 +61,8 @@ def replay(
         printing.as_json({**again.as_dict(), "exit_code": again.exit_code})
     else:
         printing.result(f"{'the same verdict' if again.same else 'ANOTHER verdict'}: {again.after['status']}")
-        printing.result(f"recorded  {again.before['verdict_sha256']}\nreplayed  {again.after['verdict_sha256']}")
+        printing.result(f"recorded  {again.recorded_sha256} {again.before['status']}")
+        printing.result(f"replayed  {again.after['verdict_sha256']} {again.after['status']}")
     raise typer.Exit(again.exit_code)
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.artifact.files import PARTIAL, write_atomic
+from runbook_lib.artifact.files import PARTIAL, why_unreadable, write_atomic
 from runbook_lib.clock import to_iso
 from runbook_lib.errors import ArtifactError, UsageError
 from runbook_lib.model import Json
@@ -85,7 +85,7 @@ def read_context(folder: Path) -> RunContext:
         raise ArtifactError(
             "Cannot read the run's record",
             where=str(folder / RUN_FILE),
-            came_back=f"{type(error).__name__}: {error}"[:200],
+            came_back=why_unreadable(error),
             do_next="Give the folder of a run, as `runbook run` printed it.",
         ) from error
 

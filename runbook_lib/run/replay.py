@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.artifact.cells import is_template_cell
-from runbook_lib.artifact.files import NOTEBOOK, VERDICT
+from runbook_lib.artifact.files import NOTEBOOK, VERDICT, why_unreadable
 from runbook_lib.artifact.read import read_verdict
 from runbook_lib.artifact.record import read_observations
 from runbook_lib.errors import ArtifactError, NotebookError, UsageError
-from runbook_lib.model import Json, VerdictStatus
+from runbook_lib.model import Json, VerdictStatus, verdict_sha256
 from runbook_lib.redact import Redactor
 from runbook_lib.run.context import RUN_VARIABLE, RunContext, read_context
 from runbook_lib.run.engine import RunbookEngine, ending_of
@@ -30,11 +30,16 @@ from runbook_lib.run.verdicts import EXIT_OF
 from runbook_lib.settings import Settings, variable_names
 
 DIFFERS = 6
+_RESTORE = "`runbook verify` names what was changed; restore the artifact from where it was attached."
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay said beside what the run had said; `notes` tell what could explain a difference."""
+    """What a replay said beside what the run had said; `notes` tell what could explain a difference.
+
+    `before` is verdict.json as it lies there, `recorded_sha256` the hash of what it says: not the one that it claims, for
+    whoever rewrites a verdict may leave its hash alone.
+    """
 
     before: dict[str, Json]
     after: dict[str, Json]
@@ -42,9 +47,14 @@ class Replay:
     notes: tuple[str, ...] = ()
 
     @property
+    def recorded_sha256(self) -> str:
+        """The hash of what verdict.json says."""
+        return verdict_sha256(self.before)
+
+    @property
     def same(self) -> bool:
-        """The verdict's hash was reached again."""
-        return bool(self.before["verdict_sha256"] == self.after["verdict_sha256"])
+        """The verdict was reached again: what verdict.json says, and the hash that it claims."""
+        return bool(self.before["verdict_sha256"] == self.recorded_sha256 == self.after["verdict_sha256"])
 
     @property
     def exit_code(self) -> int:
@@ -59,7 +69,7 @@ class Replay:
             "same": self.same,
             "status": self.after["status"],
             "verdict_sha256": self.after["verdict_sha256"],
-            "recorded": {"status": self.before["status"], "verdict_sha256": self.before["verdict_sha256"]},
+            "recorded": {"status": self.before["status"], "verdict_sha256": self.recorded_sha256},
             "notes": list(self.notes),
             "verdict": self.after,
         }
@@ -86,8 +96,12 @@ def replay(
         context = read_context(folder)
         record = read_observations(folder)
     except ArtifactError as error:
-        raise UsageError("This artifact is corrupt", where=str(folder), came_back=str(error)) from error
+        raise UsageError(
+            "This artifact is corrupt", where=error.where, came_back=error.came_back, do_next=_RESTORE
+        ) from error
     notes = []
+    if before["verdict_sha256"] != verdict_sha256(before):
+        notes.append("verdict.json was changed: it is not what its own hash was taken over")
     if context.library_sha256 != library_sha256():
         notes.append("the runbook has changed since the run")
     if with_kernel and context.state != "deadline":
@@ -106,7 +120,10 @@ def _in_a_kernel(
         notebook = reads((folder / NOTEBOOK).read_text("utf-8"))  # type: ignore[no-untyped-call]
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise UsageError(
-            "This artifact is corrupt", where=str(folder / NOTEBOOK), came_back=str(error)[:200]
+            "This artifact is corrupt",
+            where=str(folder / NOTEBOOK),
+            came_back=why_unreadable(error),
+            do_next=f"{_RESTORE} --no-kernel does without the notebook.",
         ) from error
     with tempfile.TemporaryDirectory(prefix="runbook-replay-") as name:
         temporary = Path(name)

@@ -119,6 +119,38 @@ def test_a_parameter_with_an_email_address_replays_though_it_is_masked(house: Ho
         assert house.run("replay", str(folder), how).returncode == 1
 
 
+@pytest.mark.parametrize("how", ["--kernel", "--no-kernel"])
+def test_a_falsified_verdict_is_another_verdict_though_its_hash_was_left_alone(house: House, how: str) -> None:
+    folder = house.artifact()
+    written = folder / "verdict.json"
+    said = json.loads(written.read_text())
+    written.write_text(json.dumps({**said, "status": "ruled_out", "causes": []}))
+    done = house.run("replay", str(folder), how, "--json")
+    assert done.returncode == 6, done.stderr
+    told = json.loads(done.stdout)
+    assert told["same"] is False
+    assert told["recorded"]["status"] == "ruled_out"
+    assert told["recorded"]["verdict_sha256"] != told["verdict_sha256"] == said["verdict_sha256"]
+    assert "verdict.json was changed" in done.stderr
+
+
+def test_a_rewritten_hash_alone_is_another_verdict_as_well(house: House) -> None:
+    folder = house.artifact()
+    written = folder / "verdict.json"
+    written.write_text(json.dumps({**json.loads(written.read_text()), "verdict_sha256": "0" * 64}))
+    assert house.run("replay", str(folder), "--no-kernel").returncode == 6
+
+
+@pytest.mark.parametrize("lost", ["verdict.json", "observations.jsonl", "run.json", "notebook.ipynb"])
+def test_a_file_that_is_gone_is_named_in_words(house: House, lost: str) -> None:
+    folder = house.artifact()
+    (folder / lost).unlink()
+    done = house.run("replay", str(folder))
+    assert done.returncode == 2
+    assert f"{lost}: No such file or directory. `runbook verify` names what was changed" in done.stderr
+    assert "Error" not in done.stderr.replace("UsageError", "")
+
+
 @pytest.mark.parametrize("spoilt", ["verdict.json", "observations.jsonl", "run.json", "notebook.ipynb"])
 @pytest.mark.parametrize("with_what", ["", "{", "[1, 2]\n"])
 def test_a_corrupt_artifact_is_wrong_use_and_no_traceback(house: House, spoilt: str, with_what: str) -> None:
