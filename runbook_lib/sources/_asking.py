@@ -17,6 +17,8 @@ from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door
 from runbook_lib.settings import Settings, variable_names
 
+_RUN_MAY_TAKE = timedelta(minutes=5)  # between a run's moment, from which windows count, and its last question
+
 
 def need(door: Door, field: str) -> str:
     """The value of a setting. Raises LookError(not_configured), which names the variable and what it is for."""
@@ -163,6 +165,17 @@ def nothing(
     return Answer(Status.not_found if one else Status.empty, None, f"no {what}{late}")
 
 
+def forgotten(door: Door, window: Window, retention_h: float) -> str:
+    """Why what is found in a window may not be all: it begins before what the source keeps. Empty where it does not.
+
+    A window as long as the retention is within it: a run counts back from its beginning, the source from the question.
+    """
+    kept_since = door.clock() - timedelta(hours=retention_h) - _RUN_MAY_TAKE
+    return (
+        f"only the last {retention_h:g} h are kept, and the window begins before" if window.since < kept_since else ""
+    )
+
+
 def still_arriving(door: Door, end_ns: int) -> str:
     """Why a trace that ended then may lack spans: it is younger than the backend's delay. Empty where it is not."""
     age_s = door.clock().timestamp() - end_ns / 1e9
@@ -226,8 +239,14 @@ def paged(fetch: Callable[[Any], tuple[list[dict[str, Json]], Any]], first: Any,
     return rows[:limit], mark is not None or len(rows) > limit
 
 
-def many(rows: list[dict[str, Json]], more: bool, what: str, none: Callable[[], Answer]) -> Answer:
-    """The answer of a search: its rows, partial when there are more than were read, or what nothing means."""
+def many(rows: list[dict[str, Json]], more: bool, what: str, none: Callable[[], Answer], forgotten: str = "") -> Answer:
+    """The answer of a search: its rows, partial when there are more than were read or kept, or what nothing means.
+
+    Args:
+        forgotten: of a source that forgets, what `forgotten` says of the window.
+    """
     if more:
         return Answer(Status.partial, rows, f"more {what} than the {len(rows)} that were read", "narrow the window")
+    if rows and forgotten:
+        return Answer(Status.partial, rows, forgotten, "ask for a window that the source still keeps")
     return Answer(Status.ok, rows) if rows else none()

@@ -5,7 +5,7 @@ Routes and shapes: grafana/tempo, docs api_docs and pkg/tempopb/tempo.proto.
 
 import math
 from base64 import b64encode
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from runbook_lib.clock import Window, to_epoch_ns
@@ -13,12 +13,12 @@ from runbook_lib.http import Http, Reply
 from runbook_lib.model import Answer, Json
 from runbook_lib.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources._asking import listed, need, nothing, rows_in, whole
+from runbook_lib.sources._asking import forgotten, listed, need, nothing, rows_in, whole
 from runbook_lib.sources._span_table import otlp_value
 
 HELP = "RUNBOOK_TEMPO_TOKEN (and USER, TENANT where it has them) must be allowed to read traces (traces:read)"
 FAILED = "status = error || span.http.response.status_code >= 500 || span.http.status_code >= 500"
-_LONGEST_SEARCH = timedelta(hours=168)  # Tempo's default max_duration of a search
+_LONGEST_SEARCH_S = 168 * 3600  # Tempo's default max_duration of a search
 
 
 class TempoApi:
@@ -52,15 +52,19 @@ class TempoApi:
     def search(self, query: str, window: Window, limit: int, spans_per_trace: int) -> tuple[list[dict[str, Json]], str]:
         """Summaries, and why they may not be all (empty when they are). Tempo is asked in whole seconds: what lies beside the
         window within them is left out."""
-        why = ""
-        if window.until - window.since > _LONGEST_SEARCH:
+        why, lost = "", forgotten(self.door, window, self.door.settings.trace_retention_h)
+        end = math.ceil(window.until.timestamp())
+        start = max(math.floor(window.since.timestamp()), end - _LONGEST_SEARCH_S)
+        if (
+            start > window.since.timestamp() + 1
+        ):  # of a week to the second, the second that rounding costs is not missed
             why = "Tempo searches at most 168 h at once: only the last 168 h of the window were searched"
-            window = Window(window.until - _LONGEST_SEARCH, window.until)
+            window = Window(datetime.fromtimestamp(start, UTC), window.until)
         reply = self.get(
             "/api/search",
             q=query,
-            start=math.floor(window.since.timestamp()),
-            end=math.ceil(window.until.timestamp()),
+            start=start,
+            end=end,
             limit=limit,
             spss=spans_per_trace,
         )
@@ -69,7 +73,8 @@ class TempoApi:
         )
         if len(found) >= limit:
             why = f"the limit of {limit} traces was reached, and Tempo returns the first it finds, not the newest"
-        return [each for each in found if _overlaps(each, window)], why
+        kept = [each for each in found if _overlaps(each, window)]
+        return kept, why or (lost if kept else "")
 
     def nothing(self, what: str, window: Window | None, *, at: datetime | None = None, one: bool = False) -> Answer:
         """What it means that a complete answer of Tempo's held nothing."""

@@ -11,6 +11,7 @@ from runbook_lib.clock import Window, from_iso, to_epoch_ns, to_iso
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import (
+    forgotten,
     iso_of_ms,
     iso_of_text,
     many,
@@ -45,7 +46,8 @@ def logs(window: Window, text: str | None = None, *, limit: int = 500) -> Look:
 
         lines, unread = paged(page, str(to_epoch_ns(window.since)), _MOST_SCANNED)
         kept = [line for line in lines if within(line["at"], window) and (text is None or _holds(line, text))]
-        return many(kept[-limit:], unread or len(kept) > limit, "log lines", lambda: _none(door, window))
+        lost = forgotten(door, window, _RETENTION_H)
+        return many(kept[-limit:], unread or len(kept) > limit, "log lines", lambda: _none(door, window), lost)
 
     arguments = {**span_of(window), "limit": limit, **({} if text is None else {"text": text})}
     return Look("fly", "logs", arguments, fetch, deadline_s=20)

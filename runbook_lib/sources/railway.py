@@ -11,7 +11,18 @@ from runbook_lib.clock import Window, to_iso
 from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
-from runbook_lib.sources._asking import iso_of_text, many, need, nothing, number_of, paged, rows_in, span_of, text_of
+from runbook_lib.sources._asking import (
+    forgotten,
+    iso_of_text,
+    many,
+    need,
+    nothing,
+    number_of,
+    paged,
+    rows_in,
+    span_of,
+    text_of,
+)
 from runbook_lib.sources._railway_api import RailwayApi, attribute, attribute_value, phrase
 
 _SERVICES = {"api": "railway_api_service_id", "gateway": "railway_gateway_service_id"}
@@ -59,7 +70,8 @@ def logs(
         kept.sort(key=lambda line: str(line["at"]))
         if dropped := next((line["message"] for line in lines.values() if _tells_of_loss(line["message"])), None):
             return Answer(Status.partial, kept, f"Railway dropped lines: {dropped}")
-        return many(kept, more, "log lines", lambda: _none(door, window, "log line"))
+        lost = "" if ids else forgotten(door, window, _RETENTION_H)  # one request that was found is found
+        return many(kept, more, "log lines", lambda: _none(door, window, "log line"), lost)
 
     def _lines(document: Json) -> list[dict[str, Json]]:
         return [_line(row, part) for row in rows_in(document["data"], "environmentLogs")]
@@ -107,6 +119,7 @@ def http_log(
             more or len(found) > limit,
             "requests",
             lambda: _none(door, window, none, one=request_id is not None),
+            "" if request_id is not None else forgotten(door, window, _RETENTION_H),
         )
 
     asked = {"request_id": request_id, "status": status}

@@ -6,7 +6,7 @@ from runbook_lib.clock import Window
 from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
-from runbook_lib.sources._asking import many, nothing, rows_in, span_of, text_of
+from runbook_lib.sources._asking import forgotten, many, nothing, rows_in, span_of, text_of
 from runbook_lib.sources._stripe_api import StripeApi, at_of, id_of, shaped
 from runbook_lib.sources._stripe_shapes import absent_means_not_found, by_weight, subscription_row
 
@@ -86,6 +86,7 @@ def events(window: Window, types: tuple[str, ...] = (), *, undelivered: bool = F
             more,
             "events",
             lambda: nothing(door, "event", delay_s=0, retention_h=_EVENTS_KEPT_H, window=window),
+            forgotten(door, window, _EVENTS_KEPT_H),
         )
 
     arguments = {**span_of(window), "types": list(types), "undelivered": undelivered}

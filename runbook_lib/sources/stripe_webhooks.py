@@ -12,7 +12,7 @@ from runbook_lib.http import Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources._asking import many, need, nothing, rows_in, span_of, text_of
+from runbook_lib.sources._asking import forgotten, many, need, nothing, rows_in, span_of, text_of
 from runbook_lib.sources._stripe_api import StripeApi, at_of, id_of, page_of, shaped
 from runbook_lib.sources._stripe_keys import key_facts
 
@@ -92,6 +92,7 @@ def deliveries(window: Window, event_id: str = "") -> Look:
             more,
             "events",
             lambda: nothing(door, "billing event", delay_s=0, retention_h=_KEPT_H, window=window),
+            forgotten(door, window, _KEPT_H),
         )
 
     return Look("stripe", "deliveries", {**span_of(window), "event_id": event_id}, fetch, deadline_s=20)

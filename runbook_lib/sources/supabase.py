@@ -8,7 +8,17 @@ from runbook_lib.http import Reply, status_of
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources._asking import iso_of_text, many, need, nothing, number_of, rows_in, span_of, text_of
+from runbook_lib.sources._asking import (
+    forgotten,
+    iso_of_text,
+    many,
+    need,
+    nothing,
+    number_of,
+    rows_in,
+    span_of,
+    text_of,
+)
 from runbook_lib.sources._supabase_api import ManagementApi, ProjectApi, key_facts
 
 _ANON_HELP = "SUPABASE_ANON_KEY must be the anon or a publishable key of this project"
@@ -216,6 +226,7 @@ def _log(door: Door, sql: str, window: Window, line: Any, what: str) -> Answer:
             door, what, delay_s=door.settings.log_delay_s, retention_h=_LOG_RETENTION_H, window=window,
             delay_setting="RUNBOOK_LOG_DELAY_S",
         ),
+        forgotten(door, window, _LOG_RETENTION_H),
     )  # fmt: skip
 
 

@@ -82,9 +82,11 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
         headers = " || ".join(ends_with(name, wanted.request_id) for name in _VERCEL_HEADERS)
         queries = (f"{{ {any_equal(['span.vercel.request_id'], wanted.request_id)} }}", f"{{ {plain} || {headers} }}")
         for query in queries:
-            found, _ = tempo.search(query, window, 20, 3)
+            found, cut = tempo.search(query, window, 20, 3)
             if found:
                 return Answer(Status.ok, found)
+        if cut:
+            return Answer(Status.partial, [], f"no span with this request id; {cut}", "narrow the window")
         return tempo.nothing("span with this request id", window, at=at or wanted.at, one=True)
 
     return Look(

@@ -15,6 +15,7 @@ from runbook_lib.http import Http
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import (
+    forgotten,
     iso_of_ms,
     listed,
     many,
@@ -78,7 +79,9 @@ def request_log(
         if file := door.settings.vercel_log_drain_file:
             return _from_lines(door, _drained(door, file), "the log drain file")
         rows, more = _request_log(door, part, window, wanted, status, search, limit)
-        return many(rows, more, "requests", lambda: _none(door))
+        kept_h = door.settings.vercel_log_retention_h
+        lost = forgotten(door, window, kept_h) if wanted is None else ""
+        return many(rows, more, "requests", lambda: _none(door), lost)
 
     def _from_lines(door: Door, text: str, where: str) -> Answer:
         try:
