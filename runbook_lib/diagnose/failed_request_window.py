@@ -15,7 +15,7 @@ from runbook_lib.diagnose.contrast import Blame, JudgedTrace, Trait, judge, rank
 from runbook_lib.diagnose.failed_request import changes_of, not_seen, platform_findings
 from runbook_lib.diagnose.failed_request_logs import log_findings
 from runbook_lib.diagnose.failed_request_reading import Evidence
-from runbook_lib.diagnose.failed_request_trace import read_trace
+from runbook_lib.diagnose.failed_request_trace import make_finding, read_trace
 from runbook_lib.diagnose.logs import lines_for, lines_of, log_failures
 from runbook_lib.diagnose.spans import build_traces, first
 from runbook_lib.model import Conclusion, Finding, Observation, Situation, Status, Suspect
@@ -94,9 +94,12 @@ def diagnose_window(evidence: Evidence, baseline: Sequence[Observation], route: 
         replace(samples[key], summary=f"{count} failing requests: {samples[key].summary}")
         for key, count in counted.most_common()
     ]
+    suspects = _suspects(unexplained) if not faults else []
+    blind = [] if faults or suspects else _nobody_came(reading, evidence, route)
     return conclude(
         faults=faults,
-        suspects=_suspects(unexplained) if not faults else (),
+        blind=blind,
+        suspects=suspects or [_another_route(finding) for finding in blind],
         needed=_needed(evidence),
         not_seen=not_seen(evidence.all()),
         situation=_situation(reading, evidence),
@@ -125,6 +128,23 @@ def _suspects(unexplained: Sequence[rows.Seen]) -> list[Suspect]:
     look = f"this procedure with request_id={row.get('request_id')}; read access to the logs of API and gateway"
     why = f"{len(unexplained)} failing requests without a trace or a log line that says why"
     return [Suspect("", rows.describe_row(row), why, look)]
+
+
+def _nobody_came(reading: WindowReading, evidence: Evidence, route: str) -> list[Finding]:
+    """A route that no request of the window was for: of what nobody asked, nothing can be said to be well. As with an id that
+    nobody knows, it may be mistyped."""
+    asked = _needed(evidence)
+    known = rows.rows_of((*evidence.request, *evidence.traffic))
+    came = reading.judged or any(str(seen.row.get("path", "")).startswith(route) for seen in known)
+    if not route or came or not all(look.status.answered for look in asked):
+        return []
+    summary = f"no request of the window was for {route}, good or bad ({len(asked)} looks, all answered)"
+    return [make_finding("request.not_found", route, summary, [look.id for look in asked])]
+
+
+def _another_route(finding: Finding) -> Suspect:
+    look = "the route as the platform's request log spells it, or a wider window; any on-call, no further permission"
+    return Suspect(finding.code, finding.subject, "the route may be mistyped, or nobody used it in the window", look)
 
 
 def _needed(evidence: Evidence) -> list[Observation]:

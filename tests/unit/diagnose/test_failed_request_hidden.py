@@ -323,3 +323,30 @@ class TestAWindowTurnedAwayByThePlatform:
 
     def test_is_no_fault_where_a_few_bots_are(self) -> None:
         assert str(self.window(refused=3, served=40, bots_first=2).status) == "ruled_out"
+
+
+class TestAWindowOfOneRoute:
+    """Without a request of the route there is nothing to judge."""
+
+    @staticmethod
+    def of(route: str, *found: dict[str, Any], traces: Status = Status.empty) -> Conclusion:
+        return diagnose_window(evidence(*found, trace_status=traces), (), route)
+
+    def test_that_nobody_called_is_no_healthy_one(self) -> None:
+        judged = self.of("/api/caht", row(status=200, path="/api/chat"))
+        assert (str(judged.status), [each.code for each in judged.blind]) == ("could_not_tell", ["request.not_found"])
+        assert judged.suspects[0].subject == "/api/caht"
+        assert "spells it" in judged.suspects[0].deciding_look
+
+    def test_that_was_called_and_answered_is_healthy(self) -> None:
+        assert str(self.of("/api", row(status=200, path="/api/chat")).status) == "ruled_out"
+
+    def test_that_was_called_and_failed_is_not_unknown(self) -> None:
+        assert not self.of("/api/chat", row(status=502, path="/api/chat")).blind
+
+    def test_is_not_called_unused_by_who_could_not_look(self) -> None:
+        judged = self.of("/api/caht", row(status=200, path="/api/chat"), traces=Status.unreachable)
+        assert (str(judged.status), judged.blind) == ("could_not_tell", ())
+
+    def test_of_all_routes_a_quiet_window_is_healthy(self) -> None:
+        assert str(self.of("").status) == "ruled_out"
