@@ -159,12 +159,19 @@ class Traffic:
                 continue
             await asyncio.sleep(min(5.0, self._random.expovariate(self.rate_per_s)))
             action = self._random.choices(self.actions, [ACTIONS[name][2] for name in self.actions])[0]
-            person = self._random.choice(self.system.population.people)
+            person = self._random.choice(self._spenders() if action == "chat" else self.system.population.people)
             task = asyncio.create_task(
                 self.visit(action, user=person.email, stream=self._random.random() < 0.25, timeout_s=45)
             )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _spenders(self) -> list[Person]:
+        """Whoever chats in the background: people whose organization pays. At this pace a free plan's month is used up within
+        hours, and its last day is a spike against its past within one."""
+        population = self.system.population
+        homes = [(person, population.organization_of(person)) for person in population.people]
+        return [person for person, org in homes if org is not None and org.plan != "free"]
 
     def _who(self, user: str | None, org: str | None) -> tuple[Person, str | None]:
         """The person and the organization's id."""
