@@ -55,6 +55,7 @@ class Evidence:
     everybody: Observation | None = (
         None  # where traces tell nothing: how many records all organizations wrote in the window
     )
+    attributed: tuple[Observation, ...] = ()  # where traces tell nothing of it: whom of all they tell that was refused
     events: tuple[Observation, ...] = ()  # what Stripe told of its subscriptions since it was refused for one
     runs: tuple[Observation, ...] = ()  # the platform's request log of the report
     crossings: tuple[Observation, ...] = ()
@@ -69,8 +70,8 @@ class Evidence:
         """All of them, in the order in which the steps made them."""
         limits = tuple(look for look in (self.limits, self.everybody) if look is not None)
         return (
-            *self.records, *limits, *self.billed, *self.usage, *self.requests, *self.refusals, *self.ledgers, *self.runs,
-            *self.peers, *self.errors, *self.crossings, *self.events, *self.changes,
+            *self.records, *limits, *self.billed, *self.usage, *self.requests, *self.refusals, *self.attributed,
+            *self.ledgers, *self.runs, *self.peers, *self.errors, *self.crossings, *self.events, *self.changes,
         )  # fmt: skip
 
 
@@ -223,17 +224,22 @@ class Account:
     @cached_property
     def requests(self) -> list[dict[str, Any]]:
         """Its requests in the window by its traces, oldest first; the metered route's only."""
+        mine = [row for row in self._traced if str(row.get("route") or "").startswith(self.evidence.route)]
+        return sorted(mine, key=lambda row: str(row["at"]))
+
+    @property
+    def other_routes(self) -> list[str]:
+        """The routes of its other requests, by its traces, sorted."""
+        return sorted({str(row["route"]) for row in self._traced if row.get("route")} - {self.evidence.route})
+
+    @cached_property
+    def _traced(self) -> list[dict[str, Any]]:
         rows: dict[str, dict[str, Any]] = {}
         for look in self.evidence.requests:
             if look.status.has_content and isinstance(look.value, list):
                 rows |= {row["trace"]: row for row in look.value if row.get("org") == self.org_id}
         since = to_iso(self.evidence.window.since)  # trace backends search by whole seconds, and so bring more
-        mine = [
-            row
-            for row in rows.values()
-            if str(row.get("route") or "").startswith(self.evidence.route) and str(row["at"]) >= since
-        ]
-        return sorted(mine, key=lambda row: str(row["at"]))
+        return [row for row in rows.values() if str(row["at"]) >= since]
 
     @property
     def served(self) -> list[dict[str, Any]]:
@@ -248,8 +254,9 @@ class Account:
 
     @property
     def traces_answered(self) -> bool:
-        """Whether a trace backend told, completely, which of its requests were served and refused."""
-        return any(look.status.answered for look in self.evidence.requests)
+        """Whether a trace backend told, completely, which of its requests were served and refused. One that holds no request of it
+        tells nothing: spans need not name an organization, and an idle one looks the same."""
+        return any(look.status.answered and look.value for look in self.evidence.requests)
 
     @cached_property
     def refusal_lines(self) -> list[dict[str, Any]]:
@@ -262,6 +269,13 @@ class Account:
                 if status and said.get("org_id"):
                     rows.append({"at": line["at"], "status": status, "org": str(said["org_id"])})
         return sorted(rows, key=lambda row: str(row["at"]))
+
+    @property
+    def refused_of_unknown(self) -> list[dict[str, Any]]:
+        """Refusals of the metered route in the platform's log whose organization no trace tells."""
+        looks = [look for look in self.evidence.attributed if look.status.has_content]
+        known = {row["trace"] for look in looks for row in look.value or ()}
+        return [row for row in self.logged(*REFUSALS) if row.get("trace_id") not in known]
 
     def logged(self, *statuses: int) -> list[dict[str, Any]]:
         """Requests of the metered route, whoever's, that the platform's log holds with such a status."""

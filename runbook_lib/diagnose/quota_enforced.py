@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.diagnose.periods import moment
-from runbook_lib.diagnose.quota_account import REFUSALS, Account
+from runbook_lib.diagnose.quota_account import REFUSALS, Account, Evidence
 from runbook_lib.diagnose.quota_billing import finding
 from runbook_lib.diagnose.quota_enforcement_causes import CATALOGUE
 from runbook_lib.diagnose.quota_rules import BLOCKING, told_use, used_up
@@ -69,7 +69,7 @@ def _under(account: Account) -> Enforced:
         stood, suspects = _stood(account, status, unpaid)
         wrong += unpaid if stood else []
     if not wrong:
-        return Enforced(suspects=suspects or _unattributed(account))
+        return Enforced(suspects=suspects or refusals_of_unknown(account))
     first, last = min(str(row["at"]) for row in wrong), max(str(row["at"]) for row in wrong)
     codes = "/".join(str(code) for code in sorted({row["status"] for row in wrong}))
     words = (
@@ -91,14 +91,42 @@ def _stood(account: Account, status: str, unpaid: list[dict[str, Any]]) -> tuple
     return not changed, ()
 
 
-def _unattributed(account: Account) -> tuple[Suspect, ...]:
+def refusals_of_unknown(account: Account) -> tuple[Suspect, ...]:
     """Refusals in the platform's log that no trace tells the organization of: it may have been this one."""
-    refused = account.logged(*REFUSALS)
-    if account.traces_answered or not refused or account.refusal_lines:
-        return ()
+    if account.traces_answered:
+        return _of_another_route(account)
+    refused = [] if account.refusal_lines else account.refused_of_unknown
+    if not refused:
+        return _of_another_route(account)
     why = f"{len(refused)} requests were refused with 402 or 429, and nothing that was seen says for which organization"
     wanted = "the trace of one of them: a trace backend whose spans carry the organization's id"
-    return (Suspect("quota.blocked_wrongly", account.subject, why, wanted),)
+    return (
+        Suspect("quota.blocked_wrongly", account.subject if account.record else account.evidence.route, why, wanted),
+    )
+
+
+def _of_another_route(account: Account) -> tuple[Suspect, ...]:
+    """Usage was written down, and nothing that was seen was a request of the route: it is not where the usage comes from, and
+    who was refused there says nothing."""
+    look = account.look("recorded") or account.evidence.everybody
+    held = (
+        int(look.value["records"]) if look is not None and look.status.answered and isinstance(look.value, dict) else 0
+    )
+    seen = account.requests if account.traces_answered else account.logged(200, *REFUSALS)
+    others, route = account.other_routes, account.evidence.route
+    is_named = route != Evidence.route  # the usual one may rest while usage comes in by another way
+    if not held or seen or not (others or is_named) or not _was_heard(account):
+        return ()
+    why = f"{held:,} usage records were written in the window, and no request of {route} was seen, served or refused"
+    known = f" (seen: {', '.join(others[:5])})" if others else ""
+    wanted = f"route=… of the requests that are counted, as the API has it{known}; no further permission"
+    return (Suspect("quota.blocked_wrongly", f"{account.subject} {route}" if account.record else route, why, wanted),)
+
+
+def _was_heard(account: Account) -> bool:
+    """Whether traces or the platform's log would have told of requests."""
+    served = [look for look in account.evidence.refusals if look.arguments.get("status") == "200"]
+    return account.traces_answered or any(look.status.answered for look in served)
 
 
 def _is_last(account: Account, row: dict[str, Any]) -> bool:

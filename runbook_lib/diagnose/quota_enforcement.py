@@ -136,7 +136,15 @@ def _worst(looks: Sequence[Observation]) -> list[Observation]:
 
 def not_seen(evidence: Evidence) -> list[Unseen]:
     """Blind spots. A way that is not set up is none where another way to the same thing brought something."""
-    ways = (evidence.records, evidence.usage, evidence.requests, evidence.refusals, evidence.runs, evidence.changes)
+    ways = (
+        evidence.records,
+        evidence.usage,
+        evidence.requests,
+        evidence.refusals,
+        evidence.attributed,
+        evidence.runs,
+        evidence.changes,
+    )
     spare = set()
     for group in ways:
         has_other = any(look.status != Status.not_configured for look in group)

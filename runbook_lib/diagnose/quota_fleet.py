@@ -17,7 +17,7 @@ from runbook_lib.diagnose.concluding import conclude, unseen
 from runbook_lib.diagnose.periods import DAY_S, floor_hour, moment
 from runbook_lib.diagnose.quota_account import Account, Evidence, meter_of, pick
 from runbook_lib.diagnose.quota_billing import billing_findings
-from runbook_lib.diagnose.quota_enforced import lost_by_log
+from runbook_lib.diagnose.quota_enforced import lost_by_log, refusals_of_unknown
 from runbook_lib.diagnose.quota_enforcement import Judged, judge, situation_of
 from runbook_lib.diagnose.quota_reports import is_reported
 from runbook_lib.diagnose.quota_rules import told_use, used_up
@@ -240,12 +240,13 @@ def diagnose_fleet(fleet: Fleet) -> Conclusion:
         suspects.append(_remaining(unsure))
     if (lost := lost_by_log(Account(fleet.base))) is not None:
         faults.append((lost, ""))
+    suspects += refusals_of_unknown(Account(fleet.base))
     needed = _needed(fleet)
     for one in judged:
         needed += one.needed
     states = [state for each in judged for state in each.states if state.code == "quota.over_limit"]
     told = _grouped(faults, len(rest))
-    if not told and not states and screened:
+    if not (told or states or suspects) and screened:
         states = [_within(fleet, screened)]
     return conclude(
         faults=told,

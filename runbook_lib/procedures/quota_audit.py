@@ -13,6 +13,7 @@ from runbook_lib.diagnose.quota_fleet import Fleet, Screened
 from runbook_lib.model import Json, Observation
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Said
+from runbook_lib.procedures.quota_looks import log_of_refusals, refused_of_all
 from runbook_lib.sources import (
     jaeger_orgs,
     postgres_usage,
@@ -44,7 +45,7 @@ class Audit:
             stripe_fleet.fleet_subscriptions(),
             stripe_fleet.fleet_customers(),
             stripe_usage.meters(),
-            *self._refusals(),
+            *refused_of_all(self.fleet.base.window),
         ]
 
     def find_the_accounts(self) -> Said:
@@ -73,15 +74,17 @@ class Audit:
         settled = fleet.accounts[0].settled
         recent = all_of_them.recent_since(now)
         window, route = fleet.base.window, fleet.base.route
-        first, everybody, served, *others = self._see(
+        logs = [vercel.request_log("api", window, search=route, status="200"), *log_of_refusals(window, route)]
+        first, everybody, *others = self._see(
             postgres_usage.fleet(asked, settled, recent),
             postgres_usage.recorded(window),
-            vercel.request_log("api", window, search=route, status="200"),
-            *self._refusals(),
+            *logs,
+            *refused_of_all(window),
             *self._ledger(),
         )
-        refusals, ledger = others[: len(self._refusals())], others[len(self._refusals()) :]
-        fleet = replace(fleet, base=replace(fleet.base, everybody=everybody, refusals=(served,)))
+        logged, refusals, ledger = others[: len(logs)], others[len(logs) :][:2], others[len(logs) + 2 :]
+        base = replace(fleet.base, everybody=everybody, refusals=tuple(logged), attributed=tuple(refusals))
+        fleet = replace(fleet, base=base)
         found = [first]
         if not (first.status.answered or first.status.has_content):
             found += self._see(postgres_usage.fleet(asked, settled, recent, "management"))
@@ -139,9 +142,6 @@ class Audit:
 
     def _account(self, detail: Evidence) -> Account:
         return all_of_them.account_of(self.fleet, detail)
-
-    def _refusals(self) -> list[Look]:
-        return [tempo_orgs.refused(self.fleet.base.window), jaeger_orgs.refused(self.fleet.base.window)]
 
     def _ledger(self) -> list[Look]:
         """The one look at Stripe's ledger of all: the meter's, else usage records'."""
@@ -209,6 +209,7 @@ class Audit:
             requests=of("of_org"),
             runs=self.fleet.runs,
             refusals=(),
+            attributed=(),
             everybody=None,
             in_fleet=True,
             others_until=others,

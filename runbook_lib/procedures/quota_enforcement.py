@@ -18,6 +18,7 @@ from runbook_lib.model import Conclusion, Observation
 from runbook_lib.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
 from runbook_lib.procedures.quota_audit import Audit
+from runbook_lib.procedures.quota_looks import log_of_refusals, refused_of_all
 from runbook_lib.sources import (
     jaeger_orgs,
     postgres_usage,
@@ -125,11 +126,21 @@ class QuotaEnforcement(Procedure):
         if not all(look.status.answered or look.status.has_content for look in found):
             found += self.see(*self._usage(account, "management"))
         self.evidence = replace(
-            self.evidence, usage=tuple(found), requests=tuple(requests), refusals=(), everybody=None
+            self.evidence,
+            usage=tuple(found),
+            requests=tuple(requests),
+            refusals=(),
+            attributed=(),
+            everybody=None,
         )
-        if not any(look.status.answered for look in requests):
-            everybody, *refusals = self.see(postgres_usage.recorded(self._window), *self._log_of_refusals())
-            self.evidence = replace(self.evidence, refusals=tuple(refusals), everybody=everybody)
+        if not self._account().traces_answered:
+            everybody, *others = self.see(
+                postgres_usage.recorded(self._window), *refused_of_all(self._window), *self._log_of_refusals()
+            )
+            attributed, refusals = others[:2], others[2:]
+            self.evidence = replace(
+                self.evidence, refusals=tuple(refusals), attributed=tuple(attributed), everybody=everybody
+            )
         account = self._account()
         told = "; ".join(told_forecast(each) for each in forecasts(account))
         exhibits = (Exhibit("usage", "Usage of the billing period", usage_exhibit(account)),) if account.groups else ()
@@ -219,11 +230,8 @@ class QuotaEnforcement(Procedure):
         """Where no trace backend tells: the platforms' logs of what was refused and served, whoever's it was."""
         window, route = self._window, self.evidence.route
         return [
-            vercel.request_log("api", window, search=route, status="429"),
-            vercel.request_log("api", window, search=route, status="402"),
+            *log_of_refusals(window, route),
             vercel.request_log("api", window, search=route, status="200"),
-            railway.http_log("api", window, status="429"),
-            railway.http_log("api", window, status="402"),
             railway.logs("api", window, text="quota"),
         ]
 

@@ -144,7 +144,7 @@ def nothing(
     if at is not None:
         begins = ends = at
     elif window is not None:
-        begins, ends = window.since, window.until
+        begins, ends, oldest = window.since, window.until, oldest - _RUN_MAY_TAKE
     else:
         return Answer(Status.not_found, None, f"no {what}", "say when it was: without a time its age cannot be judged")
     if begins < oldest:

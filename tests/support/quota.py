@@ -103,6 +103,7 @@ class World:
     runs: list[dict[str, Any]] | None = None
     events: list[dict[str, Any]] | None = None
     refusals: tuple[Observation, ...] = ()
+    attributed: tuple[Observation, ...] = ()
     everybody: int | None = None
     statuses: dict[str, Status] = field(default_factory=dict)
     now: datetime = NOW
@@ -164,6 +165,7 @@ class World:
                 look("jaeger", "of_org", None, Status.not_configured),
             ),
             refusals=self.refusals,
+            attributed=self.attributed,
             everybody=None if self.everybody is None else look("postgres", "recorded", {"records": self.everybody}),
             runs=() if self.runs is None else (self.see("vercel", "request_log", self.runs),),
             crossings=() if self.crossing is None else (self.see("postgres", "crossing", self.crossing),),

@@ -11,7 +11,7 @@ from support.quota import MIDNIGHT, NOW, ORG, SINCE, UNTIL, World, epoch, reques
 from runbook_lib.clock import to_iso
 from runbook_lib.diagnose.quota_enforcement import diagnose
 from runbook_lib.diagnose.quota_enforcement_causes import CATALOGUE
-from runbook_lib.model import Conclusion, Status, VerdictStatus
+from runbook_lib.model import Conclusion, Observation, Status, VerdictStatus
 
 CLEAN = World()
 DAY = timedelta(days=1)
@@ -61,6 +61,21 @@ SMALL = {"enterprise": {"tokens": 1_000_000, "requests": 1_000_000}}
 REFUSED = [request(NOW - timedelta(minutes=30), 429), request(NOW - timedelta(minutes=20), 429)]
 UNPAID = [request(NOW - timedelta(hours=2)), request(NOW - timedelta(minutes=20), 402)]
 BULK = [[epoch(NOW - timedelta(hours=1)), "openai", "gpt-4o", 20_000_000, 1, 1, 0]]
+
+
+def log_of(*rows: dict[str, Any]) -> tuple[Observation, ...]:
+    """The platform's log by status: what was refused and what was served."""
+    found = []
+    for status in ("429", "402", "200"):
+        mine = [row for row in rows if str(row["status"]) == status]
+        seen = look("vercel", "request_log", mine or None, Status.ok if mine else Status.empty, of=status)
+        found.append(replace(seen, arguments={"part": "api", "status": status}))
+    return tuple(found)
+
+
+def logged(status: int, trace: str | None = None, **given: Any) -> dict[str, Any]:
+    row = {"request_id": f"r{status}{trace}", "path": "/api/chat", "status": status, "trace_id": trace}
+    return {**row, "at": to_iso(NOW - timedelta(hours=1)), **given}
 
 
 def record(**given: Any) -> dict[str, Any]:
@@ -210,6 +225,7 @@ LOOK_ALIKE: dict[str, World] = {
         recorded={},
         reported={},
         requests=[],
+        refusals=log_of(),
         legacy=0,
     ),
     "records without tokens before the period": CLEAN.but(
@@ -506,3 +522,45 @@ def test_the_plan_is_the_licensed_prices_where_that_names_one(plan: str, expecte
     licensed, metered = subscription()["items"]
     items = [{**licensed, "lookup_key": plan}, metered]
     assert codes(judged(CLEAN.but(subscriptions=[subscription(items=items)]))) == expected
+
+
+class TestTracesThatNameNoOrganization:
+    """A backend that holds no request of it: spans name no organization, or it was idle. The log decides, as without traces."""
+
+    silent = CLEAN.but(requests=[], records_in_window=4)
+
+    def test_are_no_proof_that_nobody_was_refused(self) -> None:
+        said = judged(self.silent.but(refusals=log_of(logged(200), logged(429))))
+        assert said.status == VerdictStatus.could_not_tell
+        assert said.suspects[0].code == "quota.blocked_wrongly"
+
+    def test_and_a_log_without_refusals_are_healthy(self) -> None:
+        said = judged(self.silent.but(refusals=log_of(logged(200))))
+        assert (said.status, codes(said)) == (VerdictStatus.ruled_out, ["quota.within_limits"])
+
+    def test_are_not_needed_where_another_ones_trace_tells_of_the_refusal(self) -> None:
+        others = look("tempo", "refused", [request(NOW, 429, org="another", trace="t1")])
+        idle = self.silent.but(records_in_window=0, attributed=(others,))
+        assert codes(judged(idle.but(refusals=log_of(logged(429, "t1"))))) == ["quota.within_limits"]
+        assert judged(idle.but(refusals=log_of(logged(429, "t2")))).status == VerdictStatus.could_not_tell
+
+
+class TestARouteThatNobodyCalls:
+    """Usage is written down, and nobody calls the route: whom it keeps out says nothing."""
+
+    def test_by_traces_is_open_and_the_routes_that_were_called_are_named(self) -> None:
+        elsewhere = [request(NOW - timedelta(hours=n), route="/api/v2/chat") for n in range(1, 5)]
+        said = judged(CLEAN.but(requests=elsewhere, records_in_window=4))
+        assert said.status == VerdictStatus.could_not_tell
+        assert "/api/v2/chat" in said.suspects[0].deciding_look
+
+    def test_by_the_log_is_open(self) -> None:
+        world = CLEAN.but(requests=[], records_in_window=4, refusals=log_of())
+        assert codes(judged(world)) == ["quota.within_limits"]
+        said = diagnose(replace(world.evidence(), route="/api/caht"))
+        assert said.status == VerdictStatus.could_not_tell
+        assert "4 usage records" in said.suspects[0].why
+
+    def test_of_an_organization_that_used_nothing_is_healthy(self) -> None:
+        said = judged(CLEAN.but(requests=[], records_in_window=0, refusals=log_of()))
+        assert codes(said) == ["quota.within_limits"]
