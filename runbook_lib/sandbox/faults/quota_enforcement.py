@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -80,11 +80,17 @@ def used_up(at: str = "now()") -> tuple[Step, ...]:
 
 
 _NO_RUNS = use("cron", forget=True)
-TWO_DAYS_AGO: dict[str, Any] = {"since_h": lambda _: hours_since_midnight(1), "until_h": 0.0}
+TWO_DAYS_AGO: dict[str, Any] = {"since_h": lambda _: hours_since_midnight(newest_due_day()), "until_h": 0.0}
 LAST_WEEK: dict[str, Any] = {
     "since_h": lambda _: hours_since_midnight(6),
     "until_h": lambda _: hours_since_midnight(4),
 }
+
+
+def newest_due_day() -> int:
+    """How many midnights before the last one the newest day begins whose report is due: reports have two hours after midnight, and
+    until then what yesterday's lacks is no fault yet."""
+    return 1 if datetime.now(UTC).hour >= 2 else 2
 
 
 def hours_since_midnight(days_ago: int) -> float:
@@ -269,13 +275,15 @@ _REPORT = (
     ),
     fault(
         "usage.report_partial.broken_off",
-        # a record in every hour of yesterday, reported anew up to noon
+        # a record in every hour of the newest day that is due, reported anew up to noon
         records(
-            "1000", 24, "date_trunc('day', now()) - interval '1 day' + n * interval '1 hour' - interval '5 minutes'"
+            "1000",
+            24,
+            "date_trunc('day', now() - interval '2 hours') - interval '1 day' + n * interval '1 hour' - interval '5 minutes'",
         ),
-        ledger("*", times=0.0, since_h=lambda _: hours_since_midnight(1)),
-        use("cron", run=True),
-        ledger("*", times=0.0, since_h=lambda _: hours_since_midnight(1) - 12),
+        ledger("*", times=0.0, since_h=lambda _: hours_since_midnight(newest_due_day())),
+        use("cron", run=True, day=lambda _: f"{datetime.now(UTC) - timedelta(days=newest_due_day()):%Y-%m-%d}"),
+        ledger("*", times=0.0, since_h=lambda _: hours_since_midnight(newest_due_day()) - 12),
         _NO_RUNS,
         by=nothing,
     ),
