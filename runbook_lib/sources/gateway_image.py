@@ -110,15 +110,19 @@ class _Docker:
 
 
 def _file(door: Door, path: str) -> Path:
-    """The Dockerfile's path. Raises LookError: not_configured where there is no such place, not_found where its folder has none."""
+    """The Dockerfile's path. Raises LookError: not_configured where there is no such place, not_found where its folder has none.
+
+    A path that is not there is a Dockerfile's only by its name; any other is a folder that is not there.
+    """
     given = Path(path or need(door, "gateway_dockerfile")).expanduser().absolute()
     if not _is_folder(door, given):
         if not _is_there(door, given):
-            if _is_folder(door, given.parent):
+            is_file = "dockerfile" in given.name.lower()
+            if is_file and _is_folder(door, given.parent):
                 raise LookError(Status.not_found, "there is no Dockerfile", where=str(given.parent))
             raise LookError(
                 Status.not_configured,
-                f"there is no folder {given.parent}",
+                f"there is no folder {given.parent if is_file else given}",
                 do_next="correct the parameter dockerfile" if path else "correct RUNBOOK_GATEWAY_DOCKERFILE",
             )
         return given

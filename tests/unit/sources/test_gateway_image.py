@@ -63,6 +63,11 @@ def test_what_is_no_dockerfile_has_a_status_of_its_own(
     assert make_look(gateway_image.dockerfile(str(checkout / "Dockerfile"))).status == status
 
 
+def test_a_mistyped_folder_is_no_folder_without_a_dockerfile(checkout: Path, make_look: MakeLook) -> None:
+    seen = make_look(gateway_image.dockerfile(str(checkout.with_name("llm-gatway"))))
+    assert (seen.status, "llm-gatway" in seen.why, "dockerfile" in seen.help) == (Status.not_configured, True, True)
+
+
 def test_without_a_path_it_is_not_configured(make_look: MakeLook) -> None:
     seen = make_look(gateway_image.dockerfile())
     assert (seen.status, "RUNBOOK_GATEWAY_DOCKERFILE" in seen.help) == (Status.not_configured, True)
