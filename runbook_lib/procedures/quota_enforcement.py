@@ -277,11 +277,11 @@ class QuotaEnforcement(Procedure):
 
 def _span(text: str, now: datetime) -> timedelta:
     """How long `26h` or `2d` is. Raises UsageError for anything else, and for no time at all."""
-    if not re.fullmatch(r"\d{1,6}\s*[smhd]", text.strip(), re.ASCII):
+    if not re.fullmatch(r"0*[1-9]\d{0,5}\s*[smhd]", text.strip(), re.ASCII):
         raise UsageError(
             "Cannot read this span of time",
             where=f"report_within={text[:40]!r}",
-            came_back="it is not like `26h` or `2d`",
+            came_back="it is not like `26h` or `2d`, or no time at all",
             do_next="Give how old usage may be before it must have been reported: 26h for a daily report, 2h for an hourly one.",
         )
     return now - parse_time(text, now=now, name="report_within")

@@ -82,6 +82,7 @@ def test_a_lost_report_is_found_kept_verified_and_replayed_and_no_secret_is_writ
     ("given", "words"),
     [
         ("report_within=soon", "26h"),
+        ("report_within=0h", "no time at all"),
         ("since=yesterday", "since"),
         ("until=2099-01-01T00:00:00Z", "future"),
         (f"org={'x' * 300}", "300 characters"),
