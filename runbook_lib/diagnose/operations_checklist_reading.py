@@ -156,7 +156,8 @@ def read(evidence: Evidence) -> Reading:
     running = {place.part for place in places if place.serves}
     for part in PARTS:
         address = (told.get("parts") or {}).get(part) or {}
-        if part not in running and address.get("is_local") and not _is_anywhere(part, evidence.variables) and local:
+        elsewhere = address.get("hosts") or _is_anywhere(part, evidence.variables)
+        if part not in running and address.get("is_local") and not elsewhere and local:
             places.append(_merged(part, places, local))
     order = (*PARTS, RUNBOOK)
     return Reading(tuple(sorted(places, key=lambda place: order.index(place.part))), told, local)

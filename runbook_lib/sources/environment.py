@@ -4,18 +4,17 @@ from urllib.parse import urlsplit
 
 from runbook_lib.model import Answer, Json
 from runbook_lib.observe import Door, Look
-from runbook_lib.settings import Settings, variable_names
+from runbook_lib.sources._hosting import ADDRESSES, hosts, is_address_given
 from runbook_lib.sources._variable_facts import NEXUSCORE, RUNBOOKS, facts_of
-
-_ADDRESSES = {"web": "web_url", "api": "api_url", "gateway": "gateway_url"}
 
 
 def variables() -> Look:
     """What is set here, by place, never its value: {"rows": [{"name", "place", "facts" (see `_variable_facts`)}], "parts": {part:
-    {"is_local", "is_given"}}, "service_name", "project_ref", "trace_delay_s"}.
+    {"is_local", "is_given", "hosts"}}, "service_name", "project_ref", "trace_delay_s"}.
 
     place: `.env`, `environment`, or the file that was read. is_given: the part's address was set, not taken from the default.
-    service_name is what the runbook expects spans under, project_ref the Supabase project that it looks at.
+    hosts: the platforms that are named for the part, with a token or without. service_name is what the runbook expects spans under,
+    project_ref the Supabase project that it looks at.
     """
 
     def fetch(door: Door) -> Answer:
@@ -27,8 +26,12 @@ def variables() -> Look:
             if _is_judged(name)
         ]
         parts = {
-            part: {"is_local": _is_local(getattr(settings, field)), "is_given": _is_given(settings, field)}
-            for part, field in _ADDRESSES.items()
+            part: {
+                "is_local": _is_local(getattr(settings, field)),
+                "is_given": is_address_given(settings, part),
+                "hosts": list(hosts(settings, part)),
+            }
+            for part, field in ADDRESSES.items()
         }
         told: dict[str, Json] = {
             "service_name": settings.otel_service_name,
@@ -47,8 +50,3 @@ def _is_judged(name: str) -> bool:
 def _is_local(address: str | None) -> bool:
     host = urlsplit(address or "").hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def _is_given(settings: Settings, field: str) -> bool:
-    names = set(variable_names(field))
-    return any(value.strip() for held in settings.places.values() for name, value in held.items() if name in names)

@@ -6,12 +6,14 @@ complete answer, or no HTTP does the look itself fail. What answers here may not
 
 import orjson
 
+from runbook_lib.errors import LookError
 from runbook_lib.http import Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
+from runbook_lib.settings import variable_names
 from runbook_lib.sources._asking import need
+from runbook_lib.sources._hosting import ADDRESSES, hosts, is_address_given
 
-_ADDRESSES = {"web": "web_url", "api": "api_url", "gateway": "gateway_url"}
 _PATHS = {"web": "/", "api": "/api/health", "gateway": "/"}
 _SHOWN = 2000
 
@@ -26,7 +28,7 @@ def probe(part: str, path: str | None = None) -> Look:
     wanted = path if path is not None else _PATHS[part]
 
     def fetch(door: Door) -> Answer:
-        reply = door.http.get(need(door, _ADDRESSES[part]) + wanted, retry=False)
+        reply = door.http.get(_address(door, part) + wanted, retry=False)
         return Answer(Status.ok, _answered(reply))
 
     return Look("parts", "probe", {"part": part, "path": wanted}, fetch, deadline_s=8)
@@ -37,7 +39,7 @@ def gateway_openapi() -> Look:
     offers it by itself; where it is switched off, or another server answers, title is None and there are no paths."""
 
     def fetch(door: Door) -> Answer:
-        reply = door.http.get(need(door, "gateway_url") + "/openapi.json", retry=False)
+        reply = door.http.get(_address(door, "gateway") + "/openapi.json", retry=False)
         document = _json(reply)
         info = document.get("info") if isinstance(document, dict) else None
         paths = document.get("paths") if isinstance(document, dict) else None
@@ -53,6 +55,17 @@ def gateway_openapi() -> Look:
         )
 
     return Look("parts", "gateway_openapi", {}, fetch, deadline_s=8)
+
+
+def _address(door: Door, part: str) -> str:
+    """The part's address. Raises LookError(not_configured) also where none was set and the part runs on a platform: the default is
+    this machine, and that nothing answers here says nothing of it."""
+    address = need(door, ADDRESSES[part])
+    if hosted := [] if is_address_given(door.settings, part) else hosts(door.settings, part):
+        name = variable_names(ADDRESSES[part])[0]
+        why = f"{name} is not set, and {part} runs on {' and '.join(hosted)}, not on this machine"
+        raise LookError(Status.not_configured, why, do_next=f"set {name}: the address that its users reach")
+    return address
 
 
 def _answered(reply: Reply) -> dict[str, Json]:

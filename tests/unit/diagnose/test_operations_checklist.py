@@ -501,3 +501,14 @@ def test_the_table_has_a_remedy_for_each_red_cell_and_shows_nothing_unseen_as_go
     assert all(each["do"] for each in table["remedies"])
     assert cells[("gateway", "set")] == "unknown"
     assert cells[("web", "set")] == "good"
+
+
+def test_a_platform_whose_token_is_missing_is_a_gap_even_where_the_address_is_this_machine() -> None:
+    world = World()
+    world.told["parts"] = {"api": {"is_local": True, "hosts": ["vercel"]}}
+    world.statuses["vercel.variables.api"] = world.statuses["vercel.serving.api"] = Status.not_configured
+    for each in world.rows["api"]:
+        _locally(world, each["name"], ".env")
+    conclusion = diagnose(world.evidence())
+    assert str(conclusion.status) == "could_not_tell"
+    assert ("vercel", "variables") in {(each.source, each.call) for each in conclusion.not_seen}

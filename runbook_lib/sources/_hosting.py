@@ -1,0 +1,21 @@
+"""Where a part runs, as far as settings say: a platform is named for it, whether or not its token is there too."""
+
+from runbook_lib.settings import Settings, variable_names
+
+ADDRESSES = {"web": "web_url", "api": "api_url", "gateway": "gateway_url"}
+_HOSTS = {
+    "web": {"vercel": "vercel_web_project"},
+    "api": {"vercel": "vercel_api_project", "railway": "railway_api_service_id"},
+    "gateway": {"railway": "railway_gateway_service_id", "fly": "fly_gateway_app"},
+}
+
+
+def hosts(settings: Settings, part: str) -> list[str]:
+    """The platforms on which web, api or gateway is said to run."""
+    return [platform for platform, field in _HOSTS[part].items() if getattr(settings, field)]
+
+
+def is_address_given(settings: Settings, part: str) -> bool:
+    """Whether the part's address was set, not taken from the default, which is this machine."""
+    names = set(variable_names(ADDRESSES[part]))
+    return any(value.strip() for held in settings.places.values() for name, value in held.items() if name in names)
