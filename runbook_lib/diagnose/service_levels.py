@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from runbook_lib.clock import from_epoch_s, to_iso
 from runbook_lib.diagnose.concluding import conclude, unseen
-from runbook_lib.diagnose.service_levels_alerts import alert_findings, needed_looks, untested
+from runbook_lib.diagnose.service_levels_alerts import alert_findings, needed_looks, unheard, untested
 from runbook_lib.diagnose.service_levels_exhibits import glance
 from runbook_lib.diagnose.service_levels_judging import MISSED, Judged, budget_left, judge_all
 from runbook_lib.diagnose.service_levels_reading import (
@@ -67,16 +67,16 @@ def _unjudged(blind: Finding) -> Unseen:
 
 def _uncounted(evidence: Evidence) -> list[Unseen]:
     """Test alerts of which nobody can say whether they arrived."""
-    return [
-        Unseen(
-            look.source,
-            look.call,
-            str(Status.partial),
-            f"a test alert went to {', '.join(look.value['receivers'])}, and nothing tells whether it arrived",
-            "ask whoever is on call whether the test arrived; or let the runbook read Alertmanager's /metrics",
-        )
-        for look in untested(evidence)
-    ]
+    return [_unheard(look) for look in untested(evidence)]
+
+
+def _unheard(look: Observation) -> Unseen:
+    why = f"a test alert went to {', '.join(look.value['receivers'])}, and nothing tells whether it arrived"
+    help_ = "ask whoever is on call whether the test arrived; or let the runbook read Alertmanager's /metrics"
+    if look.value["taken"]:  # answers are counted
+        why += f" by {', '.join(unheard(look))} within {look.value['waited_s']:g} s"
+        help_ = "an alert that joins others of its group is told of after their group_interval: test again after it"
+    return Unseen(look.source, look.call, str(Status.partial), why, help_)
 
 
 _INSTEAD = ("tempo", "jaeger", "prometheus")

@@ -251,7 +251,7 @@ def _failing_receivers(evidence: Evidence, routing: Observation | None) -> list[
             counts = ", ".join(f"{kind} refused it {look.value['refused'][kind]:g} times" for kind in failing)
             summary = f"a test alert for {to} did not arrive: {counts} in {look.value['waited_s']:g} s"
             found.append(finding_of("alert.receiver_failing", to, summary, look))
-        elif look.value["taken"]:
+        elif look.value["taken"] and not unheard(look):
             cleared |= set(look.value["receivers"])
     wanted = {to for to, _ in _routes_from_traces(evidence)}
     if routing is not None and routing.status.has_content:
@@ -270,12 +270,14 @@ def untested(evidence: Evidence) -> list[Observation]:
     return [
         look
         for look in evidence.tested
-        if look.status is Status.ok
-        and look.value["state"] == "active"
-        and look.value["expected"]
-        and not look.value["taken"]
-        and not look.value["refused"]
+        if look.status is Status.ok and look.value["state"] == "active" and unheard(look)
     ]
+
+
+def unheard(look: Observation) -> list[str]:
+    """The integrations that no answer was counted of, good or bad: nobody knows whether the test alert reached them."""
+    taken, refused = look.value["taken"] or {}, look.value["refused"] or {}
+    return [kind for kind in dict.fromkeys(look.value["expected"]) if not taken.get(kind) and not refused.get(kind)]
 
 
 def test_labels(evidence: Evidence) -> list[dict[str, str]]:

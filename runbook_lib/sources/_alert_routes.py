@@ -14,7 +14,10 @@ import yaml
 from runbook_lib.model import Json
 from runbook_lib.sources._time_intervals import holds, intervals_of
 
-_MATCHER = re.compile(r'\s*([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))\s*')
+_QUOTED = r'"((?:[^"\\]|\\.)*)"'
+_MATCHER = re.compile(rf'\s*(?:([a-zA-Z_:][\w:]*)|{_QUOTED})\s*(=~|!~|!=|=)\s*(?:{_QUOTED}|([^"]*?))\s*', re.DOTALL)
+_PART = re.compile(r'(?:[^,"\\]|\\.|"(?:[^"\\]|\\.)*"|["\\])+', re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\n])')
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d|w|y)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 _GROUP_WAIT_S = 30.0
@@ -81,15 +84,20 @@ def _matchers(route: dict[str, Any]) -> list[list[str]]:
             read = _MATCHER.fullmatch(each)
             if read is None:
                 raise ValueError(f"a matcher cannot be read: {each!r:.60}")
-            quoted = read[3].replace('\\"', '"').replace("\\\\", "\\") if read[3] is not None else read[4]
-            found.append([read[1], read[2], quoted])
+            name, quoted_name, sign, quoted, plain = read.groups()
+            named = _unescaped(quoted_name) if name is None else name
+            found.append([named, sign, _unescaped(plain if quoted is None else quoted)])
     return found
 
 
 def _parts(text: str) -> list[str]:
     """`{a="b", c="d"}` is two matchers in one text."""
     inner = text.strip().removeprefix("{").removesuffix("}")
-    return [each for each in re.split(r',(?=(?:[^"]*"[^"]*")*[^"]*$)', inner) if each.strip()]
+    return [each for each in _PART.findall(inner) if each.strip()]
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1], text)
 
 
 def _seconds(text: Json, default_s: float) -> float:

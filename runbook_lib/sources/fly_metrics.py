@@ -1,7 +1,7 @@
 """Fly's hosted Prometheus: what its proxy counted for the gateway's app; no trace is needed for it.
 
-Facts: superfly/docs, monitoring: fly_app_http_responses_count by status, fly_app_http_response_time_seconds as histogram;
-the header's scheme is `FlyV1` for tokens of `fly tokens create`, `Bearer` for those of `flyctl auth token`.
+Facts: superfly/docs, monitoring: VictoriaMetrics with fly_app_http_responses_count by status and fly_app_http_response_time_seconds
+as histogram; the header's scheme is `FlyV1` for tokens of `fly tokens create`, `Bearer` for those of `flyctl auth token`.
 """
 
 from urllib.parse import quote
@@ -36,6 +36,7 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
             "status",
             lambda status: status.isdigit() and int(status) >= 500,
             1000.0,
+            extrapolates=False,
         )
         steps, total, failed, slow, latency = count(api, series, window, within_ms)
         return counted(

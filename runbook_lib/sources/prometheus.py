@@ -65,11 +65,12 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
 
 
 def alert_rules() -> Look:
-    """The alerting rules: [{"name", "severity", "labels", "query", "for_s", "health": ok, err or unknown, "error", "state",
-    "evaluated_at", "interval_s", "is_seen": whether any series that it looks at is there (None: not found out), "since":
-    when its alert
-    became active, or None}], and whether they are told: {"rules": […], "alertmanagers": how many are active, None where not
-    said}."""
+    """The alerting rules, and whether they are told: {"rules": […], "alertmanagers": how many are active, None where not said}.
+
+    A rule: {"name", "severity", "labels", "query", "for_s", "health": ok, err or unknown, "error", "state", "evaluated_at": None
+    before the first time, "interval_s", "is_seen": whether any series that it looks at is there (None: not found out), "since":
+    when its alert became active, or None}.
+    """
 
     def fetch(door: Door) -> Answer:
         api = PrometheusApi.of(door)
@@ -101,7 +102,7 @@ def alerts_fired(window: Window) -> Look:
         kept_h = door.settings.prometheus_retention_h or api.retention_h()
         kept_s = door.clock().timestamp() - kept_h * 3600 if kept_h else None
         value = {
-            "fired": sorted(stretches, key=lambda each: (each["since_s"], each["name"])),
+            "fired": sorted(stretches, key=lambda each: (each["since_s"], each["name"], str(each["severity"]))),
             "kept_since_s": kept_s if kept_s is not None and kept_s > steps.since_s else None,
             "step_s": steps.step_s,
         }
@@ -151,10 +152,15 @@ def _rule(rule: dict[str, Json], group: dict[str, Json]) -> dict[str, Any]:
         "health": str(rule.get("health") or "unknown"),
         "error": text_of(rule, "lastError"),
         "state": str(rule.get("state") or "unknown"),
-        "evaluated_at": iso_of_text(rule.get("lastEvaluation") or group.get("lastEvaluation")),
+        "evaluated_at": _evaluated_at(rule.get("lastEvaluation") or group.get("lastEvaluation")),
         "interval_s": float(group.get("interval") or 60),
         "since": min((each for each in active if each), default=None),
     }
+
+
+def _evaluated_at(text: Json) -> str | None:
+    """None where it was not evaluated yet, which Prometheus writes as the year 1."""
+    return None if str(text).startswith("0001-") else iso_of_text(text)
 
 
 def _is_seen(api: PrometheusApi, query: str, held: dict[str, bool]) -> bool | None:

@@ -6,6 +6,7 @@ Prometheus while its rules fire. A notification that is refused is tried again; 
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,16 +20,14 @@ from starlette.routing import Route
 
 from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.facades.alertmanager_notify import Notice, body_of
+from runbook_lib.sandbox.facades.alertmanager_routes import Way, are_met, is_muted, matcher, ways_of
 from runbook_lib.sandbox.facades.alertmanager_state import (
     AlertmanagerState,
     PostedAlert,
+    check_silence,
     fingerprint,
-    group_wait_s,
-    is_match,
     is_silenced_by,
-    muted_by,
     new_silence,
-    receivers_of,
     state_of,
 )
 from runbook_lib.sandbox.facades.prometheus import span_metrics
@@ -40,10 +39,21 @@ _RETRY_S = 0.2
 
 
 @dataclass
+class Group:
+    """The alerts that one route tells of together; told_at: when it did last, in epoch seconds."""
+
+    alerts: dict[str, PostedAlert] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    told_at: float | None = None
+    is_waiting: bool = False
+
+
+@dataclass
 class Wire:
-    """The notifications that are under way."""
+    """What is under way: the tasks, and the groups by the route's path and the labels that group them."""
 
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    groups: dict[str, Group] = field(default_factory=dict)
 
 
 class Alertmanager:
@@ -70,40 +80,63 @@ class Alertmanager:
         return [(alert, key) for key, alert in held.items()]
 
     def shown(self, alert: PostedAlert, key: str) -> dict[str, Any]:
-        """A gettableAlert."""
+        """A gettableAlert. That a time interval mutes its way is not said here: it is active, as the vendor has it."""
         silenced, inhibited = self._silenced(alert.labels), self._inhibited(alert.labels)
-        muted = muted_by(self.state.config, alert.labels, self.world.now())
         return {
             "labels": alert.labels,
             "annotations": alert.annotations,
-            "receivers": [{"name": name} for name in receivers_of(self.state.config["route"], alert.labels)],
+            "receivers": [{"name": way.receiver} for way in ways_of(self.state.config["route"], alert.labels)],
             "fingerprint": key,
             "startsAt": _rfc3339(alert.starts_at),
             "updatedAt": _rfc3339(alert.updated_at),
             "endsAt": _rfc3339(alert.ends_at),
             "status": {
-                "state": "suppressed" if silenced or inhibited or muted else "active",
+                "state": "suppressed" if silenced or inhibited else "active",
                 "silencedBy": silenced,
                 "inhibitedBy": inhibited,
-                "mutedBy": muted,
+                "mutedBy": [],
             },
         }
 
     def post(self, posted: list[dict[str, Any]]) -> None:
         """Take alerts in; a new one is on its way to its receivers. Raises ValueError for what is none."""
+        if not isinstance(posted, list):
+            raise ValueError("parsing alerts body failed: cannot unmarshal into models.PostableAlerts")
         now = self.world.now()
         for each in posted:
-            labels = each.get("labels")
-            if not isinstance(labels, dict) or not labels:
+            labels = {name: value for name, value in each["labels"].items() if value}
+            if not labels:
                 raise ValueError("at least one label pair required")
-            key = fingerprint(labels)
+            if wrong := [name for name in labels if not re.fullmatch(r"[a-zA-Z_]\w*", name)]:
+                raise ValueError(f'invalid label set: invalid name "{wrong[0]}"')
             starts = datetime.fromisoformat(each["startsAt"]) if each.get("startsAt") else now
             ends = datetime.fromisoformat(each["endsAt"]) if each.get("endsAt") else now + _RESOLVE_AFTER
-            is_new = key not in self.state.alerts or self.state.alerts[key].ends_at <= now
+            if ends < starts:
+                raise ValueError("start time must be before end time")
+            key = fingerprint(labels)
             alert = PostedAlert(labels, dict(each.get("annotations") or {}), starts, ends, now)
             self.state.alerts[key] = alert
-            if ends > now and is_new:
-                self._start(self._notify(alert, key))
+            for way in ways_of(self.state.config["route"], labels):
+                self._join(way, key, alert)
+
+    def _join(self, way: Way, key: str, alert: PostedAlert) -> None:
+        """Put an alert into its group, and have the receiver told: after the group's wait, or with its next interval."""
+        labels, now = way.group_of(alert.labels), self.world.now()
+        group = self.world.state(Wire).groups.setdefault(f"{way.path}:{sorted(labels.items())}", Group())
+        group.alerts[key] = alert
+        if alert.ends_at <= now:
+            group.told.discard(key)
+        elif not group.is_waiting and key not in group.told:
+            group.is_waiting = True
+            self._start(self._tell(way, labels, group, self._wait_s(way, group, now.timestamp())))
+
+    @staticmethod
+    def _wait_s(way: Way, group: Group, now_s: float) -> float:
+        """A group of which nothing fires ends with its interval; one that goes on is told of at whole intervals."""
+        others = [each for each in group.alerts.values() if each.ends_at.timestamp() > now_s]
+        if group.told_at is None or (len(others) < 2 and now_s > group.told_at + way.group_interval_s):
+            return way.group_wait_s
+        return way.group_interval_s - (now_s - group.told_at) % way.group_interval_s
 
     def _silenced(self, labels: dict[str, str]) -> list[str]:
         now = self.world.now()
@@ -112,15 +145,11 @@ class Alertmanager:
     def _inhibited(self, labels: dict[str, str]) -> list[str]:
         found = []
         for rule in self.state.config.get("inhibit_rules") or ():
-            if not all(is_match(text, labels) for text in rule.get("target_matchers") or ()):
+            if not are_met(rule.get("target_matchers") or (), labels):
                 continue
             for other, key in self.alerts():
                 same = all(other.labels.get(name) == labels.get(name) for name in rule.get("equal") or ())
-                if (
-                    other.labels != labels
-                    and same
-                    and all(is_match(t, other.labels) for t in rule.get("source_matchers") or ())
-                ):
+                if other.labels != labels and same and are_met(rule.get("source_matchers") or (), other.labels):
                     found.append(key)
         return found
 
@@ -133,17 +162,24 @@ class Alertmanager:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    async def _notify(self, alert: PostedAlert, key: str) -> None:
-        """Send an alert to each integration of its receivers, unless it is suppressed by then."""
-        route = self.state.config["route"]
-        await asyncio.sleep(group_wait_s(route))
-        muted = muted_by(self.state.config, alert.labels, self.world.now())
-        if muted or self._silenced(alert.labels) or self._inhibited(alert.labels):
+    async def _tell(self, way: Way, labels: dict[str, str], group: Group, wait_s: float) -> None:
+        """Tell a receiver of a group, of all in it that fires and is neither suppressed nor muted by then."""
+        await asyncio.sleep(wait_s)
+        now, group.is_waiting = self.world.now(), False
+        group.told_at = now.timestamp()
+        group.alerts = {key: each for key, each in group.alerts.items() if each.ends_at > now}
+        heard = {
+            key: each
+            for key, each in group.alerts.items()
+            if not self._silenced(each.labels) and not self._inhibited(each.labels)
+        }
+        if not heard.keys() - group.told or is_muted(self.state.config, way, now):
             return
-        for receiver in receivers_of(route, alert.labels):
-            notice = Notice(receiver, alert, key, self.world.endpoints.get("alertmanager", "http://alertmanager"))
-            for kind, settings in list(self.state.integrations(receiver)):
-                await self._send(kind, settings, notice)
+        group.told |= heard.keys()
+        url = self.world.endpoints.get("alertmanager", "http://alertmanager")
+        notice = Notice(way.receiver, way.path, labels, tuple(heard.values()), url)
+        for kind, settings in list(self.state.integrations(way.receiver)):
+            await self._send(kind, settings, notice)
 
     async def _send(self, kind: str, settings: dict[str, Any], notice: Notice) -> None:
         """Until it is taken, refused for good, or tried often enough."""
@@ -228,11 +264,10 @@ def create_app(world: World, store: Store) -> Starlette:
     async def get_alerts(request: Request) -> Response:
         wanted = request.query_params.getlist("filter")
         try:
-            found = [
-                (alert, key) for alert, key in manager.alerts() if all(is_match(text, alert.labels) for text in wanted)
-            ]
+            filters = [matcher(text) for text in wanted]
         except ValueError as bad:
             return JSONResponse(str(bad), 400)
+        found = [(alert, key) for alert, key in manager.alerts() if all(each.holds(alert.labels) for each in filters)]
         return JSONResponse([manager.shown(alert, key) for alert, key in found])
 
     async def post_alerts(request: Request) -> Response:
@@ -240,7 +275,7 @@ def create_app(world: World, store: Store) -> Starlette:
             posted = await request.json()
             manager.post(posted)
         except (ValueError, TypeError, AttributeError, KeyError) as bad:
-            return JSONResponse(f"bad request: {bad}", 400)
+            return JSONResponse(str(bad), 400)
         return Response(status_code=200)
 
     async def get_silences(_request: Request) -> Response:
@@ -250,19 +285,37 @@ def create_app(world: World, store: Store) -> Starlette:
     async def post_silence(request: Request) -> Response:
         try:
             asked = await request.json()
+        except ValueError as bad:
+            return JSONResponse({"code": 400, "message": f"parsing silence body failed, because {bad}"}, 400)
+        if lacking := [
+            name for name in ("comment", "createdBy", "endsAt", "matchers", "startsAt") if name not in asked
+        ]:
+            return JSONResponse({"code": 602, "message": f"{lacking[0]} in body is required"}, 422)
+        if not asked["matchers"]:
+            return JSONResponse({"code": 612, "message": "matchers in body should have at least 1 items"}, 422)
+        now = world.now()
+        try:
             starts, ends = (datetime.fromisoformat(asked[name]) for name in ("startsAt", "endsAt"))
-            made = new_silence(asked["matchers"], starts, ends, asked["createdBy"], asked["comment"], world.now())
-        except (ValueError, TypeError, KeyError) as bad:
-            return JSONResponse(f"bad request: {bad}", 400)
+            check_silence(asked["matchers"], starts, ends, now)
+        except ValueError as bad:
+            return JSONResponse(str(bad), 400)
+        made = new_silence(asked["matchers"], max(starts, now), ends, asked["createdBy"], asked["comment"], now)
         manager.state.silences.append(made)
         return JSONResponse({"silenceID": made["id"]})
 
     async def delete_silence(request: Request) -> Response:
+        id_ = request.path_params["id"]
+        if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", id_):
+            message = f'silenceID in path must be of type uuid: "{id_}"'
+            return JSONResponse({"code": 601, "message": message}, 422)
         for each in manager.state.silences:
-            if each["id"] == request.path_params["id"]:
+            if each["id"] == id_:
                 each["endsAt"] = world.now().isoformat()
                 return Response(status_code=200)
         return Response(status_code=404)
+
+    async def well(_request: Request) -> Response:
+        return PlainTextResponse("OK")
 
     async def counters(_request: Request) -> Response:
         return PlainTextResponse(manager.counters())
@@ -276,6 +329,8 @@ def create_app(world: World, store: Store) -> Starlette:
         ("POST", "/api/v2/silences", post_silence),
         ("DELETE", "/api/v2/silence/{id}", delete_silence),
         ("GET", "/metrics", counters),
+        ("GET", "/-/healthy", well),
+        ("GET", "/-/ready", well),
     ]
     return Starlette(routes=[Route(path, endpoint, methods=[method]) for method, path, endpoint in routes])
 

@@ -1,7 +1,6 @@
 """What the sandbox's Alertmanager holds: its configuration, silences, alerts, and how many notifications it sent."""
 
 import hashlib
-import re
 import secrets
 import uuid
 from collections import Counter
@@ -12,9 +11,9 @@ from typing import Any
 
 import yaml
 
-Labels = dict[str, str]
+from runbook_lib.sandbox.facades.alertmanager_routes import Labels, Matcher, checked
+
 SECRET = "<secret>"
-_MATCHER = re.compile(r'\s*([a-zA-Z_][\w]*)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*')
 _SECRET_KEYS = ("routing_key", "api_url", "service_key", "password", "url")
 
 
@@ -73,7 +72,7 @@ def usual_config(receivers_url: str) -> dict[str, Any]:
             "receiver": "team",
             "group_by": ["alertname", "service"],
             "group_wait": "100ms",
-            "group_interval": "5m",
+            "group_interval": "1s",  # five minutes elsewhere; a second test of the same route would wait as long
             "repeat_interval": "4h",
             "routes": [
                 {"receiver": "oncall", "matchers": ['severity="page"']},
@@ -96,73 +95,28 @@ def usual_config(receivers_url: str) -> dict[str, Any]:
     }
 
 
-def receivers_of(route: Mapping[str, Any], labels: Labels, inherited: str = "") -> list[str]:
-    """The receivers that an alert reaches: the first route that matches at each level, and further ones where one continues."""
-    receiver = str(route.get("receiver") or inherited)
-    found: list[str] = []
-    for child in route.get("routes") or ():
-        if all(is_match(text, labels) for text in matchers_of(child)):
-            found += receivers_of(child, labels, receiver)
-            if not child.get("continue"):
-                break
-    return list(dict.fromkeys(found)) or [receiver]
+def is_silenced_by(silence: Mapping[str, Any], labels: Labels, now: datetime) -> bool:
+    """Whether a silence is active and meant for these labels."""
+    return state_of(silence, now) == "active" and all(each.holds(labels) for each in _matchers(silence["matchers"]))
 
 
-def muted_by(config: Mapping[str, Any], labels: Labels, now: datetime) -> list[str]:
-    """The time intervals that mute an alert's way at this moment: of weekdays and times in UTC, which is all that is set here."""
-    held = {each["name"]: each["time_intervals"] for each in config.get("time_intervals") or ()}
-    found = []
-    for child in config["route"].get("routes") or ():
-        if all(is_match(text, labels) for text in matchers_of(child)):
-            names = child.get("mute_time_intervals") or ()
-            found += [name for name in names if any(_is_within(each, now) for each in held[name])]
-    return found
-
-
-def _is_within(interval: Mapping[str, Any], now: datetime) -> bool:
-    clock = now.strftime("%H:%M")
-    is_day = interval.get("weekdays", [now.strftime("%A").lower()]) == [now.strftime("%A").lower()]
-    times = interval.get("times", [{"start_time": "00:00", "end_time": "24:00"}])
-    return is_day and any(each["start_time"] <= clock < each["end_time"] for each in times)
-
-
-def group_wait_s(route: Mapping[str, Any]) -> float:
-    """How long the first notification of a group waits; 30 s unless said otherwise."""
-    text = str(route.get("group_wait") or "30s")
-    number = float(re.sub(r"[^\d.]", "", text))
-    return number / 1000 if text.endswith("ms") else number * (60 if text.endswith("m") else 1)
-
-
-def matchers_of(route: Mapping[str, Any]) -> list[str]:
-    """A route's matchers in the present spelling, whichever it is written in."""
+def _matchers(asked: list[dict[str, Any]]) -> list[Matcher]:
+    """A silence's matchers. Raises ValueError for one that cannot be read."""
+    signs = {(True, False): "=", (False, False): "!=", (True, True): "=~", (False, True): "!~"}
     return [
-        *(route.get("matchers") or ()),
-        *(f'{name}="{value}"' for name, value in (route.get("match") or {}).items()),
-        *(f'{name}=~"{value}"' for name, value in (route.get("match_re") or {}).items()),
+        checked(each["name"], signs[(each.get("isEqual", True), each.get("isRegex", False))], each["value"])
+        for each in asked
     ]
 
 
-def is_match(text: str, labels: Labels) -> bool:
-    """Whether labels satisfy one matcher, as `severity="page"`. Raises ValueError where it is none."""
-    found = _MATCHER.fullmatch(text)
-    if found is None:
-        raise ValueError(f"bad matcher format: {text}")
-    name, sign, wanted = found.groups()
-    got = labels.get(name, "")
-    is_equal = re.fullmatch(wanted, got) is not None if "~" in sign else got == wanted
-    return is_equal != sign.startswith("!")
-
-
-def is_silenced_by(silence: Mapping[str, Any], labels: Labels, now: datetime) -> bool:
-    """Whether a silence is active and meant for these labels."""
-    if state_of(silence, now) != "active":
-        return False
-    for matcher in silence["matchers"]:
-        got = labels.get(matcher["name"], "")
-        is_equal = re.fullmatch(matcher["value"], got) is not None if matcher["isRegex"] else got == matcher["value"]
-        if is_equal != matcher.get("isEqual", True):
-            return False
-    return True
+def check_silence(matchers: list[dict[str, Any]], starts: datetime, ends: datetime, now: datetime) -> None:
+    """Raises ValueError, in Alertmanager's words, for a silence that it refuses."""
+    if ends <= starts:
+        raise ValueError("Failed to create silence: start time must be before end time")
+    if ends < now:
+        raise ValueError("Failed to create silence: end time can't be in the past")
+    if not any(each.sign.startswith("!") or not each.holds({}) for each in _matchers(matchers)):
+        raise ValueError("silence invalid: at least one matcher must not match the empty string")
 
 
 def state_of(silence: Mapping[str, Any], now: datetime) -> str:

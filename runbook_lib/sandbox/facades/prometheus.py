@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from runbook_lib.sandbox.facades.prometheus_state import PrometheusState, Rule
-from runbook_lib.sandbox.facades.promql import BadQuery, Counter, Engine, counter_of, matches
+from runbook_lib.sandbox.facades.promql import BadQuery, Counter, Engine, Unanswerable, counter_of, matches
 from runbook_lib.sandbox.facades.promql_vectors import Labels, Numbers, Vector
 from runbook_lib.sandbox.store.model import Span
 from runbook_lib.sandbox.store.spans import Store
@@ -164,24 +164,37 @@ def create_app(world: World, store: Store) -> Starlette:
     metrics = span_metrics(world, store)
 
     def query(request: Request) -> Response:
-        return _answer("vector", lambda: metrics.engine.query(_text(request), _time(request, "time", world)))
+        def run() -> dict[str, Any]:
+            at = _time(request, "time", world)
+            number = metrics.engine.scalar(_text(request), at)
+            if number is not None:
+                return {"resultType": "scalar", "result": [at.timestamp(), number]}
+            return {"resultType": "vector", "result": metrics.engine.query(_text(request), at)}
+
+        return _plain(run)
 
     def query_range(request: Request) -> Response:
-        def run() -> list[dict[str, Any]]:
-            start, end = _time(request, "start", world), _time(request, "end", world)
+        def run() -> dict[str, Any]:
+            start, end = _time(request, "start"), _time(request, "end")
             if end < start:
                 raise BadQuery('invalid parameter "end": end timestamp must not be before start time')
-            return metrics.engine.query_range(_text(request), start, end, _step(request))
+            return {
+                "resultType": "matrix",
+                "result": metrics.engine.query_range(_text(request), start, end, _step(request)),
+            }
 
-        return _answer("matrix", run)
+        return _plain(run)
 
     def series(request: Request) -> Response:
         return _plain(lambda: _series(metrics, request.query_params.getlist("match[]")))
 
     def label_values(request: Request) -> Response:
-        name = request.path_params["name"]
-        found = {value for labels in metrics.counters(_CALLS) for key, value in labels if key == name}
-        return _data(sorted(found))
+        def run() -> list[str]:
+            wanted = request.query_params.getlist("match[]") or [_CALLS, _BUCKET]
+            name = request.path_params["name"]
+            return sorted({labels[name] for labels in _series(metrics, wanted) if name in labels})
+
+        return _plain(run)
 
     def rules(_request: Request) -> Response:
         return _data({"groups": [_group(metrics)]})
@@ -279,9 +292,10 @@ def _text(request: Request) -> str:
     return request.query_params.get("query", "")
 
 
-def _time(request: Request, name: str, world: World) -> datetime:
-    text = request.query_params.get(name)
-    if not text:
+def _time(request: Request, name: str, world: World | None = None) -> datetime:
+    """A moment that was asked for; now where none was, if that is allowed."""
+    text = request.query_params.get(name, "")
+    if not text and world is not None:
         return world.now()
     try:
         return (
@@ -301,13 +315,11 @@ def _step(request: Request) -> float:
         raise BadQuery(f'invalid parameter "step": cannot parse "{text}" to a valid duration') from bad
 
 
-def _answer(kind: str, run: Callable[[], list[dict[str, Any]]]) -> Response:
-    return _plain(lambda: {"resultType": kind, "result": run()})
-
-
 def _plain(run: Callable[[], Any]) -> Response:
     try:
         return _data(run())
+    except Unanswerable as bad:
+        return JSONResponse({"status": "error", "errorType": "execution", "error": str(bad)}, 422)
     except BadQuery as bad:
         return JSONResponse({"status": "error", "errorType": "bad_data", "error": str(bad)}, 400)
 

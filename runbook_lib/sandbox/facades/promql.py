@@ -1,7 +1,9 @@
 """The part of PromQL that dashboards and burn-rate alerts use, over counters and gauges that a façade provides.
 
-Understood: selectors with `=`, `!=`, `=~`, `!~`; `rate` and `increase` over a range; `sum` and `sum by (…)`; `histogram_quantile`;
-numbers; `+ - * /`, comparisons, `and`, `or`, `unless` between them. Anything else is the 400 `bad_data` that Prometheus answers.
+Understood: selectors with `=`, `!=`, `=~`, `!~`, and `offset`; `rate`, `increase`, `resets` over a range; `sum` and `sum by (…)`;
+`histogram_quantile`; numbers; `+ - * /`, comparisons, `and`, `or`, `unless` between them, with `on` and `ignoring`. Anything else
+is the 400 `bad_data` that Prometheus answers. Counters are seen at every moment, as if scraped without pause: `increase` guesses
+nothing.
 A whole range is evaluated at once: a value is an array over the moments asked for, NaN where there is none.
 """
 
@@ -16,9 +18,13 @@ import numpy as np
 
 from runbook_lib.sandbox.facades.promql_vectors import (
     COMPARE,
-    Evaluate,
+    NAME,
+    BadQuery,
+    Compiled,
     Labels,
+    Matching,
     Numbers,
+    Unanswerable,
     Vector,
     arithmetic,
     comparison,
@@ -33,10 +39,10 @@ _TOKEN = re.compile(
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MOST_POINTS = 11_000
 _SETS = ("and", "or", "unless")
+_OVER_RANGE = ("rate", "increase", "resets")
 
 
-class BadQuery(ValueError):
-    """A query that cannot be read, in Prometheus's words."""
+__all__ = ["BadQuery", "Counter", "Engine", "Selector", "Unanswerable", "counter_of", "matches", "number_text"]
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,12 @@ def counter_of(pairs: Sequence[tuple[float, float]]) -> Counter:
 
 @dataclass(frozen=True)
 class Selector:
-    """One metric and what its labels must be; a range where one stands behind it."""
+    """One metric and what its labels must be; a range where one stands behind it; from how long ago."""
 
     metric: str
     matchers: tuple[tuple[str, str, str], ...]
     range_s: float | None
+    offset_s: float = 0.0
 
 
 class Engine:
@@ -86,18 +93,32 @@ class Engine:
         self._gauges = gauges or (lambda _name, _moments: {})
 
     def query(self, text: str, at: datetime) -> list[dict[str, Any]]:
-        """An instant vector as Prometheus's `result`."""
-        moments = np.array([at.timestamp()])
+        """An instant vector as Prometheus's `result`; NaN is the value of a number, and of a vector that it has none."""
+        moments, is_number = np.array([at.timestamp()]), self.compiled(text).is_scalar
         return [
             {"metric": dict(labels), "value": [at.timestamp(), number_text(float(values[0]))]}
             for labels, values in sorted(self.evaluate(text, moments).items())
-            if _is_scalar(text) or not math.isnan(values[0])
+            if is_number or not math.isnan(values[0])
         ]
+
+    def scalar(self, text: str, at: datetime) -> str | None:
+        """What an expression that is a number comes to; None for one that is a vector."""
+        compiled = self.compiled(text)
+        if not compiled.is_scalar:
+            return None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return number_text(float(compiled.evaluate(np.array([at.timestamp()]))[()][0]))
 
     def query_range(self, text: str, start: datetime, end: datetime, step_s: float) -> list[dict[str, Any]]:
         """A matrix as Prometheus's `result`. Raises BadQuery for a step of nothing or more than 11,000 points."""
-        if step_s <= 0 or (end - start).total_seconds() / step_s > _MOST_POINTS:
-            raise BadQuery("exceeded maximum resolution of 11,000 points per timeseries")
+        if step_s <= 0:
+            raise BadQuery(
+                'invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer'
+            )
+        if (end - start).total_seconds() / step_s > _MOST_POINTS:
+            raise BadQuery(
+                "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"
+            )
         moments = np.arange(start.timestamp(), end.timestamp() + step_s / 1e6, step_s)
         found = []
         for labels, values in sorted(self.evaluate(text, moments).items()):
@@ -115,7 +136,7 @@ class Engine:
         with np.errstate(divide="ignore", invalid="ignore"):
             return {
                 labels: np.broadcast_to(np.asarray(values, dtype=float), moments.shape)
-                for labels, values in self.compiled(text)(moments).items()
+                for labels, values in self.compiled(text).evaluate(moments).items()
             }
 
     @staticmethod
@@ -126,56 +147,59 @@ class Engine:
             raise BadQuery(f'invalid parameter "match[]": {text}')
         return selector
 
-    def compiled(self, text: str) -> Evaluate:
+    def compiled(self, text: str) -> Compiled:
         """A query ready to be evaluated. Raises BadQuery."""
-        evaluate, rest = self._either(_split(text))
-        if rest:
-            raise BadQuery(f'parse error: unexpected "{rest[0]}"')
-        return evaluate
+        try:
+            compiled, rest = self._either(_split(text))
+            if rest:
+                raise BadQuery(f'parse error: unexpected "{rest[0]}"')
+        except BadQuery as bad:
+            raise BadQuery(f'invalid parameter "query": {bad}') from bad
+        return compiled
 
-    def _either(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
+    def _either(self, tokens: list[str]) -> tuple[Compiled, list[str]]:
         return self._chain(tokens, ("or",), self._both, set_operation)
 
-    def _both(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
+    def _both(self, tokens: list[str]) -> tuple[Compiled, list[str]]:
         return self._chain(tokens, ("and", "unless"), self._compared, set_operation)
 
-    def _compared(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
+    def _compared(self, tokens: list[str]) -> tuple[Compiled, list[str]]:
         return self._chain(tokens, tuple(COMPARE), self._sum, comparison)
 
-    def _sum(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
+    def _sum(self, tokens: list[str]) -> tuple[Compiled, list[str]]:
         return self._chain(tokens, ("+", "-"), self._product, arithmetic)
 
-    def _product(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
+    def _product(self, tokens: list[str]) -> tuple[Compiled, list[str]]:
         return self._chain(tokens, ("*", "/"), self._one, arithmetic)
 
     def _chain(
         self,
         tokens: list[str],
         signs: Sequence[str],
-        operand: Callable[[list[str]], tuple[Evaluate, list[str]]],
-        combine: Callable[[Evaluate, Evaluate, str], Evaluate],
-    ) -> tuple[Evaluate, list[str]]:
+        operand: Callable[[list[str]], tuple[Compiled, list[str]]],
+        combine: Callable[[Compiled, Compiled, str, Matching], Compiled],
+    ) -> tuple[Compiled, list[str]]:
         """Operands between signs of one precedence, from the left."""
         left, rest = operand(tokens)
         while rest and rest[0] in signs:
-            sign = rest[0]
-            right, rest = operand(rest[1:])
-            left = combine(left, right, sign)
+            sign, (matching, rest) = rest[0], _matching(rest[1:])
+            right, rest = operand(rest)
+            left = combine(left, right, sign, matching)
         return left, rest
 
-    def _one(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
+    def _one(self, tokens: list[str]) -> tuple[Compiled, list[str]]:
         if not tokens:
             raise BadQuery("parse error: unexpected end of input")
         head, rest = tokens[0], tokens[1:]
         if re.fullmatch(r"\d+(\.\d+)?", head):
             number = float(head)
-            return lambda moments: {(): np.full(moments.shape, number)}, rest
+            return Compiled(lambda moments: {(): np.full(moments.shape, number)}, is_scalar=True), rest
         if head == "(":
             inner, rest = self._either(rest)
             return inner, _expect(rest, ")")
         if head == "sum":
             return self._aggregate(rest)
-        if head in ("rate", "increase"):
+        if head in _OVER_RANGE:
             selector, rest = _selector(_expect(rest, "("))
             return self._over_range(head, selector), _expect(rest, ")")
         if head == "histogram_quantile":
@@ -184,13 +208,13 @@ class Engine:
                 raise BadQuery("parse error: histogram_quantile expects a number first")
             share, rest = float(rest[0]), _expect(rest[1:], ",")
             inner, rest = self._either(rest)
-            return (lambda moments: quantile_of(share, inner(moments))), _expect(rest, ")")
+            return Compiled(lambda moments: quantile_of(share, inner.evaluate(moments))), _expect(rest, ")")
         selector, rest = _selector(tokens)
         if selector.range_s is not None:
             raise BadQuery('invalid expression type "range vector" for range query, must be Scalar or instant Vector')
-        return (lambda moments: self._instant(selector, moments)), rest
+        return Compiled(lambda moments: self._instant(selector, moments)), rest
 
-    def _aggregate(self, tokens: list[str]) -> tuple[Evaluate, list[str]]:
+    def _aggregate(self, tokens: list[str]) -> tuple[Compiled, list[str]]:
         names: list[str] = []
         if tokens[:1] == ["by"]:
             names, tokens = _names(tokens[1:])
@@ -198,25 +222,32 @@ class Engine:
         rest = _expect(rest, ")")
         if rest[:1] == ["by"]:
             names, rest = _names(rest[1:])
-        return (lambda moments: sum_by(inner(moments), names)), rest
+        return Compiled(lambda moments: sum_by(inner.evaluate(moments), names)), rest
 
-    def _over_range(self, function: str, selector: Selector) -> Evaluate:
+    def _over_range(self, function: str, selector: Selector) -> Compiled:
         if selector.range_s is None:
-            raise BadQuery(f'expected type range vector in call to function "{function}", got instant vector')
+            raise BadQuery(
+                f'parse error: expected type range vector in call to function "{function}", got instant vector'
+            )
         range_s = selector.range_s
-        divisor = range_s if function == "rate" else 1.0
-        return lambda moments: {
-            labels: counter.growth(moments, range_s) / divisor for labels, counter in self._counters(selector).items()
-        }
+        factor = {"rate": 1 / range_s, "increase": 1.0, "resets": 0.0}[function]  # these counters never begin anew
+        return Compiled(
+            lambda moments: {
+                labels: counter.growth(moments - selector.offset_s, range_s) * factor
+                for labels, counter in self._counters(selector).items()
+            }
+        )
 
     def _counters(self, selector: Selector) -> dict[Labels, Counter]:
         found = self._metrics(selector.metric)
         return {labels: counter for labels, counter in found.items() if matches(dict(labels), selector.matchers)}
 
     def _instant(self, selector: Selector, moments: Numbers) -> Vector:
-        gauges = self._gauges(selector.metric, moments)
+        then = moments - selector.offset_s
+        gauges = self._gauges(selector.metric, then)
         kept = {labels: values for labels, values in gauges.items() if matches(dict(labels), selector.matchers)}
-        return {**{labels: each.at(moments) for labels, each in self._counters(selector).items()}, **kept}
+        named = (NAME, selector.metric)
+        return {**{(named, *labels): each.at(then) for labels, each in self._counters(selector).items()}, **kept}
 
 
 def _split(text: str) -> list[str]:
@@ -265,11 +296,27 @@ def _selector(tokens: list[str]) -> tuple[Selector, list[str]]:
         rest = _expect(rest, "}")
     range_s = None
     if rest[:1] == ["["]:
-        span = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", rest[1]) if len(rest) > 1 else None
-        if span is None:
-            raise BadQuery("parse error: bad duration")
-        range_s, rest = float(span[1]) * _UNIT_S[span[2]], _expect(rest[2:], "]")
-    return Selector(metric, tuple(matchers), range_s), rest
+        range_s, rest = _duration_s(rest[1:])
+        rest = _expect(rest, "]")
+    offset_s = 0.0
+    if rest[:1] == ["offset"]:
+        offset_s, rest = _duration_s(rest[1:])
+    return Selector(metric, tuple(matchers), range_s, offset_s), rest
+
+
+def _duration_s(tokens: list[str]) -> tuple[float, list[str]]:
+    span = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", tokens[0]) if tokens else None
+    if span is None:
+        raise BadQuery("parse error: bad duration")
+    return float(span[1]) * _UNIT_S[span[2]], tokens[1:]
+
+
+def _matching(tokens: list[str]) -> tuple[Matching, list[str]]:
+    """What stands between an operator and its right side."""
+    if tokens[:1] not in (["on"], ["ignoring"]):
+        return Matching(), tokens
+    names, rest = _names(tokens[1:])
+    return Matching(tuple(names), tokens[0] == "on"), rest
 
 
 def _pattern(sign: str, text: str) -> str:
@@ -291,13 +338,10 @@ def matches(labels: Mapping[str, str], matchers: Sequence[tuple[str, str, str]])
     return True
 
 
-def _is_scalar(text: str) -> bool:
-    """Whether a query is arithmetic alone: then NaN is its value, and otherwise that there is none."""
-    return not re.search(r"[a-zA-Z_]", text)
-
-
 def number_text(value: float) -> str:
     """A number as Prometheus writes it."""
     if math.isnan(value):
         return "NaN"
-    return "+Inf" if value == math.inf else "-Inf" if value == -math.inf else f"{value:.10g}"
+    return (
+        "+Inf" if value == math.inf else "-Inf" if value == -math.inf else np.format_float_positional(value, trim="-")
+    )

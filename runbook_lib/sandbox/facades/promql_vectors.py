@@ -5,6 +5,7 @@ A value is an array over the moments, NaN where there is none.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ Labels = tuple[tuple[str, str], ...]
 Numbers = Any  # an array of floats over the moments
 Vector = dict[Labels, Numbers]
 Evaluate = Callable[[Numbers], Vector]
+NAME = "__name__"
 COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
     ">": np.greater,
     ">=": np.greater_equal,
@@ -43,53 +45,132 @@ def _sum_of(rows: Sequence[Numbers]) -> Numbers:
     return np.where(np.isnan(stacked).all(axis=0), np.nan, np.nansum(stacked, axis=0))
 
 
-def _paired(one: Vector, other: Vector) -> list[tuple[Labels, Numbers, Numbers]]:
-    """What is calculated with what: equal labels, or everything with the one that has none."""
-    if len(other) == 1 and () in other:
-        return [(labels, values, other[()]) for labels, values in one.items()]
-    if len(one) == 1 and () in one:
-        return [(labels, one[()], values) for labels, values in other.items()]
-    return [(labels, values, other[labels]) for labels, values in one.items() if labels in other]
+class BadQuery(ValueError):
+    """A query that cannot be read, in Prometheus's words."""
 
 
-def arithmetic(left: Evaluate, right: Evaluate, sign: str) -> Evaluate:
-    """`+ - * /` between two vectors."""
+class Unanswerable(BadQuery):
+    """A query that can be read, and fails when it is evaluated."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An expression ready to be evaluated, and whether it is a number instead of a vector."""
+
+    evaluate: Evaluate
+    is_scalar: bool = False
+
+
+@dataclass(frozen=True)
+class Matching:
+    """By which labels the series of two vectors belong together: all but some, or only those behind `on`; never by the name."""
+
+    names: tuple[str, ...] = ()
+    is_on: bool = False
+
+    def key(self, labels: Labels) -> Labels:
+        """What must be equal."""
+        if self.is_on:
+            return tuple(pair for pair in labels if pair[0] in self.names)
+        return tuple(pair for pair in labels if pair[0] not in self.names and pair[0] != NAME)
+
+    def kept(self, labels: Labels) -> Labels:
+        """The labels of a series that a comparison lets through."""
+        return self.key(labels) if self.is_on else tuple(pair for pair in labels if pair[0] not in self.names)
+
+    def groups(self, vector: Vector) -> dict[Labels, list[Numbers]]:
+        """The values of a vector by what must be equal."""
+        found: dict[Labels, list[Numbers]] = {}
+        for labels, values in vector.items():
+            found.setdefault(self.key(labels), []).append(values)
+        return found
+
+
+def _single(vector: Vector, matching: Matching, side: str) -> dict[Labels, Numbers]:
+    """The one value of each group. Raises Unanswerable where there are two at once."""
+    found = {}
+    for key, rows in matching.groups(vector).items():
+        stacked = np.vstack(rows)
+        if (np.sum(~np.isnan(stacked), axis=0) > 1).any():
+            text = ", ".join(f'{name}="{value}"' for name, value in key)
+            if side == "left":
+                raise Unanswerable(
+                    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                )
+            raise Unanswerable(
+                f"found duplicate series for the match group {{{text}}} on the right hand-side of the operation: […]"
+                ";many-to-many matching not allowed: matching labels must be unique on one side"
+            )
+        found[key] = _sum_of(rows)
+    return found
+
+
+def arithmetic(left: Compiled, right: Compiled, sign: str, matching: Matching) -> Compiled:
+    """`+ - * /` between numbers and vectors."""
     operation = _CALCULATE[sign]
-    return lambda moments: {
-        labels: operation(one, other) for labels, one, other in _paired(left(moments), right(moments))
-    }
-
-
-def comparison(left: Evaluate, right: Evaluate, sign: str) -> Evaluate:
-    """The left vector where it compares so; nothing elsewhere."""
-    operation = COMPARE[sign]
-    return lambda moments: {
-        labels: np.where(operation(one, other), one, np.nan)
-        for labels, one, other in _paired(left(moments), right(moments))
-    }
-
-
-def set_operation(left: Evaluate, right: Evaluate, sign: str) -> Evaluate:
-    """`and`, `or`, `unless`: what is kept of the left vector, moment by moment."""
 
     def evaluate(moments: Numbers) -> Vector:
-        one, other = left(moments), right(moments)
-        nothing = np.full(moments.shape, np.nan)
-        if sign == "or":
-            every = {**other, **one}
-            return {
-                labels: np.where(
-                    np.isnan(one.get(labels, nothing)), other.get(labels, nothing), one.get(labels, nothing)
-                )
-                for labels in every
-            }
-        kept = {}
-        for labels, values in one.items():
-            is_there = ~np.isnan(other.get(labels, nothing))
-            kept[labels] = np.where(is_there if sign == "and" else ~is_there, values, np.nan)
-        return kept
+        one, other = left.evaluate(moments), right.evaluate(moments)
+        if right.is_scalar:
+            return {_unnamed(labels): operation(values, other[()]) for labels, values in one.items()}
+        if left.is_scalar:
+            return {_unnamed(labels): operation(one[()], values) for labels, values in other.items()}
+        theirs, mine = _single(other, matching, "right"), _single(one, matching, "left")
+        return {key: operation(values, theirs[key]) for key, values in mine.items() if key in theirs}
 
-    return evaluate
+    return Compiled(evaluate, left.is_scalar and right.is_scalar)
+
+
+def comparison(left: Compiled, right: Compiled, sign: str, matching: Matching) -> Compiled:
+    """The vector where it compares so, the left one of two; nothing elsewhere. Raises BadQuery for two numbers."""
+    operation = COMPARE[sign]
+    if left.is_scalar and right.is_scalar:
+        raise BadQuery("parse error: comparisons between scalars must use BOOL modifier")
+
+    def evaluate(moments: Numbers) -> Vector:
+        one, other = left.evaluate(moments), right.evaluate(moments)
+        if right.is_scalar:
+            return {labels: np.where(operation(values, other[()]), values, np.nan) for labels, values in one.items()}
+        if left.is_scalar:
+            return {labels: np.where(operation(one[()], values), values, np.nan) for labels, values in other.items()}
+        theirs = _single(other, matching, "right")
+        _single(one, matching, "left")
+        return {
+            matching.kept(labels): np.where(operation(values, theirs[matching.key(labels)]), values, np.nan)
+            for labels, values in one.items()
+            if matching.key(labels) in theirs
+        }
+
+    return Compiled(evaluate)
+
+
+def set_operation(left: Compiled, right: Compiled, sign: str, matching: Matching) -> Compiled:
+    """`and`, `or`, `unless`: what is kept of two vectors, moment by moment. Raises BadQuery for a number."""
+    if left.is_scalar or right.is_scalar:
+        raise BadQuery(f'parse error: set operator "{sign}" not allowed in binary scalar expression')
+
+    def is_there(vector: Vector, labels: Labels, moments: Numbers) -> Numbers:
+        rows = matching.groups(vector).get(matching.key(labels))
+        return np.zeros(moments.shape, dtype=bool) if rows is None else (~np.isnan(np.vstack(rows))).any(axis=0)
+
+    def evaluate(moments: Numbers) -> Vector:
+        one, other = left.evaluate(moments), right.evaluate(moments)
+        if sign != "or":
+            return {
+                labels: np.where(is_there(other, labels, moments) == (sign == "and"), values, np.nan)
+                for labels, values in one.items()
+            }
+        found = dict(one)
+        for labels, values in other.items():
+            added = np.where(is_there(one, labels, moments), np.nan, values)
+            found[labels] = _sum_of([found[labels], added]) if labels in found else added
+        return found
+
+    return Compiled(evaluate)
+
+
+def _unnamed(labels: Labels) -> Labels:
+    return tuple(pair for pair in labels if pair[0] != NAME)
 
 
 def quantile_of(share: float, vector: Vector) -> Vector:

@@ -71,7 +71,9 @@ _NO_RULE = _alert_fault(
     rules(_without(_API)),
     no_page=_variant(rules(_without(_API, "page"))),
 )
-_EVALUATION = _alert_fault("alert.rule_broken.evaluation", rules(_of(_API, expr="sum(rate(up[5m])")))
+# a file with a rule that cannot be read is refused as a whole; this one is read, and fails whenever it is evaluated
+_TWO_TO_ONE = "traces_spanmetrics_calls_total / on (service) traces_spanmetrics_calls_total > 0"
+_EVALUATION = _alert_fault("alert.rule_broken.evaluation", rules(_of(_API, expr=_TWO_TO_ONE)))
 _INHIBIT = [{"source_matchers": ['alertname="Maintenance"'], "target_matchers": ['severity="page"']}]
 
 FAULTS: tuple[Fault, ...] = (

@@ -19,6 +19,11 @@ AT = datetime(2026, 11, 26, 21, 30, tzinfo=UTC)  # a Thursday
         ('{severity="page", team!~"a|b"}', [["severity", "=", "page"], ["team", "!~", "a|b"]]),
         ("severity=page", [["severity", "=", "page"]]),
         ('comment="a, b"', [["comment", "=", "a, b"]]),
+        ('comment="a,\\"b"', [["comment", "=", 'a,"b']]),
+        ('a:b=~"x{2}", text="line\\nline"', [["a:b", "=~", "x{2}"], ["text", "=", "line\nline"]]),
+        ('path="C:\\\\n"', [["path", "=", "C:\\n"]]),
+        ("severity = page or ticket", [["severity", "=", "page or ticket"]]),
+        ('"my.label"!="x"', [["my.label", "!=", "x"]]),
     ],
 )
 def test_matchers_are_read_in_each_spelling(text: str, matchers: list[list[str]]) -> None:
