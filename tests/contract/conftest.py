@@ -204,6 +204,14 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
+def served_for_all() -> Iterator[Served]:
+    """`served` for what a whole file of tests asks."""
+    servers = Served()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture(scope="module")
 def loopback() -> Iterator[Loopback]:
     """A server that answers as a test tells it."""
     server = Loopback()
