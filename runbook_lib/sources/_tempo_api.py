@@ -55,9 +55,8 @@ class TempoApi:
         why, lost = "", forgotten(self.door, window, self.door.settings.trace_retention_h)
         end = math.ceil(window.until.timestamp())
         start = max(math.floor(window.since.timestamp()), end - _LONGEST_SEARCH_S)
-        if (
-            start > window.since.timestamp() + 1
-        ):  # of a week to the second, the second that rounding costs is not missed
+        # a week to the second is searched whole: the second that rounding costs it is nothing that is missed
+        if start > window.since.timestamp() + 1:
             why = "Tempo searches at most 168 h at once: only the last 168 h of the window were searched"
             window = Window(datetime.fromtimestamp(start, UTC), window.until)
         reply = self.get(
