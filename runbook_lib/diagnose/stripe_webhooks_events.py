@@ -48,12 +48,15 @@ def _explain(scene: Scene, judged: Judged) -> None:
     by_sign = [each for each in came if "no signatures found" in each.words.lower()]
     too_old = [each for each in came if "tolerance zone" in each.words.lower()]
     crashed = [each for each in came if each.status is None or each.status >= 500 or each.status < 0]
+    refused_at = max((each.at for each in (*by_sign, *too_old)), default="")
+    # a crash before a refusal in the API's own words may be over: it was being restarted, or deployed
+    is_crashing = any(each.at > refused_at for each in crashed)
     slow = [each for each in came if each.error in _TOO_SLOW or (each.ms or 0) > limit_s(scene) * 1000]
     count = f"{len(scene.failing)} of Stripe's events wait for a 2xx"
     if slow:
         summary = f"{count}; the handler took {max(each.ms or 0 for each in slow) / 1000:.1f} s or was ended"
         judged.faults.append(_of_arrivals("webhook.handler_slow", summary, slow, seen.deliveries))
-    elif crashed:
+    elif is_crashing:
         words = next((each.words for each in crashed if each.words), crashed[0].error)
         summary = f"{count}; the handler answered 5xx" + (f": {words[:120]}" if words else "")
         judged.faults.append(_of_arrivals("webhook.handler_failing", summary, crashed, seen.deliveries))
@@ -62,7 +65,8 @@ def _explain(scene: Scene, judged: Judged) -> None:
         judged.faults.append(_of_arrivals("webhook.secret_mismatch", summary, by_sign, seen.deliveries, seen.signed))
     elif by_sign:
         look = "run again with --active: signed test events tell a wrong secret from an altered body"
-        for code in ("webhook.secret_mismatch", "webhook.body_altered"):
+        codes = ("webhook.secret_mismatch", "webhook.body_altered", *(["webhook.handler_failing"] if crashed else []))
+        for code in codes:
             judged.suspects.append(Suspect(code, ROUTE, f"{count}; the API finds no matching signature on them", look))
     elif too_old:
         look = "run again with --active; compare the clock of the API's machine: date -u"

@@ -387,6 +387,22 @@ def test_a_signature_failure_that_could_have_two_causes_names_both_as_suspects()
     assert {each.code for each in found.suspects} == {"webhook.secret_mismatch", "webhook.body_altered"}
 
 
+@pytest.mark.parametrize("crashed_ago_min", [31, 29])
+def test_a_crash_before_a_signature_failure_is_no_answer_to_what_fails_now(crashed_ago_min: float) -> None:
+    crash = arrival(crashed_ago_min, 502, error="connection refused")
+    evidence = deployed(
+        signed=None,
+        deliveries=deliveries(event(35, pending=1)),
+        arrivals=(arrivals(crash, arrival(30, 400, NO_MATCH)),),
+    )
+    found = diagnose(evidence)
+    if crashed_ago_min > 30:  # the API was being restarted, perhaps with another secret
+        assert str(found.status) == UNSURE
+        assert "webhook.handler_failing" in {each.code for each in found.suspects}
+    else:
+        assert [each.code for each in found.causes] == ["webhook.handler_failing"]
+
+
 def test_a_waiting_event_that_nothing_explains_is_not_guessed_at() -> None:
     found = diagnose(deployed(deliveries=deliveries(event(pending=1)), arrivals=(arrivals(status=Status.denied),)))
     assert str(found.status) == UNSURE
