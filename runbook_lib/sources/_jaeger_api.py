@@ -23,7 +23,7 @@ from runbook_lib.http import Http, Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources._asking import need, nothing, rows_in, there
+from runbook_lib.sources._asking import forgotten, need, nothing, rows_in, there
 from runbook_lib.sources._jaeger_match import Question, only_failed, traces_with
 from runbook_lib.sources._jaeger_v1 import add_v1, headers_as_lists
 from runbook_lib.sources._span_table import SpanTable, no_collections
@@ -89,7 +89,8 @@ class JaegerApi:
             # What this Jaeger finds or does not find says nothing about errors: its traces are read, and sorted here.
             rest = {key: value for key, value in attributes.items() if key != "error"}
             found = self._search_each(names, question, rest)
-        return found.table, found.why or why
+        lost = forgotten(self.door, window, self.door.settings.trace_retention_h) if found.table.spans else ""
+        return found.table, found.why or why or lost
 
     def _finds_errors(self, names: Sequence[str], window: Window) -> bool:
         """Whether this Jaeger shows, with anything that it remembers, that it finds the spans that failed."""

@@ -11,7 +11,7 @@ from support.source_cases import RAILWAY_LINE
 from runbook_lib.clock import Window
 from runbook_lib.model import Answer, Observation, Status
 from runbook_lib.observe import Look
-from runbook_lib.sources import railway, tempo, tempo_orgs, vercel
+from runbook_lib.sources import jaeger, railway, tempo, tempo_orgs, vercel
 from runbook_lib.sources._asking import many
 
 NOW = datetime.now(UTC)
@@ -77,6 +77,27 @@ def test_tempos_findings_prove_nothing_of_the_time_before_they_were_kept(
 
     loopback.answer = answer
     assert make_look(look_of(_back(hours=30)), RUNBOOK_TRACE_RETENTION_H=retention_h).status == status
+
+
+@pytest.mark.parametrize(("retention_h", "status"), [("48", Status.ok), ("24", Status.partial)])
+def test_jaegers_findings_prove_nothing_of_the_time_before_they_were_kept(
+    retention_h: str, status: Status, loopback: Loopback, make_look: MakeLook
+) -> None:
+    at_us = int((NOW - timedelta(hours=1)).timestamp() * 1e6)
+    failed = {
+        "traceID": "ab" * 16, "spanID": "cd" * 8, "operationName": "GET /", "startTime": at_us, "duration": 5,
+        "processID": "p1", "references": [], "logs": [], "tags": [{"key": "error", "type": "bool", "value": True}],
+    }  # fmt: skip
+    trace = {"traceID": "ab" * 16, "spans": [failed], "processes": {"p1": {"serviceName": "web", "tags": []}}}
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/api/v3/services":
+            return Reply(200, {"services": ["web"]})
+        return Reply(200, {"data": [trace]}) if asked.path == "/api/traces" else Reply(404, "404 page not found")
+
+    loopback.answer = answer
+    seen = make_look(jaeger.failures(_back(hours=30)), RUNBOOK_TRACE_RETENTION_H=retention_h)
+    assert (seen.status, len(seen.value)) == (status, 1)
 
 
 @pytest.mark.parametrize("days", [7, 10])
