@@ -136,7 +136,7 @@ def test_an_organizations_plan_usage_and_subscription_agree(seen: Seen) -> None:
     organization = next(each for each in seen.sandbox.organizations if each["plan"] == "pro")
     billing = seen.look(supabase.billing_customer(organization["id"])).value
     assert billing["plan"] == "pro"
-    month = Window(datetime.now(UTC) - timedelta(days=31), datetime.now(UTC))
+    month = Window(datetime.now(UTC) - timedelta(days=30), datetime.now(UTC))
     assert seen.look(supabase.usage(organization["id"], month)).value["tokens"] > 0
     subscription = seen.look(stripe.subscription(billing["stripe_customer_id"])).value
     assert (subscription["status"], subscription["customer"]) == ("active", billing["stripe_customer_id"])

@@ -14,14 +14,14 @@ from runbook_lib.observe import Look
 from runbook_lib.sources import jaeger, railway, tempo, tempo_orgs, vercel
 from runbook_lib.sources._asking import many
 
-NOW = datetime.now(UTC)
 WEEK_H = 168
 TRACE = {"traceID": "ab" * 16, "rootServiceName": "web", "rootTraceName": "GET /", "durationMs": 5}
 MakeLook = Callable[..., Observation]
 
 
 def _back(**how_long: float) -> Window:
-    return Window(NOW - timedelta(**how_long), NOW)
+    now = datetime.now(UTC)  # each test's own: sources count back from when they are asked
+    return Window(now - timedelta(**how_long), now)
 
 
 def _span_of_search(asked: Asked) -> int:
@@ -67,7 +67,7 @@ def test_tempos_findings_prove_nothing_of_the_time_before_they_were_kept(
     span: dict[str, Any] = {"spanID": "1", "name": "chat", "durationNanos": "5", "attributes": []}
     attributes = {"org_id": "org-1", "http.response.status_code": 429}
     span["attributes"] = [{"key": key, "value": {"stringValue": str(value)}} for key, value in attributes.items()]
-    at_ns = str(int((NOW - timedelta(hours=1)).timestamp() * 1e9))
+    at_ns = str(int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1e9))
     found = {**TRACE, "startTimeUnixNano": at_ns, "spanSets": [{"spans": [{**span, "startTimeUnixNano": at_ns}]}]}
 
     def answer(asked: Asked) -> Reply:
@@ -83,7 +83,7 @@ def test_tempos_findings_prove_nothing_of_the_time_before_they_were_kept(
 def test_jaegers_findings_prove_nothing_of_the_time_before_they_were_kept(
     retention_h: str, status: Status, loopback: Loopback, make_look: MakeLook
 ) -> None:
-    at_us = int((NOW - timedelta(hours=1)).timestamp() * 1e6)
+    at_us = int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1e6)
     failed = {
         "traceID": "ab" * 16, "spanID": "cd" * 8, "operationName": "GET /", "startTime": at_us, "duration": 5,
         "processID": "p1", "references": [], "logs": [], "tags": [{"key": "error", "type": "bool", "value": True}],
