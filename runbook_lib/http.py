@@ -239,11 +239,11 @@ class Http:
             return self.send(method, url, **options)
         last: Reply | None = None
         try:
+            # of a time-out of 0 stamina warns; the first attempt tells that time is up
             for attempt in stamina.retry_context(
                 on=_wait_before_retry,
                 attempts=3,
-                timeout=self.deadline.remaining_s
-                or 0.001,  # of 0 stamina warns; the first attempt tells that time is up
+                timeout=self.deadline.remaining_s or 0.001,
                 wait_initial=0.1,
                 wait_max=2.0,
                 wait_jitter=0.1,

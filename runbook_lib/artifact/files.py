@@ -37,6 +37,9 @@ def write_atomic(path: Path, content: bytes, *, durable: bool = False) -> None:
         raise
 
 
+RESTORE = "`runbook verify` names what was changed; restore the artifact from where it was attached."
+
+
 def why_unreadable(error: Exception) -> str:
     """Why a file could not be read, in words: the disk's own with the file's name, else the kind of the error and what it says."""
     if isinstance(error, OSError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from runbook_lib.artifact.files import OBSERVATIONS, PAYLOADS, why_unreadable, write_atomic
+from runbook_lib.artifact.files import OBSERVATIONS, PAYLOADS, RESTORE, why_unreadable, write_atomic
 from runbook_lib.errors import ArtifactError
 from runbook_lib.model import Json, Observation
 from runbook_lib.redact import Redactor
@@ -94,7 +94,7 @@ def _lines(folder: Path, value_of: Callable[[Path, Json], Json]) -> Iterator[Obs
             "Cannot read the recorded observations",
             where=f"{path} line {number}" if number else str(path),
             came_back=why_unreadable(error),
-            do_next="`runbook verify` names what was changed; restore the artifact from where it was attached.",
+            do_next=RESTORE,
         ) from error
 
 

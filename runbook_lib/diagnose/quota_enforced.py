@@ -93,9 +93,7 @@ def _stood(account: Account, status: str, unpaid: list[dict[str, Any]]) -> tuple
 
 def refusals_of_unknown(account: Account) -> tuple[Suspect, ...]:
     """Refusals in the platform's log that no trace tells the organization of: it may have been this one."""
-    if account.traces_answered:
-        return _of_another_route(account)
-    refused = [] if account.refusal_lines else account.refused_of_unknown
+    refused = [] if account.traces_answered or account.refusal_lines else account.refused_of_unknown
     if not refused:
         return _of_another_route(account)
     why = f"{len(refused)} requests were refused with 402 or 429, and nothing that was seen says for which organization"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain, islice
 
 from runbook_lib.clock import Window
 from runbook_lib.diagnose import quota_fleet as all_of_them
@@ -75,15 +76,13 @@ class Audit:
         recent = all_of_them.recent_since(now)
         window, route = fleet.base.window, fleet.base.route
         logs = [vercel.request_log("api", window, search=route, status="200"), *log_of_refusals(window, route)]
+        parts = (logs, refused_of_all(window), self._ledger())
         first, everybody, *others = self._see(
-            postgres_usage.fleet(asked, settled, recent),
-            postgres_usage.recorded(window),
-            *logs,
-            *refused_of_all(window),
-            *self._ledger(),
+            postgres_usage.fleet(asked, settled, recent), postgres_usage.recorded(window), *chain(*parts)
         )
-        logged, refusals, ledger = others[: len(logs)], others[len(logs) :][:2], others[len(logs) + 2 :]
-        base = replace(fleet.base, everybody=everybody, refusals=tuple(logged), attributed=tuple(refusals))
+        rest = iter(others)
+        logged, refusals, ledger = (tuple(islice(rest, len(looks))) for looks in parts)
+        base = replace(fleet.base, everybody=everybody, refusals=logged, attributed=refusals)
         fleet = replace(fleet, base=base)
         found = [first]
         if not (first.status.answered or first.status.has_content):

@@ -134,13 +134,10 @@ class QuotaEnforcement(Procedure):
             everybody=None,
         )
         if not self._account().traces_answered:
-            everybody, *others = self.see(
-                postgres_usage.recorded(self._window), *refused_of_all(self._window), *self._log_of_refusals()
-            )
-            attributed, refusals = others[:2], others[2:]
-            self.evidence = replace(
-                self.evidence, refusals=tuple(refusals), attributed=tuple(attributed), everybody=everybody
-            )
+            traced = refused_of_all(self._window)
+            everybody, *others = self.see(postgres_usage.recorded(self._window), *traced, *self._log_of_refusals())
+            attributed, refusals = tuple(others[: len(traced)]), tuple(others[len(traced) :])
+            self.evidence = replace(self.evidence, refusals=refusals, attributed=attributed, everybody=everybody)
         account = self._account()
         told = "; ".join(told_forecast(each) for each in forecasts(account))
         exhibits = (Exhibit("usage", "Usage of the billing period", usage_exhibit(account)),) if account.groups else ()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.artifact.cells import is_template_cell
-from runbook_lib.artifact.files import NOTEBOOK, VERDICT, why_unreadable
+from runbook_lib.artifact.files import NOTEBOOK, RESTORE, VERDICT, why_unreadable
 from runbook_lib.artifact.read import read_verdict
 from runbook_lib.artifact.record import read_observations
 from runbook_lib.errors import ArtifactError, NotebookError, UsageError
@@ -30,7 +30,6 @@ from runbook_lib.run.verdicts import EXIT_OF
 from runbook_lib.settings import Settings, variable_names
 
 DIFFERS = 6
-_RESTORE = "`runbook verify` names what was changed; restore the artifact from where it was attached."
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def replay(
         record = read_observations(folder)
     except ArtifactError as error:
         raise UsageError(
-            "This artifact is corrupt", where=error.where, came_back=error.came_back, do_next=_RESTORE
+            "This artifact is corrupt", where=error.where, came_back=error.came_back, do_next=RESTORE
         ) from error
     notes = []
     if before["verdict_sha256"] != verdict_sha256(before):
@@ -123,7 +122,7 @@ def _in_a_kernel(
             "This artifact is corrupt",
             where=str(folder / NOTEBOOK),
             came_back=why_unreadable(error),
-            do_next=f"{_RESTORE} --no-kernel does without the notebook.",
+            do_next=f"{RESTORE} --no-kernel does without the notebook.",
         ) from error
     with tempfile.TemporaryDirectory(prefix="runbook-replay-") as name:
         temporary = Path(name)

@@ -3,16 +3,14 @@
 from runbook_lib.settings import Settings, variable_names
 
 ADDRESSES = {"web": "web_url", "api": "api_url", "gateway": "gateway_url"}
-_HOSTS = {
-    "web": {"vercel": "vercel_web_project"},
-    "api": {"vercel": "vercel_api_project", "railway": "railway_api_service_id"},
-    "gateway": {"railway": "railway_gateway_service_id", "fly": "fly_gateway_app"},
-}
+VERCEL_PROJECTS = {"web": "vercel_web_project", "api": "vercel_api_project"}
+RAILWAY_SERVICES = {"api": "railway_api_service_id", "gateway": "railway_gateway_service_id"}
+_HOSTS = {"vercel": VERCEL_PROJECTS, "railway": RAILWAY_SERVICES, "fly": {"gateway": "fly_gateway_app"}}
 
 
 def hosts(settings: Settings, part: str) -> list[str]:
     """The platforms on which web, api or gateway is said to run."""
-    return [platform for platform, field in _HOSTS[part].items() if getattr(settings, field)]
+    return [name for name, fields in _HOSTS.items() if part in fields and getattr(settings, fields[part])]
 
 
 def is_address_given(settings: Settings, part: str) -> bool:

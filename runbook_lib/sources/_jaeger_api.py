@@ -109,9 +109,11 @@ class JaegerApi:
                 whole.why = f"the limit of {question.limit} traces of one service was reached"
             matching = traces
             if question.attributes:
-                if traces - traces_with(found, name, asked):
+                as_asked = traces_with(found, name, asked)
+                if traces - as_asked:
                     whole.why = "this Jaeger does not filter by attribute: what it returned was filtered here"
-                matching = traces_with(found, name, question.attributes)
+                is_all = asked == question.attributes
+                matching = as_asked if is_all else traces_with(found, name, question.attributes)
                 whole.shows_errors = whole.shows_errors or bool(matching & only_failed(found, name))
             whole.table.absorb(found, seen | (traces - matching))
             seen |= matching

@@ -14,6 +14,7 @@ from runbook_lib.model import Json, Status
 from runbook_lib.observe import Door
 from runbook_lib.settings import reveal
 from runbook_lib.sources._asking import need, there
+from runbook_lib.sources._hosting import RAILWAY_SERVICES
 
 HELP = "RUNBOOK_RAILWAY_PROJECT_TOKEN of this environment is enough (or RUNBOOK_RAILWAY_TOKEN of a member with the Viewer role)"
 _DENIED = re.compile(r"not authorized|project token not found|invalid token|unauthorized", re.IGNORECASE)
@@ -122,6 +123,13 @@ class Scope:
 
     project_id: str
     environment_id: str
+
+
+def service_of(door: Door, part: str) -> str:
+    """The service's id of a part. Raises LookError(not_configured) for a part that does not run on Railway, or has none set."""
+    if part not in RAILWAY_SERVICES:
+        raise LookError(Status.not_configured, f"{part} does not run on Railway", do_next="ask for api or gateway")
+    return need(door, RAILWAY_SERVICES[part])
 
 
 class RailwayApi:

@@ -11,11 +11,9 @@ from urllib.parse import quote, urlsplit
 from runbook_lib.errors import LookError
 from runbook_lib.model import Json, Status
 from runbook_lib.observe import Door
-from runbook_lib.sources._asking import listed, need, rows_in
-from runbook_lib.sources._railway_api import RailwayApi
+from runbook_lib.sources._asking import listed, rows_in
+from runbook_lib.sources._railway_api import RailwayApi, service_of
 from runbook_lib.sources._vercel_api import HELP, VercelApi, project_of
-
-RAILWAY_SERVICES = {"api": "railway_api_service_id", "gateway": "railway_gateway_service_id"}
 
 
 def read_value(door: Door, where: Mapping[str, Json], name: str) -> str:
@@ -65,13 +63,6 @@ def railway_values(api: RailwayApi, service_id: str) -> dict[str, str]:
     return reply.parsed(lambda document: {str(k): _text(v) for k, v in dict(document["data"]["variables"]).items()})
 
 
-def railway_service(door: Door, part: str) -> str:
-    """The service's id of a part. Raises LookError(not_configured)."""
-    if part not in RAILWAY_SERVICES:
-        raise LookError(Status.not_configured, f"{part} does not run on Railway", do_next="ask for api or gateway")
-    return need(door, RAILWAY_SERVICES[part])
-
-
 def _local(door: Door, where: Mapping[str, Json], name: str) -> str | None:
     return door.settings.places.get(str(where["place"]), {}).get(name)
 
@@ -93,7 +84,7 @@ def _vercel(door: Door, where: Mapping[str, Json], _: str) -> str | None:
 
 
 def _railway(door: Door, where: Mapping[str, Json], name: str) -> str | None:
-    return railway_values(RailwayApi(door), railway_service(door, str(where["part"]))).get(name)
+    return railway_values(RailwayApi(door), service_of(door, str(where["part"]))).get(name)
 
 
 def _text(value: Any) -> str:

@@ -7,12 +7,12 @@ from runbook_lib.http import Reply
 from runbook_lib.model import Json, Status
 from runbook_lib.observe import Door
 from runbook_lib.sources._asking import iso_of_ms, need, text_of
+from runbook_lib.sources._hosting import VERCEL_PROJECTS
 
 HELP = (
     "RUNBOOK_VERCEL_TOKEN must belong to a member of the team (Viewer is enough); "
     "check RUNBOOK_VERCEL_TEAM_ID and the project ids too"
 )
-PROJECTS = {"web": "vercel_web_project", "api": "vercel_api_project"}
 
 
 class VercelApi:
@@ -35,9 +35,9 @@ class VercelApi:
 
 def project_of(door: Door, part: str) -> str:
     """The project's id of a part. Raises LookError(not_configured) for a part that does not run on Vercel, or has none set."""
-    if part not in PROJECTS:
+    if part not in VERCEL_PROJECTS:
         raise LookError(Status.not_configured, f"{part} does not run on Vercel", do_next="ask for web or api")
-    return need(door, PROJECTS[part])
+    return need(door, VERCEL_PROJECTS[part])
 
 
 def deployment_row(row: dict[str, Json], part: str) -> dict[str, Json]:

@@ -29,7 +29,7 @@ def variables() -> Look:
             part: {
                 "is_local": _is_local(getattr(settings, field)),
                 "is_given": is_address_given(settings, part),
-                "hosts": list(hosts(settings, part)),
+                "hosts": hosts(settings, part),
             }
             for part, field in ADDRESSES.items()
         }

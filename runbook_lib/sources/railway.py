@@ -8,14 +8,12 @@ in a line of its own; such a look is partial.
 from typing import Any
 
 from runbook_lib.clock import Window, to_iso
-from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import (
     forgotten,
     iso_of_text,
     many,
-    need,
     nothing,
     number_of,
     paged,
@@ -23,9 +21,8 @@ from runbook_lib.sources._asking import (
     span_of,
     text_of,
 )
-from runbook_lib.sources._railway_api import RailwayApi, attribute, attribute_value, phrase
+from runbook_lib.sources._railway_api import RailwayApi, attribute, attribute_value, phrase, service_of
 
-_SERVICES = {"api": "railway_api_service_id", "gateway": "railway_gateway_service_id"}
 _RETENTION_H = 7 * 24.0  # of the Hobby plan; Pro keeps 30 days
 _MOST_LINES = 5000
 _SERVED = ("SUCCESS", "CRASHED", "SLEEPING", "REMOVING", "REMOVED")
@@ -49,7 +46,7 @@ def logs(
         ids = [each for each in (trace_id, request_id) if each is not None]
         if any(not each.strip() for each in (*ids, *([] if text is None else [text]))):
             return Answer(Status.empty, None, "nothing to look for: the text is empty")
-        api, service = RailwayApi(door), attribute("service", _service(door, part))
+        api, service = RailwayApi(door), attribute("service", service_of(door, part))
         environment_id = api.scope().environment_id
         lines: dict[str, dict[str, Json]] = {}
         more = False
@@ -97,7 +94,7 @@ def http_log(
             filters.append(
                 f"@httpStatus:{low[0]}00..{low[0]}99" if low.endswith("xx") else attribute("httpStatus", status)
             )
-        served, unlisted = _serving(api, _service(door, part), window)
+        served, unlisted = _serving(api, service_of(door, part), window)
         found: list[dict[str, Any]] = []
         more = unlisted
         for deployment_id in served:
@@ -132,7 +129,7 @@ def deployments(part: str, window: Window | None = None) -> Look:
 
     def fetch(door: Door) -> Answer:
         api = RailwayApi(door)
-        rows, more = _deployments(api, _service(door, part), part, window, 20 if window is None else 200)
+        rows, more = _deployments(api, service_of(door, part), part, window, 20 if window is None else 200)
         kept = [row for row in rows if window is None or to_iso(window.since) <= row["at"] <= to_iso(window.until)]
         return many(
             kept,
@@ -149,7 +146,7 @@ def variables_names(part: str) -> Look:
     "sealed", "shared", "part", "platform"}."""
 
     def fetch(door: Door) -> Answer:
-        api, service = RailwayApi(door), _service(door, part)
+        api, service = RailwayApi(door), service_of(door, part)
         scope = api.scope()
 
         def page(after: str) -> tuple[list[dict[str, Json]], str | None]:
@@ -204,12 +201,6 @@ def _token(token: dict[str, Json]) -> dict[str, Json]:
         "project_id": text_of(token, "projectId"),
         "environment_id": text_of(token, "environmentId"),
     }
-
-
-def _service(door: Door, part: str) -> str:
-    if part not in _SERVICES:
-        raise LookError(Status.not_configured, f"{part} does not run on Railway", do_next="ask for api or gateway")
-    return need(door, _SERVICES[part])
 
 
 def _none(door: Door, window: Window, what: str, *, one: bool = False) -> Answer:

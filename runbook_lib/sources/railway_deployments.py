@@ -5,14 +5,12 @@ Facts: Railway's own schema (tests/specs/railway). The values of variables never
 
 from typing import Any
 
-from runbook_lib.errors import LookError
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
-from runbook_lib.sources._asking import iso_of_text, need, number_of, rows_in, text_of
+from runbook_lib.sources._asking import iso_of_text, number_of, rows_in, text_of
 from runbook_lib.sources._build_log import digest
-from runbook_lib.sources._railway_api import RailwayApi
+from runbook_lib.sources._railway_api import RailwayApi, service_of
 
-_SERVICES = {"api": "railway_api_service_id", "gateway": "railway_gateway_service_id"}
 _MOST_LINES = 2000
 
 
@@ -24,7 +22,7 @@ def service(part: str) -> Look:
     "platform"}."""
 
     def fetch(door: Door) -> Answer:
-        api, id_ = RailwayApi(door), _service_id(door, part)
+        api, id_ = RailwayApi(door), service_of(door, part)
         scope = api.scope()
         reply, _ = api.ask("service_instance", environmentId=scope.environment_id, serviceId=id_)
         row = reply.parsed(lambda document: _service(document["data"]["serviceInstance"], part))
@@ -65,12 +63,6 @@ def build_log(id: str, part: str) -> Look:
         return Answer(Status.ok, digest(lines))
 
     return Look("railway", "build_log", {"part": part, "id": id}, fetch, deadline_s=20)
-
-
-def _service_id(door: Door, part: str) -> str:
-    if part not in _SERVICES:
-        raise LookError(Status.not_configured, f"{part} does not run on Railway", do_next="ask for api or gateway")
-    return need(door, _SERVICES[part])
 
 
 def _service(row: dict[str, Any], part: str) -> dict[str, Json]:

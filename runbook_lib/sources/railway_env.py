@@ -11,9 +11,9 @@ from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import iso_of_text, paged, rows_in, text_of
 from runbook_lib.sources._judging import Judgement, judgement
-from runbook_lib.sources._railway_api import HELP, RailwayApi
+from runbook_lib.sources._railway_api import HELP, RailwayApi, service_of
 from runbook_lib.sources._variable_facts import NEXUSCORE, facts_of
-from runbook_lib.sources._variable_values import railway_service, railway_values
+from runbook_lib.sources._variable_values import railway_values
 
 _SEALED = "sealed: Railway never gives it back"
 
@@ -26,7 +26,7 @@ def variables(part: str) -> Look:
     """
 
     def fetch(door: Door) -> Answer:
-        api, service = RailwayApi(door), railway_service(door, part)
+        api, service = RailwayApi(door), service_of(door, part)
         nodes = _nodes(api, service)
         values = railway_values(api, service)
         times = {str(node["name"]): node for node in nodes}

@@ -12,10 +12,10 @@ from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import need, rows_in, span_of, whole
 from runbook_lib.sources._counts import HOUR_S, Row, Steps, counted, from_quantiles
+from runbook_lib.sources._hosting import RAILWAY_SERVICES
 from runbook_lib.sources._railway_api import RailwayApi
 
 STEP_S = 300
-_SERVICES = {"api": "railway_api_service_id", "gateway": "railway_gateway_service_id"}
 _KEPT_H = 31 * 24.0
 _QUANTILES = {"0.5": "p50", "0.9": "p90", "0.95": "p95", "0.99": "p99"}
 
@@ -27,11 +27,11 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
     """
 
     def fetch(door: Door) -> Answer:
-        if service not in _SERVICES:
+        if service not in RAILWAY_SERVICES:
             raise LookError(
                 Status.not_configured, f"{service} does not run on Railway", do_next="ask for api or gateway"
             )
-        api, service_id = RailwayApi(door), need(door, _SERVICES[service])
+        api, service_id = RailwayApi(door), need(door, RAILWAY_SERVICES[service])
         environment_id = api.scope().environment_id
         steps, hours = Steps.over(window, STEP_S), Steps.over(window, HOUR_S)
 

@@ -29,8 +29,9 @@ from runbook_lib.sources._asking import (
     there,
     within,
 )
+from runbook_lib.sources._hosting import VERCEL_PROJECTS
 from runbook_lib.sources._ids import VercelId, not_an_id, parse_traceparent, parse_vercel_id, trace_id_hex
-from runbook_lib.sources._vercel_api import HELP, PROJECTS, VercelApi, deployment_row, missing, ms, project_of
+from runbook_lib.sources._vercel_api import HELP, VercelApi, deployment_row, missing, ms, project_of
 from runbook_lib.sources._vercel_lines import from_request_log, from_text
 
 __all__ = [
@@ -191,7 +192,7 @@ def health() -> Look:
             lambda document: text_of(document["user"], "username", "email")
         )
         projects = {}
-        for part, field in PROJECTS.items():
+        for part, field in VERCEL_PROJECTS.items():
             if project := getattr(door.settings, field):
                 reply = listed(vercel.get(f"/v9/projects/{quote(project, safe='')}"), HELP)
                 projects[part] = reply.parsed(lambda document: text_of(document, "name"))

@@ -13,6 +13,7 @@ from runbook_lib.http import Reply
 from runbook_lib.model import Answer, Json, Status
 from runbook_lib.observe import Door, Look
 from runbook_lib.sources._asking import iso_of_ms, listed, rows_in, text_of, there
+from runbook_lib.sources._hosting import VERCEL_PROJECTS
 from runbook_lib.sources._judging import Judgement, Refusal, judgement
 from runbook_lib.sources._variable_facts import NEXUSCORE, facts_of
 from runbook_lib.sources._variable_values import vercel_value
@@ -93,7 +94,7 @@ def token() -> Look:
         if user.status_code in (401, 403):
             return wanted.refused(Refusal.rejected, user)
         there(user, HELP).parsed(lambda document: str(document["user"]))
-        for field in ("vercel_web_project", "vercel_api_project"):
+        for field in VERCEL_PROJECTS.values():
             project = getattr(door.settings, field)
             if not project:
                 continue

@@ -142,34 +142,19 @@ def test_a_refusal_that_was_made_good_is_none() -> None:
 
 
 def test_a_test_alert_of_which_nothing_is_counted_is_not_seen_to_arrive() -> None:
-    given = evidence(
-        GUARDED,
-        counted=[counts(BURST)],
-        routes=ROUTES,
-        rules=[rules(), routing(), silences()],
-        fired=[fired(("page", 48, 46.9), ("ticket", 48, 42))],
-        tested=[trial(taken=None, refused=None)],
-    )
-    conclusion = diagnose(given)
+    conclusion = concluded(tested=[trial(taken=None, refused=None)])
     assert str(conclusion.status) == "ruled_out"
     assert [(each.source, each.call) for each in conclusion.not_seen] == [("alertmanager", "test_alert")]
 
 
 def test_a_test_alert_that_nobody_answered_in_time_is_not_seen_to_arrive() -> None:
     """It joined a group that was told of a moment ago: nothing was counted, and that is neither good nor bad."""
-    given = evidence(
-        GUARDED,
-        counted=[counts(BURST)],
-        routes=ROUTES,
-        rules=[rules(), routing(), silences()],
-        fired=[fired(("page", 48, 46.9), ("ticket", 48, 42))],
-        tested=[trial(expected=["pagerduty", "slack"], taken={"pagerduty": 0.0, "slack": 1.0}, waited_s=20.3)],
-    )
-    (unseen,) = diagnose(given).not_seen
+    tested = [trial(expected=["pagerduty", "slack"], taken={"pagerduty": 0.0, "slack": 1.0}, waited_s=20.3)]
+    (unseen,) = concluded(tested=tested).not_seen
     assert unseen.why == "a test alert went to oncall, and nothing tells whether it arrived by pagerduty within 20.3 s"
     failing = {"integration": "pagerduty", "receiver": "oncall", "sent": 4.0, "failed": 4.0}
     held = look("alertmanager", "routing", {**routing().value, "notifications": [failing]})
-    assert verdict(routing=held, tested=given.tested)[1] == ["alert.receiver_failing"], "it clears nothing"
+    assert verdict(routing=held, tested=tested)[1] == ["alert.receiver_failing"], "it clears nothing"
 
 
 def test_an_inhibited_test_alert_says_that_the_real_one_is_too() -> None:
