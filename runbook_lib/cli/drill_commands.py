@@ -28,6 +28,9 @@ def drill(
     ] = True,
     list_only: Annotated[bool, typer.Option("--list", help="Show the cases, run none.")] = False,
     write_docs: Annotated[bool, typer.Option(help="Keep what the cases came to for README.md and docs/.")] = False,
+    record: Annotated[
+        bool, typer.Option(help="Without kernels; keep what correct cases saw in tests/records, to be replayed.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Drill. Exit 0 all correct and none left out, 1 otherwise, 2 wrong use, 5 broke."""
@@ -35,6 +38,7 @@ def drill(
     from runbook_lib.drills.arena import arena
     from runbook_lib.drills.case import KINDS
     from runbook_lib.drills.documents import keep
+    from runbook_lib.drills.golden import keep_records
     from runbook_lib.drills.listed import select, through_the_notebook
     from runbook_lib.drills.results import as_json as as_document
     from runbook_lib.drills.results import exit_code
@@ -53,7 +57,7 @@ def drill(
             "\n".join(f"{each.id}  expects {each.status} {', '.join(each.codes)}".rstrip() for each in cases)
         )
         return
-    by_notebook = through_the_notebook(cases) if kernel else frozenset()
+    by_notebook = through_the_notebook(cases) if kernel and not record else frozenset()
     outcomes: dict[str, Outcome] = {}
     with arena(cases, lambda each: each.id in by_notebook) as running:
         for number, future in enumerate(as_completed(running.futures.values()), 1):
@@ -65,6 +69,8 @@ def drill(
     document = as_document(len(cases), in_order)
     if write_docs:
         keep(in_order)
+    if record:
+        keep_records(in_order)
     if as_json:
         printing.as_json(document)
     else:

@@ -13,8 +13,9 @@ from typing import Any
 
 from runbook_lib.drills.case import Case, Got, Parameters, told, why_wrong
 from runbook_lib.drills.commands import runbook
+from runbook_lib.drills.records import BROKEN, HEALED, Record, record_of
 from runbook_lib.errors import RunbookError, SandboxError
-from runbook_lib.run.headless import run_procedure
+from runbook_lib.run.headless import HeadlessRun, run_procedure
 from runbook_lib.run.targets import Target
 from runbook_lib.sandbox import Sandbox, faults
 from runbook_lib.sandbox.faults.failed_request_parts import make_history
@@ -31,7 +32,7 @@ KERNEL_LIMIT_S = 120.0
 @dataclass(frozen=True)
 class Outcome:
     """How a case went. `got` None: no verdict; `error` says why. `healed`: the verdict after healing, None where not asked for.
-    `lacks`: what the machine lacks for it, so that it did not run."""
+    `lacks`: what the machine lacks for it, so that it did not run. `records`: what its runs saw, of those without a kernel."""
 
     case: Case
     got: Got | None
@@ -41,6 +42,7 @@ class Outcome:
     healed: Got | None = None
     verdict: Mapping[str, Any] | None = None
     lacks: str = ""
+    records: tuple[Record, ...] = ()
 
     @property
     def is_correct(self) -> bool:
@@ -53,7 +55,7 @@ class Outcome:
         if self.lacks:
             return f"did not run: {self.lacks}"
         wrong = why_wrong(self.case, self.got, self.error)
-        if not wrong and self.healed is not None and not _is_well(self.case, self.healed):
+        if not wrong and self.healed is not None and not is_well(self.case, self.healed):
             return f"after healing: {told(self.healed.status, self.healed.codes)}"
         return wrong
 
@@ -84,22 +86,27 @@ def run_case(case: Case, sandbox: Sandbox, *, kernel: bool) -> Outcome:
     """
     began = time.monotonic()
     verdict: dict[str, Any] | None = None
+    records: list[Record] = []
     healed, error = None, ""
     try:
-        verdict = _broken(case, sandbox, kernel)
+        verdict = _broken(case, sandbox, kernel, records)
     except (RunbookError, subprocess.TimeoutExpired) as trouble:
         error = f"{type(trouble).__name__}: {trouble}"[:500]
     finally:
         sandbox.heal()
     if case.again is not None and verdict is not None:
-        healed = Got.of(_after_healing(case, case.again(sandbox), sandbox))
+        after = _after_healing(case, case.again(sandbox), sandbox)
+        records.append(record_of(case.id, HEALED, after))
+        healed = Got.of(after.verdict)
     got = Got.of(verdict) if verdict else None
     seconds = float(verdict["verdict_s"]) if verdict else None
-    return Outcome(case, got, seconds, round(time.monotonic() - began, 2), error, healed, verdict)
+    return Outcome(
+        case, got, seconds, round(time.monotonic() - began, 2), error, healed, verdict, records=tuple(records)
+    )
 
 
-def _broken(case: Case, sandbox: Sandbox, kernel: bool) -> dict[str, Any]:
-    """The verdict while the case's faults are on."""
+def _broken(case: Case, sandbox: Sandbox, kernel: bool, records: list[Record]) -> dict[str, Any]:
+    """The verdict while the case's faults are on; without a kernel, what the run saw is put into `records`."""
     if case.calm:
         _calm(sandbox)
     since = datetime.now(UTC)
@@ -115,7 +122,9 @@ def _broken(case: Case, sandbox: Sandbox, kernel: bool) -> dict[str, Any]:
     variables = {**sandbox.env, **DELAYS, **case.settings}
     if kernel:
         return run_notebook(case.procedure, parameters, variables)
-    return run_here(case.procedure, parameters, variables)
+    run = run_here(case.procedure, parameters, variables)
+    records.append(record_of(case.id, BROKEN, run))
+    return run.verdict
 
 
 def _calm(sandbox: Sandbox) -> None:
@@ -137,20 +146,21 @@ def _acted(case: Case, sandbox: Sandbox) -> Result:
     return sandbox.visit("chat")
 
 
-def _after_healing(case: Case, parameters: Parameters, sandbox: Sandbox) -> dict[str, Any]:
-    """The verdict of the healed system."""
+def _after_healing(case: Case, parameters: Parameters, sandbox: Sandbox) -> HeadlessRun:
+    """The run on the healed system."""
     time.sleep(case.settle_s)
     return run_here(case.procedure, parameters, {**sandbox.env, **DELAYS, **case.settings})
 
 
-def _is_well(case: Case, healed: Got) -> bool:
+def is_well(case: Case, healed: Got) -> bool:
+    """Whether the verdict after healing is the one that the case expects of a system that is well."""
     return healed.status == "ruled_out" and set(healed.codes) == set(case.healed_codes)
 
 
-def run_here(procedure: str, parameters: Parameters, variables: Mapping[str, str]) -> dict[str, Any]:
-    """The verdict of a procedure run in this process, without a kernel."""
+def run_here(procedure: str, parameters: Parameters, variables: Mapping[str, str]) -> HeadlessRun:
+    """A procedure run in this process, without a kernel."""
     target = Target("sandbox", Settings.from_mapping(variables, origin="the sandbox"), "the sandbox", variables)
-    return dict(run_procedure(procedure, parameters, target=target, incident="drill").verdict)
+    return run_procedure(procedure, parameters, target=target, incident="drill")
 
 
 def run_notebook(

@@ -20,12 +20,17 @@ from runbook_lib.run.verdicts import cut_off, published, verdict_of
 
 @dataclass(frozen=True)
 class HeadlessRun:
-    """What a run without a kernel brought: the verdict as verdict.json has it, what was seen, and the facts for displays."""
+    """What a run without a kernel brought: the verdict as verdict.json has it, what was seen, the facts for displays, and what run it was."""
 
     verdict: dict[str, Json]
     observations: tuple[Observation, ...]
     conclusion: Conclusion
-    executed: tuple[str, ...]
+    context: RunContext
+
+    @property
+    def executed(self) -> tuple[str, ...]:
+        """The steps in the order in which they ran."""
+        return self.context.executed
 
 
 def run_procedure(
@@ -77,7 +82,12 @@ def run_procedure(
     running = home.procedure(template.stem)(observer, values)
     conclusion = running.conclude()
     verdict = published(verdict_of(context, conclusion, observer, running.window), redactor)
-    return HeadlessRun(verdict, tuple(observer.observations), conclusion, tuple(running.executed))
+    return HeadlessRun(
+        verdict,
+        tuple(observer.observations),
+        conclusion,
+        context.changed(executed=tuple(running.executed), state="done"),
+    )
 
 
 def replay_procedure(context: RunContext, record: Sequence[Observation], home: Home | None = None) -> HeadlessRun:
@@ -91,4 +101,6 @@ def replay_procedure(context: RunContext, record: Sequence[Observation], home: H
         replay_steps(running, list(context.executed))
         conclusion = running.conclude()
     verdict = published(verdict_of(context, conclusion, observer, running.window), redactor)
-    return HeadlessRun(verdict, tuple(observer.observations), conclusion, tuple(running.executed))
+    return HeadlessRun(
+        verdict, tuple(observer.observations), conclusion, context.changed(executed=tuple(running.executed))
+    )
