@@ -26,10 +26,10 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.loop_thread import LoopThread
 
-from runbook_lib.observe import Observer
+from runbook_lib.io.observe import Observer
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 from runbook_lib.settings import Settings
-from runbook_lib.sources import restore_drill
+from runbook_lib.sources.recovery import restore_drill
 
 AIM = 1.5
 _NUMBERS = itertools.count(1)

@@ -29,13 +29,13 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.loopback import Asked, Loopback, Reply
 
-from runbook_lib.clock import Window
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.clock import Window
+from runbook_lib.io.observe import Look, Observer
 from runbook_lib.run.headless import run_procedure
 from runbook_lib.run.targets import Target
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 from runbook_lib.settings import Settings
-from runbook_lib.sources import postgres_usage
+from runbook_lib.sources.postgres import usage as postgres_usage
 
 ROUNDS = 5
 OWNER = "00000000-0000-4000-8000-000000000001"

@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from runbook_lib.drills.kit import faults
 from runbook_lib.run.kernels import Kernel
 from runbook_lib.sandbox import Sandbox
 
@@ -64,7 +65,7 @@ def main() -> None:
     ours, stock, starts, imports, kernels, cells = [], [], [], [], [], []
     try:
         with Sandbox.up("benchmark", foreground=True) as sandbox:
-            sandbox.break_("request.provider_failed.overloaded")
+            faults.find("request.provider_failed.overloaded")(sandbox)
             request_id = sandbox.visit("chat")["request_id"]
             time.sleep(3)  # the trace backend's delay
             environment = {**os.environ, "RUNBOOK_SANDBOX": str(sandbox.env_file), "RUNBOOK_TARGET": "sandbox"}

@@ -23,13 +23,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import orjson
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.diagnose.service_levels import diagnose
-from runbook_lib.diagnose.service_levels_reading import Evidence
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Observer
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Observer
+from runbook_lib.procedures.service_levels.reading import Evidence
+from runbook_lib.procedures.service_levels.rules import diagnose
 from runbook_lib.settings import Settings
-from runbook_lib.sources import tempo_metrics
+from runbook_lib.sources.traces import tempo_metrics
 
 ROUNDS = 3
 LIMIT_MS = 500.0

@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from runbook_lib.drills.case import Case
-from runbook_lib.drills.listed import CASES
-from runbook_lib.model import Observation
-from runbook_lib.observe import Observer
+from runbook_lib.core.model import Observation
+from runbook_lib.drills.failed_request.faults_parts import make_history
+from runbook_lib.drills.kit import faults
+from runbook_lib.drills.kit.case import Case
+from runbook_lib.drills.kit.listed import CASES
+from runbook_lib.io.observe import Observer
 from runbook_lib.run.headless import HeadlessRun, run_procedure
 from runbook_lib.run.home import Home
 from runbook_lib.run.targets import Target
-from runbook_lib.sandbox import Sandbox, faults
-from runbook_lib.sandbox.faults.failed_request_parts import make_history
+from runbook_lib.sandbox import Sandbox
 from runbook_lib.settings import Settings
 
 LATENCY_S = 0.5

@@ -23,13 +23,13 @@ import orjson
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from support.evidence import NOW, REQUEST_ID, START, TRACE_ID, TraceBuilder, evidence, look, row
 
-from runbook_lib.clock import Window
-from runbook_lib.diagnose.failed_request import diagnose
-from runbook_lib.diagnose.failed_request_reading import Evidence
-from runbook_lib.diagnose.failed_request_window import diagnose_window
-from runbook_lib.model import Answer, Observation, Status
-from runbook_lib.observe import Look, Observer
-from runbook_lib.sources._span_table import SpanTable
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Answer, Observation, Status
+from runbook_lib.io.observe import Look, Observer
+from runbook_lib.procedures.failed_request.reading import Evidence
+from runbook_lib.procedures.failed_request.rules import diagnose
+from runbook_lib.procedures.failed_request.window import diagnose_window
+from runbook_lib.sources.traces.span_table import SpanTable
 
 ROUNDS = 5
 

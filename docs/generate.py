@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 
-from runbook_lib.diagnose.catalogues import CATALOGUES  # noqa: E402
-from runbook_lib.diagnose.causes import Catalogue  # noqa: E402
-from runbook_lib.drills.documents import counts_table, matrix_page  # noqa: E402
+from runbook_lib.drills.kit.documents import counts_table, matrix_page  # noqa: E402
+from runbook_lib.judging.causes import Catalogue  # noqa: E402
+from runbook_lib.procedures.catalogues import CATALOGUES  # noqa: E402
 from runbook_lib.run.audits.file import FILE, find_audit, read_audit_file  # noqa: E402
 from runbook_lib.run.audits.schedule import unit  # noqa: E402
 from runbook_lib.run.home import Home  # noqa: E402

@@ -12,9 +12,9 @@ import pytest
 from support.loop_thread import LoopThread
 from support.needs import missing
 
-from runbook_lib.errors import SandboxError
+from runbook_lib.core.errors import SandboxError
 from runbook_lib.sandbox import npm
-from runbook_lib.sandbox.facades.supabase_pool import let_go
+from runbook_lib.sandbox.facades.supabase.pool import let_go
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 from runbook_lib.sandbox.world import World, make_world
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.errors import UsageError
-from runbook_lib.model import Json
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Json
 
 _WEIGHT = {"states": 0, "blind": 1, "also": 2, "causes": 3}  # a finding that moves up this list became worse
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from runbook_lib.artifact.files import MANIFEST, VERDICT, why_unreadable
-from runbook_lib.errors import UsageError
-from runbook_lib.model import Json
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Json
 
 _NEEDED = ("procedure", "status", "verdict_sha256", "causes", "also", "states", "blind", "suspects", "not_seen")
 

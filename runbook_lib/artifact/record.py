@@ -12,9 +12,9 @@ from pathlib import Path
 import orjson
 
 from runbook_lib.artifact.files import OBSERVATIONS, PAYLOADS, RESTORE, why_unreadable, write_atomic
-from runbook_lib.errors import ArtifactError
-from runbook_lib.model import Json, Observation
-from runbook_lib.redact import Redactor
+from runbook_lib.core.errors import ArtifactError
+from runbook_lib.core.model import Json, Observation
+from runbook_lib.core.redact import Redactor
 
 INLINE_MAX_BYTES = 256 * 1024
 

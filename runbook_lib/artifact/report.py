@@ -15,10 +15,10 @@ from typing import Any
 from runbook_lib.artifact.cells import cell_html, outcome_words
 from runbook_lib.artifact.files import VERDICT
 from runbook_lib.artifact.record import read_looks
-from runbook_lib.errors import ArtifactError
-from runbook_lib.model import Json, Observation
+from runbook_lib.core.errors import ArtifactError
+from runbook_lib.core.model import Json, Observation
+from runbook_lib.core.redact import Redactor
 from runbook_lib.procedures.base import Exhibit
-from runbook_lib.redact import Redactor
 from runbook_lib.show.evidence import evidence_table
 from runbook_lib.show.exhibits import exhibit
 from runbook_lib.show.html import STYLE, Html, band, join, link, rows_table, tag

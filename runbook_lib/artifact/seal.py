@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.artifact.files import MANIFEST, PARTIAL, SEAL, sha256_of, write_atomic
-from runbook_lib.errors import ArtifactError
-from runbook_lib.model import Json
+from runbook_lib.core.errors import ArtifactError
+from runbook_lib.core.model import Json
 
 MANIFEST_SCHEMA = 1
 

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from runbook_lib.artifact.files import MANIFEST, PARTIAL, SEAL, sha256_of
 from runbook_lib.artifact.seal import MANIFEST_SCHEMA, contents
-from runbook_lib.errors import UsageError
-from runbook_lib.model import Json
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Json
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 

@@ -19,7 +19,7 @@ from runbook_lib.cli import (
     sandbox_commands,
 )
 from runbook_lib.cli.printing import broke, complain, tell_leftovers
-from runbook_lib.errors import RunbookError
+from runbook_lib.core.errors import RunbookError
 
 app = typer.Typer(
     name="runbook",

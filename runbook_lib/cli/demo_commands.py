@@ -13,7 +13,7 @@ def mount(app: typer.Typer) -> None:
 def demo(as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False) -> None:
     """Break the sandbox and find the fault. Exit 0 only if the verdict was right, else 1; 5 broke."""
     from runbook_lib.cli import printing
-    from runbook_lib.drills.demo import demonstrate
+    from runbook_lib.drills.kit.demo import demonstrate
     from runbook_lib.show.verdict_text import verdict_text
 
     shown = demonstrate(lambda line: printing.note(f"demo: {line}"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from runbook_lib.drills.run_case import Outcome
+    from runbook_lib.drills.kit.run_case import Outcome
 
 
 def mount(app: typer.Typer) -> None:
@@ -35,14 +35,14 @@ def drill(
 ) -> None:
     """Drill. Exit 0 all correct and none left out, 1 otherwise, 2 wrong use, 5 broke."""
     from runbook_lib.cli import printing
-    from runbook_lib.drills.arena import arena
-    from runbook_lib.drills.case import KINDS
-    from runbook_lib.drills.documents import keep
-    from runbook_lib.drills.golden import keep_records
-    from runbook_lib.drills.listed import select, through_the_notebook
-    from runbook_lib.drills.results import as_json as as_document
-    from runbook_lib.drills.results import exit_code
-    from runbook_lib.errors import UsageError
+    from runbook_lib.core.errors import UsageError
+    from runbook_lib.drills.kit.arena import arena
+    from runbook_lib.drills.kit.case import KINDS
+    from runbook_lib.drills.kit.documents import keep
+    from runbook_lib.drills.kit.golden import keep_records
+    from runbook_lib.drills.kit.listed import select, through_the_notebook
+    from runbook_lib.drills.kit.results import as_json as as_document
+    from runbook_lib.drills.kit.results import exit_code
 
     if unknown := sorted(set(kind or ()) - set(KINDS)):
         raise UsageError(

@@ -5,8 +5,8 @@ import sys
 import threading
 from typing import Any
 
-from runbook_lib.errors import RunbookError
-from runbook_lib.model import Json
+from runbook_lib.core.errors import RunbookError
+from runbook_lib.core.model import Json
 
 
 def result(text: str) -> None:
@@ -26,7 +26,7 @@ def note(text: str) -> None:
 
 def complain(error: RunbookError) -> None:
     """One clear message: what was tried, what came back, what to do next."""
-    from runbook_lib.redact import Redactor
+    from runbook_lib.core.redact import Redactor
 
     clean = Redactor().text(str(error))
     note(f"runbook: {clean}")
@@ -36,7 +36,7 @@ def broke(error: Exception) -> None:
     """A bug of ours: the traceback, without secrets and without the values of variables."""
     import traceback
 
-    from runbook_lib.redact import Redactor
+    from runbook_lib.core.redact import Redactor
 
     note(Redactor().text("".join(traceback.format_exception(error))))
     note("runbook: this is a bug of the runbook itself; nothing it says about the system can be trusted")

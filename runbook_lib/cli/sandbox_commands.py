@@ -22,7 +22,7 @@ class _WithPrimitives(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The usual help, then the primitives."""
-        from runbook_lib.sandbox import primitive_calls
+        from runbook_lib.sandbox.primitives import calls as primitive_calls
 
         super().format_help(ctx, formatter)
         formatter.write("\nPrimitives (arguments in brackets may be left out and show their default):\n")
@@ -150,8 +150,8 @@ def break_(
 ) -> None:
     """Inject the named fault of a cause's code, run into it as a user does, and say how to find it."""
     from runbook_lib.cli import printing
-    from runbook_lib.drills.shown import bring_about
-    from runbook_lib.sandbox import faults
+    from runbook_lib.drills.kit import faults
+    from runbook_lib.drills.kit.shown import bring_about
 
     fault = faults.find(code)
     told = bring_about(_attach(name), code, variant, act=act)
@@ -192,7 +192,7 @@ def down(
     as_json: AsJson = False,
 ) -> None:
     """Take a sandbox down: no process and no file of it is left."""
-    from runbook_lib.errors import UsageError
+    from runbook_lib.core.errors import UsageError
     from runbook_lib.sandbox import Sandbox
 
     names = Sandbox.running() if everything else [name]
@@ -222,7 +222,7 @@ def _pairs(words: list[str] | None, as_values: bool = False) -> dict[str, Any]:
     """name=value words as a dict. `as_values`: values that are JSON are read as such."""
     import json
 
-    from runbook_lib.errors import UsageError
+    from runbook_lib.core.errors import UsageError
 
     found: dict[str, Any] = {}
     for word in words or []:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from runbook_lib.clock import Window
-from runbook_lib.model import Conclusion, Json, Observation
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Conclusion, Json, Observation
+from runbook_lib.io.observe import Look, Observer
 
 
 @dataclass(frozen=True)

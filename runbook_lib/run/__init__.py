@@ -6,9 +6,9 @@ Imported lazily: the command line must not pay for what a command does not use.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runbook_lib.core.secret_ref import SecretRef
     from runbook_lib.run.headless import run_procedure
     from runbook_lib.run.opening import open_run
-    from runbook_lib.secret_ref import SecretRef
 
 __all__ = ["SecretRef", "open_run", "run_procedure"]
 
@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
 
         return run_procedure
     if name == "SecretRef":
-        from runbook_lib.secret_ref import SecretRef
+        from runbook_lib.core.secret_ref import SecretRef
 
         return SecretRef
     raise AttributeError(name)

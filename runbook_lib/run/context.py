@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.artifact.files import PARTIAL, why_unreadable, write_atomic
-from runbook_lib.clock import to_iso
-from runbook_lib.errors import ArtifactError, UsageError
-from runbook_lib.model import Json
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.errors import ArtifactError, UsageError
+from runbook_lib.core.model import Json
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import new_run_id
 from runbook_lib.run.library import library_sha256, versions, whoami

@@ -10,14 +10,18 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 from runbook_lib import sources
-from runbook_lib.clock import from_iso
-from runbook_lib.model import Json, Observation, Status
-from runbook_lib.observe import Look, Observer
-from runbook_lib.redact import Redactor
+from runbook_lib.core.clock import from_iso
+from runbook_lib.core.model import Json, Observation, Status
+from runbook_lib.core.redact import Redactor
+from runbook_lib.io.observe import Look, Observer
 from runbook_lib.run.notebooks import Template
 from runbook_lib.run.targets import Target
 from runbook_lib.settings import Settings, variable_names
-from runbook_lib.sources import environment, fly_env, railway_env, supabase_keys, vercel_env
+from runbook_lib.sources.fly import env as fly_env
+from runbook_lib.sources.railway import env as railway_env
+from runbook_lib.sources.supabase import keys as supabase_keys
+from runbook_lib.sources.this_machine import environment
+from runbook_lib.sources.vercel import env as vercel_env
 
 # The fields of Settings that a source stands on, by how their names begin; postgres is reached by the database's URL.
 _FIELDS = {"postgres": ("database_url",), "status_pages": ("openai_status", "anthropic_status", "together_status")}
@@ -106,11 +110,10 @@ def examine(target: Target, procedures: Sequence[Template]) -> Report:
 def healths() -> list[tuple[str, Look]]:
     """Every source's health look, by source, in alphabetical order."""
     found = []
-    for module in pkgutil.iter_modules(sources.__path__):
-        if not module.name.startswith("_"):
-            health = getattr(importlib.import_module(f"runbook_lib.sources.{module.name}"), "health", None)
-            made = health() if health else ()
-            found += [(each.source, each) for each in ([made] if isinstance(made, Look) else made)]
+    for module in pkgutil.walk_packages(sources.__path__, f"{sources.__name__}."):
+        health = getattr(importlib.import_module(module.name), "health", None)
+        made = health() if health else ()
+        found += [(each.source, each) for each in ([made] if isinstance(made, Look) else made)]
     return sorted(found, key=lambda each: each[0])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.redact import Redactor
+from runbook_lib.core.redact import Redactor
 from runbook_lib.run.kernels import Kernel
 from runbook_lib.run.outcomes import Ending, Outcome, mark_ending, mark_fresh
 from runbook_lib.run.saving import Saver

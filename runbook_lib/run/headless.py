@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runbook_lib.clock import from_iso
-from runbook_lib.model import Conclusion, Json, Observation
-from runbook_lib.observe import Observer
+from runbook_lib.core.clock import from_iso
+from runbook_lib.core.model import Conclusion, Json, Observation
+from runbook_lib.core.redact import Redactor
+from runbook_lib.io.observe import Observer
 from runbook_lib.procedures.base import replay_steps
-from runbook_lib.redact import Redactor
 from runbook_lib.run.context import RunContext, new_context
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import default_incident, new_run_id
@@ -20,7 +20,8 @@ from runbook_lib.run.verdicts import cut_off, published, verdict_of
 
 @dataclass(frozen=True)
 class HeadlessRun:
-    """What a run without a kernel brought: the verdict as verdict.json has it, what was seen, the facts for displays, and what run it was."""
+    """What a run without a kernel brought: the verdict as verdict.json has it, what was seen, the facts for displays, and which run
+    it was."""
 
     verdict: dict[str, Json]
     observations: tuple[Observation, ...]

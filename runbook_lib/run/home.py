@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
-from runbook_lib.errors import NotebookError
+from runbook_lib.core.errors import NotebookError
 
 if TYPE_CHECKING:
     from runbook_lib.procedures.base import Procedure
@@ -70,15 +70,15 @@ class Home:
         if self.root != CHECKOUT and local.exists():
             return _load(f"runbook_home_procedures.{name}", local)
         try:
-            return importlib.import_module(f"runbook_lib.procedures.{name}")
+            return importlib.import_module(f"runbook_lib.procedures.{name}.steps")
         except ModuleNotFoundError as error:
-            if error.name != f"runbook_lib.procedures.{name}":
+            if error.name not in (f"runbook_lib.procedures.{name}", f"runbook_lib.procedures.{name}.steps"):
                 raise
             raise NotebookError(
                 f"The procedure of {stem} cannot be found",
                 where=f"procedures/{name}.py",
                 came_back="no such module",
-                do_next="A notebook 03_supabase_rls needs a module procedures/supabase_rls.",
+                do_next="A notebook 03_supabase_rls needs a module procedures/supabase_rls/steps.",
             ) from error
 
 

@@ -4,7 +4,7 @@ import re
 import secrets
 from datetime import UTC, datetime
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 
 _INCIDENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", re.ASCII)
 _RUN = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}", re.ASCII)

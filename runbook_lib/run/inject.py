@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.run.notebooks import tags
 
 INJECTED = "injected-parameters"

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from runbook_lib.errors import NotebookError
+from runbook_lib.core.errors import NotebookError
 from runbook_lib.run.forked import Forked, fork
 from runbook_lib.run.kernel import HEADLESS_VARIABLE, READY_VARIABLE, main
 from runbook_lib.run.processes import MARK, end_marked

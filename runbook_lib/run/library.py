@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import runbook_lib
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 
 _PACKAGE = Path(runbook_lib.__file__).resolve().parent
 _KEPT = frozenset({".py", ".sql", ".json", ".toml"})

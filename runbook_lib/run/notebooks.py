@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from runbook_lib.errors import NotebookError, UsageError
-from runbook_lib.model import Json
+from runbook_lib.core.errors import NotebookError, UsageError
+from runbook_lib.core.model import Json
 from runbook_lib.run.home import Home
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from runbook_lib.artifact.files import OBSERVATIONS, PARTIAL, PAYLOADS
 from runbook_lib.artifact.record import FileRecorder, read_observations
-from runbook_lib.clock import from_iso
-from runbook_lib.errors import UsageError
-from runbook_lib.model import Json
-from runbook_lib.observe import Observer
-from runbook_lib.redact import Redactor
+from runbook_lib.core.clock import from_iso
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Json
+from runbook_lib.core.redact import Redactor
+from runbook_lib.core.secret_ref import is_reference, resolve
+from runbook_lib.io.observe import Observer
 from runbook_lib.run.context import RUN_VARIABLE, RunContext, make_folder, new_context, read_context
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import checked_incident, default_incident
@@ -22,7 +23,6 @@ from runbook_lib.run.notebooks import Template, find_template
 from runbook_lib.run.parameters import check, declared
 from runbook_lib.run.session import Opened, Session
 from runbook_lib.run.targets import Target, refuse_unconfigured, resolve_target
-from runbook_lib.secret_ref import is_reference, resolve
 
 _SOFT = 0.8  # looks end at this share of a run's deadline, so that the conclusion still fits into it
 

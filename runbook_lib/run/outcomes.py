@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from runbook_lib.clock import to_iso
-from runbook_lib.model import Json
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Json
 
 
 class Outcome(StrEnum):

@@ -20,11 +20,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from runbook_lib.errors import NotebookError, UsageError
-from runbook_lib.model import Json
-from runbook_lib.redact import Redactor
+from runbook_lib.core.errors import NotebookError, UsageError
+from runbook_lib.core.model import Json
+from runbook_lib.core.redact import Redactor
+from runbook_lib.core.secret_ref import SecretRef, is_reference
 from runbook_lib.run.notebooks import Template, source, tags
-from runbook_lib.secret_ref import SecretRef, is_reference
 
 MAX_CHARACTERS = 100_000
 
@@ -34,7 +34,7 @@ _SIMPLE: dict[str, Any] = {
 _TRUE, _FALSE = frozenset({"true", "yes"}), frozenset({"false", "no"})
 _INT = re.compile(r"[+-]?\d+", re.ASCII)
 _FLOAT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_IMPORTS = frozenset({"typing", "runbook_lib.run", "runbook_lib.secret_ref"})
+_IMPORTS = frozenset({"typing", "runbook_lib.run", "runbook_lib.core.secret_ref"})
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.artifact.files import PARTIAL
-from runbook_lib.errors import ArtifactError
+from runbook_lib.core.errors import ArtifactError
 from runbook_lib.run.context import RUN_FILE, is_running, read_context
 from runbook_lib.run.home import Home
 

@@ -15,9 +15,9 @@ from runbook_lib.artifact.cells import is_template_cell
 from runbook_lib.artifact.files import NOTEBOOK, RESTORE, VERDICT, why_unreadable
 from runbook_lib.artifact.read import read_verdict
 from runbook_lib.artifact.record import read_observations
-from runbook_lib.errors import ArtifactError, NotebookError, UsageError
-from runbook_lib.model import Json, VerdictStatus, verdict_sha256
-from runbook_lib.redact import Redactor
+from runbook_lib.core.errors import ArtifactError, NotebookError, UsageError
+from runbook_lib.core.model import Json, VerdictStatus, verdict_sha256
+from runbook_lib.core.redact import Redactor
 from runbook_lib.run.context import RUN_VARIABLE, RunContext, read_context
 from runbook_lib.run.engine import RunbookEngine, ending_of
 from runbook_lib.run.headless import replay_procedure

@@ -16,11 +16,11 @@ import orjson
 
 from runbook_lib.artifact.files import NOTEBOOK, REPORT, VERDICT, write_atomic
 from runbook_lib.artifact.record import read_looks
-from runbook_lib.clock import Window, from_iso
-from runbook_lib.errors import RunbookError
-from runbook_lib.model import Json, VerdictStatus
-from runbook_lib.observe import Observer
-from runbook_lib.redact import Redactor
+from runbook_lib.core.clock import Window, from_iso
+from runbook_lib.core.errors import RunbookError
+from runbook_lib.core.model import Json, VerdictStatus
+from runbook_lib.core.redact import Redactor
+from runbook_lib.io.observe import Observer
 from runbook_lib.run.context import RESERVE, RUN_VARIABLE, RunContext, make_folder, new_context, read_context
 from runbook_lib.run.engine import ending_of, seconds_from_now
 from runbook_lib.run.home import Home

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from runbook_lib.artifact.files import write_atomic
-from runbook_lib.errors import NotebookError
+from runbook_lib.core.errors import NotebookError
 from runbook_lib.run.processes import end_marked, process_started
 
 _LONGEST_SOCKET_PATH = 90  # of about 104 to 108 bytes; the port's number comes after it

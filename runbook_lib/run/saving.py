@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.artifact.files import write_atomic
-from runbook_lib.redact import Redactor
+from runbook_lib.core.redact import Redactor
 
 _APART_S = 1.0
 _SHARE = 0.05

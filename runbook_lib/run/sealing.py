@@ -12,9 +12,9 @@ import orjson
 from runbook_lib.artifact.files import NOTEBOOK, PARTIAL, REPORT, VERDICT, write_atomic
 from runbook_lib.artifact.report import report_html
 from runbook_lib.artifact.seal import Sealed, seal
-from runbook_lib.errors import RunbookError
-from runbook_lib.model import Json
-from runbook_lib.redact import Redactor
+from runbook_lib.core.errors import RunbookError
+from runbook_lib.core.model import Json
+from runbook_lib.core.redact import Redactor
 from runbook_lib.run.context import RunContext, read_context
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import is_run_id

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from runbook_lib.artifact.files import PARTIAL, VERDICT, write_atomic
-from runbook_lib.model import Json
-from runbook_lib.observe import Observer
+from runbook_lib.core.model import Json
+from runbook_lib.core.redact import Redactor
+from runbook_lib.io.observe import Observer
 from runbook_lib.procedures.base import Procedure, replay_steps
-from runbook_lib.redact import Redactor
 from runbook_lib.run.context import RunContext
 from runbook_lib.run.progress import shown_below_the_cell
 from runbook_lib.run.verdicts import published, verdict_of

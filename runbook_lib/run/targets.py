@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from runbook_lib.errors import ConfigError, UsageError
+from runbook_lib.core.errors import ConfigError, UsageError
 from runbook_lib.run.home import Home
 from runbook_lib.settings import (
     Settings,

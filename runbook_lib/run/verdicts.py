@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import orjson
 
-from runbook_lib.clock import Window
-from runbook_lib.model import (
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import (
     Conclusion,
     Json,
     Observation,
@@ -16,8 +16,8 @@ from runbook_lib.model import (
     fingerprint,
     verdict_sha256,
 )
-from runbook_lib.observe import Observer
-from runbook_lib.redact import Redactor
+from runbook_lib.core.redact import Redactor
+from runbook_lib.io.observe import Observer
 from runbook_lib.run.context import RunContext
 from runbook_lib.run.library import library_sha256, runbook_version
 

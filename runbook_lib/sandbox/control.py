@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from runbook_lib.errors import RunbookError
-from runbook_lib.sandbox.breakage import Breakage
+from runbook_lib.core.errors import RunbookError
+from runbook_lib.sandbox.primitives.breakage import Breakage
 from runbook_lib.sandbox.traffic import Traffic
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]

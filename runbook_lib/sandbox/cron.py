@@ -15,7 +15,7 @@ import httpx
 
 from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.apps.usage_report import PATH
-from runbook_lib.sandbox.facades import stripe_plant
+from runbook_lib.sandbox.facades.stripe import plant as stripe_plant
 from runbook_lib.sandbox.world import LogLine, RequestRow
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from opentelemetry.trace import get_current_span
 
 from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.edge_platforms import PLATFORMS, Refusal
-from runbook_lib.sandbox.overrides import Message, Receive, Scope, Send, cut
 from runbook_lib.sandbox.part_process import PartProcess
+from runbook_lib.sandbox.primitives.overrides import Message, Receive, Scope, Send, cut
 from runbook_lib.sandbox.world import LogLine, RequestRow, World
 
 TIME_LIMIT_S = {"vercel": 30.0, "railway": 900.0, "fly": 900.0}

@@ -1,30 +1,25 @@
 """Every vendor's façade and every query API of the store, by part name: what the supervisor serves, and their dials."""
 
-from runbook_lib.sandbox.facades import (
-    alertmanager,
-    alertmanager_state,
-    anthropic,
-    fly,
-    fly_state,
-    github,
-    github_state,
-    openai,
-    prometheus,
-    prometheus_state,
-    railway,
-    railway_state,
-    receivers,
-    status_pages,
-    stripe,
-    stripe_state,
-    supabase_gateway,
-    supabase_management,
-    supabase_state,
-    together,
-    vercel,
-    vercel_state,
-)
-from runbook_lib.sandbox.overrides import App
+from runbook_lib.sandbox.facades.alertmanager import app as alertmanager
+from runbook_lib.sandbox.facades.alertmanager import state as alertmanager_state
+from runbook_lib.sandbox.facades.fly import app as fly
+from runbook_lib.sandbox.facades.fly import state as fly_state
+from runbook_lib.sandbox.facades.github import app as github
+from runbook_lib.sandbox.facades.github import state as github_state
+from runbook_lib.sandbox.facades.prometheus import app as prometheus
+from runbook_lib.sandbox.facades.prometheus import state as prometheus_state
+from runbook_lib.sandbox.facades.providers import anthropic, openai, together
+from runbook_lib.sandbox.facades.railway import app as railway
+from runbook_lib.sandbox.facades.railway import state as railway_state
+from runbook_lib.sandbox.facades.stripe import app as stripe
+from runbook_lib.sandbox.facades.stripe import state as stripe_state
+from runbook_lib.sandbox.facades.supabase import gateway as supabase_gateway
+from runbook_lib.sandbox.facades.supabase import management as supabase_management
+from runbook_lib.sandbox.facades.supabase import state as supabase_state
+from runbook_lib.sandbox.facades.vendors import receivers, status_pages
+from runbook_lib.sandbox.facades.vercel import app as vercel
+from runbook_lib.sandbox.facades.vercel import state as vercel_state
+from runbook_lib.sandbox.primitives.overrides import App
 from runbook_lib.sandbox.store.jaeger import create_jaeger_app
 from runbook_lib.sandbox.store.otlp import create_otlp_app
 from runbook_lib.sandbox.store.spans import Store

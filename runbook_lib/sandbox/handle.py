@@ -1,7 +1,6 @@
 """The handle of a sandbox: what the command line, the drills and the tests hold in their hand."""
 
 import contextlib
-import importlib
 import json
 import os
 import signal
@@ -15,8 +14,8 @@ from typing import Any, Self
 
 import httpx
 
-from runbook_lib import errors
-from runbook_lib.errors import RunbookError, SandboxError, UsageError
+from runbook_lib.core import errors
+from runbook_lib.core.errors import RunbookError, SandboxError, UsageError
 from runbook_lib.sandbox import children, home, plain_http
 from runbook_lib.sandbox.home import Home
 from runbook_lib.sandbox.options import Options
@@ -130,16 +129,6 @@ class Sandbox:
             UsageError: no such primitive, argument or part, or one that cannot be.
         """
         return self._call("inject", {"primitive": primitive, "arguments": arguments})
-
-    def break_(self, code: str, **options: Any) -> Any:
-        """Inject the named fault of a cause's code (`request.db_failed`, `request.provider_failed.throttled` …).
-
-        A named fault is a composition of primitives; `faults.find(code)` is asked for it and called with this handle.
-
-        Raises:
-            UsageError: there is no fault under this code, or this sandbox cannot carry it; nothing is broken then.
-        """
-        return importlib.import_module("runbook_lib.sandbox.faults").find(code)(self, **options)
 
     def heal(self) -> None:
         """Undo everything that was injected, and return when the sandbox is healthy.

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.errors import SandboxError, UsageError
+from runbook_lib.core.errors import SandboxError, UsageError
 from runbook_lib.sandbox import children
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,39}")

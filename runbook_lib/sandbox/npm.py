@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from runbook_lib.errors import SandboxError
+from runbook_lib.core.errors import SandboxError
 
 STRIPE_CLI = ("@stripe/cli", "1.52.0")
 _FETCH_S = 300

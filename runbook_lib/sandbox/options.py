@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 
 _CHOICES = {
     "service_names": ("one", "several"),

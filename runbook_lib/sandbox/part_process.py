@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from runbook_lib.errors import SandboxError
+from runbook_lib.core.errors import SandboxError
 from runbook_lib.sandbox import children
 from runbook_lib.sandbox.apps.tampering import Tampering
 from runbook_lib.sandbox.world import LogLine, World

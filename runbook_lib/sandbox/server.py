@@ -9,8 +9,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from runbook_lib.errors import UsageError
-from runbook_lib.sandbox.overrides import App, Overridable
+from runbook_lib.core.errors import UsageError
+from runbook_lib.sandbox.primitives.overrides import App, Overridable
 
 _PROTOCOL: Any = H11Protocol
 

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from runbook_lib.errors import SandboxError
+from runbook_lib.core.errors import SandboxError
 from runbook_lib.sandbox import children, npm
-from runbook_lib.sandbox.facades.stripe_events import Wire
-from runbook_lib.sandbox.facades.stripe_plant import BILLING_EVENTS
+from runbook_lib.sandbox.facades.stripe.events import Wire
+from runbook_lib.sandbox.facades.stripe.plant import BILLING_EVENTS
 from runbook_lib.sandbox.home import write_private
 from runbook_lib.sandbox.world import World
 

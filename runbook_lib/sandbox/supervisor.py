@@ -16,14 +16,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.errors import RunbookError, SandboxError
+from runbook_lib.core.errors import RunbookError, SandboxError
 from runbook_lib.sandbox import environment, recovery, repository
 from runbook_lib.sandbox.apps.billing import PLAN_LIMITS
-from runbook_lib.sandbox.breakage import Breakage
 from runbook_lib.sandbox.children import CHECKOUT
 from runbook_lib.sandbox.control import Control
 from runbook_lib.sandbox.home import Home, tidy, write_private
 from runbook_lib.sandbox.options import Options
+from runbook_lib.sandbox.primitives.breakage import Breakage
 from runbook_lib.sandbox.server import PartServer
 from runbook_lib.sandbox.system import System, wait_healthy
 from runbook_lib.sandbox.traffic import Traffic

@@ -13,20 +13,20 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from runbook_lib.errors import SandboxError, UsageError
+from runbook_lib.core.errors import SandboxError, UsageError
 from runbook_lib.sandbox import environment, plain_http, recovery, seed
 from runbook_lib.sandbox.cron import Cron, plant_past_reports
 from runbook_lib.sandbox.edge import Edge
 from runbook_lib.sandbox.facade_apps import STATES, facade_apps
-from runbook_lib.sandbox.facades import stripe_plant
-from runbook_lib.sandbox.facades.alertmanager_state import AlertmanagerState, usual_config
-from runbook_lib.sandbox.facades.fly_state import FlyState, main_machine
-from runbook_lib.sandbox.facades.prometheus_state import PrometheusState, usual_rules
+from runbook_lib.sandbox.facades.alertmanager.state import AlertmanagerState, usual_config
+from runbook_lib.sandbox.facades.fly.state import FlyState, main_machine
+from runbook_lib.sandbox.facades.prometheus.state import PrometheusState, usual_rules
+from runbook_lib.sandbox.facades.stripe import plant as stripe_plant
 from runbook_lib.sandbox.home import write_private
 from runbook_lib.sandbox.options import Options
-from runbook_lib.sandbox.overrides import App
 from runbook_lib.sandbox.part_process import PartProcess
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
+from runbook_lib.sandbox.primitives.overrides import App
 from runbook_lib.sandbox.server import PartServer
 from runbook_lib.sandbox.store.spans import create_store
 from runbook_lib.sandbox.stripe_cli import StripeCli

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox import plain_http
-from runbook_lib.sandbox.facades import supabase_keys
+from runbook_lib.sandbox.facades.supabase import keys as supabase_keys
 from runbook_lib.sandbox.seed import PASSWORD, Person
 from runbook_lib.sandbox.system import System
 

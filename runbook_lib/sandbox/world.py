@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import jwt
 
-from runbook_lib.sandbox.facades.provider_state import ProviderState, make_providers
+from runbook_lib.sandbox.facades.providers.provider_state import ProviderState, make_providers
 
 T = TypeVar("T")
 

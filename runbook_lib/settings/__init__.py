@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError
 
-from runbook_lib.errors import ConfigError
+from runbook_lib.core.errors import ConfigError
 from runbook_lib.settings.alerts import Alerts
 from runbook_lib.settings.env_file import live_variables, read_env_file, readable_by_others
 from runbook_lib.settings.github import Github

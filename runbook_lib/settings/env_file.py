@@ -8,7 +8,7 @@ from pathlib import Path
 from dotenv.main import DotEnv
 from dotenv.parser import parse_stream
 
-from runbook_lib.errors import ConfigError
+from runbook_lib.core.errors import ConfigError
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from runbook_lib.model import Json, Observation, Status
+from runbook_lib.core.model import Json, Observation, Status
 from runbook_lib.show.html import AMBER, BLUE, GREEN, GREY, RED, Child, Html, anchor, chip, join, muted, rows_table, tag
 from runbook_lib.show.table import compact
 from runbook_lib.show.text import cut, duration, one_line, plural

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.show.burn_down import burn_down
 from runbook_lib.show.contrast import contrast
 from runbook_lib.show.display import Display

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import join, picture, preformatted, tag
 from runbook_lib.show.points import Bucket, Latency, buckets, percentile, read_latency

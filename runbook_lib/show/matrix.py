@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import AMBER, GREEN, RED, Html, join, muted, tag
 from runbook_lib.show.text import cut, grid, plural

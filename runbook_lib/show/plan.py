@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import AMBER, band, join, muted, preformatted, rows_table, tag
 from runbook_lib.show.text import NOTHING, one_line

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.show.text import finite, moment_of, one_line
 
 

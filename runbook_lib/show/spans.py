@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.show.text import finite, one_line, plural
 
 ROWS = 60  # more rows than a person reads

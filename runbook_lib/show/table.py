@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import Html, join, muted, rows_table, tag
 from runbook_lib.show.text import NOTHING, cut, duration, finite, grid, number, plural, when

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from runbook_lib.clock import Window, to_iso
+from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import AMBER, BLUE, RED, Child, Html, band, chip, join, tag
 from runbook_lib.show.text import cut, duration, one_line, when

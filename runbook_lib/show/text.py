@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 
 NOTHING = "–"  # shown where there is no value
 

@@ -3,24 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.evidence import cited, counted, proves, status_chip
-from runbook_lib.show.html import (
-    AMBER,
-    BLUE,
-    GREEN,
-    GREY,
-    RED,
-    Child,
-    Html,
-    band,
-    join,
-    link,
-    muted,
-    rows_table,
-    tag,
-)
+from runbook_lib.show.html import AMBER, BLUE, GREEN, GREY, RED, Child, Html, band, join, link, muted, rows_table, tag
 from runbook_lib.show.target import target_line
 from runbook_lib.show.text import NOTHING, cut, duration, number, one_line, when
 from runbook_lib.show.verdict_text import HEADLINES, changes_of, foremost, named, situation_sentences, verdict_text

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.show.text import NOTHING, duration, number, one_line, plural, when
 
 LINES = 30

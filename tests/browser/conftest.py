@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from support.needs import missing
 
+from runbook_lib.drills.kit import faults
 from runbook_lib.sandbox import Sandbox
 
 PROCEDURE = "01_failed_request"
@@ -59,7 +60,7 @@ class Incident:
 @pytest.fixture(scope="module")
 def incident() -> Iterator[Incident]:
     with Sandbox.up(f"browser-{uuid.uuid4().hex[:6]}", foreground=True) as sandbox:
-        sandbox.break_(CODE)
+        faults.find(CODE)(sandbox)
         yield Incident(sandbox, sandbox.visit("chat")["request_id"])
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from runbook_lib.model import Observation
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.model import Observation
+from runbook_lib.io.observe import Look, Observer
 from runbook_lib.sandbox.postgres import Postgres
 from runbook_lib.settings import Settings
 

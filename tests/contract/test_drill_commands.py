@@ -10,8 +10,8 @@ import psutil
 import pytest
 from support.loopback import Loopback, Reply
 
-from runbook_lib.drills.commands import runbook
-from runbook_lib.drills.run_case import env_file
+from runbook_lib.drills.kit.commands import runbook
+from runbook_lib.drills.kit.run_case import env_file
 
 
 def test_a_command_has_its_own_variables_words_and_code(monkeypatch: pytest.MonkeyPatch) -> None:

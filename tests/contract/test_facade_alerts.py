@@ -10,17 +10,19 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from runbook_lib.observe import Observer
-from runbook_lib.sandbox.facades import alertmanager, prometheus, receivers
-from runbook_lib.sandbox.facades.alertmanager_state import AlertmanagerState, new_silence, usual_config
-from runbook_lib.sandbox.facades.prometheus_state import PrometheusState, usual_rules
-from runbook_lib.sandbox.facades.receivers import ReceiversState
+from runbook_lib.io.observe import Observer
+from runbook_lib.sandbox.facades.alertmanager import app as alertmanager
+from runbook_lib.sandbox.facades.alertmanager.state import AlertmanagerState, new_silence, usual_config
+from runbook_lib.sandbox.facades.prometheus import app as prometheus
+from runbook_lib.sandbox.facades.prometheus.state import PrometheusState, usual_rules
+from runbook_lib.sandbox.facades.vendors import receivers
+from runbook_lib.sandbox.facades.vendors.receivers import ReceiversState
 from runbook_lib.sandbox.store.model import STATUS_ERROR, Resource, Scope, Span, Trace
 from runbook_lib.sandbox.store.spans import Store, create_store
 from runbook_lib.sandbox.world import World, make_world
 from runbook_lib.settings import Settings
-from runbook_lib.sources import alertmanager as alertmanager_source
-from runbook_lib.sources import prometheus as prometheus_source
+from runbook_lib.sources.metrics import alertmanager as alertmanager_source
+from runbook_lib.sources.metrics import prometheus as prometheus_source
 
 SPECS = Path(__file__).parent.parent / "specs"
 SWAGGER = json.loads((SPECS / "alerts/alertmanager-api-v2.swagger.json").read_text())
@@ -277,7 +279,7 @@ def test_prometheus_tells_its_retention_and_whom_it_tells(world: World, urls: di
 
 
 def _week() -> Any:
-    from runbook_lib.clock import Window
+    from runbook_lib.core.clock import Window
 
     now = datetime.now(UTC)
     return Window(now - timedelta(days=7), now)

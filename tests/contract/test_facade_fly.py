@@ -6,8 +6,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from runbook_lib.sandbox.facades.fly import create_api_app, create_app, create_machines_app
-from runbook_lib.sandbox.facades.fly_state import Event, FlyState, Machine, machines, main_machine, set_state
+from runbook_lib.sandbox.facades.fly.app import create_api_app, create_app, create_machines_app
+from runbook_lib.sandbox.facades.fly.state import Event, FlyState, Machine, machines, main_machine, set_state
 from runbook_lib.sandbox.world import LogLine
 
 SPEC = "fly/machines-openapi-subset.json"

@@ -12,10 +12,16 @@ import pytest
 from graphql import build_schema, parse, validate
 from support.deployments import site
 
-from runbook_lib.diagnose.deployment_plans import REDEPLOY_MUTATION, ROLLBACK_MUTATION, redeploy, way_back, way_forward
-from runbook_lib.diagnose.deployment_reading import read
-from runbook_lib.sandbox.facades.github import create_app
-from runbook_lib.sandbox.facades.github_state import Commit, GithubState
+from runbook_lib.procedures.deployments.plans import (
+    REDEPLOY_MUTATION,
+    ROLLBACK_MUTATION,
+    redeploy,
+    way_back,
+    way_forward,
+)
+from runbook_lib.procedures.deployments.reading import read
+from runbook_lib.sandbox.facades.github.app import create_app
+from runbook_lib.sandbox.facades.github.state import Commit, GithubState
 from runbook_lib.sandbox.world import World
 
 SPEC = "github/rest-handwritten.openapi.json"

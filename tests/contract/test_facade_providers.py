@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook_lib.sandbox.facades import anthropic, openai, together
+from runbook_lib.sandbox.facades.providers import anthropic, openai, together
 from runbook_lib.sandbox.world import World, make_world
 
 SPEC = {

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from graphql import GraphQLSchema, build_schema
 
-from runbook_lib.sandbox.facades.railway import create_app, schema
-from runbook_lib.sandbox.facades.railway_filter import Line, compile_filter
-from runbook_lib.sandbox.facades.railway_state import PlatformIncident, RailwayState
+from runbook_lib.sandbox.facades.railway.app import create_app, schema
+from runbook_lib.sandbox.facades.railway.filter import Line, compile_filter
+from runbook_lib.sandbox.facades.railway.state import PlatformIncident, RailwayState
 from runbook_lib.sandbox.world import Deployment
 
 SPECS = Path(__file__).parent.parent / "specs/railway"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.sandbox.facades.status_pages import create_app, report_incident, resolve_incidents
+from runbook_lib.sandbox.facades.vendors.status_pages import create_app, report_incident, resolve_incidents
 from runbook_lib.sandbox.world import make_world
 
 ENDPOINTS = json.loads((Path(__file__).parent.parent / "specs/llm/status-endpoints.json").read_text())["providers"]

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook_lib.sandbox.facades.stripe import create_app
-from runbook_lib.sandbox.facades.stripe_form import parse_form
-from runbook_lib.sandbox.facades.stripe_plant import METER_EVENT, Payer, plant, report_usage
-from runbook_lib.sandbox.facades.stripe_state import add_key, now_s, stripe_state
+from runbook_lib.sandbox.facades.stripe.app import create_app
+from runbook_lib.sandbox.facades.stripe.form import parse_form
+from runbook_lib.sandbox.facades.stripe.plant import METER_EVENT, Payer, plant, report_usage
+from runbook_lib.sandbox.facades.stripe.state import add_key, now_s, stripe_state
 
 OLD, NEW = "2024-06-20", "2026-10-28.endive"
 SPEC = {OLD: "stripe/openapi-2024-06-20-derived.json", NEW: "stripe/openapi-2026-10-28.endive-derived.json"}

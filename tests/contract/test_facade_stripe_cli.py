@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from runbook_lib.sandbox import npm
-from runbook_lib.sandbox.facades.stripe import create_app
-from runbook_lib.sandbox.facades.stripe_events import Wire
-from runbook_lib.sandbox.facades.stripe_plant import METER_EVENT, Payer, plant, report_usage
-from runbook_lib.sandbox.facades.stripe_state import add_key, stripe_state
+from runbook_lib.sandbox.facades.stripe.app import create_app
+from runbook_lib.sandbox.facades.stripe.events import Wire
+from runbook_lib.sandbox.facades.stripe.plant import METER_EVENT, Payer, plant, report_usage
+from runbook_lib.sandbox.facades.stripe.state import add_key, stripe_state
 
 PAYER = "cus_NexusPayer0001"
 

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from runbook_lib.sandbox.facades.stripe import create_app
-from runbook_lib.sandbox.facades.stripe_plant import METER_EVENT, Payer, plant, set_subscription
-from runbook_lib.sandbox.facades.stripe_state import add_key, stripe_state
+from runbook_lib.sandbox.facades.stripe.app import create_app
+from runbook_lib.sandbox.facades.stripe.plant import METER_EVENT, Payer, plant, set_subscription
+from runbook_lib.sandbox.facades.stripe.state import add_key, stripe_state
 
 PAYER = "cus_NexusPayer0001"
 OLD = "2024-06-20"

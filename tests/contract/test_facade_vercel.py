@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook_lib.sandbox.facades.vercel import create_api_app, create_app, create_logs_app
-from runbook_lib.sandbox.facades.vercel_state import VercelState, ms
+from runbook_lib.sandbox.facades.vercel.app import create_api_app, create_app, create_logs_app
+from runbook_lib.sandbox.facades.vercel.state import VercelState, ms
 from runbook_lib.sandbox.world import Deployment, LogLine
 
 SPEC = "vercel/openapi-2025-10-27-official-subset.json"

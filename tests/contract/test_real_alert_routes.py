@@ -12,15 +12,15 @@ import pytest
 import yaml
 from support.real_servers import debian, output_of, real_alertmanager, wait_until
 
-from runbook_lib.diagnose.service_levels_alerts import reached, receivers_of
-from runbook_lib.observe import Observer
-from runbook_lib.sandbox.facades import receivers
-from runbook_lib.sandbox.facades.alertmanager_routes import ways_of
-from runbook_lib.sandbox.facades.receivers import ReceiversState
+from runbook_lib.io.observe import Observer
+from runbook_lib.procedures.service_levels.alerts import reached, receivers_of
+from runbook_lib.sandbox.facades.alertmanager.routes import ways_of
+from runbook_lib.sandbox.facades.vendors import receivers
+from runbook_lib.sandbox.facades.vendors.receivers import ReceiversState
 from runbook_lib.sandbox.world import make_world
 from runbook_lib.settings import Settings
-from runbook_lib.sources import alertmanager as source
-from runbook_lib.sources._alert_routes import read_config
+from runbook_lib.sources.metrics import alertmanager as source
+from runbook_lib.sources.metrics.alert_routes import read_config
 
 TREES, ALERTS = 30, 20
 NAMES = ("severity", "service", "team")

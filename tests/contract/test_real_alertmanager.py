@@ -11,15 +11,16 @@ import httpx
 import pytest
 from support.real_servers import real_alertmanager, wait_until
 
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Look, Observer
-from runbook_lib.sandbox.facades import alertmanager, receivers
-from runbook_lib.sandbox.facades.alertmanager_state import AlertmanagerState, usual_config
-from runbook_lib.sandbox.facades.receivers import ReceiversState
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Look, Observer
+from runbook_lib.sandbox.facades.alertmanager import app as alertmanager
+from runbook_lib.sandbox.facades.alertmanager.state import AlertmanagerState, usual_config
+from runbook_lib.sandbox.facades.vendors import receivers
+from runbook_lib.sandbox.facades.vendors.receivers import ReceiversState
 from runbook_lib.sandbox.store.spans import create_store
 from runbook_lib.sandbox.world import World, make_world
 from runbook_lib.settings import Settings
-from runbook_lib.sources import alertmanager as source
+from runbook_lib.sources.metrics import alertmanager as source
 
 LABELS = {"alertname": "ApiErrorBudgetBurn", "severity": "page", "service": "api"}
 WORDS = "TEST by the runbook, no action needed"

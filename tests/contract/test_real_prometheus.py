@@ -14,19 +14,20 @@ import yaml
 from support.real_servers import real_prometheus, wait_until
 from support.scrapes import openmetrics, scraped
 
-from runbook_lib.clock import Window
-from runbook_lib.diagnose.service_levels_tally import p95_between
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Look, Observer
-from runbook_lib.sandbox.facades import alertmanager, prometheus
-from runbook_lib.sandbox.facades.alertmanager_state import AlertmanagerState, usual_config
-from runbook_lib.sandbox.facades.prometheus import SpanMetrics, span_metrics
-from runbook_lib.sandbox.facades.prometheus_state import BUCKETS, CALLS, PrometheusState, usual_rules
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Look, Observer
+from runbook_lib.procedures.service_levels.tally import p95_between
+from runbook_lib.sandbox.facades.alertmanager import app as alertmanager
+from runbook_lib.sandbox.facades.alertmanager.state import AlertmanagerState, usual_config
+from runbook_lib.sandbox.facades.prometheus import app as prometheus
+from runbook_lib.sandbox.facades.prometheus.app import SpanMetrics, span_metrics
+from runbook_lib.sandbox.facades.prometheus.state import BUCKETS, CALLS, PrometheusState, usual_rules
 from runbook_lib.sandbox.store.model import STATUS_ERROR, Resource, Scope, Span
 from runbook_lib.sandbox.store.spans import create_store
 from runbook_lib.sandbox.world import World, make_world
 from runbook_lib.settings import Settings
-from runbook_lib.sources import prometheus as source
+from runbook_lib.sources.metrics import prometheus as source
 
 HOURS, SCRAPE_S, STEP_S = 8, 15, 300
 NOW = int(datetime.now(UTC).timestamp())  # a server takes no sample of its own before the newest that it was given

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.model import Status
+from runbook_lib.core.model import Status
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
-from runbook_lib.sources import pitr_drill, schema_drift, table_copies
+from runbook_lib.sources.postgres import schema_drift
+from runbook_lib.sources.recovery import pitr_drill, table_copies
 from tests.contract.recovery_looks import Recovery
 
 OWN_SCHEMA = str(SCHEMA / "nexuscore.sql")

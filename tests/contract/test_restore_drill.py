@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from runbook_lib.model import Status
+from runbook_lib.core.model import Status
 from runbook_lib.sandbox.postgres import Postgres
-from runbook_lib.sources import backup_files, restore_drill
-from runbook_lib.sources._pg_contents import checksum_sql, tables
+from runbook_lib.sources.recovery import backup_files, restore_drill
+from runbook_lib.sources.recovery.pg_contents import checksum_sql, tables
 from tests.contract.recovery_looks import Recovery
 
 _VERSION = '[ "$1" = --version ] && exec {real} --version; '
@@ -158,8 +158,8 @@ def test_two_rehearsals_never_share_a_scratch_database(recovery: Recovery) -> No
 
 
 def test_roles_that_the_scratch_server_lacks_are_named_with_the_statement_that_makes_them(recovery: Recovery) -> None:
-    from runbook_lib.errors import LookError
-    from runbook_lib.sources._scratch import Scratch, check_roles
+    from runbook_lib.core.errors import LookError
+    from runbook_lib.sources.recovery.scratch import Scratch, check_roles
 
     held = Scratch("", "scratch", 180000, "UTF8", frozenset({"anon"}), frozenset())
     with pytest.raises(LookError, match="lacks the roles service_role") as caught:

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runbook_lib.clock import Window, from_iso, to_iso
-from runbook_lib.diagnose.service_levels_reading import Evidence, levels_of
-from runbook_lib.diagnose.service_levels_tally import POLICIES, Tally, p95_between
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Observer
-from runbook_lib.sandbox.facades import prometheus
+from runbook_lib.core.clock import Window, from_iso, to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Observer
+from runbook_lib.procedures.service_levels.reading import Evidence, levels_of
+from runbook_lib.procedures.service_levels.tally import POLICIES, Tally, p95_between
+from runbook_lib.sandbox.facades.prometheus import app as prometheus
 from runbook_lib.sandbox.store.jaeger import create_jaeger_app
 from runbook_lib.sandbox.store.model import STATUS_ERROR, Resource, Scope, Span
 from runbook_lib.sandbox.store.spans import create_store
 from runbook_lib.sandbox.store.tempo import create_tempo_app
 from runbook_lib.sandbox.world import World, make_world
 from runbook_lib.settings import Settings
-from runbook_lib.sources import prometheus as prometheus_source
-from runbook_lib.sources import raw_counts, tempo_metrics
+from runbook_lib.sources.metrics import prometheus as prometheus_source
+from runbook_lib.sources.traces import raw_counts, tempo_metrics
 
 DAYS, LIMIT_MS, TARGET = 3, 500.0, 0.99
 END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

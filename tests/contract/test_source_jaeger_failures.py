@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook_lib.clock import Window, to_epoch_ns
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Observer
+from runbook_lib.core.clock import Window, to_epoch_ns
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Observer
 from runbook_lib.sandbox.store import create_jaeger_app, create_otlp_app, create_store
 from runbook_lib.settings import Settings
-from runbook_lib.sources import jaeger
+from runbook_lib.sources.traces import jaeger
 
 NOW = datetime.now(UTC)
 HOUR = Window(NOW - timedelta(hours=1), NOW)

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from runbook_lib.errors import LookError
-from runbook_lib.http import Deadline
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.http import Deadline
+from runbook_lib.io.observe import Look, Observer
+from runbook_lib.io.sql import Sql
 from runbook_lib.settings import Settings
-from runbook_lib.sources import postgres
-from runbook_lib.sql import Sql
+from runbook_lib.sources.postgres import health as postgres
 
 
 @pytest.fixture

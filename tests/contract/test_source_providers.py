@@ -13,12 +13,12 @@ import pytest
 from support.llm_source_cases import ERRORS, LLM_CASES
 from support.loopback import Asked, Loopback, Reply, everything_at
 
-from runbook_lib.diagnose.classify import classify_provider
-from runbook_lib.diagnose.spans import Fault
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Look, Observer
+from runbook_lib.reading.classify import classify_provider
+from runbook_lib.reading.spans import Fault
 from runbook_lib.settings import Settings
-from runbook_lib.sources import anthropic, openai, together
+from runbook_lib.sources.providers import anthropic, openai, together
 
 SPECS = Path(__file__).parent.parent / "specs"
 VENDORS: dict[str, tuple[ModuleType, str]] = {

@@ -14,9 +14,9 @@ from support.deployment_source_cases import DEPLOYMENT_CASES
 from support.loopback import Asked, Loopback, Reply, everything_at
 from support.source_cases import CASES as OTHER_CASES
 
-from runbook_lib.observe import Observer
+from runbook_lib.io.observe import Observer
 from runbook_lib.settings import Settings
-from runbook_lib.sources._railway_api import QUERIES
+from runbook_lib.sources.railway.api import QUERIES
 
 SPECS = Path(__file__).parent.parent / "specs"
 SOURCES = {  # source -> specification files, with what precedes their paths

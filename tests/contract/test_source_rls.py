@@ -11,12 +11,13 @@ import jwt
 import psycopg
 import pytest
 
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Look, Observer
-from runbook_lib.sandbox.facades.supabase_management import create_management_app
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Look, Observer
+from runbook_lib.sandbox.facades.supabase.management import create_management_app
 from runbook_lib.sandbox.world import World, make_world
 from runbook_lib.settings import Settings
-from runbook_lib.sources import postgres_rls, supabase_rls
+from runbook_lib.sources.postgres import rls as postgres_rls
+from runbook_lib.sources.supabase import rls as supabase_rls
 
 ADA, BOB = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 ACME, OTHER = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"

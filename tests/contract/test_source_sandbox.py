@@ -7,12 +7,20 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.clock import Window
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Look, Observer
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.settings import Settings, read_env_file
-from runbook_lib.sources import fly, jaeger, parts, postgres, railway, status_pages, stripe, supabase, tempo, vercel
+from runbook_lib.sources.fly import logs as fly
+from runbook_lib.sources.postgres import health as postgres
+from runbook_lib.sources.providers import status_pages
+from runbook_lib.sources.railway import logs as railway
+from runbook_lib.sources.stripe import records as stripe
+from runbook_lib.sources.supabase import records as supabase
+from runbook_lib.sources.this_machine import parts
+from runbook_lib.sources.traces import jaeger, tempo
+from runbook_lib.sources.vercel import logs as vercel
 
 ANSWERED = (Status.ok, Status.empty)
 PLATFORMS = [("railway", "vercel"), ("fly", "railway")]  # of the gateway, of the API

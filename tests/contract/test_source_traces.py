@@ -18,12 +18,12 @@ import httpx
 import pytest
 import uvicorn
 
-from runbook_lib.clock import Window, to_epoch_ns
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.clock import Window, to_epoch_ns
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Look, Observer
 from runbook_lib.sandbox.store import create_jaeger_app, create_otlp_app, create_store, create_tempo_app
 from runbook_lib.settings import Settings
-from runbook_lib.sources import jaeger, tempo
+from runbook_lib.sources.traces import jaeger, tempo
 
 BACKENDS = {
     "tempo": (tempo, "RUNBOOK_TEST_TEMPO_URL"),

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook_lib.clock import to_epoch_ns
+from runbook_lib.core.clock import to_epoch_ns
 from runbook_lib.sandbox.store import create_jaeger_app, create_otlp_app, create_store
 
 PEERS = ("2.13", "2.18", "2.20", "real")

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from runbook_lib.sandbox.facades.supabase_management import create_management_app
+from runbook_lib.sandbox.facades.supabase.management import create_management_app
 from runbook_lib.sandbox.postgres import Postgres
 from runbook_lib.sandbox.world import World
 

@@ -15,9 +15,9 @@ from jwt import PyJWK
 from supabase import ClientOptions, create_client
 from supabase_auth.errors import AuthApiError
 
-from runbook_lib.sandbox.facades import supabase_keys
-from runbook_lib.sandbox.facades.supabase_gateway import create_project_app
-from runbook_lib.sandbox.facades.supabase_state import SupabaseState
+from runbook_lib.sandbox.facades.supabase import keys as supabase_keys
+from runbook_lib.sandbox.facades.supabase.gateway import create_project_app
+from runbook_lib.sandbox.facades.supabase.state import SupabaseState
 from runbook_lib.sandbox.world import World
 
 SPEC = "supabase/auth-openapi-subset.json"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from runbook_lib.sandbox.facades.supabase_gateway import create_project_app
-from runbook_lib.sandbox.facades.supabase_state import SupabaseState
+from runbook_lib.sandbox.facades.supabase.gateway import create_project_app
+from runbook_lib.sandbox.facades.supabase.state import SupabaseState
 from runbook_lib.sandbox.world import World
 
 PATH = "/rest/v1/rpc/whoami"
@@ -59,7 +59,7 @@ def test_a_new_key_as_bearer_is_tolerated_only_when_it_is_the_apikey(host: httpx
 
 
 def test_a_users_token_beside_the_service_key_decides(host: httpx.Client, supabase_world: World) -> None:
-    from runbook_lib.sandbox.facades import supabase_keys
+    from runbook_lib.sandbox.facades.supabase import keys as supabase_keys
 
     now = int(supabase_world.now().timestamp())
     token = supabase_keys.sign(supabase_world, {"role": "authenticated", "sub": "x", "iat": now, "exp": now + 60})

@@ -8,9 +8,9 @@ import httpx
 import psycopg
 import pytest
 
-from runbook_lib.sandbox.facades.supabase_gateway import create_project_app
-from runbook_lib.sandbox.facades.supabase_management import create_management_app
-from runbook_lib.sandbox.facades.supabase_state import Backup, SupabaseState
+from runbook_lib.sandbox.facades.supabase.gateway import create_project_app
+from runbook_lib.sandbox.facades.supabase.management import create_management_app
+from runbook_lib.sandbox.facades.supabase.state import Backup, SupabaseState
 from runbook_lib.sandbox.world import LogLine, World
 
 SPEC = "supabase/management-openapi-subset.json"

@@ -19,9 +19,9 @@ import uvicorn
 from supabase import ClientOptions, create_client
 from support.needs import missing
 
-from runbook_lib.sandbox.facades.supabase_gateway import create_project_app
-from runbook_lib.sandbox.facades.supabase_pool import authenticator_password
-from runbook_lib.sandbox.facades.supabase_state import SupabaseState
+from runbook_lib.sandbox.facades.supabase.gateway import create_project_app
+from runbook_lib.sandbox.facades.supabase.pool import authenticator_password
+from runbook_lib.sandbox.facades.supabase.state import SupabaseState
 from runbook_lib.sandbox.world import World, make_world
 
 HERE = Path(__file__).parent

@@ -9,8 +9,8 @@ import httpx
 import psycopg
 import pytest
 
-from runbook_lib.sandbox.facades.supabase_gateway import create_project_app
-from runbook_lib.sandbox.facades.supabase_state import SupabaseState
+from runbook_lib.sandbox.facades.supabase.gateway import create_project_app
+from runbook_lib.sandbox.facades.supabase.state import SupabaseState
 from runbook_lib.sandbox.world import World
 
 

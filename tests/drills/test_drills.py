@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 from support.needs import missing
 
-from runbook_lib.diagnose.catalogues import CATALOGUES
-from runbook_lib.drills.arena import Arena, arena
-from runbook_lib.drills.case import Case
-from runbook_lib.drills.documents import last_results
-from runbook_lib.drills.listed import CASES
-from runbook_lib.drills.run_case import Outcome
-from runbook_lib.sandbox import faults
+from runbook_lib.drills.kit import faults
+from runbook_lib.drills.kit.arena import Arena, arena
+from runbook_lib.drills.kit.case import Case
+from runbook_lib.drills.kit.documents import last_results
+from runbook_lib.drills.kit.listed import CASES
+from runbook_lib.drills.kit.run_case import Outcome
+from runbook_lib.procedures.catalogues import CATALOGUES
 
 THROUGH_THE_NOTEBOOK = {
     next(case.id for case in CASES if (case.procedure, case.kind, case.status) == (catalogue.procedure, kind, status))

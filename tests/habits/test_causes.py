@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.diagnose.catalogues import CATALOGUES
-from runbook_lib.diagnose.causes import Catalogue, Cause
-from runbook_lib.drills.listed import CASES as DRILLED
-from runbook_lib.model import Kind
+from runbook_lib.core.model import Kind
+from runbook_lib.drills.kit.listed import CASES as DRILLED
+from runbook_lib.judging.causes import Catalogue, Cause
+from runbook_lib.procedures.catalogues import CATALOGUES
 
 ROOT = Path(__file__).resolve().parents[2]
 CAUSES = [(catalogue, cause) for catalogue in CATALOGUES for cause in catalogue.causes.values()]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.redact import Redactor
+from runbook_lib.core.redact import Redactor
 from runbook_lib.run.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]

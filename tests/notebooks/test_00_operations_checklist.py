@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.drills.kit import faults
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
@@ -50,7 +51,7 @@ def test_faults_are_found_kept_verified_and_replayed_and_no_value_is_in_any_writ
 ) -> None:
     sandbox.inject("env", part="gateway", name="TOGETHER_API_KEY", value=CANARY)
     sandbox.inject("env", part="web", name="NEXT_PUBLIC_TOGETHER_KEY", value=CANARY[::-1])
-    sandbox.break_("env.missing")
+    faults.find("env.missing")(sandbox)
     done = run(environment, tmp_path, "-p", "slow_ms=20000")  # how busy this machine is does not matter here
     sandbox.heal()
     said = json.loads(done.stdout)

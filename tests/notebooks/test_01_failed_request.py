@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.drills.kit import faults
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
@@ -43,7 +44,7 @@ def test_nbval_runs_a_parameterised_copy(
 def test_a_failed_request_is_found_kept_verified_and_replayed(
     sandbox: Sandbox, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    sandbox.break_(CODE)
+    faults.find(CODE)(sandbox)
     request_id = sandbox.visit("chat")["request_id"]
     command = [str(RUNBOOK), "run", "01", "-p", f"request_id={request_id}", "--incident", "INC-7", "--json"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)

@@ -10,10 +10,11 @@ import pytest
 from support.needs import missing
 
 from runbook_lib.artifact.verify import verify
-from runbook_lib.errors import SandboxError
+from runbook_lib.core.errors import SandboxError
+from runbook_lib.drills.kit import faults
+from runbook_lib.drills.stripe_webhooks.faults import OTHER_SECRET
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox, npm
-from runbook_lib.sandbox.faults.stripe_webhooks import OTHER_SECRET
 from tests.notebooks.conftest import RUNBOOK
 from tests.notebooks.on_a_sandbox import environment_of, nbval
 
@@ -52,7 +53,7 @@ def test_a_wrong_secret_is_found_kept_verified_and_replayed_and_no_secret_is_wri
     sandbox: Sandbox, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Two signing secrets and every key of the sandbox are at hand: none is in any byte, and no part of a Stripe signature."""
-    sandbox.break_(CODE)
+    faults.find(CODE)(sandbox)
     command = [str(RUNBOOK), "run", "02", "--incident", "INC-7", "--json"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     sandbox.heal()

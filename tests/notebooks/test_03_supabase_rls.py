@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.drills.kit import faults
+from runbook_lib.drills.supabase_rls.faults_session import org_id, sign_in
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
-from runbook_lib.sandbox.faults.supabase_rls_session import org_id, sign_in
 from tests.notebooks.conftest import RUNBOOK
 from tests.notebooks.on_a_sandbox import environment_of, nbval
 
@@ -52,7 +53,7 @@ def test_a_denied_user_is_explained_kept_verified_and_replayed_and_no_secret_is_
 ) -> None:
     """The user's token is given by reference; neither it nor any part of it, nor a password of the database, is in any byte."""
     token = sign_in(sandbox)
-    sandbox.break_(CODE)
+    faults.find(CODE)(sandbox)
     org = org_id(sandbox)
     command = [str(RUNBOOK), "run", "03", "-p", f"jwt=env:{TOKEN}", "-p", f"org={org}", "-p", "table=usage_records"]
     command += ["--incident", "INC-7", "--json"]

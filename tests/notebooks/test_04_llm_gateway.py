@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.drills.llm_gateway.faults import chats
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
-from runbook_lib.sandbox.faults.llm_gateway import chats
 from tests.notebooks.conftest import RUNBOOK
 from tests.notebooks.on_a_sandbox import environment_of, nbval
 

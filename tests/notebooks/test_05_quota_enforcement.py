@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.drills.kit import faults
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
@@ -56,7 +57,7 @@ def test_nbval_runs_the_audit(environment: dict[str, str], tmp_path: Path, monke
 def test_a_lost_report_is_found_kept_verified_and_replayed_and_no_secret_is_written(
     sandbox: Sandbox, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    sandbox.break_("usage.unreported")
+    faults.find("usage.unreported")(sandbox)
     command = [str(RUNBOOK), "run", "05", "-p", "org=Globex", "--incident", "INC-7", "--json"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     sandbox.heal()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.drills.kit import faults
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
 from tests.notebooks.on_a_sandbox import environment_of, leaks, nbval, run, secrets_of
@@ -62,7 +63,7 @@ def test_a_fault_is_found_kept_verified_and_replayed_and_no_secret_is_written(sa
 
 
 def test_the_same_evidence_gives_the_same_verdict_in_twenty_replays(sandbox: Sandbox, tmp_path: Path) -> None:
-    sandbox.break_("deploy.alias_stale.staged")
+    faults.find("deploy.alias_stale.staged")(sandbox)
     code, said, _ = run("06", environment_of(sandbox, tmp_path / "out"), tmp_path)
     sandbox.heal()
     assert code == 1

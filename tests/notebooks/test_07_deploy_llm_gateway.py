@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
+from runbook_lib.drills.kit import faults
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
-from runbook_lib.sandbox.faults.deploy_llm_gateway import STAND_IN
 from runbook_lib.sandbox.repository import DOCKERFILE, FILES
 from tests.notebooks.on_a_sandbox import environment_of, leaks, nbval, run, secrets_of
 
@@ -54,7 +55,7 @@ def test_an_image_is_built_a_fault_found_kept_and_replayed_and_no_secret_is_writ
     """A Dockerfile that holds secrets, and a machine that runs out of memory."""
     text = USUAL.replace("EXPOSE", f"ENV OPENAI_API_KEY={CANARY}env\nARG TOKEN={CANARY}arg\nEXPOSE")
     sandbox.inject("repository_file", path=DOCKERFILE, text=text)
-    sandbox.break_("machine.out_of_memory")
+    faults.find("machine.out_of_memory")(sandbox)
     code, said, _ = run("07", with_docker(sandbox, tmp_path / "out", f"stand-in://{sys.executable}"), tmp_path)
     sandbox.heal()
     assert code == 1, said

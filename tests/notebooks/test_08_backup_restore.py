@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.drills.kit import faults
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
@@ -40,7 +41,7 @@ def test_nbval_runs_a_parameterised_copy(
 def test_a_rehearsal_is_kept_verified_and_replayed_without_any_database(
     sandbox: Sandbox, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    sandbox.break_("schema.drift.only_in_database")
+    faults.find("schema.drift.only_in_database")(sandbox)
     command = [str(RUNBOOK), "run", "08", "-p", "rehearse=true", "--incident", "INC-8", "--json"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     said = json.loads(done.stdout)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.drills.kit import faults
 from runbook_lib.run.home import CHECKOUT
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
@@ -63,7 +64,7 @@ def test_nbval_runs_a_parameterised_copy(
 def test_broken_promises_are_found_kept_verified_and_replayed(
     sandbox: Sandbox, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    sandbox.break_(CODES[0])
+    faults.find(CODES[0])(sandbox)
     sandbox.inject("silence", matchers=[{"name": "alertname", "value": "ApiErrorBudgetBurn"}], hours=48.0)
     done = run(environment, tmp_path)
     sandbox.heal()

@@ -65,9 +65,9 @@ def test_a_replay_reads_no_clock_and_no_settings(house: House, monkeypatch: pyte
         raise AssertionError("settings were read")
 
     for module in (
-        "runbook_lib.observe",
+        "runbook_lib.io.observe",
         "runbook_lib.run.context",
-        "runbook_lib.clock",
+        "runbook_lib.core.clock",
     ):
         monkeypatch.setattr(f"{module}.datetime", NoClock)
     monkeypatch.setattr(Settings, "from_mapping", no_settings)

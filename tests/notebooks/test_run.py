@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
-from runbook_lib.model import verdict_sha256
+from runbook_lib.core.model import verdict_sha256
 from tests.notebooks.conftest import House, Lamp, outcomes, texts
 
 FILES = {

@@ -7,9 +7,9 @@ from typing import Any
 
 from support.evidence import TraceBuilder, look
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.diagnose.operations_checklist_reading import Evidence
-from runbook_lib.model import Observation, Status
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.procedures.operations_checklist.reading import Evidence
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 REF = "abcdefghijklmnopqrst"

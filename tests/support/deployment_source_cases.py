@@ -4,9 +4,13 @@ from typing import Any
 
 from support.source_cases import AT, AT_MS, MACHINE, PAST, VERCEL_DEPLOYMENT, Case, _connection, _graphql
 
-from runbook_lib.clock import to_iso
-from runbook_lib.model import Status
-from runbook_lib.sources import fly_machines, github, railway_deployments, tempo_deployments, vercel_deployments
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Status
+from runbook_lib.sources.fly import machines as fly_machines
+from runbook_lib.sources.github import github
+from runbook_lib.sources.railway import deployments as railway_deployments
+from runbook_lib.sources.traces import tempo_deployments
+from runbook_lib.sources.vercel import deployments as vercel_deployments
 
 SHA, HEAD = "a" * 40, "b" * 40
 PROJECT: dict[str, Any] = {

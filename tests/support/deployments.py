@@ -5,9 +5,9 @@ from typing import Any
 
 from support.evidence import look
 
-from runbook_lib.clock import to_iso
-from runbook_lib.diagnose.deployment_reading import Site
-from runbook_lib.model import Observation, Status
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.procedures.deployments.reading import Site
 
 NOW = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 HEAD, OLD = "b" * 40, "a" * 40

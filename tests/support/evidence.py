@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.diagnose.failed_request_reading import Evidence
-from runbook_lib.model import Observation, Status, observation_id, observation_key
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.model import Observation, Status, observation_id, observation_key
+from runbook_lib.procedures.failed_request.reading import Evidence
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 START = NOW - timedelta(minutes=10)

@@ -5,20 +5,15 @@ from typing import Any
 
 from support.source_cases import AT, PAST, Case, _graphql
 
-from runbook_lib.clock import to_iso
-from runbook_lib.model import Status
-from runbook_lib.sources import (
-    alertmanager,
-    fly_metrics,
-    jaeger_monitor,
-    prometheus,
-    railway_alerts,
-    railway_metrics,
-    raw_counts,
-    stripe_delivery_counts,
-    tempo_metrics,
-    vercel_alerts,
-)
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Status
+from runbook_lib.sources.fly import metrics as fly_metrics
+from runbook_lib.sources.metrics import alertmanager, prometheus
+from runbook_lib.sources.railway import alerts as railway_alerts
+from runbook_lib.sources.railway import metrics as railway_metrics
+from runbook_lib.sources.stripe import delivery_counts as stripe_delivery_counts
+from runbook_lib.sources.traces import jaeger_monitor, raw_counts, tempo_metrics
+from runbook_lib.sources.vercel import alerts as vercel_alerts
 
 AT_S = int(AT.timestamp()) // 3600 * 3600 + 3600
 CONFIG = """

@@ -6,9 +6,9 @@ from typing import Any
 
 from support.evidence import look
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.diagnose.service_levels_reading import Evidence
-from runbook_lib.model import Observation, Status
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.procedures.service_levels.reading import Evidence
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 DAYS = 30

@@ -5,9 +5,12 @@ from typing import Any
 
 from support.source_cases import AT, AT_MS, JAEGER, MACHINE, PAST, SPECS, TEMPO_TRACE, Case
 
-from runbook_lib.clock import to_iso
-from runbook_lib.model import Status
-from runbook_lib.sources import anthropic, fly_settings, jaeger, openai, railway_settings, tempo, together
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Status
+from runbook_lib.sources.fly import settings as fly_settings
+from runbook_lib.sources.providers import anthropic, openai, together
+from runbook_lib.sources.railway import settings as railway_settings
+from runbook_lib.sources.traces import jaeger, tempo
 
 TEMPO_CALLS: dict[str, Any] = {
     "traces": [

@@ -6,9 +6,9 @@ from typing import Any
 
 from support.evidence import look
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.diagnose.quota_account import Evidence
-from runbook_lib.model import Observation, Status
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.procedures.quota_enforcement.account import Evidence
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday
 ORG = "13ebd848-65e2-449b-8d7c-89378b2f3c6d"

@@ -5,9 +5,12 @@ from typing import Any
 
 from support.source_cases import AT, AT_MS, NOW, PAST, STRIPE_CUSTOMER, SUBSCRIPTION, TRACE, Case
 
-from runbook_lib.clock import to_iso
-from runbook_lib.model import Status
-from runbook_lib.sources import jaeger_orgs, postgres_usage, stripe_fleet, stripe_usage, tempo_orgs
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Status
+from runbook_lib.sources.postgres import usage as postgres_usage
+from runbook_lib.sources.stripe import fleet as stripe_fleet
+from runbook_lib.sources.stripe import usage as stripe_usage
+from runbook_lib.sources.traces import jaeger_orgs, tempo_orgs
 
 METER = {
     "id": "mtr_1",

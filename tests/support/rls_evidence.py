@@ -6,8 +6,8 @@ from typing import Any
 
 from support.evidence import look
 
-from runbook_lib.diagnose.supabase_rls_reading import Evidence
-from runbook_lib.model import Conclusion, Observation, Status
+from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.procedures.supabase_rls.reading import Evidence
 
 ADA = "11111111-1111-4111-8111-111111111111"
 BOB = "22222222-2222-4222-8222-222222222222"

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from runbook_lib.sandbox.facades.promql import Counter, Numbers
-from runbook_lib.sandbox.facades.promql_vectors import Labels
+from runbook_lib.sandbox.facades.prometheus.promql import Counter, Numbers
+from runbook_lib.sandbox.facades.prometheus.promql_vectors import Labels
 
 Samples = Iterable[tuple[float, float]]
 

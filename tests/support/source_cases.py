@@ -10,23 +10,20 @@ from typing import Any
 
 from support.loopback import Asked
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.model import Status
-from runbook_lib.observe import Look
-from runbook_lib.sources import (
-    fly,
-    jaeger,
-    parts,
-    railway,
-    status_pages,
-    stripe,
-    stripe_webhooks,
-    supabase,
-    supabase_backups,
-    supabase_customers,
-    tempo,
-    vercel,
-)
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.model import Status
+from runbook_lib.io.observe import Look
+from runbook_lib.sources.fly import logs as fly
+from runbook_lib.sources.providers import status_pages
+from runbook_lib.sources.railway import logs as railway
+from runbook_lib.sources.stripe import records as stripe
+from runbook_lib.sources.stripe import webhooks as stripe_webhooks
+from runbook_lib.sources.supabase import backups as supabase_backups
+from runbook_lib.sources.supabase import customers as supabase_customers
+from runbook_lib.sources.supabase import records as supabase
+from runbook_lib.sources.this_machine import parts
+from runbook_lib.sources.traces import jaeger, tempo
+from runbook_lib.sources.vercel import logs as vercel
 
 SPECS = Path(__file__).parent.parent / "specs"
 NOW = datetime.now(UTC)

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.diagnose.stripe_webhooks import diagnose
-from runbook_lib.diagnose.stripe_webhooks_evidence import Evidence
-from runbook_lib.model import Conclusion, Observation, Status, observation_id, observation_key
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.model import Conclusion, Observation, Status, observation_id, observation_key
+from runbook_lib.procedures.stripe_webhooks.evidence import Evidence
+from runbook_lib.procedures.stripe_webhooks.rules import diagnose
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SINCE = NOW - timedelta(hours=12)

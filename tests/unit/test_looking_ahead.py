@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runbook_lib import observe
-from runbook_lib.clock import Window
-from runbook_lib.model import Answer, Conclusion, Observation, Status, VerdictStatus
-from runbook_lib.observe import Door, Look, Observer
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Answer, Conclusion, Observation, Status, VerdictStatus
+from runbook_lib.io import observe
+from runbook_lib.io.observe import Door, Look, Observer
 from runbook_lib.procedures.base import Procedure, Said, replay_steps, step
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from runbook_lib.redact import Redactor
+from runbook_lib.core.redact import Redactor
 
 SECRETS = [
     "AKIAIOSFODNN7EXAMPLE",

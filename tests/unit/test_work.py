@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.errors import LookError
-from runbook_lib.http import Deadline
-from runbook_lib.model import Answer, Status
-from runbook_lib.observe import Door, Look, Observer
-from runbook_lib.programs import Programs
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.io.http import Deadline
+from runbook_lib.io.observe import Door, Look, Observer
+from runbook_lib.io.programs import Programs
+from runbook_lib.io.workspace import append_line, becoming, private_folder
 from runbook_lib.settings import Settings
-from runbook_lib.workspace import append_line, becoming, private_folder
 
 
 def programs(seconds: float = 30.0, ended: threading.Event | None = None) -> Programs:
@@ -131,7 +131,7 @@ def test_progress_is_told_without_secrets_and_a_display_that_fails_costs_nothing
 def test_a_programs_children_die_with_the_kernel_that_started_it() -> None:
     """They carry the kernel's mark, by which `end_marked` finds them."""
     script = (
-        "import threading; from runbook_lib.http import Deadline; from runbook_lib.programs import Programs;"
+        "import threading; from runbook_lib.io.http import Deadline; from runbook_lib.io.programs import Programs;"
         " print(Programs(Deadline(9), threading.Event()).run(['/usr/bin/env']).printed)"
     )
     done = subprocess.run(

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.run.audits.file import FILE, Audit, Mute, find_audit, read_audit_file
 from runbook_lib.run.audits.jobs import Plan, plan_audit
 from runbook_lib.run.home import Home

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from runbook_lib.artifact.diff import Difference, diff
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.run.audits.file import Mute
 from runbook_lib.run.audits.record import JobResult, Record
 

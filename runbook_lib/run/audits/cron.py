@@ -7,7 +7,7 @@ systemd.time(7)'s: `Mon *-*-* 02:17:00 UTC`.
 import re
 from dataclasses import dataclass
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 
 _ITEM = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?", re.ASCII)
 _BOUNDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runbook_lib.clock import from_iso
-from runbook_lib.model import Json, VerdictStatus, fingerprint
+from runbook_lib.core.clock import from_iso
+from runbook_lib.core.model import Json, VerdictStatus, fingerprint
 from runbook_lib.run.audits.jobs import DOCTOR
 
 SOON = timedelta(days=14)  # a key that expires later than this is no news yet

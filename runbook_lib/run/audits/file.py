@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from runbook_lib.errors import UsageError
-from runbook_lib.model import Json
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Json
 from runbook_lib.run.audits.cron import Cron
 
 FILE = "audits.toml"

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runbook_lib.errors import UsageError
-from runbook_lib.model import Json
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Json
 from runbook_lib.run.audits.file import Audit
 from runbook_lib.run.home import Home
 from runbook_lib.run.notebooks import Template, find_template, templates

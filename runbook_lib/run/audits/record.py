@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.artifact.files import write_atomic
-from runbook_lib.clock import from_iso, to_iso
-from runbook_lib.errors import UsageError
-from runbook_lib.model import Json
+from runbook_lib.core.clock import from_iso, to_iso
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Json
 
 SCHEMA = "runbook-audit/1"
 RECORDS = "audits"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.run.audits.cron import Cron
 from runbook_lib.run.audits.file import Audit
 from runbook_lib.settings import Settings, variable_names

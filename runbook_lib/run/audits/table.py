@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from textwrap import shorten
 
-from runbook_lib.model import Json
+from runbook_lib.core.model import Json
 from runbook_lib.run.audits.compare import Judged
 from runbook_lib.run.audits.record import Record
 

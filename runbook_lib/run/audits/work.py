@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.artifact.files import PARTIAL
-from runbook_lib.clock import to_iso
-from runbook_lib.model import Json, VerdictStatus
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Json, VerdictStatus
 from runbook_lib.run.audits.doctoring import verdict_of_report
 from runbook_lib.run.audits.jobs import DOCTOR, Job, Plan
 from runbook_lib.run.audits.record import JobResult, Record

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import ipywidgets as widgets
 from IPython.display import HTML, Javascript, display
 
-from runbook_lib.errors import RunbookError
+from runbook_lib.core.errors import RunbookError
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import default_incident
 from runbook_lib.run.lab.server import SECRETS_VARIABLE

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.errors import RunbookError
-from runbook_lib.redact import Redactor
+from runbook_lib.core.errors import RunbookError
+from runbook_lib.core.redact import Redactor
 from runbook_lib.run.home import Home
 from runbook_lib.run.sealing import seal_from_notebook
 from runbook_lib.run.targets import resolve_target

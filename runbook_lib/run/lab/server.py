@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from runbook_lib.errors import NotebookError
+from runbook_lib.core.errors import NotebookError
 from runbook_lib.run.home import Home
 from runbook_lib.run.processes import MARK
 from runbook_lib.run.runtime import own_folder

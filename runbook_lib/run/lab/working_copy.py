@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from runbook_lib.artifact.files import write_atomic
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.run.inject import inject
 from runbook_lib.run.runner import Prepared
 from runbook_lib.run.saving import notebook_bytes

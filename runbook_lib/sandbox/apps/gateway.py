@@ -12,14 +12,7 @@ from starlette.responses import JSONResponse, Response
 from runbook_lib.sandbox.apps import streams, tracing
 from runbook_lib.sandbox.apps.calls import CallFailed
 from runbook_lib.sandbox.apps.part import Exchange, FastApiPart, Page, Part
-from runbook_lib.sandbox.apps.providers import (
-    ProviderRefused,
-    Providers,
-    Target,
-    note_usage,
-    read_completion,
-    usage_of,
-)
+from runbook_lib.sandbox.apps.providers import ProviderRefused, Providers, Target, note_usage, read_completion, usage_of
 from runbook_lib.sandbox.apps.runtime import Runtime
 
 USUAL_CHAIN = "openai/gpt-4o-mini"

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from runbook_lib.sandbox.apps import tracing
 from runbook_lib.sandbox.apps.runtime import Runtime, request_id
 from runbook_lib.sandbox.apps.tampering import Bug
-from runbook_lib.sandbox.overrides import Message, Receive, Scope, Send, cut
+from runbook_lib.sandbox.primitives.overrides import Message, Receive, Scope, Send, cut
 
 _REQUEST_ID_HEADERS = ("x-vercel-id", "x-railway-request-id", "fly-request-id")
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import httpx
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox.apps.tampering import Condition, Tampering
 from runbook_lib.sandbox.apps.tracing import Tracing, trace_id
-from runbook_lib.sandbox.overrides import App
+from runbook_lib.sandbox.primitives.overrides import App
 from runbook_lib.sandbox.server import PartServer
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)

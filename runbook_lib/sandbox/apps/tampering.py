@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from runbook_lib.sandbox.overrides import Override
+from runbook_lib.sandbox.primitives.overrides import Override
 
 
 @dataclass

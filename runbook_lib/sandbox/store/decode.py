@@ -14,16 +14,7 @@ import orjson
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from runbook_lib.sandbox.store.model import (
-    KIND_NAMES,
-    Attributes,
-    Event,
-    Link,
-    Resource,
-    Scope,
-    Span,
-    Value,
-)
+from runbook_lib.sandbox.store.model import KIND_NAMES, Attributes, Event, Link, Resource, Scope, Span, Value
 
 _SHORT = 32
 _KINDS = {f"SPAN_KIND_{name.upper()}": number for number, name in enumerate(KIND_NAMES)}

@@ -19,14 +19,7 @@ from runbook_lib.sandbox.store.encode import tempo_batches, traces_data
 from runbook_lib.sandbox.store.model import Trace
 from runbook_lib.sandbox.store.spans import Store
 from runbook_lib.sandbox.store.traceql import TraceqlError, parse, runner
-from runbook_lib.sandbox.store.web import (
-    AccessGate,
-    BadRequestError,
-    Endpoint,
-    json_response,
-    text_response,
-    unsigned,
-)
+from runbook_lib.sandbox.store.web import AccessGate, BadRequestError, Endpoint, json_response, text_response, unsigned
 
 _PROTOBUF = "application/protobuf"
 

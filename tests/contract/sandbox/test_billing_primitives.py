@@ -9,15 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook_lib.errors import UsageError
-from runbook_lib.sandbox import Sandbox
-from runbook_lib.sandbox.faults.quota_enforcement import (
+from runbook_lib.core.errors import UsageError
+from runbook_lib.drills.quota_enforcement.faults import (
     LARGE,
     customer_of,
     hours_since_midnight,
     records,
     subscription_of,
 )
+from runbook_lib.sandbox import Sandbox
 
 METER = "mtr_test_nexus_tokens"
 DAY = 86_400

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.drills.shown import unproven
-from runbook_lib.errors import UsageError
-from runbook_lib.sandbox import Sandbox, faults
+from runbook_lib.core.errors import UsageError
+from runbook_lib.drills.kit import faults
+from runbook_lib.drills.kit.shown import unproven
+from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.options import Options
-from runbook_lib.sandbox.primitives import PRIMITIVES
+from runbook_lib.sandbox.primitives.general import PRIMITIVES
 from runbook_lib.settings import read_env_file
 
 RUNBOOK = Path(sys.executable).with_name("runbook")

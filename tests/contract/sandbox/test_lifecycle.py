@@ -15,7 +15,7 @@ import psutil
 import pytest
 from support.sandbox_eyes import Eyes, SeenSpan
 
-from runbook_lib.errors import SandboxError, UsageError
+from runbook_lib.core.errors import SandboxError, UsageError
 from runbook_lib.sandbox import Sandbox, children, home
 
 RUNBOOK = Path(sys.executable).with_name("runbook")

@@ -11,10 +11,10 @@ import httpx
 import psycopg
 import pytest
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox import Sandbox
-from runbook_lib.sandbox.primitive_calls import describe
-from runbook_lib.sandbox.primitives import PRIMITIVES
+from runbook_lib.sandbox.primitives.calls import describe
+from runbook_lib.sandbox.primitives.general import PRIMITIVES
 
 _TESTED = set[str]()
 
@@ -585,5 +585,7 @@ def test_every_primitive_is_tested_here_and_described() -> None:
     assert set(PRIMITIVES) == {name for name, _, _ in describe()}
     assert all(text for _, _, text in describe())
     if len(_TESTED) > 5:  # the whole file ran in this process
-        here = {name for name, made in PRIMITIVES.items() if made.__module__ == "runbook_lib.sandbox.primitives"}
+        here = {
+            name for name, made in PRIMITIVES.items() if made.__module__ == "runbook_lib.sandbox.primitives.general"
+        }
         assert here == _TESTED  # those of another module are tested in a file of its name

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from support.sandbox_eyes import Eyes
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox import Sandbox
-from runbook_lib.sandbox.primitive_calls import PRIMITIVES
+from runbook_lib.sandbox.primitives.calls import PRIMITIVES
 
 _TESTED = set[str]()
 REPOSITORY = "/repos/nexuscore/nexuscore"
@@ -171,5 +171,5 @@ def test_a_deployment_takes_over_without_losing_a_request(sandbox: Sandbox) -> N
 
 def test_every_primitive_of_deployments_is_tested_here() -> None:
     if len(_TESTED) > 3:  # the whole file ran in this process
-        module = "runbook_lib.sandbox.primitives_deployments"
+        module = "runbook_lib.sandbox.primitives.deployments"
         assert {name for name, made in PRIMITIVES.items() if made.__module__ == module} == _TESTED

@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from runbook_lib.clock import Window
-from runbook_lib.errors import UsageError
-from runbook_lib.model import Observation
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.clock import Window
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Observation
+from runbook_lib.io.observe import Look, Observer
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.settings import Settings
-from runbook_lib.sources import alertmanager, prometheus, railway_metrics, stripe_delivery_counts, tempo, tempo_metrics
+from runbook_lib.sources.metrics import alertmanager, prometheus
+from runbook_lib.sources.railway import metrics as railway_metrics
+from runbook_lib.sources.stripe import delivery_counts as stripe_delivery_counts
+from runbook_lib.sources.traces import tempo, tempo_metrics
 
 TYPES = ["invoice.payment_failed"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from support.sandbox_eyes import Eyes
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox import Sandbox
-from runbook_lib.sandbox.primitive_calls import PRIMITIVES
+from runbook_lib.sandbox.primitives.calls import PRIMITIVES
 
 _TESTED = set[str]()
 

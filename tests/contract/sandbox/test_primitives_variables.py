@@ -9,7 +9,7 @@ import httpx
 import jwt
 import pytest
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox import Sandbox
 
 

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from support.needs import missing
 
-from runbook_lib.errors import SandboxError, UsageError
+from runbook_lib.core.errors import SandboxError, UsageError
 from runbook_lib.sandbox import Sandbox, npm
-from runbook_lib.sandbox.primitive_calls import PRIMITIVES
+from runbook_lib.sandbox.primitives.calls import PRIMITIVES
 from runbook_lib.sandbox.server import has_address
 
 ORG = "Acme Rockets"
@@ -199,5 +199,5 @@ def test_what_cannot_be_is_refused(workshop: Sandbox, name: str, arguments: dict
 
 def test_every_primitive_of_webhooks_is_tested_here() -> None:
     if len(_TESTED) > 3:  # the whole file ran in this process
-        module = "runbook_lib.sandbox.primitives_webhooks"
+        module = "runbook_lib.sandbox.primitives.webhooks"
         assert {name for name, made in PRIMITIVES.items() if made.__module__ == module} == _TESTED

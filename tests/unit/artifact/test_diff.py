@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.artifact.diff import diff
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 
 
 def finding(code: str) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.record import INLINE_MAX_BYTES, FileRecorder, read_looks, read_observations
-from runbook_lib.errors import ArtifactError
-from runbook_lib.model import Observation, Status
-from runbook_lib.redact import Redactor
+from runbook_lib.core.errors import ArtifactError
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.redact import Redactor
 
 
 def observation(number: int = 1, value: object = None, **more: object) -> Observation:

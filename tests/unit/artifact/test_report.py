@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.artifact.clean_html import clean_html
 from runbook_lib.artifact.report import report_html
-from runbook_lib.redact import Redactor
+from runbook_lib.core.redact import Redactor
 
 RUN = {
     "run": "r",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.artifact.seal import Sealed, seal
 from runbook_lib.artifact.verify import verify
-from runbook_lib.errors import ArtifactError, UsageError
+from runbook_lib.core.errors import ArtifactError, UsageError
 
 FILES = ["notebook.ipynb", "observations.jsonl", "payloads/abc.json", "report.html", "run.json", "verdict.json"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.run.audits.cron import Cron
 
 

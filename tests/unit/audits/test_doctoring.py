@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.clock import to_iso
+from runbook_lib.core.clock import to_iso
 from runbook_lib.run.audits.doctoring import verdict_of_report
 
 KEY = {"setting": "RUNBOOK_VERCEL_TOKEN", "expires_at": None, "expired": False, "said_by": "vendor"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.run.audits.file import Mute, find_audit, read_audit_file
 from runbook_lib.run.home import CHECKOUT
 

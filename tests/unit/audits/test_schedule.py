@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runbook_lib.errors import UsageError
+from runbook_lib.core.errors import UsageError
 from runbook_lib.run.audits.file import Audit
 from runbook_lib.run.audits.schedule import KINDS, unit
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.cli import app as cli
-from runbook_lib.errors import ArtifactError, UsageError
+from runbook_lib.core.errors import ArtifactError, UsageError
 
 RUNBOOK = Path(sys.executable).with_name("runbook")
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from support.evidence import NOW, look
 
-from runbook_lib.clock import to_iso
-from runbook_lib.diagnose.backup_restore import diagnose, ledger_entry
-from runbook_lib.diagnose.backup_restore_reading import Evidence
-from runbook_lib.model import Conclusion, Status
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.backup_restore.reading import Evidence
+from runbook_lib.procedures.backup_restore.rules import diagnose, ledger_entry
 
 HOUR = 3600.0
 

@@ -4,8 +4,8 @@ import dataclasses
 
 from support.evidence import look
 
-from runbook_lib.diagnose.concluding import unseen
-from runbook_lib.model import Status
+from runbook_lib.core.model import Status
+from runbook_lib.judging.concluding import unseen
 
 
 def test_parts_of_which_the_same_is_to_be_said_are_told_once() -> None:

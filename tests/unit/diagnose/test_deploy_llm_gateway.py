@@ -7,11 +7,11 @@ import pytest
 from support.deployments import HEAD, NOW, OLD, ago, answered, check, compared, deployment, unseen, variables
 from support.evidence import look
 
-from runbook_lib.diagnose.deploy_llm_gateway import Evidence, diagnose
-from runbook_lib.diagnose.deployment_reading import Site
-from runbook_lib.diagnose.gateway_image import read_image
-from runbook_lib.model import Conclusion, Observation, Status
-from runbook_lib.sources._dockerfile import instructions
+from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.procedures.deploy_llm_gateway.image import read_image
+from runbook_lib.procedures.deploy_llm_gateway.rules import Evidence, diagnose
+from runbook_lib.procedures.deployments.reading import Site
+from runbook_lib.sources.this_machine.dockerfile import instructions
 
 DOCKERFILE = """FROM python:3.11-slim
 WORKDIR /app

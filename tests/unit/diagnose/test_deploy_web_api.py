@@ -23,10 +23,10 @@ from support.deployments import (
 )
 from support.evidence import look
 
-from runbook_lib.diagnose.deploy_web_api import diagnose
-from runbook_lib.diagnose.deployment_reading import Site
-from runbook_lib.diagnose.deployment_traffic import chance
-from runbook_lib.model import Conclusion, Status
+from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.deploy_web_api.rules import diagnose
+from runbook_lib.procedures.deployments.reading import Site
+from runbook_lib.procedures.deployments.traffic import chance
 
 
 def judged(one: Site, **how: Any) -> Conclusion:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from support.evidence import TRACE_ID, TraceBuilder, evidence, look, row
 
-from runbook_lib.diagnose.failed_request import diagnose
-from runbook_lib.model import Conclusion, Status
+from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.failed_request.rules import diagnose
 
 
 def codes(conclusion: Conclusion) -> list[str]:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from support.evidence import REQUEST_ID, START, TRACE_ID, TraceBuilder, evidence, look, row
 
-from runbook_lib.clock import to_iso
-from runbook_lib.diagnose.failed_request import diagnose
-from runbook_lib.diagnose.failed_request_window import diagnose_window
-from runbook_lib.diagnose.requests import rows_of
-from runbook_lib.model import Conclusion, Observation, Status
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.procedures.failed_request.rules import diagnose
+from runbook_lib.procedures.failed_request.window import diagnose_window
+from runbook_lib.reading.requests import rows_of
 
 
 def codes(conclusion: Conclusion) -> list[str]:

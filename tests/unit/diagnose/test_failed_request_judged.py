@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from support.evidence import TraceBuilder, evidence, look, row
 
-from runbook_lib.diagnose.failed_request import diagnose
-from runbook_lib.model import Conclusion, Observation, Status
+from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.procedures.failed_request.rules import diagnose
 
 ORG = "b25f0c7e-0000-4000-8000-000000000001"
 

@@ -30,8 +30,8 @@ from support.gateway_evidence import (
     settings,
 )
 
-from runbook_lib.diagnose.llm_gateway import diagnose
-from runbook_lib.model import Conclusion, Observation, Status
+from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.procedures.llm_gateway.rules import diagnose
 
 
 def codes(conclusion: Conclusion) -> list[str]:

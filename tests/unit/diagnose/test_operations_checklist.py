@@ -9,12 +9,12 @@ import pytest
 from support.checklist import DEPLOYED, NOW, OLD, RECENT, World, facts, judgement, page, probe, row
 from support.evidence import look
 
-from runbook_lib.clock import to_iso
-from runbook_lib.diagnose.operations_checklist import diagnose
-from runbook_lib.diagnose.operations_checklist_causes import CATALOGUE
-from runbook_lib.diagnose.operations_checklist_keys import to_check
-from runbook_lib.diagnose.operations_checklist_reading import read
-from runbook_lib.model import Conclusion, Status
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.operations_checklist.causes import CATALOGUE
+from runbook_lib.procedures.operations_checklist.keys import to_check
+from runbook_lib.procedures.operations_checklist.reading import read
+from runbook_lib.procedures.operations_checklist.rules import diagnose
 
 Change = Callable[[World], Any]
 OTHER = "zyxwvutsrqponmlkjihg"

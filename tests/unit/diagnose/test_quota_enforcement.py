@@ -8,10 +8,10 @@ import pytest
 from support.evidence import look
 from support.quota import MIDNIGHT, NOW, ORG, SINCE, UNTIL, World, epoch, request, subscription, usual_usage
 
-from runbook_lib.clock import to_iso
-from runbook_lib.diagnose.quota_enforcement import diagnose
-from runbook_lib.diagnose.quota_enforcement_causes import CATALOGUE
-from runbook_lib.model import Conclusion, Observation, Status, VerdictStatus
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Conclusion, Observation, Status, VerdictStatus
+from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
+from runbook_lib.procedures.quota_enforcement.verdict import diagnose
 
 CLEAN = World()
 DAY = timedelta(days=1)

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.quota import MIDNIGHT, NOW, SINCE, UNTIL, World, epoch
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.diagnose import periods
-from runbook_lib.diagnose.ledgers import reconcile, reconcile_total
-from runbook_lib.diagnose.quota_account import read
-from runbook_lib.diagnose.quota_enforcement import limit_hour
-from runbook_lib.diagnose.quota_spending import forecasts, usage_exhibit
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.procedures.quota_enforcement.account import read
+from runbook_lib.procedures.quota_enforcement.ledgers import reconcile, reconcile_total
+from runbook_lib.procedures.quota_enforcement.spending import forecasts, usage_exhibit
+from runbook_lib.procedures.quota_enforcement.verdict import limit_hour
+from runbook_lib.reading import periods
 
 HOUR = 3600
 START = epoch(MIDNIGHT) - 10 * 86_400

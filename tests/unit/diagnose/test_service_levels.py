@@ -18,9 +18,9 @@ from support.levels import (
     webhook_counts,
 )
 
-from runbook_lib.diagnose.service_levels import diagnose
-from runbook_lib.diagnose.service_levels_reading import Evidence
-from runbook_lib.model import Conclusion, Status
+from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.service_levels.reading import Evidence
+from runbook_lib.procedures.service_levels.rules import diagnose
 
 
 def codes(conclusion: Conclusion) -> list[str]:

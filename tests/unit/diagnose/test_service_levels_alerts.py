@@ -21,8 +21,8 @@ from support.levels import (
     trial,
 )
 
-from runbook_lib.diagnose.service_levels import diagnose
-from runbook_lib.model import Conclusion, Status
+from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.service_levels.rules import diagnose
 
 BURST = during(48, 47, 25.0)  # an hour in which half of the requests failed, two days ago
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.diagnose.service_levels_tally import (
+from runbook_lib.procedures.service_levels.tally import (
     HOUR_S,
     POLICIES,
     Policy,

@@ -38,10 +38,10 @@ from support.webhook_evidence import (
     workshop,
 )
 
-from runbook_lib.diagnose.stripe_webhooks import diagnose
-from runbook_lib.diagnose.stripe_webhooks_causes import CATALOGUE
-from runbook_lib.diagnose.stripe_webhooks_evidence import Evidence
-from runbook_lib.model import Status
+from runbook_lib.core.model import Status
+from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
+from runbook_lib.procedures.stripe_webhooks.evidence import Evidence
+from runbook_lib.procedures.stripe_webhooks.rules import diagnose
 
 UNSEEN = [Status.unreachable, Status.denied, Status.timed_out, Status.malformed, Status.rate_limited]
 CONFIRMED, RULED_OUT, UNSURE = "confirmed", "ruled_out", "could_not_tell"

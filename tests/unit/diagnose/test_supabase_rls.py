@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from support.rls_evidence import ACME, ADA, MEMBER, OTHER, ROW, World, codes, judged, policy, table
 
-from runbook_lib.diagnose.supabase_rls import diagnose
-from runbook_lib.model import Conclusion, Status
+from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.supabase_rls.rules import diagnose
 
 FALSE = judged("read", False)
 TRUE = judged("read", True)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from support.rls_evidence import ALL, MEMBER, World, codes, policy, table
 
-from runbook_lib.diagnose.supabase_rls import diagnose
-from runbook_lib.diagnose.supabase_rls_audit import access_matrix
-from runbook_lib.model import Conclusion, Status
+from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.supabase_rls.audit import access_matrix
+from runbook_lib.procedures.supabase_rls.rules import diagnose
 
 
 def verdict(world: World) -> Conclusion:

@@ -6,8 +6,8 @@ import pytest
 from support.evidence import look
 from support.rls_evidence import ACME, ADA, OTHER, ROW, World, codes, judged, policy
 
-from runbook_lib.diagnose.supabase_rls import diagnose
-from runbook_lib.model import Conclusion, Status
+from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.supabase_rls.rules import diagnose
 
 UUID_REFUSED = 'invalid input syntax for type uuid: "notauuid"'
 

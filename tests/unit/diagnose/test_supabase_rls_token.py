@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from support.rls_evidence import BOB, World, codes
 
-from runbook_lib.diagnose.supabase_rls import diagnose
-from runbook_lib.model import Conclusion, Status
+from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.supabase_rls.rules import diagnose
 
 NO_KEY = "No suitable key or wrong key type"
 BAD = {"legacy_secret": "invalid", "secret_is_projects": True}

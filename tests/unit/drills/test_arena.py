@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.drills import arena as module
-from runbook_lib.drills.arena import arena
-from runbook_lib.drills.case import Case, Got
-from runbook_lib.drills.run_case import Outcome
-from runbook_lib.errors import SandboxError
+from runbook_lib.core.errors import SandboxError
+from runbook_lib.drills.kit import arena as module
+from runbook_lib.drills.kit.arena import arena
+from runbook_lib.drills.kit.case import Case, Got
+from runbook_lib.drills.kit.run_case import Outcome
 
 
 class Stand:

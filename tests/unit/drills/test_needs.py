@@ -2,12 +2,12 @@
 
 import pytest
 
-from runbook_lib.drills import needs
-from runbook_lib.drills.arena import arena
-from runbook_lib.drills.case import Case
-from runbook_lib.drills.listed import CASES
-from runbook_lib.drills.results import as_json, exit_code
-from runbook_lib.errors import SandboxError
+from runbook_lib.core.errors import SandboxError
+from runbook_lib.drills.kit import needs
+from runbook_lib.drills.kit.arena import arena
+from runbook_lib.drills.kit.case import Case
+from runbook_lib.drills.kit.listed import CASES
+from runbook_lib.drills.kit.results import as_json, exit_code
 from runbook_lib.sandbox import npm
 
 CASE = Case("needy", "02_stripe_webhooks", "healthy", "ruled_out", needs=("stripe-cli",))

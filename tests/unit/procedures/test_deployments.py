@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.errors import UsageError
-from runbook_lib.observe import Observer
+from runbook_lib.core.errors import UsageError
+from runbook_lib.io.observe import Observer
 from runbook_lib.procedures.base import Procedure
-from runbook_lib.procedures.deploy_llm_gateway import DeployLlmGateway
-from runbook_lib.procedures.deploy_web_api import DeployWebApi
+from runbook_lib.procedures.deploy_llm_gateway.steps import DeployLlmGateway
+from runbook_lib.procedures.deploy_web_api.steps import DeployWebApi
 
 NOW = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runbook_lib.errors import UsageError
-from runbook_lib.model import Observation, Status, VerdictStatus
-from runbook_lib.observe import Look, Observer
-from runbook_lib.procedures.supabase_rls import SupabaseRls
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Observation, Status, VerdictStatus
+from runbook_lib.io.observe import Look, Observer
+from runbook_lib.procedures.supabase_rls.steps import SupabaseRls
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 ADA = {"user": "ada@acme.example", "org": "7f1c1f0a-3a55-4a9e-8a43-0a8c4d7f9b10", "table": "usage_records"}

@@ -8,9 +8,9 @@ from typing import Any
 import jwt
 import pytest
 
-from runbook_lib.errors import LookError
-from runbook_lib.model import Answer, Status
-from runbook_lib.observe import Look
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.io.observe import Look
 from runbook_lib.run import doctor
 from runbook_lib.run.doctor import examine
 from runbook_lib.run.notebooks import Template, read_template

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.errors import ArtifactError, UsageError
+from runbook_lib.core.errors import ArtifactError, UsageError
 from runbook_lib.run.context import RunContext, is_running, make_folder, new_context, read_context
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import checked_incident, is_run_id, new_run_id

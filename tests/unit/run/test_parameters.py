@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.errors import NotebookError, UsageError
-from runbook_lib.redact import Redactor
+from runbook_lib.core.errors import NotebookError, UsageError
+from runbook_lib.core.redact import Redactor
 from runbook_lib.run.inject import inject
 from runbook_lib.run.notebooks import Template, read_template
 from runbook_lib.run.parameters import check, declared, pairs

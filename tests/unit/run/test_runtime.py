@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.errors import NotebookError
+from runbook_lib.core.errors import NotebookError
 from runbook_lib.run.processes import MARK, process_started
 from runbook_lib.run.runtime import clear_stale, own_folder, runtime_folder
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.redact import Redactor
+from runbook_lib.core.redact import Redactor
 from runbook_lib.run import saving
 from runbook_lib.run.saving import Saver
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.errors import ConfigError, UsageError
+from runbook_lib.core.errors import ConfigError, UsageError
 from runbook_lib.run.home import Home
 from runbook_lib.run.targets import available, refuse_unconfigured, resolve_target
 from runbook_lib.sandbox.home import Home as Sandbox

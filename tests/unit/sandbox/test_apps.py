@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from runbook_lib.sandbox.apps import streams, tracing
 from runbook_lib.sandbox.apps.billing import period_start
 from runbook_lib.sandbox.apps.tampering import Bug, Condition, SpanRule, Tampering
-from runbook_lib.sandbox.overrides import Override
+from runbook_lib.sandbox.primitives.overrides import Override
 
 
 def test_tampering_survives_its_way_through_the_pipe() -> None:

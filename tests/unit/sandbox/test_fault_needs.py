@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.drills.listed import CASES
-from runbook_lib.errors import UsageError
-from runbook_lib.sandbox import faults
+from runbook_lib.core.errors import UsageError
+from runbook_lib.drills.kit import faults
+from runbook_lib.drills.kit.listed import CASES
 from runbook_lib.sandbox.options import Options
 
 # Options that drills choose so that one case leaves nothing behind for the next, or so that figures are exact, not because

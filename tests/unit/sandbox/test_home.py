@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.errors import SandboxError, UsageError
+from runbook_lib.core.errors import SandboxError, UsageError
 from runbook_lib.sandbox import children, home
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.errors import UsageError
-from runbook_lib.sandbox.overrides import Message, Overridable, Override, Receive, Scope, Send
+from runbook_lib.core.errors import UsageError
+from runbook_lib.sandbox.primitives.overrides import Message, Overridable, Override, Receive, Scope, Send
 
 
 async def _echo(scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.errors import SandboxError
+from runbook_lib.core.errors import SandboxError
 from runbook_lib.sandbox import postgres
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runbook_lib.clock import Window
-from runbook_lib.diagnose.quota_account import Account, Evidence
-from runbook_lib.sandbox.faults import quota_enforcement as faults
+from runbook_lib.core.clock import Window
+from runbook_lib.drills.quota_enforcement import faults
+from runbook_lib.procedures.quota_enforcement.account import Account, Evidence
 
 MIDNIGHT = datetime(2026, 11, 27, tzinfo=UTC)
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runbook_lib.sandbox.facades.stripe_shapes import recurring
-from runbook_lib.sandbox.facades.stripe_subscriptions import period_end
-from runbook_lib.sandbox.facades.stripe_versions import is_before_basil, is_version, render
+from runbook_lib.sandbox.facades.stripe.shapes import recurring
+from runbook_lib.sandbox.facades.stripe.subscriptions import period_end
+from runbook_lib.sandbox.facades.stripe.versions import is_before_basil, is_version, render
 
 
 def at(text: str) -> int:

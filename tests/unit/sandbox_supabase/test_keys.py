@@ -6,9 +6,9 @@ from typing import Any
 import jwt
 import pytest
 
-from runbook_lib.sandbox.facades import supabase_keys
-from runbook_lib.sandbox.facades.supabase_keys import TokenError
-from runbook_lib.sandbox.facades.supabase_state import SupabaseState
+from runbook_lib.sandbox.facades.supabase import keys as supabase_keys
+from runbook_lib.sandbox.facades.supabase.keys import TokenError
+from runbook_lib.sandbox.facades.supabase.state import SupabaseState
 from runbook_lib.sandbox.world import World, make_world
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.sandbox.facades.supabase_rest_errors import RestError
-from runbook_lib.sandbox.facades.supabase_rest_grammar import (
+from runbook_lib.sandbox.facades.postgrest.errors import RestError
+from runbook_lib.sandbox.facades.postgrest.grammar import (
     Field,
     Filter,
     Logic,
@@ -18,9 +18,9 @@ from runbook_lib.sandbox.facades.supabase_rest_grammar import (
     order,
     select,
 )
-from runbook_lib.sandbox.facades.supabase_rest_parameters import parse
-from runbook_lib.sandbox.facades.supabase_rest_scanner import GrammarError
-from runbook_lib.sandbox.facades.supabase_rest_sql import array_literal, ident
+from runbook_lib.sandbox.facades.postgrest.parameters import parse
+from runbook_lib.sandbox.facades.postgrest.scanner import GrammarError
+from runbook_lib.sandbox.facades.postgrest.sql import array_literal, ident
 
 
 def test_a_select_tree_keeps_aliases_casts_paths_hints_and_joins() -> None:

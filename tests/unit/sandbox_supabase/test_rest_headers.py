@@ -2,8 +2,8 @@
 
 import pytest
 
-from runbook_lib.sandbox.facades.supabase_rest_errors import RestError, status_of
-from runbook_lib.sandbox.facades.supabase_rest_headers import (
+from runbook_lib.sandbox.facades.postgrest.errors import RestError, status_of
+from runbook_lib.sandbox.facades.postgrest.headers import (
     answer_kind,
     content_range,
     header_range,
@@ -11,8 +11,8 @@ from runbook_lib.sandbox.facades.supabase_rest_headers import (
     profile,
     range_status,
 )
-from runbook_lib.sandbox.facades.supabase_rest_hints import closest
-from runbook_lib.sandbox.facades.supabase_state import RestSettings
+from runbook_lib.sandbox.facades.postgrest.hints import closest
+from runbook_lib.sandbox.facades.supabase.state import RestSettings
 
 SETTINGS = RestSettings(schemas=["public", "api"])
 

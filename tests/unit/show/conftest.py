@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from runbook_lib.model import Observation, Status
+from runbook_lib.core.model import Observation, Status
 
 TAGS = {"a", "b", "br", "code", "details", "div", "figcaption", "figure", "h3", "h4", "img", "li", "p", "pre", "span"}
 TAGS |= {"strong", "style", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul"}

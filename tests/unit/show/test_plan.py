@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from runbook_lib.diagnose.plan import Plan, PlanStep
+from runbook_lib.judging.plan import Plan, PlanStep
 from runbook_lib.show.plan import plan
 
 STEP = PlanStep("Railway, service gateway", 'variableUpsert LLM_FALLBACK_CHAIN\n{"value": "a/b"}', "openai/x", "a/b")

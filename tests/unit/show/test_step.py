@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.model import Status
+from runbook_lib.core.model import Status
 from runbook_lib.procedures.base import Exhibit, StepView
 from runbook_lib.show import exhibit, step_view
 from runbook_lib.show.evidence import ANSWERED_SHOWN, MARKS, proves, status_chip, status_words

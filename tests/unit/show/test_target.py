@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.clock import Window
+from runbook_lib.core.clock import Window
 from runbook_lib.show import target_banner
 
 WINDOW = Window(datetime(2026, 11, 23, 8, 34, tzinfo=UTC), datetime(2026, 11, 23, 9, 4, tzinfo=UTC))

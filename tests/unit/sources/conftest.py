@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from support.loopback import Loopback, everything_at
 
-from runbook_lib.model import Observation
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.model import Observation
+from runbook_lib.io.observe import Look, Observer
 from runbook_lib.settings import Settings
 
 

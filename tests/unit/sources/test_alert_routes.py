@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.sources._alert_routes import read_config
-from runbook_lib.sources._time_intervals import holds
+from runbook_lib.sources.metrics.alert_routes import read_config
+from runbook_lib.sources.metrics.time_intervals import holds
 
 AT = datetime(2026, 11, 26, 21, 30, tzinfo=UTC)  # a Thursday
 

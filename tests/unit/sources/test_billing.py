@@ -10,10 +10,11 @@ import pytest
 from support.loopback import Asked, Loopback, Reply
 from support.source_cases import EVENT, SUBSCRIPTION
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.model import Observation, Status
-from runbook_lib.sources import stripe, supabase
-from runbook_lib.sources._supabase_api import key_facts
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.sources.stripe import records as stripe
+from runbook_lib.sources.supabase import records as supabase
+from runbook_lib.sources.supabase.api import key_facts
 
 NOW = datetime.now(UTC)
 WINDOW = Window(NOW - timedelta(hours=2), NOW - timedelta(hours=1))

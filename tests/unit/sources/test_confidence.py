@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runbook_lib.errors import LookError
-from runbook_lib.http import Deadline, Reply
-from runbook_lib.model import Answer, Status
-from runbook_lib.observe import Door, Look, Observer
-from runbook_lib.redact import Redactor
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.redact import Redactor
+from runbook_lib.io.http import Deadline, Reply
+from runbook_lib.io.observe import Door, Look, Observer
 from runbook_lib.settings import Settings
-from runbook_lib.sources._asking import need
+from runbook_lib.sources.kit.asking import need
 
 SECRET = "5f0c2a9b7d1e5f0c2a9b7d1e-canary"
 

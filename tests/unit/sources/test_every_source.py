@@ -18,49 +18,45 @@ from support.quota_source_cases import QUOTA_CASES
 from support.source_cases import CASES as OTHER_CASES
 from support.source_cases import NOW, PAST, Case
 
-from runbook_lib.clock import to_epoch_ns
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Observer
+from runbook_lib.core.clock import to_epoch_ns
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Observer
 from runbook_lib.settings import Settings
-from runbook_lib.sources import (
-    alertmanager,
-    anthropic,
-    fly,
-    fly_machines,
-    fly_metrics,
-    fly_settings,
-    github,
+from runbook_lib.sources.fly import logs as fly
+from runbook_lib.sources.fly import machines as fly_machines
+from runbook_lib.sources.fly import metrics as fly_metrics
+from runbook_lib.sources.fly import settings as fly_settings
+from runbook_lib.sources.github import github
+from runbook_lib.sources.metrics import alertmanager, prometheus
+from runbook_lib.sources.postgres import usage as postgres_usage
+from runbook_lib.sources.providers import anthropic, openai, status_pages, together
+from runbook_lib.sources.railway import alerts as railway_alerts
+from runbook_lib.sources.railway import deployments as railway_deployments
+from runbook_lib.sources.railway import logs as railway
+from runbook_lib.sources.railway import metrics as railway_metrics
+from runbook_lib.sources.railway import settings as railway_settings
+from runbook_lib.sources.stripe import delivery_counts as stripe_delivery_counts
+from runbook_lib.sources.stripe import fleet as stripe_fleet
+from runbook_lib.sources.stripe import records as stripe
+from runbook_lib.sources.stripe import usage as stripe_usage
+from runbook_lib.sources.stripe import webhooks as stripe_webhooks
+from runbook_lib.sources.supabase import backups as supabase_backups
+from runbook_lib.sources.supabase import customers as supabase_customers
+from runbook_lib.sources.supabase import records as supabase
+from runbook_lib.sources.this_machine import parts
+from runbook_lib.sources.traces import (
     jaeger,
     jaeger_monitor,
     jaeger_orgs,
-    openai,
-    parts,
-    postgres_usage,
-    prometheus,
-    railway,
-    railway_alerts,
-    railway_deployments,
-    railway_metrics,
-    railway_settings,
     raw_counts,
-    status_pages,
-    stripe,
-    stripe_delivery_counts,
-    stripe_fleet,
-    stripe_usage,
-    stripe_webhooks,
-    supabase,
-    supabase_backups,
-    supabase_customers,
     tempo,
     tempo_deployments,
     tempo_metrics,
     tempo_orgs,
-    together,
-    vercel,
-    vercel_alerts,
-    vercel_deployments,
 )
+from runbook_lib.sources.vercel import alerts as vercel_alerts
+from runbook_lib.sources.vercel import deployments as vercel_deployments
+from runbook_lib.sources.vercel import logs as vercel
 
 CASES = {**OTHER_CASES, **DEPLOYMENT_CASES, **LEVEL_CASES, **LLM_CASES, **QUOTA_CASES}
 NAMES = list(CASES)
@@ -71,46 +67,44 @@ MakeLook = Callable[..., Observation]
 
 
 def test_every_public_look_of_every_source_is_among_the_cases() -> None:
-    modules = {"status": status_pages} | {
-        m.__name__.rpartition(".")[2]: m
-        for m in (
-            anthropic,
-            fly,
-            fly_machines,
-            fly_settings,
-            github,
-            jaeger,
-            jaeger_orgs,
-            openai,
-            parts,
-            postgres_usage,
-            railway,
-            railway_deployments,
-            railway_settings,
-            raw_counts,
-            stripe,
-            stripe_fleet,
-            stripe_usage,
-            stripe_webhooks,
-            supabase,
-            supabase_backups,
-            supabase_customers,
-            tempo,
-            tempo_orgs,
-            tempo_deployments,
-            together,
-            vercel,
-            vercel_deployments,
-            alertmanager,
-            fly_metrics,
-            jaeger_monitor,
-            prometheus,
-            railway_alerts,
-            railway_metrics,
-            stripe_delivery_counts,
-            tempo_metrics,
-            vercel_alerts,
-        )
+    modules = {
+        "status": status_pages,
+        "anthropic": anthropic,
+        "fly": fly,
+        "fly_machines": fly_machines,
+        "fly_settings": fly_settings,
+        "github": github,
+        "jaeger": jaeger,
+        "jaeger_orgs": jaeger_orgs,
+        "openai": openai,
+        "parts": parts,
+        "postgres_usage": postgres_usage,
+        "railway": railway,
+        "railway_deployments": railway_deployments,
+        "railway_settings": railway_settings,
+        "raw_counts": raw_counts,
+        "stripe": stripe,
+        "stripe_fleet": stripe_fleet,
+        "stripe_usage": stripe_usage,
+        "stripe_webhooks": stripe_webhooks,
+        "supabase": supabase,
+        "supabase_backups": supabase_backups,
+        "supabase_customers": supabase_customers,
+        "tempo": tempo,
+        "tempo_orgs": tempo_orgs,
+        "tempo_deployments": tempo_deployments,
+        "together": together,
+        "vercel": vercel,
+        "vercel_deployments": vercel_deployments,
+        "alertmanager": alertmanager,
+        "fly_metrics": fly_metrics,
+        "jaeger_monitor": jaeger_monitor,
+        "prometheus": prometheus,
+        "railway_alerts": railway_alerts,
+        "railway_metrics": railway_metrics,
+        "stripe_delivery_counts": stripe_delivery_counts,
+        "tempo_metrics": tempo_metrics,
+        "vercel_alerts": vercel_alerts,
     }
     public = {
         f"{short}.{name}"

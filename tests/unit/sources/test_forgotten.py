@@ -8,11 +8,13 @@ import pytest
 from support.loopback import Asked, Loopback, Reply
 from support.source_cases import RAILWAY_LINE
 
-from runbook_lib.clock import Window
-from runbook_lib.model import Answer, Observation, Status
-from runbook_lib.observe import Look
-from runbook_lib.sources import jaeger, railway, tempo, tempo_orgs, vercel
-from runbook_lib.sources._asking import many
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Answer, Observation, Status
+from runbook_lib.io.observe import Look
+from runbook_lib.sources.kit.asking import many
+from runbook_lib.sources.railway import logs as railway
+from runbook_lib.sources.traces import jaeger, tempo, tempo_orgs
+from runbook_lib.sources.vercel import logs as vercel
 
 WEEK_H = 168
 TRACE = {"traceID": "ab" * 16, "rootServiceName": "web", "rootTraceName": "GET /", "durationMs": 5}

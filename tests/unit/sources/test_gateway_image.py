@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.model import Observation, Status
-from runbook_lib.sandbox.faults.deploy_llm_gateway import STAND_IN
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
 from runbook_lib.sandbox.repository import DOCKERFILE, FILES
-from runbook_lib.sources import gateway_image
-from runbook_lib.sources._dockerfile import instructions, without_values
+from runbook_lib.sources.this_machine import gateway_image
+from runbook_lib.sources.this_machine.dockerfile import instructions, without_values
 
 MakeLook = Callable[..., Observation]
 USUAL = FILES[DOCKERFILE]

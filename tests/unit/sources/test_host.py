@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Look, Observer
 from runbook_lib.settings import Settings
-from runbook_lib.sources import host
-from runbook_lib.sources._stripe_cli_arguments import address_of, read
+from runbook_lib.sources.stripe.cli_arguments import address_of, read
+from runbook_lib.sources.this_machine import host
 
 SECRET = "whsec_c0ffee00c0ffee00c0ffee00c0ffee00"
 KEY = "rk_test_51CanaryCanaryCanary"

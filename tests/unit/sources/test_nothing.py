@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runbook_lib.clock import Window
-from runbook_lib.http import Deadline
-from runbook_lib.model import Status
-from runbook_lib.observe import Door
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Status
+from runbook_lib.io.http import Deadline
+from runbook_lib.io.observe import Door
 from runbook_lib.settings import Settings
-from runbook_lib.sources._asking import nothing, paged
+from runbook_lib.sources.kit.asking import nothing, paged
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from support.loopback import Loopback, Reply
 
-from runbook_lib.model import Observation, Status
-from runbook_lib.sources import environment, parts
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.sources.this_machine import environment, parts
 
 MakeLook = Callable[..., Observation]
 NAMES = {"web": "RUNBOOK_WEB_URL", "api": "RUNBOOK_API_URL", "gateway": "RUNBOOK_GATEWAY_URL"}

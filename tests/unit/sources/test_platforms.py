@@ -9,9 +9,10 @@ import pytest
 from support.loopback import Asked, Loopback, Reply
 from support.source_cases import RAILWAY_DEPLOYMENT, RAILWAY_LINE, RAILWAY_REQUEST
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.model import Observation, Status
-from runbook_lib.sources import fly, railway
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.sources.fly import logs as fly
+from runbook_lib.sources.railway import logs as railway
 
 NOW = datetime.now(UTC)
 WINDOW = Window(NOW - timedelta(hours=2), NOW - timedelta(hours=1))

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Look, Observer
 from runbook_lib.run.home import CHECKOUT
 from runbook_lib.settings import Settings
-from runbook_lib.sources import recovery_files
+from runbook_lib.sources.recovery import recovery_files
 
 GOOD = '{"at": "2026-11-01T10:00:00Z", "outcome": "whole", "restored_s": 12.5, "what": "postgres: a.dump"}\n'
 

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from support.loopback import Loopback, Reply
 
-from runbook_lib.clock import Window
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Look, Observer
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Look, Observer
 from runbook_lib.settings import Settings
-from runbook_lib.sources import supabase_rls
-from runbook_lib.sources._rls_terms import terms_of
+from runbook_lib.sources.postgres.rls_terms import terms_of
+from runbook_lib.sources.supabase import rls as supabase_rls
 
 NOW = datetime.now(UTC)
 PAST = Window(NOW - timedelta(hours=1), NOW)

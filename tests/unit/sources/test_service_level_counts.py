@@ -14,12 +14,15 @@ from support.level_cases import CONFIG
 from support.loopback import Loopback, Reply
 from support.source_cases import NOW, PAST
 
-from runbook_lib.clock import Window
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Observer
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.observe import Observer
 from runbook_lib.settings import Settings
-from runbook_lib.sources import alertmanager, prometheus, stripe_delivery_counts, team_files, tempo_metrics
-from runbook_lib.sources._counts import Row, Steps, from_quantiles, slow_from_buckets
+from runbook_lib.sources.kit.counts import Row, Steps, from_quantiles, slow_from_buckets
+from runbook_lib.sources.metrics import alertmanager, prometheus
+from runbook_lib.sources.stripe import delivery_counts as stripe_delivery_counts
+from runbook_lib.sources.team import team_files
+from runbook_lib.sources.traces import tempo_metrics
 
 MakeLook = Callable[..., Observation]
 MONTH = Window((NOW - timedelta(days=30)).replace(second=0, microsecond=0), NOW.replace(second=0, microsecond=0))

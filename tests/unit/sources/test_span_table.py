@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.errors import LookError
-from runbook_lib.http import Reply
-from runbook_lib.sources import tempo
-from runbook_lib.sources._jaeger_api import _read_v1, _read_v3
-from runbook_lib.sources._span_table import SpanTable, no_collections, summaries
-from runbook_lib.sources._tempo_api import summary_of
+from runbook_lib.core.errors import LookError
+from runbook_lib.io.http import Reply
+from runbook_lib.sources.traces import tempo
+from runbook_lib.sources.traces.jaeger_api import _read_v1, _read_v3
+from runbook_lib.sources.traces.span_table import SpanTable, no_collections, summaries
+from runbook_lib.sources.traces.tempo_api import summary_of
 
 SPECS = Path(__file__).parent.parent.parent / "specs"
 

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.sources._traceql import ends_with, route_is, text_literal
+from runbook_lib.sources.traces.traceql import ends_with, route_is, text_literal
 
 _ESCAPES = {'\\"': '"', "\\\\": "\\"}
 _TOKEN = re.compile(r'\\U[0-9a-f]{8}|\\u[0-9a-f]{4}|\\.|[^\\"]', re.DOTALL)

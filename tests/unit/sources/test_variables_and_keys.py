@@ -12,23 +12,21 @@ import jwt
 import pytest
 from support.loopback import Asked, Loopback, Reply, everything_at
 
-from runbook_lib.clock import to_iso
-from runbook_lib.http import Deadline
-from runbook_lib.model import Observation, Status
-from runbook_lib.observe import Door, Look, Observer
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.io.http import Deadline
+from runbook_lib.io.observe import Door, Look, Observer
 from runbook_lib.settings import Settings
-from runbook_lib.sources import (
-    environment,
-    fly_env,
-    provider_keys,
-    railway_env,
-    stripe_keys,
-    supabase_keys,
-    team_files,
-    vercel_env,
-)
-from runbook_lib.sources._fly_token import expiry_of
-from runbook_lib.sources._variable_facts import facts_of
+from runbook_lib.sources.fly import env as fly_env
+from runbook_lib.sources.fly.token import expiry_of
+from runbook_lib.sources.providers import provider_keys
+from runbook_lib.sources.railway import env as railway_env
+from runbook_lib.sources.stripe import keys as stripe_keys
+from runbook_lib.sources.supabase import keys as supabase_keys
+from runbook_lib.sources.team import team_files
+from runbook_lib.sources.this_machine import environment
+from runbook_lib.sources.this_machine.variable_facts import facts_of
+from runbook_lib.sources.vercel import env as vercel_env
 
 AT_MS = 1_764_000_000_000
 REF = "abcdefghijklmnopqrst"

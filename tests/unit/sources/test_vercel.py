@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.loopback import Asked, Loopback, Reply
 
-from runbook_lib.clock import Window, to_iso
-from runbook_lib.model import Observation, Status
-from runbook_lib.sources import vercel
-from runbook_lib.sources._vercel_lines import from_text
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.sources.vercel import logs as vercel
+from runbook_lib.sources.vercel.lines import from_text
 
 SPECS = Path(__file__).parent.parent.parent / "specs/vercel"
 NOW = datetime.now(UTC)

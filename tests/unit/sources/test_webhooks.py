@@ -10,8 +10,9 @@ import stripe
 from support.loopback import Asked, Loopback, Reply
 from support.source_cases import EVENT, PAST
 
-from runbook_lib.model import Observation, Status
-from runbook_lib.sources import stripe_webhooks, webhook
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.sources.stripe import webhooks as stripe_webhooks
+from runbook_lib.sources.this_machine import webhook
 
 SECRET = "whsec_canary0123456789abcdef"
 MakeLook = Callable[..., Observation]

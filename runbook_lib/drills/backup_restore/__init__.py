@@ -1,0 +1,1 @@
+"""The faults, cases and blind spots of 08."""

@@ -1,0 +1,1 @@
+"""The faults, cases and decoys of 07."""

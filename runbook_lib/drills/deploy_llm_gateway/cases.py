@@ -1,0 +1,87 @@
+"""The cases of 07: every fault in every variant, on Railway or Fly as it can be there; and gateways that are well.
+
+Docker is the sandbox's stand-in: most cases find no engine behind it, as on a machine without one; those that build say so.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
+from runbook_lib.drills.kit import faults
+from runbook_lib.drills.kit.case import Case, Injected, Parameters
+from runbook_lib.sandbox import Sandbox
+
+P = "07_deploy_llm_gateway"
+ON_FLY: Mapping[str, Any] = {"gateway_platform": "fly", "service_names": "several", "semconv": "old"}
+NO_DOCKER = {"RUNBOOK_DOCKER_FOLDER": str(STAND_IN), "DOCKER_HOST": "none"}
+WITH_DOCKER = {**NO_DOCKER, "DOCKER_HOST": f"stand-in://{sys.executable}", "RUNBOOK_DOCKER_ANSWER_S": "3"}
+_BUILT = ("image.build_file.fails", "image.build_file.exits", "image.build_file.no_answer")
+_STATES = ("machine.asleep", "deploy.in_progress", "deploy.errors_elsewhere")
+_TRAFFIC = ("deploy.error_rate_up", "deploy.errors_elsewhere")
+_ON_RAILWAY = ("image.", "machine.crash_loop", "machine.out_of_memory/railway")
+
+
+def audit_again(_sandbox: Sandbox) -> Parameters:
+    """After healing: as a scheduler asks."""
+    return {}
+
+
+def fault_case(code: str, variant: str = "", **more: Any) -> Case:
+    """A fault in one variant; healed afterwards."""
+    usual = next(iter(faults.find(code).variants))
+    shown = variant if variant not in ("", usual) else ""
+    is_railway = f"{code}/{shown}".startswith(_ON_RAILWAY) and not shown.startswith("fly")
+    given: dict[str, Any] = {
+        "id": "/".join(filter(None, ("fault", "07", code, shown))),
+        "procedure": P,
+        "kind": "fault",
+        "status": "ruled_out" if code in _STATES else "confirmed",
+        "codes": (code,),
+        "faults": (Injected(code, variant),),
+        "again": audit_again,
+        "settle_s": 0.0,
+        "options": {} if is_railway else ON_FLY,
+        "settings": WITH_DOCKER if code in _BUILT else NO_DOCKER,
+    }
+    return Case(**{**given, **more})
+
+
+def _of_any_deployment() -> list[Case]:
+    """The causes that 06 owns, as they come about on the gateway."""
+    cases = []
+    for code in faults.codes():
+        for variant in faults.find(code).variants if code.startswith("deploy.") else ():
+            if variant.startswith("gateway"):
+                options = ON_FLY if variant.endswith("_fly") else {}
+                settle_s = 1.0 if code.startswith(_TRAFFIC) else 0.0
+                cases.append(fault_case(code, variant, options=options, settle_s=settle_s))
+    return cases
+
+
+def _every_fault() -> list[Case]:
+    cases = []
+    for code in faults.codes():
+        if not code.startswith(("image.", "machine.", "region.")):
+            continue
+        if any(other.startswith(f"{code}.") for other in faults.codes()) and code != "machine.stopped":
+            cases.append(fault_case(code))
+            continue
+        cases += [fault_case(code, variant) for variant in faults.find(code).variants]
+    return cases
+
+
+def _healthy() -> list[Case]:
+    def healthy(name: str, **more: Any) -> Case:
+        given: dict[str, Any] = {"settle_s": 0.0, "settings": NO_DOCKER, **more}
+        return Case(f"healthy/07/{name}", P, "healthy", "ruled_out", **given)
+
+    return [
+        healthy("railway"),
+        healthy("fly", options=ON_FLY),
+        healthy("fly/region-named", options=ON_FLY, ask=lambda *_: {"regions": "iad"}),
+        healthy("built-and-started", settings=WITH_DOCKER),
+    ]
+
+
+CASES: tuple[Case, ...] = (*_every_fault(), *_of_any_deployment(), *_healthy())

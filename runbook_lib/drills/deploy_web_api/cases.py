@@ -1,0 +1,66 @@
+"""The cases of 06: every fault in every variant, and systems in which nothing is wrong."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runbook_lib.drills.kit import faults
+from runbook_lib.drills.kit.case import Case, Injected, Parameters
+from runbook_lib.sandbox import Sandbox
+
+P = "06_deploy_web_api"
+ON_RAILWAY: Mapping[str, Any] = {"api_platform": "railway", "trace_backend": "both"}
+_STATES = ("deploy.in_progress", "deploy.rolled_back", "deploy.errors_elsewhere")
+_TRAFFIC = ("deploy.error_rate_up", "deploy.migration_missing", "deploy.errors_elsewhere")
+_SERVICE_ONLY = ("deploy.health_failing.at_deploy", "deploy.not_ready.crashed")
+# what else is so, beside the code itself
+_TOGETHER: dict[str, tuple[str, ...]] = {
+    "deploy.not_ready.none": ("deploy.alias_stale.missing", "deploy.not_ready.none"),
+}
+
+
+def audit_again(_sandbox: Sandbox) -> Parameters:
+    """After healing: both parts, as a scheduler asks."""
+    return {}
+
+
+def fault_case(code: str, variant: str = "", **more: Any) -> Case:
+    """A fault in one variant; healed afterwards."""
+    usual = next(iter(faults.find(code).variants))
+    is_state = code in _STATES
+    given: dict[str, Any] = {
+        "id": "/".join(filter(None, ("fault", "06", code, variant if variant != usual else ""))),
+        "procedure": P,
+        "kind": "fault",
+        "status": "ruled_out" if is_state else "confirmed",
+        "codes": _TOGETHER.get(code, (code,)),
+        "faults": (Injected(code, variant),),
+        "again": audit_again,
+        "settle_s": 1.0 if code.startswith(_TRAFFIC) else 0.0,
+        "options": ON_RAILWAY if code in _SERVICE_ONLY else {},
+    }
+    return Case(**{**given, **more})
+
+
+def _every_fault() -> list[Case]:
+    cases = []
+    for code in faults.codes():
+        if not code.startswith("deploy."):
+            continue
+        variants = [name for name in faults.find(code).variants if not name.startswith("gateway")]  # those are 07's
+        cases += [fault_case(code, variant) for variant in variants]
+    return cases
+
+
+def _healthy() -> list[Case]:
+    def healthy(name: str, **more: Any) -> Case:
+        return Case(f"healthy/06/{name}", P, "healthy", "ruled_out", settle_s=0.0, **more)
+
+    return [
+        healthy("both"),
+        healthy("web", ask=lambda *_: {"part": "web"}),
+        healthy("api-on-railway", options=ON_RAILWAY),
+        healthy("preview", ask=lambda *_: {"target": "preview"}),
+    ]
+
+
+CASES: tuple[Case, ...] = (*_every_fault(), *_healthy())

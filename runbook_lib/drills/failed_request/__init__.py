@@ -1,0 +1,1 @@
+"""The faults, cases, decoys and blind spots of 01."""

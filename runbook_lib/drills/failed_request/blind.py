@@ -1,0 +1,149 @@
+"""Blind spots of 01: each source in turn cannot be seen, in each of the ways there are, while a fault is on and while all is well.
+
+The verdict is still right from what remains, with the blind spot named; or could_not_tell. Never wrong.
+"""
+
+from typing import Any
+
+from runbook_lib.drills.failed_request.asking import by_request, by_window
+from runbook_lib.drills.failed_request.cases import JAEGER, LOGS_ONLY, SEVERAL, P
+from runbook_lib.drills.kit.case import Case, Injected
+from runbook_lib.drills.kit.fault import Step, use, visit
+
+_LOGIN = "<!doctype html><html><title>Sign in</title><body>Sign in to continue</body></html>"
+_NOTHING = {
+    "vercel": '{"rows":[],"hasMoreRows":false,"deployments":[],"envs":[],"pagination":{"next":null}}',
+    "railway": '{"data":{"environmentLogs":[],"httpLogs":[],'
+    '"deployments":{"edges":[],"pageInfo":{"hasNextPage":false,"endCursor":null}}}}',
+    "fly": '{"data":[],"releases":[]}',
+    "tempo": '{"traces":[],"metrics":{}}',
+    "jaeger": '{"result":{"resourceSpans":[]}}',
+    "supabase": "[]",
+    "stripe": '{"object":"list","data":[],"has_more":false,"url":"/v1/subscriptions"}',
+}
+_REFUSALS = {
+    "vercel": (403, '{"error":{"code":"forbidden","message":"Not authorized","invalidToken":true}}'),
+    "railway": (200, '{"errors":[{"message":"Not Authorized"}],"data":null}'),
+    "fly": (403, '{"error":"not authorized"}'),
+    "tempo": (401, "no credentials provided"),
+    "jaeger": (403, "forbidden"),
+    "supabase": (401, '{"message":"Invalid API key"}'),
+    "stripe": (403, '{"error":{"type":"invalid_request_error","message":"does not have the required permissions"}}'),
+}
+_PATHS = {"supabase": "/rest/*"}  # of the project's host, the runbook reads REST
+_UNSEEN = ("unreachable", "denied", "hanging", "malformed")
+WAYS = (*_UNSEEN, "empty", "slow")
+
+
+def unseen(source: str, way: str) -> Step:
+    """What happens to a source after the request was made."""
+    path = _PATHS.get(source, "*")
+    if source == "postgres":
+        return use("process", part="postgres", action="stop")
+    if way == "unreachable":
+        return (
+            use("http", part=source, path=path, reset=True)
+            if source in _PATHS
+            else use("http", part=source, refuse=True)
+        )
+    if way == "denied":
+        status, body = _REFUSALS[source]
+        return use("http", part=source, path=path, status=status, body=body)
+    if way == "hanging":
+        return use("http", part=source, path=path, hang=True)
+    if way == "malformed":
+        return use("http", part=source, path=path, status=200, body=_LOGIN, headers={"content-type": "text/html"})
+    if way == "empty":
+        if source == "tempo":
+            return use("store", forget="all")
+        return use("http", part=source, path=path, status=200, body=_NOTHING[source])
+    return use("http", part=source, path=path, latency_s=1.0)
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {"fly": SEVERAL, "jaeger": JAEGER}
+_OVERLOADED = Injected("request.provider_failed.overloaded", "openai")
+_FAULT_OF: dict[str, Injected] = {
+    "postgres": Injected("request.db_failed.grant"),
+    "supabase": Injected("request.quota_blocked.over_limit"),
+    "stripe": Injected("request.quota_blocked.past_due", "stripe"),
+    "supabase-management": Injected("request.db_failed.grant"),
+}
+_HANGS = {"RUNBOOK_LOOK_DEADLINE_S": "2"}
+
+
+def _case(source: str, way: str, injected: Injected | None, status: str, codes: tuple[str, ...], **more: Any) -> Case:
+    name = "healthy" if injected is None else "fault"
+    given: dict[str, Any] = {
+        "not_seen": (source.partition("-")[0],) if way in _UNSEEN else (),
+        "faults": (injected,) if injected else (),
+        "after": (unseen(source, way),),
+        "options": _OPTIONS.get(source, {}),
+        "settings": _HANGS if way == "hanging" else {},
+        "ask": by_request,
+    }
+    return Case(f"blind/{source}/{way}/{name}", P, "blind_spot", status, codes, **{**given, **more})
+
+
+def _each_source() -> list[Case]:
+    cases: list[Case] = []
+    for source in ("vercel", "railway", "fly", "tempo", "jaeger"):
+        for way in WAYS:
+            if (source, way) == ("jaeger", "empty"):
+                continue  # the store is Tempo's and Jaeger's alike: seen in Tempo's cases
+            cases.append(_case(source, way, _OVERLOADED, "confirmed", (_OVERLOADED.code,)))
+            cases.append(_case(source, way, None, "ruled_out", ()))
+    return cases
+
+
+def _behind() -> list[Case]:
+    """Database and vendors: only asked where they may be involved."""
+    cases: list[Case] = [
+        _case("postgres", "unreachable", _FAULT_OF["postgres"], "confirmed", ("request.db_failed.grant",)),
+        _case("postgres", "unreachable", None, "ruled_out", (), not_seen=()),
+    ]
+    for way in WAYS:
+        known = way == "slow"
+        blocked = "request.quota_blocked.over_limit" if known else "request.quota_blocked"
+        never = () if known else ("request.quota_blocked.wrongly", "request.quota_blocked.over_limit")
+        cases.append(_case("supabase", way, _FAULT_OF["supabase"], "confirmed", (blocked,), never=never))
+        cases.append(_case("supabase", way, None, "ruled_out", (), not_seen=()))
+        due = "request.quota_blocked.past_due" if known else "request.quota_blocked"
+        never = () if known else ("request.quota_blocked.wrongly", "request.quota_blocked.canceled")
+        cases.append(_case("stripe", way, _FAULT_OF["stripe"], "confirmed", (due,), never=never))
+        cases.append(_case("stripe", way, None, "ruled_out", (), not_seen=()))
+    for way in ("unreachable", "hanging"):
+        cases.append(
+            _case(
+                "supabase-management", way, _FAULT_OF["supabase-management"], "confirmed", ("request.db_failed.grant",)
+            )
+        )
+    return cases
+
+
+def _together() -> list[Case]:
+    """Two witnesses at once: what remains does not suffice."""
+
+    def blind(name: str, sources: tuple[str, ...], injected: Injected | None = _OVERLOADED, **more: Any) -> Case:
+        given: dict[str, Any] = {
+            "not_seen": sources,
+            "faults": (injected,) if injected else (),
+            "after": tuple(unseen(source, "unreachable") for source in sources),
+            "ask": by_request,
+        }
+        return Case(f"blind/{name}", P, "blind_spot", "could_not_tell", **{**given, **more})
+
+    return [
+        blind("vercel+tempo/fault", ("vercel", "tempo")),
+        blind("tempo+railway/fault", ("tempo", "railway")),
+        blind("everything/fault", ("vercel", "tempo", "railway")),
+        blind("everything/healthy", ("vercel", "tempo", "railway"), None),
+        blind("vercel+tempo/healthy", ("vercel", "tempo"), None),
+        blind("logs-only/vercel/fault", ("vercel",), options=LOGS_ONLY),
+        blind("logs-only/railway/fault", ("railway",), options=LOGS_ONLY),
+        blind("logs-only/vercel/healthy", ("vercel",), None, options=LOGS_ONLY),
+        blind("window/everything", ("vercel", "tempo", "railway"), ask=by_window, exercise=visit("chat")),
+        blind("window/everything/healthy", ("vercel", "tempo", "railway"), None, ask=by_window, exercise=visit("chat")),
+    ]
+
+
+CASES: tuple[Case, ...] = (*_each_source(), *_behind(), *_together())

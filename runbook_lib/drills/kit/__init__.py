@@ -1,0 +1,1 @@
+"""What every drill is made of: cases, faults, arenas, records, results."""

@@ -1,0 +1,39 @@
+"""How on-call asks 04: about the time since the trouble began; and again once all is healed."""
+
+from datetime import UTC, datetime, timedelta
+
+from runbook_lib.core.clock import to_iso
+from runbook_lib.drills.kit.case import Ask, Parameters
+from runbook_lib.drills.kit.fault import Result
+from runbook_lib.drills.llm_gateway.faults import chats
+from runbook_lib.sandbox import Sandbox
+
+PATIENT = {"RUNBOOK_LOOK_DEADLINE_S": "10"}  # a busy machine's sandbox answers late, and late is not what is drilled
+
+
+def since_then(_sandbox: Sandbox, _got: Result, since: datetime) -> Parameters:
+    """About the time since the moment before the fault."""
+    return {"since": to_iso(since)}
+
+
+def quiet_second(_sandbox: Sandbox, _got: Result, _since: datetime) -> Parameters:
+    """About a second that is over, long enough ago for its spans to have arrived."""
+    now = datetime.now(UTC)
+    return {"since": to_iso(now - timedelta(seconds=2.5)), "until": to_iso(now - timedelta(seconds=1.5))}
+
+
+def after_healing(sandbox: Sandbox) -> Parameters:
+    """About some chats of the healed system."""
+    since = datetime.now(UTC)
+    chats(3)(sandbox)
+    return {"since": to_iso(since)}
+
+
+def with_paid_probe(_sandbox: Sandbox, _got: Result, since: datetime) -> Parameters:
+    """With one smallest generation of each provider's first member."""
+    return {"since": to_iso(since), "paid_probe": True}
+
+
+def with_probe_of(model: str) -> Ask:
+    """With one smallest generation of one model."""
+    return lambda _sandbox, _got, since: {"since": to_iso(since), "paid_probe": True, "probe_model": model}

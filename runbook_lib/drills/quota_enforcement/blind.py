@@ -1,0 +1,160 @@
+"""Blind spots of 05: each source in turn cannot be seen, in each of the ways there are, while all is well and with a fault on."""
+
+from typing import Any
+
+from runbook_lib.drills.failed_request.blind import unseen
+from runbook_lib.drills.kit.case import Case, Injected
+from runbook_lib.drills.kit.fault import use
+from runbook_lib.drills.quota_enforcement import faults as broken
+from runbook_lib.drills.quota_enforcement.cases import AT_ONCE, case
+from runbook_lib.drills.quota_enforcement.decoys import WELL, since_fault
+
+_HANGS = {**AT_ONCE, "RUNBOOK_LOOK_DEADLINE_S": "1"}
+_NOWHERE = "postgresql://postgres:x@127.0.0.1:9/postgres"
+_DATABASE_AWAY = {**AT_ONCE, "RUNBOOK_DATABASE_URL": _NOWHERE}
+_LOGS_ONLY = {**AT_ONCE, "RUNBOOK_TEMPO_URL": ""}
+_LOST = Injected("usage.unreported")
+
+
+def _blind(name: str, status: str, codes: tuple[str, ...] = (), not_seen: tuple[str, ...] = (), **more: Any) -> Case:
+    return case(f"blind/quota/{name}", "blind_spot", status, codes, **{"not_seen": not_seen, **more})
+
+
+def _stripe() -> list[Case]:
+    """Without Stripe nothing can be said of a paying customer but what the records alone carry."""
+    cases = []
+    for way in ("unreachable", "denied", "hanging", "malformed"):
+        settings = _HANGS if way == "hanging" else AT_ONCE
+        step = (unseen("stripe", way),)
+        cases.append(_blind(f"stripe/{way}/healthy", "could_not_tell", (), ("stripe",), after=step, settings=settings))
+        cases.append(
+            _blind(
+                f"stripe/{way}/lost", "could_not_tell", (), ("stripe",), faults=(_LOST,), after=step, settings=settings
+            )
+        )
+    slow = (unseen("stripe", "slow"),)
+    cases.append(_blind("stripe/slow/healthy", "ruled_out", WELL, after=slow))
+    cases.append(
+        _blind(
+            "stripe/unreachable/unmetered",
+            "confirmed",
+            ("usage.unmetered",),
+            ("stripe",),
+            faults=(Injected("usage.unmetered"),),
+            after=(unseen("stripe", "unreachable"),),
+        )
+    )
+    return cases
+
+
+_METERS = "/v1/billing/meters*"
+_REFUSED = '{"error":{"type":"invalid_request_error","message":"does not have the required permissions"}}'
+
+_OTHERS = (
+    # the Management API stands in for a database that cannot be connected to
+    _blind("postgres/unreachable/healthy", "ruled_out", WELL, ("postgres",), settings=_DATABASE_AWAY),
+    _blind(
+        "postgres/unreachable/lost",
+        "confirmed",
+        ("usage.unreported",),
+        ("postgres",),
+        faults=(_LOST,),
+        settings=_DATABASE_AWAY,
+    ),
+    _blind("postgres/not-set/healthy", "ruled_out", WELL, settings={**AT_ONCE, "RUNBOOK_DATABASE_URL": ""}),
+    _blind(
+        "postgres+management/healthy",
+        "could_not_tell",
+        (),
+        ("postgres", "supabase"),
+        settings={**_DATABASE_AWAY, "RUNBOOK_SUPABASE_ACCESS_TOKEN": "sbp_0000000000000000000000000000000000000000"},
+    ),
+    _blind(
+        "team/malformed/healthy",
+        "could_not_tell",
+        (),
+        ("team",),
+        before=(use("limits", text="[plans.pro]\ntokens = 'many'\n"),),
+    ),
+    _blind(
+        "team/malformed/lost",
+        "confirmed",
+        ("usage.unreported",),
+        ("team",),
+        faults=(_LOST,),
+        before=(use("limits", text="plans = 3\n"),),
+    ),
+    _blind("tempo/unreachable/healthy", "ruled_out", WELL, ("tempo",), after=(unseen("tempo", "unreachable"),)),
+    _blind(
+        "tempo/malformed/lost",
+        "confirmed",
+        ("usage.unreported",),
+        ("tempo",),
+        faults=(_LOST,),
+        after=(unseen("tempo", "malformed"),),
+    ),
+    _blind(
+        "tempo+vercel/healthy",
+        "could_not_tell",
+        (),
+        ("tempo", "vercel"),
+        after=(unseen("tempo", "unreachable"), unseen("vercel", "unreachable")),
+    ),
+    _blind("vercel/unreachable/healthy", "ruled_out", WELL, ("vercel",), after=(unseen("vercel", "unreachable"),)),
+    _blind(
+        "vercel/unreachable/stale",
+        "confirmed",
+        ("usage.report_stale",),
+        ("vercel",),
+        faults=(Injected("usage.report_stale"),),
+        after=(unseen("vercel", "unreachable"),),
+    ),
+    # the key may not read meters: usage records are there, and say the same
+    _blind(
+        "stripe/meters-denied/lost",
+        "could_not_tell",
+        (),
+        ("stripe",),
+        faults=(_LOST,),
+        after=(use("http", part="stripe", path=_METERS, status=403, body=_REFUSED),),
+        never=("usage.report_stale", "usage.no_job"),
+    ),
+    # what Stripe dropped cannot be read, and usage records, which are never dropped, are not there either
+    _blind(
+        "stripe/dropped-events-denied/lost",
+        "could_not_tell",
+        (),
+        ("stripe",),
+        faults=(_LOST,),
+        after=(use("http", part="stripe", path="/v2/core/events*", status=403, body=_REFUSED),),
+        settings={**AT_ONCE, "RUNBOOK_STRIPE_API_VERSION": "2026-10-28.endive"},
+    ),
+    _blind("no-such-organization", "could_not_tell", org="Nobody & Sons"),
+    _blind(
+        "audit/stripe/unreachable",
+        "could_not_tell",
+        (),
+        ("stripe",),
+        ask=since_fault,
+        after=(unseen("stripe", "unreachable"),),
+    ),
+    _blind("audit/postgres/unreachable", "ruled_out", WELL, ("postgres",), ask=since_fault, settings=_DATABASE_AWAY),
+    _blind(
+        "logs-only/healthy",
+        "ruled_out",
+        WELL,
+        settings=_LOGS_ONLY,
+    ),
+    _blind(
+        "logs-only/refused",
+        "could_not_tell",
+        (),
+        faults=(Injected("quota.blocked_wrongly"),),
+        exercise=broken.visits(broken.FREE, count=2),
+        org=broken.FREE,
+        settle_s=0.3,
+        settings=_LOGS_ONLY,
+    ),
+)
+
+CASES: tuple[Case, ...] = (*_stripe(), *_OTHERS)

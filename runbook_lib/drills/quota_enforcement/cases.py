@@ -1,0 +1,101 @@
+"""The cases of 05: every fault in every variant, healthy organizations, and the audit of all of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from runbook_lib.core.clock import to_iso
+from runbook_lib.drills.kit import faults
+from runbook_lib.drills.kit.case import Case, Injected, Parameters
+from runbook_lib.drills.kit.fault import Result, nothing
+from runbook_lib.drills.quota_enforcement.faults import FREE, LARGE, PAYING
+from runbook_lib.sandbox import Sandbox
+
+P = "05_quota_enforcement"
+# Nothing has to arrive where no request is asked about: what is not there then is really not there.
+AT_ONCE = {"RUNBOOK_TRACE_DELAY_S": "0", "RUNBOOK_LOG_DELAY_S": "0"}
+# Faults that strike another organization than the large one, and those that only requests bring to light.
+_OF_ORG = {
+    "quota.over_limit": FREE,
+    "quota.blocked_wrongly": FREE,
+    "quota.not_enforced": FREE,
+    "usage.unrecorded": PAYING,
+}
+_BY_REQUESTS = tuple(_OF_ORG)
+_STATES = ("quota.within_limits", "quota.over_limit")
+
+
+def about(org: str) -> Any:
+    """How on-call asks about an organization: who was served since the trouble began."""
+
+    def ask(_sandbox: Sandbox, _got: Result, since: datetime) -> Parameters:
+        return {"org": org, "since": to_iso(since)}
+
+    return ask
+
+
+def again(org: str) -> Any:
+    """The same question of the healed system: of what comes from now on."""
+
+    def ask(_sandbox: Sandbox) -> Parameters:
+        return {"org": org, "since": to_iso(datetime.now(UTC))}
+
+    return ask
+
+
+def fault_case(code: str, variant: str = "", **more: Any) -> Case:
+    """A fault in one variant; healed afterwards."""
+    known = faults.find(code)
+    usual = next(iter(known.variants))
+    org = _OF_ORG.get(code, LARGE)
+    waits = code in _BY_REQUESTS
+    given: dict[str, Any] = {
+        "id": "/".join(part for part in ("fault", code, variant if variant not in ("", usual) else "") if part),
+        "procedure": P,
+        "kind": "healthy" if code == "quota.within_limits" else "fault",
+        "status": "ruled_out" if code in _STATES else "confirmed",
+        "codes": (code,),
+        "faults": (Injected(code, variant),),
+        "ask": about(org),
+        "again": None if code == "quota.within_limits" else again(org),
+        "healed_codes": ("quota.within_limits",),
+        "settle_s": 1.2 if code == "usage.unrecorded" else 0.3 if waits else 0.0,
+        "settings": AT_ONCE,
+    }
+    return Case(**{**given, **more})
+
+
+def case(id_: str, kind: str, status: str, codes: tuple[str, ...] = (), *, org: str = LARGE, **more: Any) -> Case:
+    """Another case about one organization."""
+    given: dict[str, Any] = {"exercise": nothing, "ask": about(org), "settle_s": 0.0, "settings": AT_ONCE}
+    return Case(id_, P, kind, status, codes, **{**given, **more})
+
+
+def _every_fault() -> list[Case]:
+    """Every code and sub-code in every variant; a cause whose narrower cases are listed is not run twice."""
+    cases = []
+    for code in faults.codes():
+        if code.split(".")[0] not in ("quota", "usage", "subscription", "plan", "limits", "customer"):
+            continue
+        narrower = [other for other in faults.codes() if other.startswith(f"{code}.")]
+        cases += [fault_case(code, variant) for variant in faults.find(code).variants] if not narrower else []
+    return cases
+
+
+def _wider() -> list[Case]:
+    """Causes of which the narrower cases are drilled: once each under their own name."""
+    return [
+        fault_case(code)
+        for code in faults.codes()
+        if code.split(".")[0] in ("quota", "usage", "subscription", "plan", "limits", "customer")
+        and any(other.startswith(f"{code}.") for other in faults.codes())
+    ]
+
+
+def _healthy() -> list[Case]:
+    return [
+        case(f"healthy/{org.split()[0].lower()}", "healthy", "ruled_out", ("quota.within_limits",), org=org)
+        for org in (PAYING, FREE)
+    ]
+
+
+CASES: tuple[Case, ...] = (*_every_fault(), *_wider(), *_healthy())

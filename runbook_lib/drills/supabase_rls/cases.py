@@ -1,0 +1,83 @@
+"""The cases of 03: every fault in every variant, the healthy system, and NexusCore's own first schema."""
+
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.drills.kit import faults
+from runbook_lib.drills.kit.case import Case, Injected
+from runbook_lib.drills.kit.fault import Exercise
+from runbook_lib.drills.supabase_rls import faults as known
+from runbook_lib.drills.supabase_rls.asking import by_access, every_table, same_user
+from runbook_lib.drills.supabase_rls.faults_database import audit
+from runbook_lib.drills.supabase_rls.faults_session import access, signed_in
+
+P = "03_supabase_rls"
+FIRST_SCHEMA = str(Path(__file__).parents[3] / "tests" / "fixtures" / "001_init.sql")
+_STATES = ("rls.row_absent",)
+# nothing here hangs unless it is made to, so that patience costs nothing and a busy machine makes nothing unseen
+_PATIENT = {"RUNBOOK_LOOK_DEADLINE_S": "20"}
+
+
+def made(name: str, kind: str, status: str, codes: tuple[str, ...], **more: Any) -> Case:
+    """A case of 03: asked by what the user told, at once, with patience."""
+    given: dict[str, Any] = {"ask": by_access, "settle_s": 0.0, **more}
+    return Case(name, P, kind, status, codes, **{**given, "settings": {**_PATIENT, **more.get("settings", {})}})
+
+
+def fault_case(code: str, variant: str = "") -> Case:
+    """A fault in one variant; the usual one is looked at again after healing."""
+    usual = next(iter(faults.find(code).variants))
+    is_usual = variant in ("", usual)
+    again = every_table if faults.find(code).variant(variant).exercise is audit else same_user
+    return made(
+        "/".join(["fault", code, *([] if is_usual else [variant])]),
+        "fault",
+        "ruled_out" if code in _STATES else "confirmed",
+        (code,),
+        faults=(Injected(code, variant),),
+        again=again if is_usual else None,
+    )
+
+
+def _every_fault() -> list[Case]:
+    """Every code and sub-code in every variant; one that only stands for a narrower one is run once."""
+    cases = []
+    for each in known.FAULTS:
+        narrower = [other for other in known.FAULTS if other.code.startswith(f"{each.code}.")]
+        is_alias = any(other.variants is each.variants for other in narrower)
+        variants = list(each.variants)
+        cases += [fault_case(each.code, variant) for variant in (variants[:1] if is_alias else variants)]
+    return cases
+
+
+def _healthy(name: str, exercise: Exercise) -> Case:
+    return made(f"healthy/03/{name}", "healthy", "ruled_out", (), exercise=exercise)
+
+
+_HEALTHY = (
+    _healthy("a-member-reads", access()),
+    _healthy("organization-by-name", access(org="Acme Rockets")),
+    _healthy("with-the-token", signed_in),
+    _healthy("every-table", audit),
+    _healthy("own-profile", access(org="", table="profiles")),
+    _healthy("own-profile-updated", access(org="", table="profiles", command="update")),
+    _healthy("memberships-without-organization", access(org="", table="")),
+)
+
+
+def _first_schema() -> list[Case]:
+    """NexusCore's schema as it was first written, loaded unchanged: its membership policy recurses, and everybody is refused."""
+    options: dict[str, Any] = {"options": {"schema": FIRST_SCHEMA}}
+    recursion = ("rls.policy_recursion",)
+    both = ("rls.policy_recursion", "rls.no_membership")
+    return [
+        made("schema/a-member-is-refused", "fault", "confirmed", recursion, exercise=access(), **options),
+        made("schema/with-the-token", "fault", "confirmed", recursion, exercise=signed_in, **options),
+        made("schema/every-table", "fault", "confirmed", recursion, exercise=audit, **options),
+        made(
+            "schema/and-no-membership", "double", "confirmed", both, faults=(Injected("rls.no_membership"),), **options
+        ),
+    ]
+
+
+CASES: tuple[Case, ...] = (*_every_fault(), *_HEALTHY, *_first_schema())

@@ -1,0 +1,328 @@
+"""The only door to the outside: every look gets a deadline, a status, redaction, and a place in the record.
+
+A source calls `Observer.look` with what it asks and a `fetch` that asks it. The fetch runs in a thread of its own under a
+total wall-time deadline; what it returns or raises becomes an Answer; the answer is redacted, sent once through JSON, and
+recorded. Live diagnosis reads exactly the recorded form. In replay no fetch runs: the record answers.
+"""
+
+import contextlib
+import contextvars
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import orjson
+
+from runbook_lib.core.clock import to_iso
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Answer, Json, Observation, Status, observation_id, observation_key
+from runbook_lib.core.redact import Redactor
+from runbook_lib.io.door import Door as Door  # readers of a look know both from here
+from runbook_lib.io.http import Deadline
+from runbook_lib.settings import Settings
+
+DEFAULT_DEADLINE_S = 10.0
+_TIDYING_S = 5.0  # work that is over its time is waited for so long, until it has taken back what it left
+STALE_S = 60.0  # what was asked ahead and lies longer than this is asked again: a person steps through at leisure
+
+
+class Recorder(Protocol):
+    """Where observations are kept while a run goes on (artifact.record writes them to disk)."""
+
+    def keep(self, observation: Observation) -> None:
+        """Keep one observation; called from any thread."""
+
+
+Fetch = Callable[[Door], Answer]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look that has not been made yet; `Observer.together` makes several at once.
+
+    `is_work`: it does something that was asked for and takes as long as it takes (a restore); RUNBOOK_WORK_DEADLINE_S bounds it
+    then, not the setting for looks.
+    """
+
+    source: str
+    call: str
+    arguments: Mapping[str, Json]
+    fetch: Fetch
+    deadline_s: float = DEFAULT_DEADLINE_S
+    is_work: bool = False
+
+
+class Observer:
+    """Makes the looks of one run, or answers them from a record.
+
+    Args:
+        now: the run's one moment, recorded; everything that means "now" uses it.
+        settings: where the sources are; None in replay, which reads no settings.
+        redactor: masks secrets in arguments and answers.
+        recorder: where each observation is kept; None keeps them in memory only.
+        record: the observations of an earlier run; given, nothing outside is touched.
+        active: whether looks that leave a mark are allowed.
+        deadline_s: the whole run's budget of wall time; None means no bound.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: datetime,
+        settings: Settings | None = None,
+        redactor: Redactor | None = None,
+        recorder: Recorder | None = None,
+        record: Sequence[Observation] | None = None,
+        active: bool = False,
+        deadline_s: float | None = None,
+    ) -> None:
+        if settings is None and record is None:
+            settings = Settings.empty()
+        self.now = now
+        self.active = active
+        self.observations: list[Observation] = []
+        self._settings = settings
+        self._redactor = redactor or Redactor(settings.secret_values() if settings else ())
+        self._recorder = recorder
+        self._record = None if record is None else {_key_of(past): past for past in record}
+        self._salt = secrets.token_bytes(32)
+        self._counts: Counter[str] = Counter()
+        self._ahead: dict[str, list[_Started]] = {}
+        self._lock = threading.Lock()
+        self._run_deadline = None if deadline_s is None else Deadline(deadline_s)
+        self._started = time.monotonic()
+        self.seconds_at: dict[str, float] = {}  # observation id -> seconds since the run opened
+        self.tell: Callable[[str], None] = lambda _: None  # shows how long work gets on
+
+    def afresh(self) -> "Observer":
+        """A replaying observer over the same record that has not looked at anything yet."""
+        record = list((self._record or {}).values())
+        return Observer(now=self.now, redactor=self._redactor, record=record, active=self.active)
+
+    def record_with(self, recorder: Recorder) -> None:
+        """Keep what is seen from now on somewhere else: the run goes on in another folder."""
+        self._recorder = recorder
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the record answers instead of the world."""
+        return self._record is not None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since this observer was made, by the monotonic clock."""
+        return time.monotonic() - self._started
+
+    def look(
+        self,
+        source: str,
+        call: str,
+        arguments: Mapping[str, Json],
+        fetch: Fetch,
+        *,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+    ) -> Observation:
+        """Make one look and return what came back, under a status; never raises for anything the source does.
+
+        Args:
+            source: who is asked (tempo, vercel, …).
+            call: what is asked of it, a short name of ours.
+            arguments: everything that makes this look differ from another; no secrets.
+            fetch: asks; runs in its own thread; returns an Answer or raises LookError.
+            deadline_s: total wall time; the run's own deadline may cut it shorter.
+        """
+        return self.together(Look(source, call, arguments, fetch, deadline_s))[0]
+
+    def together(self, *looks: Look) -> list[Observation]:
+        """Make independent looks at once; a hanging one costs its own deadline and no other. Order is kept."""
+        started = [self._begin(look) for look in looks]
+        return [finish() for finish in started]
+
+    def ahead(self, *looks: Look) -> None:
+        """Begin looks that a later `together` will make: it then takes what they bring, and so waits for the longest only.
+
+        One that nobody makes within a minute, or at all, is dropped; only a look that was made is recorded. In replay there
+        is nothing to begin.
+        """
+        if self._record is not None:
+            return
+        for look in looks:
+            started = self._start(look)
+            with self._lock:
+                self._ahead.setdefault(self._counted(look)[0], []).append(started)
+
+    def _counted(self, look: Look) -> tuple[str, str, dict[str, Json]]:
+        """What a look is counted under, its name, and its arguments as they are recorded."""
+        clean: dict[str, Json] = orjson.loads(self._redactor.data(_to_json(dict(look.arguments))))
+        name = f"{look.source}.{look.call}"
+        return observation_key(name, clean, 0), name, clean
+
+    def _start(self, look: Look) -> "_Started":
+        """Begin a look's fetch under its deadline, cut by the settings' and the run's."""
+        budget_s = look.deadline_s
+        given_s = (
+            (self._settings.work_deadline_s if look.is_work else self._settings.look_deadline_s)
+            if self._settings
+            else None
+        )
+        if given_s:
+            budget_s = min(budget_s, given_s)
+        if self._run_deadline is not None:
+            budget_s = min(budget_s, self._run_deadline.remaining_s)
+        at, begun = self._settings_clock(), time.monotonic()
+        door = Door(self._settings or Settings.empty(), Deadline(budget_s), self._salt, self._telling(look))
+        attempt = _Attempt(look.fetch, door, _TIDYING_S if look.is_work else 0.0)
+        return _Started(attempt, at, begun, budget_s)
+
+    def _begin(self, look: Look) -> Callable[[], Observation]:
+        """Start a look, or take the one that was begun ahead; the returned call waits for it and records it."""
+        counted, name, clean = self._counted(look)
+        with self._lock:
+            self._counts[counted] += 1
+            nth = self._counts[counted]
+            waiting = self._ahead.get(counted)
+            started = waiting.pop(0) if waiting else None
+        key = observation_key(name, clean, nth)
+        identity = observation_id(look.source, look.call, key)
+        if self._record is not None:
+            return lambda: self._keep(self._recorded(look, clean, nth, key, identity))
+        if started is None or time.monotonic() - started.begun > STALE_S:
+            started = self._start(look)
+        attempt, at, begun, budget_s = started.attempt, started.at, started.begun, started.budget_s
+
+        def finish() -> Observation:
+            answer = attempt.wait(budget_s - (time.monotonic() - begun))
+            text = self._redactor.data(_to_json([answer.value, answer.why[:2000], answer.help]))
+            value, why, help_text = orjson.loads(text)
+            elapsed_ms = round((attempt.ended or time.monotonic()) * 1000 - begun * 1000, 1)
+            return self._keep(
+                Observation(
+                    identity, look.source, look.call, clean, nth, answer.status, value, why, help_text, at, elapsed_ms
+                )
+            )
+
+        return finish
+
+    def _telling(self, look: Look) -> Callable[[str], None]:
+        """Shows a line on a look's progress, redacted; a display that fails costs nothing but the line."""
+
+        def tell(text: str) -> None:
+            with contextlib.suppress(Exception):
+                self.tell(self._redactor.text(f"{look.source} {look.call}: {text}"))
+
+        return tell
+
+    def _settings_clock(self) -> str:
+        return to_iso(datetime.now(UTC))
+
+    def _recorded(self, look: Look, arguments: Mapping[str, Json], nth: int, key: str, identity: str) -> Observation:
+        """What the earlier run saw, or not_recorded."""
+        assert self._record is not None
+        if past := self._record.get(key):
+            return past
+        why = "the recorded run never looked at this"
+        return Observation(
+            identity,
+            look.source,
+            look.call,
+            arguments,
+            nth,
+            Status.not_recorded,
+            None,
+            why,
+            "run the procedure again against the live system",
+            to_iso(self.now),
+            0.0,
+        )
+
+    def _keep(self, observation: Observation) -> Observation:
+        with self._lock:
+            self.observations.append(observation)
+            self.seconds_at.setdefault(observation.id, self.seconds)
+        if self._recorder is not None:
+            self._recorder.keep(observation)
+        return observation
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A fetch under way: since when (ISO, monotonic seconds), and for how long at most."""
+
+    attempt: "_Attempt"
+    at: str
+    begun: float
+    budget_s: float
+
+
+class _Attempt:
+    """A fetch in a thread of its own, which nobody waits for past the deadline.
+
+    The thread is a daemon: a fetch that cannot be stopped (a name server that never answers) does not keep the run alive.
+    What it brings after the deadline is dropped. Work gets `tidying_s` more, to take back what it left and say how far it got.
+    """
+
+    def __init__(self, fetch: Fetch, door: Door, tidying_s: float) -> None:
+        self._fetch, self._door, self._tidying_s = fetch, door, tidying_s
+        self._done = threading.Event()
+        self._answer: Answer | None = None
+        self._broken: BaseException | None = None
+        self.ended: float | None = None
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._work,), daemon=True, name="look").start()
+
+    def _work(self) -> None:
+        try:
+            self._answer = self._fetch(self._door)
+        except LookError as error:
+            self._answer = Answer(Status(error.status), None, _words(error), error.do_next)
+        except BaseException as error:  # a bug of ours: it belongs to the caller, not to this thread
+            self._broken = error
+        finally:
+            self.ended = time.monotonic()
+            self._done.set()
+
+    def wait(self, seconds: float) -> Answer:
+        """The answer, or timed_out after so many seconds. Raises what the fetch itself broke with."""
+        try:
+            is_done = self._done.wait(max(0.0, seconds))
+        except BaseException:  # the run is being stopped
+            self._door.ended.set()
+            self._done.wait(self._tidying_s)
+            raise
+        if not is_done:
+            self._door.ended.set()
+            if (
+                self._tidying_s
+                and self._done.wait(self._tidying_s)
+                and self._answer
+                and not self._answer.status.answered
+            ):
+                return self._answer
+            self.ended = None
+            return Answer(
+                Status.timed_out,
+                None,
+                f"no complete answer within {self._door.deadline.seconds:g} s",
+                "look again when the source is quicker, or give the run more time",
+            )
+        if self._broken is not None:
+            raise self._broken
+        assert self._answer is not None
+        return self._answer
+
+
+def _words(error: LookError) -> str:
+    return f"{error.where}: {error.tried}" if error.where else error.tried
+
+
+def _to_json(value: Json) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
+
+
+def _key_of(observation: Observation) -> str:
+    return observation_key(f"{observation.source}.{observation.call}", observation.arguments, observation.nth)

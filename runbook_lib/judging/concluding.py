@@ -1,0 +1,118 @@
+"""How findings become a verdict. Code decides this, never prose, and one rule serves every procedure.
+
+confirmed       a fault is named that the evidence carries
+could_not_tell  otherwise, when something hides the answer: a blind code, suspects, or a needed look that proves nothing
+ruled_out       otherwise: every look that the answer depends on came back
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from runbook_lib.core.model import (
+    Conclusion,
+    Finding,
+    Json,
+    Observation,
+    Situation,
+    Status,
+    Suspect,
+    Unseen,
+    VerdictStatus,
+)
+
+
+def unseen(observations: Iterable[Observation], *, ignore: Iterable[Status] = ()) -> list[Unseen]:
+    """What could not be seen: one entry for each source, call and part whose last look proves nothing, in order of first mention;
+    parts of which the same is to be said share one.
+
+    Args:
+        observations: in the order in which they were made.
+        ignore: statuses that are no gap here, such as not_configured for a source the system does not have.
+    """
+    last: dict[tuple[str, str, str], Observation] = {}
+    for observation in observations:
+        last[(observation.source, observation.call, str(observation.arguments.get("part", "")))] = observation
+    skipped = set(ignore)
+    told = (
+        Unseen(each.source, each.call, str(each.status), each.why, each.help or _HELP.get(each.status, "look again"))
+        for each in last.values()
+        if not each.status.answered and each.status not in skipped
+    )
+    return list(dict.fromkeys(told))
+
+
+_HELP: Mapping[Status, str] = {
+    Status.partial: "ask for a narrower window",
+    Status.too_recent: "wait for the source's delay to pass and run again",
+    Status.out_of_retention: "use an artifact or an archive of that time; the source has forgotten",
+    Status.denied: "a key with the permission that the source asks for",
+    Status.rate_limited: "wait for the limit to reset and run again",
+    Status.unreachable: "check the source's address, its own status page and this machine's network, then run again",
+    Status.timed_out: "run again when the source is quicker",
+    Status.malformed: "check that the address is the source's own, not a login page's",
+    Status.not_configured: "set the source's address and key; `runbook doctor` names them",
+    Status.not_recorded: "run the procedure again against the live system",
+}
+
+
+def conclude(
+    *,
+    faults: Sequence[Finding] = (),
+    also: Sequence[Finding] = (),
+    states: Sequence[Finding] = (),
+    blind: Sequence[Finding] = (),
+    suspects: Sequence[Suspect] = (),
+    needed: Sequence[Observation] = (),
+    not_seen: Sequence[Unseen] = (),
+    situation: Situation | None = None,
+    facts: Mapping[str, Json] | None = None,
+) -> Conclusion:
+    """The verdict that findings and looks add up to.
+
+    Args:
+        faults: causes the evidence carries, the one that explains the symptom first.
+        needed: the looks on which "nothing is wrong" depends; each must have an answer for ruled_out.
+        not_seen: everything that could not be seen, whether needed or not.
+        suspects: causes the evidence allows but does not carry; only kept when the verdict is could_not_tell.
+    """
+    missing = [look for look in needed if not look.status.answered]
+    if faults:
+        status = VerdictStatus.confirmed
+    elif blind or suspects or missing:
+        status = VerdictStatus.could_not_tell
+    else:
+        status = VerdictStatus.ruled_out
+    open_ended = status == VerdictStatus.could_not_tell
+    return Conclusion(
+        status,
+        causes=_once(faults) if status == VerdictStatus.confirmed else (),
+        also=_once(also),
+        states=_once(states),
+        blind=_once(blind) if open_ended else (),
+        suspects=tuple(suspects) or tuple(_look_again(look) for look in missing) if open_ended else (),
+        not_seen=tuple(not_seen),
+        situation=situation or Situation(),
+        facts=facts or {},
+    )
+
+
+def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings without repeats of one code and subject; the first keeps its place, evidence is joined."""
+    kept: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        key = (finding.code, finding.subject)
+        if key in kept:
+            first = kept[key]
+            joined = tuple(dict.fromkeys(first.evidence + finding.evidence))
+            finding = Finding(first.code, first.subject, first.summary, joined, first.remedy)
+        kept[key] = finding
+    return tuple(kept.values())
+
+
+def _look_again(look: Observation) -> Suspect:
+    """The deciding look where nothing but a missing answer stands in the way."""
+    return Suspect(
+        code="",
+        subject=f"{look.source}.{look.call}",
+        why=f"{look.status}: {look.why}" if look.why else str(look.status),
+        deciding_look=f"{look.source} {look.call}: {look.help or _HELP.get(look.status, 'look again')}",
+    )

@@ -1,0 +1,1 @@
+"""08: would we get it back?"""

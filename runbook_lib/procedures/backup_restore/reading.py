@@ -1,0 +1,101 @@
+"""What procedure 08 has seen, and what recovery must achieve: from the run's parameters, the team's file, or what is usual."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from runbook_lib.core.clock import from_iso
+from runbook_lib.core.model import Finding, Json, Observation, Status
+from runbook_lib.procedures.backup_restore.causes import CATALOGUE
+
+DAY_S = 86_400.0
+USUAL: dict[str, float | None] = {"rpo": DAY_S, "rto": 4 * 3600.0, "rehearsed": 90 * DAY_S, "pitr_window": None}
+PARAMETER, FILE, DEFAULT, UNKNOWN = "a parameter of this run", "the team's file", "no file: what is usual", "unknown"
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One objective in seconds and where it comes from. None: none is asked for, or (from UNKNOWN) it could not be read."""
+
+    seconds: float | None
+    origin: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that 08 looked at; None where it did not look.
+
+    `given` holds the objectives that are parameters of the run, in seconds.
+    """
+
+    now: datetime
+    given: dict[str, float] = field(default_factory=dict)
+    objectives: Observation | None = None
+    rehearsals: Observation | None = None
+    backups: Observation | None = None
+    schedule: Observation | None = None
+    files: Observation | None = None
+    migrations: Observation | None = None
+    drift: Observation | None = None
+    drill: Observation | None = None
+    noted: Observation | None = None
+    copies: Observation | None = None
+    recovery: Observation | None = None
+
+    def all(self) -> list[Observation]:
+        """Every look, in the order of the steps."""
+        looks = (
+            self.objectives, self.rehearsals, self.backups, self.schedule, self.files, self.migrations, self.drift,
+            self.drill, self.noted, self.recovery, self.copies,
+        )  # fmt: skip
+        return [look for look in looks if look is not None]
+
+    def aim(self, name: str) -> Aim:
+        """rpo, rto, rehearsed or pitr_window."""
+        if name in self.given:
+            return Aim(self.given[name], PARAMETER)
+        look = self.objectives
+        if look is not None and look.status == Status.ok and isinstance(look.value, dict):
+            held = look.value.get(f"{name}_s")
+            if held is not None:
+                return Aim(float(held), f"{FILE} {look.value.get('file')}")
+            return Aim(USUAL[name], DEFAULT.replace("no file", f"{look.value.get('file')} does not say"))
+        if look is None or look.status in (Status.not_found, Status.not_configured):
+            return Aim(USUAL[name], DEFAULT)
+        return Aim(None, UNKNOWN)
+
+
+def value_of(look: Observation | None) -> dict[str, Any]:
+    """A look's value where it is complete and an object; else empty."""
+    return look.value if look is not None and look.status == Status.ok and isinstance(look.value, dict) else {}
+
+
+def rows_of(look: Observation | None) -> list[dict[str, Any]]:
+    """A look's rows where it is complete; else empty."""
+    return look.value if look is not None and look.status == Status.ok and isinstance(look.value, list) else []
+
+
+def age_s(evidence: Evidence, at: str) -> float:
+    """Seconds from a moment to the run's own."""
+    return (evidence.now - from_iso(at)).total_seconds()
+
+
+def found(code: str, subject: str, summary: str, looks: Iterable[Observation | None]) -> Finding:
+    """A finding with its remedy."""
+    return Finding(code, subject, summary, tuple(look.id for look in looks if look is not None), CATALOGUE.remedy(code))
+
+
+def span(seconds: float) -> str:
+    """A length of time for a sentence: `26 h`, `4 min`, `3 days`."""
+    size = abs(seconds)
+    for least, unit_s, unit in ((2 * DAY_S, DAY_S, "days"), (7200, 3600, "h"), (120, 60, "min")):
+        if size >= least:
+            return f"{seconds / unit_s:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def listed(names: Iterable[Json], most: int = 5) -> str:
+    """Names for a sentence, the first few of many."""
+    every = [str(name) for name in names]
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")

@@ -1,0 +1,172 @@
+"""Would we get it back? From the backups, the rehearsals and the schema to one verdict.
+
+A backup that was never restored is a hope. The audit says which backups there are, how old, whether they were ever tried; a
+rehearsal, on request, says whether what comes back is what was there.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from runbook_lib.core.clock import from_iso, to_iso
+from runbook_lib.core.model import Change, Conclusion, Finding, Observation, Situation, Status, Unseen
+from runbook_lib.judging.concluding import conclude, unseen
+from runbook_lib.procedures.backup_restore.backups import judge_folder, judge_rehearsals, judge_vendor
+from runbook_lib.procedures.backup_restore.reading import UNKNOWN, Evidence, found, listed, rows_of, value_of
+from runbook_lib.procedures.backup_restore.restore import judge_drill, sequences_behind
+
+_ORDER = (
+    "backup.none", "backup.failed", "backup.empty_file", "backup.too_old", "backup.shrunk", "restore.failed",
+    "restore.incomplete", "restore.policies_lost", "restore.sequences_behind", "restore.too_slow", "pitr.not_recovered",
+    "pitr.off", "pitr.window_short", "backup.untested", "schema.drift",
+)  # fmt: skip
+_OPTIONAL = (Status.not_configured,)
+
+
+def diagnose(evidence: Evidence) -> Conclusion:
+    """The verdict on backups, rehearsals and schema."""
+    vendor, folder = judge_vendor(evidence), judge_folder(evidence)
+    restored, doubtful = judge_drill(evidence)
+    faults = [
+        *vendor.faults, *folder.faults, *restored, *judge_recovery(evidence), *judge_copies(evidence),
+        *judge_rehearsals(evidence), *judge_drift(evidence),
+    ]  # fmt: skip
+    faults.sort(key=lambda finding: _place(finding.code))
+    good_at = max(filter(None, (vendor.good_at, folder.good_at)), default=None)
+    return conclude(
+        faults=faults,
+        also=[*vendor.also, *folder.also],
+        suspects=[*vendor.suspects, *folder.suspects, *doubtful],
+        needed=_needed(evidence),
+        not_seen=_not_seen(evidence),
+        situation=_situation(evidence, faults, good_at),
+        facts=facts_of(evidence, good_at),
+    )
+
+
+def _place(code: str) -> int:
+    return next(place for place, each in enumerate(_ORDER) if code == each or code.startswith(f"{each}."))
+
+
+def judge_recovery(evidence: Evidence) -> list[Finding]:
+    """The rehearsed recovery to a moment: what was there the second before must be there again."""
+    look, held = evidence.recovery, value_of(evidence.recovery)
+    if not held or (held["recovered"] and not held["tables"]):
+        return []
+    if not held["recovered"]:
+        what = f"the server did not recover to {held['target_at']}: {held['why']}"
+    else:
+        what = f"recovered to {held['target_at']}, but not as it was: {listed(row['table'] for row in held['tables'])}"
+    return [found("pitr.not_recovered", "rehearsal", what, [look])]
+
+
+def judge_copies(evidence: Evidence) -> list[Finding]:
+    """Chosen tables exported and imported, as SQL and as CSV."""
+    look, faults = evidence.copies, []
+    for form, copied in value_of(evidence.copies).get("forms", {}).items():
+        wrong = [row for row in copied["tables"] if not row["same"]]
+        if wrong or copied["why"]:
+            words = [f"{row['table']} with {row['got_rows'] or 0:,} of {row['wanted_rows']:,} rows" for row in wrong]
+            what = "; ".join(filter(None, (listed(words), copied["why"])))
+            faults.append(
+                found(f"restore.incomplete.{form}_copy", listed(row["table"] for row in copied["tables"]), what, [look])
+            )
+        elif look is not None:
+            faults += sequences_behind(copied["sequences"], f"{form} copy", look)
+    return faults
+
+
+def judge_drift(evidence: Evidence) -> list[Finding]:
+    """What the database has and the repository's SQL does not make, and the reverse; one finding a kind of difference."""
+    look, held = evidence.drift, value_of(evidence.drift)
+    faults = []
+    for how, sub, words in (
+        ("missing", "not_applied", "in the repository and not in the database"),
+        ("added", "only_in_database", "in the database and not in the repository"),
+        ("differs", "differs", "in both, and differently"),
+    ):
+        mine = [row for row in held.get("differences", ()) if row["how"] == how]
+        if mine:
+            named = listed(f"{row['kind']} {row['name']}" for row in _outermost(mine))
+            what = f"{words}: {named}"
+            faults.append(found(f"schema.drift.{sub}", str(held["path"]), what, [look]))
+    return faults
+
+
+def _outermost(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the parts of tables that are themselves named."""
+    named = {row["name"] for row in rows if row["kind"] in ("table", "view")}
+    return [
+        row
+        for row in rows
+        if row["kind"] in ("table", "view")
+        or not any(row["name"].startswith(f"{name}.") or row["name"] == name for name in named)
+    ]
+
+
+def ledger_entry(evidence: Evidence) -> dict[str, Any]:
+    """A rehearsal as the team's ledger keeps it: when, of what, whether it came back whole, how long it took."""
+    held = value_of(evidence.drill)
+    lost, doubtful = judge_drill(evidence)
+    spoilt = [each for each in lost if each.code != "restore.too_slow"] or doubtful
+    return {
+        "at": held["at"],
+        "outcome": "not whole" if spoilt else "whole",
+        "restored_s": held["restored_s"],
+        "what": f"{held['source']['database']}: {held['backup']['file']}",
+    }
+
+
+def _needed(evidence: Evidence) -> list[Observation]:
+    """The looks without which "nothing is wrong" cannot be said; what was asked for is always among them."""
+    needed = [evidence.backups, evidence.drill, evidence.recovery, evidence.copies]
+    optional = (evidence.files, evidence.drift)
+    needed += [
+        look for look in optional if look is not None and (look.status not in _OPTIONAL or look.arguments.get("path"))
+    ]
+    if not value_of(evidence.drill):
+        needed.append(evidence.rehearsals)
+    if any(evidence.aim(name).origin == UNKNOWN for name in ("rpo", "rto", "rehearsed")):
+        needed.append(evidence.objectives)
+    return [look for look in needed if look is not None]
+
+
+def _not_seen(evidence: Evidence) -> list[Unseen]:
+    """What proves nothing; a repository's SQL and a folder of dumps that nobody named are said to be unseen as well."""
+    return unseen(evidence.all())
+
+
+def _situation(evidence: Evidence, faults: list[Finding], good_at: str | None) -> Situation:
+    """Since when: the moment at which the newest good backup became older than the RPO; and what would be lost with it."""
+    onset = None
+    rpo = evidence.aim("rpo")
+    if (
+        good_at is not None
+        and rpo.seconds is not None
+        and any(each.code.startswith("backup.too_old") for each in faults)
+    ):
+        onset = to_iso(from_iso(good_at) + timedelta(seconds=rpo.seconds))
+    changes = tuple(
+        Change(row["at"], row["what"], row["platform"])
+        for row in rows_of(evidence.migrations)
+        if row["at"] and (good_at is None or row["at"] > good_at)
+    )
+    return Situation(ongoing=bool(faults) or None, onset=onset, last_seen=None, changes=changes[:20])
+
+
+def facts_of(evidence: Evidence, good_at: str | None) -> dict[str, Any]:
+    """What displays and a postmortem want: the objectives with their origins, the newest good backup, the rehearsal's figures."""
+    aims = {name: evidence.aim(name) for name in ("rpo", "rto", "rehearsed", "pitr_window")}
+    drill = value_of(evidence.drill)
+    return {
+        "objectives": {name: {"seconds": aim.seconds, "from": aim.origin} for name, aim in aims.items()},
+        "newest_good_backup_at": good_at,
+        "rehearsal": {
+            "restored_s": drill.get("restored_s"),
+            "backup": drill.get("backup"),
+            "compared": {
+                name: value for name, value in (drill.get("compared") or {}).items() if name not in ("schema",)
+            },
+        }
+        if drill
+        else None,
+    }

@@ -1,0 +1,1 @@
+"""07: a deployment of the LLM gateway."""

@@ -1,0 +1,1 @@
+"""06: a deployment of web or API."""

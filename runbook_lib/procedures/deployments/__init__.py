@@ -1,0 +1,1 @@
+"""What the two procedures of deployments share."""

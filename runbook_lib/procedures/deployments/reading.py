@@ -1,0 +1,214 @@
+"""One part on one platform, read: which deployment is judged, which serves, which would be gone back to; in one set of words.
+
+The platforms' states become: building, ready, failed, crashed, canceled, blocked, skipped, superseded (it served once).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from runbook_lib.core.clock import from_iso
+from runbook_lib.core.model import Observation
+
+Row = Mapping[str, Any]
+
+_WORDS = {
+    **dict.fromkeys(("QUEUED", "INITIALIZING", "BUILDING", "WAITING", "DEPLOYING", "PENDING", "RUNNING"), "building"),
+    **dict.fromkeys(("READY", "SUCCESS", "SLEEPING", "COMPLETE", "SUCCEEDED"), "ready"),
+    **dict.fromkeys(("ERROR", "FAILED", "INTERRUPTED"), "failed"),
+    **dict.fromkeys(("BLOCKED", "NEEDS_APPROVAL"), "blocked"),
+    **dict.fromkeys(("REMOVED", "REMOVING", "SUPERSEDED", "DEAD"), "superseded"),
+    "CRASHED": "crashed",
+    "CANCELED": "canceled",
+    "CANCELLED": "canceled",
+    "SKIPPED": "skipped",
+    "DELETED": "skipped",
+}
+SHORTEST_PATIENCE = timedelta(minutes=10)
+NAMES = {"vercel": "Vercel", "railway": "Railway", "fly": "Fly.io"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything that was seen of one part on one platform; None or empty where it was not looked at.
+
+    Attributes:
+        project: how it is set up (vercel.project, railway.service, fly.machines).
+        deployments: those of the target, newest first. previews: those of pull requests.
+        detail: the judged deployment whole. served: the one that serves, where it is another.
+        after, before: request logs since the deployment, and of the time before it.
+        traces: whole traces of requests that failed since. schema: what the database has of what was missed.
+    """
+
+    part: str
+    platform: str
+    target: str = "production"
+    asked: str = ""  # the deployment that was asked for, by id or address
+    commit: str = ""  # the commit that should be live, where somebody said so
+    project: Observation | None = None
+    variables: Observation | None = None
+    deployments: Observation | None = None
+    detail: Observation | None = None
+    served: Observation | None = None
+    build_log: Observation | None = None
+    compare: Observation | None = None
+    checks: Observation | None = None
+    pulls: Observation | None = None
+    previews: Observation | None = None
+    probe: Observation | None = None
+    after: tuple[Observation, ...] = ()
+    before: tuple[Observation, ...] = ()
+    traces: tuple[Observation, ...] = ()
+    schema: tuple[Observation, ...] = ()
+
+    def looks(self) -> Iterator[Observation]:
+        """Every observation, in the order in which a person would look."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Observation):
+                yield value
+            elif isinstance(value, tuple):
+                yield from value
+
+    def seen(self, **looks: Any) -> "Site":
+        """The same with these looks, by the names of its fields."""
+        return replace(self, **looks)
+
+    @property
+    def name(self) -> str:
+        """`api on Vercel`."""
+        return f"{self.part} on {NAMES[self.platform]}"
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the runbook knows this part on this platform: something other than not_configured came back."""
+        looked = [look for look in (self.project, self.deployments, self.variables) if look is not None]
+        return any(str(look.status) != "not_configured" for look in looked)
+
+
+def word(row: Row | None) -> str:
+    """A deployment's state in our words; "" without a deployment, "unknown" for a state that nobody knows."""
+    return _WORDS.get(str(row["state"]).upper(), "unknown") if row else ""
+
+
+def content(look: Observation | None) -> Any:
+    """What a look brought; None where it brought nothing to read."""
+    return look.value if look is not None and look.status.has_content else None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The deployments of a site, told apart.
+
+    Attributes:
+        rows: those of the target, newest first, without the ones that were skipped on purpose.
+        judged: the one that was asked for, else the newest.
+        serving: the one that production's requests get; of a preview, the judged one.
+        back: the one to go back to: the newest good one before the serving one, of another commit.
+        skipped: those that were left out on purpose.
+    """
+
+    site: Site
+    rows: tuple[Row, ...]
+    judged: Row | None
+    serving: Row | None
+    back: Row | None
+    skipped: tuple[Row, ...] = ()
+
+    @property
+    def project(self) -> Row:
+        """How it is set up; empty where that was not seen."""
+        found = content(self.site.project)
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def branch(self) -> str:
+        """The branch that the target is made of."""
+        if self.site.target != "production":
+            return str((self.judged or {}).get("branch") or "")
+        return str(self.project.get("branch") or (self.serving or {}).get("branch") or "main")
+
+    @property
+    def patience(self) -> timedelta:
+        """How long a deployment may take: three times the longest of the recent ones, ten minutes at least."""
+        took = [
+            from_iso(str(row["ready_at"])) - from_iso(str(row["at"]))
+            for row in self.rows
+            if row.get("ready_at") and row.get("at") and word(row) in ("ready", "superseded")
+        ]
+        return max([SHORTEST_PATIENCE, *(3 * each for each in took if each < timedelta(hours=1))])
+
+    def age(self, row: Row, now: datetime) -> timedelta:
+        """How long ago a deployment was made."""
+        return now - from_iso(str(row["at"]))
+
+
+def read(site: Site) -> Reading:
+    """Tell the deployments of a site apart."""
+    listed = [row for row in content(site.deployments) or () if isinstance(row, dict)]
+    extra = [row for look in (site.detail, site.served) if isinstance(row := content(look), dict)]
+    known = {str(row["id"]): {**row} for row in listed}
+    for row in extra:
+        known[str(row["id"])] = {**known.get(str(row["id"]), {}), **row}
+    rows = sorted(known.values(), key=lambda row: str(row.get("at")), reverse=True)
+    mine = [row for row in rows if _is_of(row, site) and not _is_skipped(row)]
+    judged = next((row for row in rows if site.asked and site.asked in (row["id"], row.get("url"))), None)
+    if judged is None and not site.asked:
+        judged = mine[0] if mine else None
+    serving = judged if site.target != "production" else _serving(site, rows, mine)
+    skipped = tuple(row for row in rows if _is_of(row, site) and _is_skipped(row))
+    return Reading(site, tuple(mine), judged, serving, _back(mine, serving), skipped)
+
+
+def _is_of(row: Row, site: Site) -> bool:
+    if site.platform != "vercel":
+        return True
+    return (row.get("target") or "preview") == site.target
+
+
+def _is_skipped(row: Row) -> bool:
+    """Whether it was left out on purpose: an ignored build step, or nothing of the part was touched."""
+    said = f"{row.get('reason') or ''} {row.get('error') or ''}".lower()
+    return word(row) == "skipped" or (word(row) == "canceled" and ("ignored build step" in said or "skipp" in said))
+
+
+def _serving(site: Site, rows: list[dict[str, Any]], mine: list[dict[str, Any]]) -> Row | None:
+    """The deployment that serves production: as the platform says, else the newest good one."""
+    project = content(site.project)
+    if site.platform == "vercel" and not isinstance(project, dict):
+        return None  # which one serves is the project's to say: the newest good one is a guess
+    named: list[str] = []
+    if isinstance(project, dict):
+        if site.platform == "vercel":
+            named = [str(project["serving"])] if project.get("serving") else []
+            if not named:
+                return None
+        elif site.platform == "railway":
+            named = [str(each["id"]) for each in project.get("serving") or ()]
+    if named:
+        return next((row for row in rows if row["id"] in named), None)
+    return next((row for row in mine if word(row) in ("ready", "crashed")), None)
+
+
+def _back(mine: list[dict[str, Any]], serving: Row | None) -> Row | None:
+    """The newest deployment before the serving one that was good and is of another commit."""
+    if serving is None:
+        return None
+    for row in mine:
+        is_older = str(row.get("at")) < str(serving.get("at"))
+        if is_older and word(row) in ("ready", "superseded") and _is_other(row, serving) and _may_go_back(row):
+            return row
+    return None
+
+
+def _is_other(row: Row, serving: Row) -> bool:
+    for name in ("commit", "image"):
+        if row.get(name) and serving.get(name):
+            return bool(row[name] != serving[name])
+    return bool(row["id"] != serving["id"])
+
+
+def _may_go_back(row: Row) -> bool:
+    """Whether the platform takes it: Vercel and Railway say so of each; Fly takes any image it still has."""
+    return bool(row.get("can_roll_back", True)) if row.get("platform") != "fly" else bool(row.get("image"))

@@ -1,0 +1,128 @@
+"""A request that a part of ours refused: by design, for the session, or for the organization's plan, and whether rightly."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.reading import requests as rows
+from runbook_lib.reading.plans import BLOCKING, ENDED, told_use, used_up
+from runbook_lib.reading.trace_causes import Refusal, make_finding
+
+# the sub-code for each status that keeps an organization out: 01 says only whether it may still be paid, 05 says more
+_SUBCODES = {status: "canceled" if status in ENDED else "past_due" for status in BLOCKING}
+_REJECTIONS = frozenset({400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422})
+
+
+@dataclass(frozen=True)
+class JudgedRefusal:
+    """What a refusal comes to."""
+
+    faults: tuple[Finding, ...] = ()
+    states: tuple[Finding, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+
+
+def may_be_quota(status: int | None) -> bool:
+    """Whether an answer of this status may be a refusal for the plan: 402, 429."""
+    return status in (402, 429)
+
+
+def judge_refusal(
+    refusal: Refusal | None, row: rows.Seen | None, quota: Sequence[Observation], lines: Sequence[str]
+) -> JudgedRefusal | None:
+    """Judge a 4xx that no failure explains; None where the request was not refused.
+
+    Args:
+        refusal: the refusing part by the trace; None without a trace.
+        row: the innermost platform row with a 4xx; None without rows.
+        quota: looks at plan, usage and subscription.
+        lines: what the parts logged about the request.
+    """
+    if refusal is None and row is None:
+        return None
+    status = refusal.status if refusal is not None else int(row.row["status"]) if row is not None else 0
+    part = refusal.part if refusal is not None else str(row.row.get("part")) if row is not None else ""
+    path = str(row.row.get("path")) if row is not None else ""
+    evidence = [row.observation.id] if row is not None else []
+    subject = f"{part} {path}".strip()
+    if may_be_quota(status):
+        return _judge_quota(status, subject, evidence, quota, lines)
+    if status == 401:
+        summary = f"{part} answered 401: the session is missing, expired or unknown"
+        return JudgedRefusal(faults=(make_finding("request.auth_failed.session_expired", subject, summary, evidence),))
+    if status == 403:
+        why = f"{part} answered 403 of its own accord: a user without membership, or a policy that hides it"
+        look = "03_supabase_rls with this user and organization: a database URL or a service-role key"
+        return JudgedRefusal(
+            suspects=(
+                Suspect("request.rejected", subject, why, look),
+                Suspect("request.db_failed.rls", subject, why, look),
+            )
+        )
+    if status in _REJECTIONS:
+        summary = f"{part} refused the request by design with {status}; nothing is broken"
+        return JudgedRefusal(states=(make_finding("request.rejected", subject, summary, evidence),))
+    why = f"{part} answered {status}, and nothing that was seen says why"
+    return JudgedRefusal(
+        suspects=(Suspect("", subject, why, f"{part}'s log of the request: read access to its platform's log"),)
+    )
+
+
+def _judge_quota(
+    status: int, subject: str, evidence: list[str], quota: Sequence[Observation], lines: Sequence[str]
+) -> JudgedRefusal:
+    """Whether the organization's records support the refusal."""
+    said = next((line for line in lines if re.search(r"quota|subscription", line, re.I)), "")
+    told = f" ({said})" if said else ""
+    sub, shows = _by_subscription(quota) if status == 402 else _by_usage(quota)
+    if sub:
+        judged = "rightly" if sub != "wrongly" else "wrongly"
+        cited = [*evidence, *(look.id for look in quota if look.status.answered)]
+        summary = f"refused with {status}{told}; {shows}; {judged}"
+        return JudgedRefusal(faults=(make_finding(f"request.quota_blocked.{sub}", subject, summary, cited),))
+    if said:
+        summary = f"refused with {status}{told}; whether rightly could not be checked"
+        return JudgedRefusal(faults=(make_finding("request.quota_blocked", subject, summary, evidence),))
+    why = f"answered {status}; neither the part's log nor the organization's records could be read"
+    look = "05_quota_enforcement for the organization: service-role key and a Stripe key with read on subscriptions"
+    return JudgedRefusal(suspects=(Suspect("request.quota_blocked", subject, why, look),))
+
+
+def _by_subscription(quota: Sequence[Observation]) -> tuple[str, str]:
+    """What the subscription's status makes of a 402: the sub-code, and the words; empty where nobody tells.
+
+    Stripe's word counts for its customers, the database's for the others. A customer whose subscription could not be seen,
+    or is not there, is judged by neither.
+    """
+    plan = _value(quota, "billing_customer")
+    if plan.get("stripe_customer_id"):
+        source, status = "Stripe", str(_value(quota, "subscription").get("status", ""))
+    else:
+        source, status = "the database", str(plan.get("status", ""))
+    if not status:
+        return "", ""
+    if status in _SUBCODES:
+        return _SUBCODES[status], f"{source} agrees: the subscription is {status}"
+    return "wrongly", f"{source} says that the subscription is {status}"
+
+
+def _by_usage(quota: Sequence[Observation]) -> tuple[str, str]:
+    """What usage and limits make of a 429: the sub-code, and the words; empty where nobody tells.
+
+    Records that hold nothing at all contradict whoever counted them, and prove neither.
+    """
+    plan, usage = _value(quota, "billing_customer"), _value(quota, "usage")
+    limit = _value(quota, "plan_limits").get(str(plan.get("plan", "")), {})
+    if not limit or not usage or not usage.get("records", 1):
+        return "", ""
+    if over := used_up(usage, limit):
+        return "over_limit", f"the records agree: {told_use(usage, limit, over)} used in the period"
+    return "wrongly", f"the records do not: {told_use(usage, limit)} used in the period"
+
+
+def _value(quota: Sequence[Observation], call: str) -> dict[str, Any]:
+    """What a look brought; {} where it was not made, brought nothing, or brought less than all."""
+    found = next((look for look in quota if look.call == call and look.status.answered), None)
+    return found.value if found is not None and isinstance(found.value, dict) else {}

@@ -1,0 +1,1 @@
+"""04: the LLM gateway is degraded, or a provider is down."""

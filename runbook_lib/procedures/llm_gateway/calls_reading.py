@@ -1,0 +1,54 @@
+"""Every request to the gateway, once, from its fullest witness.
+
+Three witnesses of the same thing, the fullest first: a request that a whole trace tells of is not read again from a row, nor
+one of either from a line. A request is told by its trace id, or by its own id where a line has nothing else.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from runbook_lib.core.model import Observation
+from runbook_lib.procedures.llm_gateway.calls import Calls, Request
+from runbook_lib.procedures.llm_gateway.calls_lines import of_lines
+from runbook_lib.procedures.llm_gateway.calls_spans import by_trace, of_rows, of_trace
+from runbook_lib.reading.spans import build_traces
+
+_UNDER_WAY_S = 60.0
+
+
+def read_calls(
+    tables: Iterable[Observation],
+    rows: Iterable[Observation],
+    logs: Iterable[Observation] = (),
+    now_s: float | None = None,
+) -> Calls:
+    """The requests of whole traces, of span rows, and of log lines; each once, from its fullest witness.
+
+    Args:
+        now_s: when this is read; what nothing has been heard of for a minute before it ended as its last call did.
+    """
+    found: dict[str, Request] = {}
+    for look in tables:
+        if look.status.has_content and isinstance(look.value, dict):
+            for trace in build_traces(look.value):
+                for request in of_trace(trace, look.id):
+                    found.setdefault(request.id, request)
+    whole = {identity.partition(":")[0] for identity in found}
+    for look in rows:
+        if look.status.has_content and isinstance(look.value, list):
+            for trace_id, spans in by_trace(look.value).items():
+                if trace_id not in whole and (shown := of_rows(trace_id, spans, look.id)) is not None:
+                    found.setdefault(shown.id, shown)
+    whole = {identity.partition(":")[0] for identity in found}
+    for told in of_lines(logs):
+        if told.id not in whole:
+            found.setdefault(told.id, told)
+    ended = [_ended(each, now_s) for each in found.values()]
+    return Calls(tuple(sorted(ended, key=lambda each: each.at_s)))
+
+
+def _ended(request: Request, now_s: float | None) -> Request:
+    """A request whose end nobody tells: under way while its last call is young, else ended as that one did."""
+    if request.answered is not None or now_s is None or now_s - request.last.end_s < _UNDER_WAY_S:
+        return request
+    return replace(request, answered=request.last.ok)

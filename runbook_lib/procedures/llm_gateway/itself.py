@@ -1,0 +1,236 @@
+"""The gateway itself: whether it answers, what its platform says of it, and which failures are its own."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from runbook_lib.core.clock import from_iso
+from runbook_lib.core.model import Finding, Observation, Status, Suspect
+from runbook_lib.procedures.failed_request.logs import log_findings
+from runbook_lib.procedures.llm_gateway.calls import iso_of
+from runbook_lib.procedures.llm_gateway.failures import make_finding
+from runbook_lib.procedures.llm_gateway.reading import Evidence, Reading
+from runbook_lib.reading import requests as platform_rows
+from runbook_lib.reading.logs import lines_for, lines_of, log_failures
+from runbook_lib.reading.parts import GATEWAY
+from runbook_lib.reading.spans import build_traces
+from runbook_lib.reading.trace_causes import TraceReading, read_trace
+
+_EDGE_STATUSES = (502, 503, 504)
+_AT_THE_EDGE = re.compile(
+    r"application failed to respond|connection refused|closed unexpectedly|timed out|no known healthy|refused connection|"
+    r"\[P[CRU]\d\d\]",
+    re.I,
+)
+_NOT_RUNNING = frozenset({"CRASHED", "FAILED", "REMOVED", "stopped", "destroyed", "suspended", "failed"})
+_RECENT_S = 60.0
+DOWN, NOW, AGAIN = "gateway.down", "just now", "; it answers again"
+_DEPLOYED_WITHIN_S = 60.0
+
+
+@dataclass
+class Itself:
+    """What is wrong with the gateway itself. is_down_now: by our own probe and a second witness, or without a contrary one."""
+
+    faults: list[Finding] = field(default_factory=list)
+    also: list[Finding] = field(default_factory=list)
+    suspects: list[Suspect] = field(default_factory=list)
+    lost: list[tuple[float, str]] = field(
+        default_factory=list
+    )  # failed requests besides those with calls: when, and a look
+
+
+def judge_itself(reading: Reading) -> Itself:
+    """Down now or in the window, and failing by itself."""
+    found = Itself()
+    evidence = reading.evidence
+    traces = _failing_traces(evidence)
+    unreached = _unreached(evidence, traces)
+    own = _own_errors(evidence, traces)
+    found.lost = [*unreached, *((at_s, look) for at_s, look, _ in own)]
+    now = _down_now(reading, unreached)
+    if isinstance(now, Finding):
+        found.faults.append(now)
+    elif unreached:
+        was_down = _was_down(reading, unreached)
+        (found.also if _was_deployed(reading, unreached) else found.faults).append(was_down)
+    elif isinstance(now, Suspect):
+        found.suspects.append(now)
+    if own:
+        words = own[-1][2]
+        summary = f"{len(own)} requests failed inside the gateway itself, the last at {iso_of(own[-1][0])}: {words}"
+        found.faults.append(make_finding("gateway.unhealthy.errors", "gateway", summary, (look for _, look, _ in own)))
+    elif (answers := _answers_badly(evidence)) is not None and not found.faults:
+        served = any(not request.failed for request in reading.calls.requests)
+        (found.also if served else found.faults).append(answers)
+    return found
+
+
+def _failing_traces(evidence: Evidence) -> list[tuple[TraceReading, str]]:
+    return [
+        (read_trace(trace, (look.id,)), look.id)
+        for look in evidence.failed
+        if look.status.has_content and isinstance(look.value, dict)
+        for trace in build_traces(look.value)
+    ]
+
+
+def _unreached(evidence: Evidence, traces: Sequence[tuple[TraceReading, str]]) -> list[tuple[float, str]]:
+    """When the gateway could not be reached: by its callers' spans and lines, and by its own platform."""
+    found: dict[str, tuple[float, str]] = {}
+    at_edge = [
+        (from_iso(str(seen.row["at"])).timestamp(), seen.observation.id)
+        for seen in platform_rows.rows_of(evidence.platform)
+        if seen.row.get("part") == GATEWAY
+        and seen.row.get("status") in _EDGE_STATUSES
+        and _AT_THE_EDGE.search(str(seen.row.get("error") or ""))
+    ]
+    at_edge += [
+        (from_iso(str(line["at"])).timestamp(), look.id)
+        for line, look in lines_of(evidence.logs)
+        if line.get("part") == GATEWAY
+        and (line.get("attributes") or {}).get("provider") == "proxy"
+        and _AT_THE_EDGE.search(str(line.get("message") or ""))
+    ]
+    for reading, look in traces:
+        at_s = min(span["start_ns"] for span in reading.trace.spans) / 1e9
+        if any(finding.code.startswith("request.gateway_unreachable") for finding in reading.faults):
+            found[reading.trace.id] = (at_s, look)
+        for gap in reading.gaps:
+            call_s = gap.call["end_ns"] / 1e9
+            refused = [each for each in at_edge if abs(each[0] - call_s) < 2.25]
+            if gap.part == GATEWAY and gap.status in _EDGE_STATUSES and refused:
+                found[reading.trace.id] = (at_s, refused[0][1])
+    lines = lines_of(evidence.logs)
+    for trace_id, request_id in _requests_of_api(lines):
+        mine = lines_for(lines, trace_id=trace_id, request_ids={request_id} - {""})
+        for finding in log_findings(log_failures(mine), mine):
+            if finding.code.startswith("request.gateway_unreachable"):
+                found.setdefault(
+                    trace_id or request_id, (from_iso(str(mine[-1][0]["at"])).timestamp(), finding.evidence[0])
+                )
+    counted = sorted(found.values())
+    return counted or sorted(at_edge)
+
+
+def _requests_of_api(lines: Iterable[tuple[object, Observation]]) -> set[tuple[str, str]]:
+    return {
+        (str(line.get("trace_id") or ""), str(line.get("request_id") or ""))
+        for line, _ in lines
+        if isinstance(line, dict) and line.get("part") == "api" and (line.get("trace_id") or line.get("request_id"))
+    }
+
+
+def _own_errors(evidence: Evidence, traces: Sequence[tuple[TraceReading, str]]) -> list[tuple[float, str, str]]:
+    """Exceptions of the gateway's own: when, the look, what it says."""
+    found: dict[str, tuple[float, str, str]] = {}
+    for reading, look in traces:
+        for finding in reading.faults:
+            is_own = finding.code == "request.gateway_failed"
+            is_own_stream = finding.code == "request.stream_broken" and finding.subject.startswith(GATEWAY)
+            if is_own or is_own_stream:
+                at_s = min(span["start_ns"] for span in reading.trace.spans) / 1e9
+                found.setdefault(reading.trace.id, (at_s, look, finding.summary))
+    lines = [pair for pair in lines_of(evidence.logs) if pair[0].get("part") == GATEWAY]
+    for line, observation in lines:
+        identity = str(line.get("trace_id") or line.get("request_id") or "")
+        if not identity or identity in found:
+            continue
+        for failure in log_failures([(line, observation)]):
+            if failure.callee is None and failure.fault.error_type:
+                found[identity] = (from_iso(str(line["at"])).timestamp(), observation.id, failure.fault.message[:160])
+    return sorted(found.values())
+
+
+def _down_now(reading: Reading, unreached: Sequence[tuple[float, str]]) -> Finding | Suspect | None:
+    """The gateway as it answers us, weighed against what its own traffic says."""
+    probes = [look for look in reading.evidence.probes if look.call == "probe"]
+    if not probes:
+        return None
+    refused = [look for look in probes if look.status in (Status.unreachable, Status.timed_out)]
+    at_edge = [look for look in probes if look.status == Status.ok and _is_edge_answer(look)]
+    bad = [*refused, *at_edge]
+    if len(bad) < len(probes):
+        return None
+    last = bad[-1]
+    words = (
+        last.why
+        if last in refused
+        else f"HTTP {last.value['status_code']} from its platform: {last.value['text'][:120]}"
+    )
+    crashed = _not_running(reading.evidence)
+    tail = f"; {crashed[0]}" if crashed else ""
+    if unreached:
+        tail += f"; {len(unreached)} requests could not reach it, the last at {iso_of(unreached[-1][0])}"
+    summary = f"the gateway did not answer {len(bad)} calls {NOW}: {words}{tail}"
+    ids = [*(look.id for look in bad), *([crashed[1]] if crashed else []), *(look for _, look in unreached)]
+    served_s = max((request.last.end_s for request in reading.calls.requests if not request.failed), default=0.0)
+    is_served = reading.evidence.now.timestamp() - served_s < _RECENT_S
+    if at_edge or crashed or unreached or not (is_served or _sees_little(reading.evidence)):
+        return make_finding(DOWN, "gateway", summary, ids)
+    why = f"it does not answer from here ({words}); " + (
+        f"yet it served a request at {iso_of(served_s)}" if is_served else "but hardly anything answers from here"
+    )
+    look = "the gateway's address from another network, or RUNBOOK_GATEWAY_URL corrected; any on-call, no further permission"
+    return Suspect(DOWN, "gateway", why, look)
+
+
+def _sees_little(evidence: Evidence) -> bool:
+    """Whether most of what this machine asked did not answer: then it is our own way out that is in doubt."""
+    others = [look for look in evidence.all() if look.source != "parts" and look.status != Status.not_configured]
+    away = [look for look in others if look.status in (Status.unreachable, Status.timed_out)]
+    return 2 * len(away) > len(others)
+
+
+def _is_edge_answer(look: Observation) -> bool:
+    value = look.value
+    return value["status_code"] in _EDGE_STATUSES and (
+        bool(_AT_THE_EDGE.search(str(value["text"]))) or "json" not in str(value["content_type"]) or not value["text"]
+    )
+
+
+def _not_running(evidence: Evidence) -> tuple[str, str] | None:
+    """That the gateway's newest deployment, or every machine of it, does not run; None where its platform says otherwise."""
+    for look in evidence.platform:
+        if not look.status.has_content or not isinstance(look.value, list) or not look.value:
+            continue
+        if look.call == "deployments" and str(look.value[0].get("state")) in ("CRASHED", "FAILED"):
+            newest = look.value[0]
+            return f"its newest deployment is {newest['state']} ({newest.get('error') or newest['id']})", look.id
+        if look.call == "machines" and all(str(each.get("state")) in _NOT_RUNNING for each in look.value):
+            return f"none of its {len(look.value)} machines runs", look.id
+    return None
+
+
+def _was_down(reading: Reading, unreached: Sequence[tuple[float, str]]) -> Finding:
+    first, last = unreached[0][0], unreached[-1][0]
+    back = any(not request.failed and request.at_s > last for request in reading.calls.requests)
+    tail = AGAIN if back else ""
+    summary = f"{len(unreached)} requests could not reach the gateway between {iso_of(first)} and {iso_of(last)}{tail}"
+    return make_finding(DOWN, "gateway", summary, (look for _, look in unreached))
+
+
+def _was_deployed(reading: Reading, unreached: Sequence[tuple[float, str]]) -> bool:
+    """Whether it was away for the moment that a deployment takes, and serves again."""
+    first, last = unreached[0][0], unreached[-1][0]
+    deployed = [
+        from_iso(str(row["at"])).timestamp()
+        for look in (*reading.evidence.platform, *reading.evidence.changes)
+        if look.call in ("deployments", "releases") and look.status.has_content and isinstance(look.value, list)
+        for row in look.value
+        if row.get("at")
+    ]
+    back = any(not request.failed and request.at_s > last for request in reading.calls.requests)
+    return (
+        back and last - first < _DEPLOYED_WITHIN_S and any(-5 < first - at_s < _DEPLOYED_WITHIN_S for at_s in deployed)
+    )
+
+
+def _answers_badly(evidence: Evidence) -> Finding | None:
+    """Every probe was answered with a 5xx of the gateway's own."""
+    probes = [look for look in evidence.probes if look.call == "probe" and look.status == Status.ok]
+    bad = [look for look in probes if look.value["status_code"] >= 500 and not _is_edge_answer(look)]
+    if not probes or len(bad) < len(probes):
+        return None
+    summary = f"the gateway answers {bad[-1].value['status_code']} to GET /: {bad[-1].value['text'][:120]}"
+    return make_finding("gateway.unhealthy", "gateway", summary, (look.id for look in bad))

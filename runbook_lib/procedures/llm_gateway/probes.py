@@ -1,0 +1,50 @@
+"""What our own probes may say: only of a provider that the gateway did not call in the window, and only with the gateway's key.
+
+A fallback that is never called has no other witness than this: whether its key is accepted and its account in credit shows
+when it is asked. Where the gateway did call, its own calls speak; where our key is another one, it speaks for itself alone.
+"""
+
+import re
+
+from runbook_lib.core.model import Finding, Observation, Status
+from runbook_lib.procedures.llm_gateway.failures import CODES, make_finding
+from runbook_lib.procedures.llm_gateway.reading import Reading
+from runbook_lib.reading.classify import classify_provider
+from runbook_lib.reading.spans import Fault
+
+_HTTP = re.compile(r"HTTP (\d{3})")
+
+
+def probe_findings(reading: Reading) -> list[Finding]:
+    """Members of the chain that would refuse the gateway if it fell back to them now."""
+    called = {call.provider for call in reading.calls.all}
+    found = []
+    for provider in reading.chain.providers:
+        if provider in called or not reading.is_gateways_key(provider):
+            continue
+        for call in ("generation", "models"):
+            look = reading.look_at(provider, call)
+            if look is not None and (finding := _refused(provider, look)) is not None:
+                found.append(finding)
+                break
+    return found
+
+
+def _refused(provider: str, look: Observation) -> Finding | None:
+    """The finding of a probe that the vendor refused; None for one that it answered, or that did not reach it."""
+    if look.status == Status.denied and (match := _HTTP.search(look.why)):
+        refused = Fault(int(match[1]), "", look.why)
+    elif look.status == Status.ok and look.call == "generation" and not look.value["ok"]:
+        said = look.value
+        refused = Fault(said["status_code"], said["type"] or "", said["message"] or "", said["code"] or "")
+    else:
+        return None
+    named = classify_provider(refused)
+    code = CODES.get(named.code.rpartition(".")[2])
+    if code is None or code in ("provider.request_rejected", "provider.stream_broken"):
+        return None  # what our own smallest question is refused for says nothing of the gateway's
+    summary = (
+        f"{provider} {named.what} now ({look.why or refused.text}); the key is the gateway's own, and it has not called {provider} "
+        "in the window"
+    )
+    return make_finding(code, provider, summary, [look.id])

@@ -1,0 +1,185 @@
+"""What 04 saw, by topic, and what it reads as: the calls, the chain, what each provider answers to us."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from runbook_lib.core.clock import Window, from_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.procedures.llm_gateway.calls import Call, Calls, Request
+from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
+
+PROVIDERS = ("openai", "anthropic", "together")
+CHAIN = "LLM_FALLBACK_CHAIN"
+_NOISE_SHARE, _NOISE_COUNT, _NOISE_AFTER = 0.01, 2, 10
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the procedure saw, by topic.
+
+    probes: the gateway as it answers us · platform: its deployments, machines, request log, its platform's own state ·
+    failed: whole traces with a failure · calls: rows of provider calls · before: the same of as long a time before ·
+    logs: lines of gateway and API · providers: what each answers us, its status page · settings: the chain and the
+    gateway's variables · changes: what changed in the two hours before.
+    """
+
+    now: datetime
+    window: Window
+    probes: tuple[Observation, ...] = ()
+    platform: tuple[Observation, ...] = ()
+    failed: tuple[Observation, ...] = ()
+    calls: tuple[Observation, ...] = ()
+    before: tuple[Observation, ...] = ()
+    logs: tuple[Observation, ...] = ()
+    providers: tuple[Observation, ...] = ()
+    settings: tuple[Observation, ...] = ()
+    changes: tuple[Observation, ...] = ()
+
+    def all(self) -> tuple[Observation, ...]:
+        """Every observation, in topic order."""
+        topics = (self.probes, self.platform, self.failed, self.calls, self.before, self.logs)
+        return tuple(look for topic in (*topics, self.providers, self.settings, self.changes) for look in topic)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The members in order, as provider/model. source: platform, settings or traces (then what was seen to be tried).
+
+    since_s: when the platform's value was set last; requests before it may have had another chain. None where unknown.
+    is_set: False where the place that was read says that no chain is set.
+    """
+
+    members: tuple[str, ...] = ()
+    source: str = "traces"
+    since_s: float | None = None
+    is_set: bool = False
+    text: str = ""
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def providers(self) -> list[str]:
+        """Each provider once, in order."""
+        return list(dict.fromkeys(member.partition("/")[0] for member in self.members))
+
+    def at(self, request: Request) -> tuple[str, ...]:
+        """The members that a request had to try: a model that its caller named comes first. Empty where it cannot be told."""
+        if not self.is_set or (self.since_s is not None and request.at_s < self.since_s):
+            return ()
+        first = request.calls[0].target
+        return self.members if first in self.members else (first, *self.members)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The evidence, read."""
+
+    evidence: Evidence
+    calls: Calls
+    before: Calls
+    chain: Chain
+    seen_targets: tuple[str, ...] = field(default=())
+
+    def good_calls(self, provider: str, model: str = "") -> list[Call]:
+        """The calls that went well, of a provider or one of its models, in the window and before it, by time."""
+        return [
+            call
+            for call in (*self.before.all, *self.calls.all)
+            if call.ok and call.provider == provider and model in ("", call.model)
+        ]
+
+    def is_noise(self, lost: Sequence[Request]) -> bool:
+        """Whether these are one or two lost requests among hundreds, with good ones after them: worth a line, no outage."""
+        last_s = max((request.at_s for request in lost), default=0.0)
+        after = sum(1 for request in self.calls.requests if request.at_s > last_s and not request.failed)
+        few = len({request.id for request in lost})
+        return few <= _NOISE_COUNT and few < _NOISE_SHARE * len(self.calls.requests) and after >= _NOISE_AFTER
+
+    def look_at(self, source: str, call: str) -> Observation | None:
+        """What a provider answered us; None where it was not asked."""
+        return next((each for each in self.evidence.providers if (each.source, each.call) == (source, call)), None)
+
+    def offered(self, provider: str) -> tuple[list[str], str] | None:
+        """The models on offer to our key, and the look; None where the list was not seen."""
+        look = self.look_at(provider, "models")
+        if look is None or look.status != Status.ok:
+            return None
+        return [str(row["id"]) for row in look.value["models"]], look.id
+
+    def is_gateways_key(self, provider: str) -> bool | None:
+        """Whether our key is the gateway's; None where that could not be compared."""
+        return next(
+            (
+                same
+                for look in self.evidence.settings
+                if look.call == "gateway_settings" and look.status.has_content
+                if (same := look.value["same_key"].get(provider)) is not None
+            ),
+            None,
+        )
+
+    def incident(self, provider: str) -> tuple[str, str] | None:
+        """What the provider's status page says of the window, and the look; None where it says nothing or was not seen."""
+        for look in self.evidence.providers:
+            if look.source == "status" and look.arguments.get("vendor") == provider and look.status == Status.ok:
+                told = [str(each.get("name") or each.get("id")) for each in look.value["incidents"]]
+                if told or not look.value["all_good"]:
+                    return (told[0] if told else str(look.value["description"] or look.value["indicator"])), look.id
+        return None
+
+
+def read(evidence: Evidence) -> Reading:
+    """Read the evidence gathered so far."""
+    window = evidence.window
+    gateway_logs = [look for look in evidence.logs if _part(look) == "gateway"]
+    calls = read_calls(evidence.failed, evidence.calls, gateway_logs, evidence.now.timestamp())
+    calls = calls.within(window.since.timestamp(), window.until.timestamp())
+    before = read_calls((), evidence.before)
+    seen = tuple(dict.fromkeys(call.target for call in calls.all))
+    return Reading(evidence, calls, before, _chain(evidence.settings, seen), seen)
+
+
+def members_of(text: str) -> tuple[str, ...]:
+    """A chain's members from the text of its variable; what is no provider/model is left out."""
+    return tuple(member for each in text.split(",") if "/" in (member := each.strip()))
+
+
+def _chain(settings: Sequence[Observation], seen: tuple[str, ...]) -> Chain:
+    """The chain as the gateway's platform holds it; else as our settings do; else what was seen to be tried."""
+    for look in settings:
+        if look.call == "gateway_settings" and look.status == Status.ok:
+            text = str(look.value["values"].get(CHAIN) or "")
+            if not text and CHAIN in look.value["names"]:
+                break  # it is set, and its value is hidden
+            since = _changed_at(settings, look.value)
+            members = members_of(text) if text else seen
+            source = "platform" if text else "traces"
+            return Chain(members, source, since, bool(text), text, (look.id,))
+    for look in settings:
+        if (look.source, look.call) == ("gateway", "chain") and look.status == Status.ok:
+            text = str(look.value["chain"])
+            return Chain(members_of(text), "settings", None, True, text, (look.id,))
+    return Chain(seen)
+
+
+def _changed_at(settings: Sequence[Observation], value: Mapping[str, Any]) -> float | None:
+    """When the chain's variable was set last, from the platform's list of variables."""
+    told = (value.get("changed") or {}).get(CHAIN)
+    for row in _rows(settings, "variables_names"):
+        if row.get("name") == CHAIN:
+            told = row.get("updated_at")
+    return from_iso(str(told)).timestamp() if told else None
+
+
+def _rows(looks: Iterable[Observation], call: str) -> list[Mapping[str, Any]]:
+    return [
+        row
+        for look in looks
+        if look.call == call and look.status.has_content and isinstance(look.value, list)
+        for row in look.value
+    ]
+
+
+def _part(look: Observation) -> str:
+    return str(look.arguments.get("part") or ("gateway" if look.source == "fly" else ""))

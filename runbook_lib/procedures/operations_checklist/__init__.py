@@ -1,0 +1,1 @@
+"""00: the operations checklist."""

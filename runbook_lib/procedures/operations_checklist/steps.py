@@ -1,0 +1,250 @@
+"""00: is everything set up? Variables at every place, keys at their vendors, what answers, what is traced; one table."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from runbook_lib.core.clock import Window, parse_window
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.io.observe import Look
+from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.operations_checklist import keys, targets, variables
+from runbook_lib.procedures.operations_checklist import reading as reading_of
+from runbook_lib.procedures.operations_checklist import rules as checklist
+from runbook_lib.procedures.operations_checklist import traces as spans
+from runbook_lib.sources.fly import env as fly_env
+from runbook_lib.sources.fly import logs as fly
+from runbook_lib.sources.postgres import health as postgres
+from runbook_lib.sources.providers import provider_keys, status_pages
+from runbook_lib.sources.railway import env as railway_env
+from runbook_lib.sources.railway import logs as railway
+from runbook_lib.sources.stripe import keys as stripe_keys
+from runbook_lib.sources.supabase import keys as supabase_keys
+from runbook_lib.sources.team import team_files
+from runbook_lib.sources.this_machine import environment, parts
+from runbook_lib.sources.traces import jaeger, tempo
+from runbook_lib.sources.vercel import env as vercel_env
+from runbook_lib.sources.vercel import logs as vercel
+
+_PARTS = ("web", "api", "gateway")
+_PROBES = 3  # one slow or lost answer is chance
+_TRACES = 25  # of a busy system; enough to show every part that is called
+
+
+class OperationsChecklist(Procedure):
+    """Parameters: since, env_example, expires_within_days, slow_ms. It runs without any; that is its audit form."""
+
+    stem = "00_operations_checklist"
+
+    def prepare(self) -> None:
+        """Read the parameters. Raises UsageError for numbers that are no such limits."""
+        now = self.look.now
+        self._window = parse_window(str(self.parameters.get("since") or "30m"), "now", now=now)
+        self.example = str(self.parameters.get("env_example") or "")
+        days = _number(self.parameters.get("expires_within_days"), 14.0, "expires_within_days", 3650.0)
+        slow_ms = _number(self.parameters.get("slow_ms"), 3000.0, "slow_ms", 60_000.0)
+        self.evidence = reading_of.Evidence(now, self._window, expires_within=timedelta(days=days), slow_ms=slow_ms)
+
+    @property
+    def window(self) -> Window:
+        """The time whose traffic and spans are looked at."""
+        return self._window
+
+    def foresee(self) -> tuple[Look, ...]:
+        """Everything but the keys' checks, which depend on the variables, and the knocks, which are timed."""
+        return (*self._lists(), *self._serving(), *self._example(), *self._backends(), *self._traffic())
+
+    @step("Which variables does each part have, and are they what their names say?")
+    def list_the_variables(self) -> Said:
+        """What the runbook was given, what each platform holds for each part, and since when what serves has been serving."""
+        lists, serving, example = self._lists(), self._serving(), self._example()
+        seen = self.see(*lists, *serving, *example)
+        self.evidence = replace(
+            self.evidence,
+            variables=tuple(seen[: len(lists)]),
+            serving=tuple(seen[len(lists) : len(lists) + len(serving)]),
+            example=tuple(seen[len(lists) + len(serving) :]),
+        )
+        reading = reading_of.read(self.evidence)
+        rows = [
+            [
+                place.name,
+                len(place.held),
+                sum(each.facts is None for each in place.held.values()),
+                str(place.observation.status),
+            ]
+            for place in reading.places
+        ]
+        wins = ", ".join(variables.overridden(reading))
+        also = f" The process environment holds another value than .env, and wins: {wins}." if wins else ""
+        table = Exhibit(
+            "table",
+            "Places that hold variables",
+            {"columns": ["place", "variables", "values hidden", "list"], "rows": rows},
+        )
+        return Said(f"{len(reading.places)} places hold variables.{also}", (table,) if rows else ())
+
+    @step("Do the vendors take the keys?")
+    def show_the_keys(self) -> Said:
+        """Each key that has the right shape is shown once to its own vendor, in a way that costs nothing."""
+        reading = reading_of.read(self.evidence)
+        looks = [look for check in keys.to_check(reading, self.evidence) if (look := _key_look(check)) is not None]
+        looks += [
+            vercel_env.token(),
+            railway_env.token(),
+            fly_env.token(),
+            supabase_keys.access_token(),
+            postgres.health(),
+        ]
+        seen = self.see(*looks)
+        self.evidence = replace(self.evidence, keys=tuple(seen))
+        asked = [look for look in seen if look.status != Status.not_configured]
+        taken = [look for look in keys.judged(self.evidence) if look.value["accepted"]]
+        rows = [_key_row(look) for look in asked]
+        columns = ["key", "place", "taken", "asked with", "lacks", "expires"]
+        return Said(
+            f"{len(taken)} of {len(asked)} keys are taken.",
+            (Exhibit("table", "Keys at their vendors", {"columns": columns, "rows": rows}),) if rows else (),
+        )
+
+    @step("Do web, API and gateway answer, and are they NexusCore's?")
+    def knock_at_the_doors(self) -> Said:
+        """Each part's own page, several times; the platforms' status pages; what is live elsewhere."""
+        probes = self._probes()
+        seen = self.see(*probes, *self._pages())
+        self.evidence = replace(self.evidence, probes=tuple(seen[: len(probes)]), pages=tuple(seen[len(probes) :]))
+        for part in targets.to_knock_again(self.evidence):
+            self.evidence = replace(self.evidence, probes=(*self.evidence.probes, *self.see(parts.probe(part))))
+        rows = [
+            [look.arguments["part"], look.value["status_code"], look.value["ms"], look.value["server"]]
+            if look.status == Status.ok
+            else [look.arguments["part"], str(look.status), None, look.why]
+            for look in self.evidence.probes
+            if look.call == "probe"
+        ]
+        good = sum(row[1] == 200 for row in rows)
+        table = {"columns": ["part", "answer", "ms", "server"], "rows": rows}
+        return Said(f"{good} of {len(rows)} knocks were answered with 200.", (Exhibit("table", "What answers", table),))
+
+    @step("Do spans of every part arrive, under the names that are expected?")
+    def look_for_spans(self) -> Said:
+        """The trace backend's window, and the parts' own logs: a part without traffic has no spans to send."""
+        backends, traffic = self._backends(), self._traffic()
+        seen = self.see(*backends, *traffic)
+        self.evidence = replace(
+            self.evidence, traces=tuple(seen[: len(backends)]), traffic=tuple(seen[len(backends) :])
+        )
+        read = spans.read_spans(self.evidence)
+        rows = [[name or "(none)", ", ".join(sorted(of))] for name, of in sorted(read.names.items())]
+        table = Exhibit(
+            "table", "Whose spans arrive under which name", {"columns": ["service.name", "parts"], "rows": rows}
+        )
+        return Said(
+            f"{read.traces} traces, with spans of {', '.join(sorted(read.parts)) or 'nobody'}.",
+            (table,) if rows else (),
+        )
+
+    @step("What does it come to, part by part?")
+    def read_the_table(self) -> Said:
+        """One table of everything seen; beside each red cell what to do."""
+        table = self.diagnose().facts["table"]
+        shown = [Exhibit("matrix", "The checklist", table["matrix"])]
+        if table["remedies"]:
+            rows = [[each["part"], each["check"], each["what"], each["do"]] for each in table["remedies"]]
+            columns = ["part", "check", "what is so", "what to do"]
+            shown.append(Exhibit("table", "What to do about each red cell", {"columns": columns, "rows": rows}))
+        count = len(table["remedies"])
+        return Said(
+            "Nothing is red." if not count else f"{count} findings; what to do about each is beside it.", tuple(shown)
+        )
+
+    def diagnose(self) -> Conclusion:
+        """The verdict on the list."""
+        return checklist.diagnose(self.evidence)
+
+    def _lists(self) -> list[Look]:
+        return [
+            environment.variables(),
+            vercel_env.variables("web"),
+            vercel_env.variables("api"),
+            railway_env.variables("api"),
+            railway_env.variables("gateway"),
+            fly_env.variables(),
+        ]
+
+    def _serving(self) -> list[Look]:
+        return [
+            vercel_env.serving("web"),
+            vercel_env.serving("api"),
+            vercel_env.projects(),
+            railway.deployments("api"),
+            railway.deployments("gateway"),
+            railway_env.services(),
+            fly.releases(),
+        ]
+
+    def _example(self) -> list[Look]:
+        return [team_files.variable_names(self.example)] if self.example else []
+
+    def _probes(self) -> list[Look]:
+        return [*(parts.probe(part) for part in _PARTS for _ in range(_PROBES)), parts.gateway_openapi()]
+
+    def _pages(self) -> list[Look]:
+        return [*(status_pages.incidents(vendor) for vendor in ("vercel", "railway", "fly")), railway.incidents()]
+
+    def _backends(self) -> list[Look]:
+        return [
+            tempo.health(),
+            jaeger.health(),
+            tempo.window_traces(self._window, limit=_TRACES),
+            jaeger.window_traces(self._window, limit=_TRACES),
+        ]
+
+    def _traffic(self) -> list[Look]:
+        return [
+            vercel.request_log("web", self._window, limit=100),
+            vercel.request_log("api", self._window, limit=100),
+            railway.http_log("api", self._window, limit=100),
+            railway.http_log("gateway", self._window, limit=100),
+            fly.logs(self._window, limit=200),
+        ]
+
+
+def _key_look(check: keys.KeyCheck) -> Look | None:
+    if check.name in provider_keys.NAMES:
+        return provider_keys.check(check.name, check.where, check.label)
+    if check.name in stripe_keys.NAMES:
+        return stripe_keys.check(check.name, check.where, check.label)
+    if check.name in supabase_keys.NAMES:
+        return supabase_keys.check(check.name, check.where, check.label, check.address)
+    return None
+
+
+def _key_row(look: Observation) -> list[object]:
+    said = look.value if isinstance(look.value, dict) and "accepted" in look.value else None
+    if said is None:
+        name = look.arguments.get("name") or f"{look.source} {look.call}"
+        return [name, look.arguments.get("place"), str(look.status), None, look.why, None]
+    taken = "yes" if said["accepted"] else str(said["refusal"])
+    return [
+        said["name"],
+        look.arguments.get("place"),
+        taken,
+        said["permission"],
+        said["lacks"] or None,
+        said["expires_at"],
+    ]
+
+
+def _number(given: object, usual: float, name: str, most: float) -> float:
+    """A parameter that is a number above zero. Raises UsageError for anything else."""
+    if given in (None, ""):
+        return usual
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= most:
+        raise UsageError(
+            f"{name} is no limit",
+            where=name,
+            came_back=str(given)[:40],
+            do_next=f"Give a number above 0, at most {most:g}.",
+        )
+    return float(given)

@@ -1,0 +1,221 @@
+"""Rules on what answers at the parts' addresses, on which platforms a part is live, and what those say of themselves."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from runbook_lib.core.model import Observation, Status, Suspect
+from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Found, Reading, found
+
+ANSWERS = "answers"
+_NO_ANSWER = (Status.unreachable, Status.timed_out)
+_ALONE = 3.0  # an answer that takes so many times as long as others' is no matter of the way there
+_ENOUGH_OTHERS = 3
+_REFUSING = (401, 403, 404, 429)
+_WORDS = {"web": {"web", "frontend", "ui"}, "api": {"api", "backend"}, "gateway": {"gateway", "llm"}}
+
+
+def probes_of(part: str, evidence: Evidence) -> list[Observation]:
+    """The looks at a part's own address."""
+    return [look for look in evidence.probes if look.call == "probe" and look.arguments.get("part") == part]
+
+
+def answering(evidence: Evidence) -> list[Found]:
+    """What does not answer, answers badly or slowly, or is something else."""
+    bad = [each for part in PARTS if (each := _judge(part, evidence)) is not None]
+    told = {each.part for each in bad}
+    return bad + [each for each in _slow(evidence) if each.part not in told]
+
+
+def to_knock_again(evidence: Evidence) -> list[str]:
+    """The parts that seem slow: one more knock, alone, tells whether it was only the crowd of looks."""
+    return [each.part for each in _slow(evidence)]
+
+
+def _slow(evidence: Evidence) -> list[Found]:
+    """Parts whose quickest answer is over the limit, where what else was asked from here answered much quicker: else it is our own
+    way there that is slow."""
+    others = sorted(look.elapsed_ms for look in evidence.pages if look.status.answered)
+    quickest = {}
+    for part in PARTS:
+        looks = [look for look in probes_of(part, evidence) if look.status == Status.ok]
+        if len(looks) > 1:
+            quickest[part] = min(float(look.value["ms"]) for look in looks)
+    usual_ms = others[len(others) // 2] if len(others) >= _ENOUGH_OTHERS else min(quickest.values(), default=0.0)
+    return [
+        found(
+            part,
+            ANSWERS,
+            "target.degraded.slow",
+            part,
+            f"{part} took {ms:.0f} ms at its quickest answer, over {evidence.slow_ms:g} ms; others answer in {usual_ms:.0f} ms",
+            [*probes_of(part, evidence), *evidence.pages],
+        )
+        for part, ms in quickest.items()
+        if ms > evidence.slow_ms and ms > _ALONE * usual_ms
+    ]
+
+
+def _judge(part: str, evidence: Evidence) -> Found | None:
+    looks = probes_of(part, evidence)
+    seen = [look for look in looks if look.status == Status.ok]
+    failed = [
+        look for look in looks if look.status in _NO_ANSWER or (look in seen and look.value["status_code"] >= 500)
+    ]
+    judged = [*seen, *(look for look in failed if look not in seen)]
+    if not judged:
+        return None
+
+    def told(code: str, what: str, how: str = "") -> Found:
+        return found(part, ANSWERS, code, part, f"{part} {what}", judged, how)
+
+    good = [look for look in seen if look not in failed]
+    if good and failed and all(look.status == Status.timed_out for look in failed) and _others_time_out(evidence):
+        failed = []  # it is the way there, or this machine, that is slow
+    if failed and good:
+        return told(
+            "target.degraded.flapping", f"failed {len(failed)} of {len(judged)} times in a row: {_why(failed[0])}"
+        )
+    if failed:
+        return told(_down(failed), f"does not answer: {_why(failed[0])}")
+    missing = [look for look in good if look.value["status_code"] == 404 and _is_platforms(look)]
+    if missing:
+        return told("target.down.missing", f"has no deployment at its address: {_why(missing[0])}")
+    refusing = [look for look in good if look.value["status_code"] in _REFUSING]
+    if refusing:
+        return told("target.degraded.refusing", f"refuses its own page: {_why(refusing[0])}")
+    stranger = next((why for look in good if (why := _is_stranger(part, look, evidence))), "")
+    if stranger:
+        return told("target.impostor", f"answers, and is not NexusCore's: {stranger}")
+    return None
+
+
+def _others_time_out(evidence: Evidence) -> bool:
+    """Whether looks at anything but the parts came back too late as well."""
+    return any(look.status == Status.timed_out for look in evidence.all() if look.source != "parts")
+
+
+def _down(failed: Sequence[Observation]) -> str:
+    last = failed[-1]
+    if last.status == Status.timed_out:
+        return "target.down.hanging"
+    return "target.down.unreachable" if last.status == Status.unreachable else "target.down.failing"
+
+
+def _why(look: Observation) -> str:
+    if look.status != Status.ok:
+        return look.why or str(look.status)
+    words = " ".join(re.sub(r"<[^>]*>", " ", str(look.value["text"])).split())[:120]
+    return f"HTTP {look.value['status_code']}" + (f" {words}" if words else "")
+
+
+def _is_platforms(look: Observation) -> bool:
+    """Whether a 404 is the platform's own: no deployment, no application."""
+    text = str(look.value["text"])
+    return any(
+        word in text for word in ("DEPLOYMENT_NOT_FOUND", "Application not found", "deployment could not be found")
+    )
+
+
+def _is_stranger(part: str, look: Observation, evidence: Evidence) -> str:
+    """Why what answers 200 is not NexusCore's; empty where it may be."""
+    said = look.value
+    if not 200 <= said["status_code"] < 300:
+        return ""
+    if part == "api":
+        is_ours = isinstance(said["json"], dict) and said["json"].get("status") == "ok"
+        return "" if is_ours else f"/api/health does not say status ok: {_why(look)}"
+    if part == "gateway":
+        if said["json"] is None:
+            return f"its page is no JSON: {_why(look)}"
+        openapi = next(
+            (each for each in evidence.probes if each.call == "gateway_openapi" and each.status == Status.ok), None
+        )
+        if openapi is not None and openapi.value["status_code"] == 200 and openapi.value["title"] is None:
+            return "/openapi.json is not FastAPI's"
+        return ""
+    is_page = "html" in str(said["content_type"] or "")
+    text = str(said["text"]).lower()
+    is_ours = "nexus" in text or "/_next/" in text or "__next" in text
+    return "" if is_page and is_ours else f"its page is not NexusCore's: {_why(look)}"
+
+
+def unheard(evidence: Evidence) -> list[Observation]:
+    """Parts of which no probe could be judged: one look for each."""
+    missing = []
+    for part in PARTS:
+        looks = probes_of(part, evidence)
+        if looks and not any(look.status == Status.ok or look.status in _NO_ANSWER for look in looks):
+            missing.append(looks[-1])
+    return missing
+
+
+def from_here_alone(down: Sequence[Found], evidence: Evidence) -> list[Suspect]:
+    """Where nothing at all can be reached, it is our own network that is to blame: suspects instead of findings."""
+    reached = [look for look in evidence.all() if look.source not in ("environment", "team") and look.status.answered]
+    reached += [
+        look for look in evidence.all() if look.status in (Status.denied, Status.rate_limited, Status.malformed)
+    ]
+    if reached or not down:
+        return []
+    look = "the same run from another network, or open the part's address in a browser: no permission needed"
+    return [
+        Suspect(each.code, each.finding.subject, "nothing at all could be reached from here", look) for each in down
+    ]
+
+
+def ambiguous(evidence: Evidence) -> list[Found]:
+    """Parts that are live on more than one platform."""
+    live: dict[str, dict[str, Observation]] = {part: {} for part in PARTS}
+    for look in evidence.serving:
+        for part in _live_parts(look):
+            live[part].setdefault(look.source, look)
+    return [
+        found(
+            part, ANSWERS, "target.ambiguous", part,
+            f"{part} is live on {' and '.join(sorted(platforms))}", list(platforms.values()),
+        )
+        for part, platforms in live.items()
+        if len(platforms) > 1
+    ]  # fmt: skip
+
+
+def _live_parts(look: Observation) -> Iterable[str]:
+    """The parts that a look shows to be live on its platform."""
+    if not look.value:
+        return
+    if look.call == "serving":
+        yield str(look.arguments["part"])
+    elif look.call in ("projects", "services"):
+        for row in look.value:
+            if row["serving"]:
+                yield from (part for part in PARTS if _WORDS[part] & set(re.split(r"[^a-z0-9]+", row["name"].lower())))
+    elif look.call == "releases" and any(row["state"] == "complete" for row in look.value):
+        yield "gateway"
+
+
+def platform_incidents(down: Sequence[Found], reading: Reading, evidence: Evidence) -> list[Found]:
+    """Incidents of platforms whose page says so and on which something is seen to be down or degraded."""
+    incidents = []
+    for look in evidence.pages:
+        if look.status != Status.ok:
+            continue
+        platform, words = _incident_of(look)
+        hit = [each for each in down if platform in {place.platform for place in reading.serving(each.part)}]
+        if platform and words and hit:
+            parts = ", ".join(each.part for each in hit)
+            looks = [look, *(probe for each in hit for probe in probes_of(each.part, evidence))]
+            what = f"{platform}'s status page tells of an incident ({words}), and {parts} there is down or degraded"
+            incidents.append(found(hit[0].part, ANSWERS, "target.platform_incident", platform, what, looks))
+    return incidents
+
+
+def _incident_of(look: Observation) -> tuple[str, str]:
+    """(platform, what its page says is wrong), empty words where all is well."""
+    if look.source == "railway":
+        incident = look.value["incident"]
+        return "railway", "" if look.value["stable"] or not incident else str(incident["message"])
+    open_ones = [str(each["name"]) for each in look.value["incidents"] if each["resolved_at"] is None]
+    words = "; ".join(open_ones) or (
+        str(look.value["description"] or look.value["indicator"]) if not look.value["all_good"] else ""
+    )
+    return str(look.value["vendor"]), "" if look.value["all_good"] and not open_ones else words

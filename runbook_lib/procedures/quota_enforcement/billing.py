@@ -1,0 +1,151 @@
+"""Customer, subscription, plan, limit and period of an organization: do database, Stripe and the team's file agree?"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from runbook_lib.core.model import Finding, Observation, Status
+from runbook_lib.procedures.quota_enforcement.account import Account
+from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
+from runbook_lib.reading.periods import in_words, moment
+from runbook_lib.reading.plans import BLOCKING, ENDED
+
+_RUNNING = ("active", "trialing", "past_due", "unpaid")
+_ALIKE = ({"active", "trialing"}, {"canceled", "incomplete_expired"})
+_ON_ITS_WAY = timedelta(minutes=15)  # how long the webhook of a new period may take before it counts as lost
+_QUARTER_S, _FARTHEST_ZONE_S = 900, 14 * 3600
+
+
+def finding(code: str, account: Account, summary: str, evidence: list[str]) -> Finding:
+    """A finding about an organization, with its remedy."""
+    return Finding(code, account.subject, summary, tuple(evidence), CATALOGUE.remedy(code))
+
+
+def billing_findings(account: Account) -> list[Finding]:
+    """Faults of customer, subscription, plan, limit and period, the ones that explain the others first.
+
+    Without a customer there is no subscription to judge, and without a subscription no period.
+    """
+    found = list(_customer(account))
+    if any(each.code.startswith(("customer.missing", "customer.deleted")) for each in found):
+        return [*found, *_limits(account)]
+    return [*found, *_subscription(account), *_plan(account), *_limits(account), *_period(account)]
+
+
+def _customer(account: Account) -> Iterator[Finding]:
+    if not account.record:
+        return
+    if not account.customer_id:
+        if account.is_paid:
+            words = f"the plan is {account.plan}, and billing_customers holds no Stripe customer"
+            yield finding("customer.missing.no_id", account, words, account.cite("organization"))
+        return
+    look = account.look("customer")
+    if look is not None and look.status == Status.not_found:
+        yield _gone(account, look)
+    others = account.look("customers_of")
+    rows = others.value if others is not None and others.status.has_content else []
+    doubles = [row for row in rows or () if row.get("same") == "org_id" or row.get("subscriptions")]
+    if doubles:
+        ids = ", ".join(str(row["id"]) for row in doubles)
+        words = f"besides {account.customer_id} Stripe has {ids} for the same organization"
+        yield finding("customer.duplicate", account, words, account.cite("organization", "customers_of"))
+
+
+def _gone(account: Account, look: Observation) -> Finding:
+    cited = [*account.cite("organization"), look.id]
+    if isinstance(look.value, dict) and look.value.get("deleted"):
+        return finding("customer.deleted", account, f"{account.customer_id} was deleted at Stripe", cited)
+    if "similar object exists in" in look.why:
+        words = f"{account.customer_id} exists in Stripe's other mode only: keys and record are of different modes"
+        return finding("customer.missing.wrong_mode", account, words, cited)
+    return finding("customer.missing", account, f"Stripe does not know {account.customer_id}", cited)
+
+
+def _subscription(account: Account) -> Iterator[Finding]:
+    own = str(account.record.get("status") or "active")
+    cited = account.cite("organization", "subscriptions")
+    look = account.look("subscriptions")
+    if not account.customer_id:
+        if own in BLOCKING and account.record:
+            words = f"billing_customers says {own}, and there is no customer at Stripe that could say otherwise"
+            yield finding(f"subscription.{BLOCKING[own]}", account, words, account.cite("organization"))
+        return
+    if look is None or not look.status.answered:
+        return
+    if not account.subscriptions:
+        if account.is_paid:
+            words = f"the plan is {account.plan}, and {account.customer_id} has no subscription"
+            yield finding("subscription.missing", account, words, cited)
+        return
+    current = account.subscription
+    status, name = str(current.get("status")), str(current.get("id"))
+    if status in BLOCKING and not (status in ENDED and not account.is_paid):
+        since = current.get("ended_at") or current.get("canceled_at")
+        ended = f" since {since}" if since and status in ENDED else ""
+        yield finding(f"subscription.{BLOCKING[status]}", account, f"Stripe says that {name} is {status}{ended}", cited)
+    elif current.get("paused"):
+        words = f"{name} is {status}, and its invoices are not collected"
+        yield finding("subscription.paused.collection", account, words, cited)
+    running = [each for each in account.subscriptions if each.get("status") in _RUNNING]
+    if len(running) > 1:
+        names = ", ".join(f"{each['id']} ({each['status']})" for each in running)
+        yield finding("subscription.multiple", account, f"{len(running)} subscriptions run at once: {names}", cited)
+    agree = own == status or any({own, status} <= alike for alike in _ALIKE)
+    if not agree and not (status in ENDED and not account.is_paid):
+        words = f"billing_customers says {own}, and Stripe says that {name} is {status}"
+        yield finding("subscription.status_mismatch", account, words, cited)
+
+
+def plan_at_stripe(account: Account) -> str:
+    """The plan that Stripe bills: its licensed price's lookup key, else the metadata's plan; empty where neither is a plan."""
+    look = account.evidence.limits
+    known = {"free", "pro", "enterprise", account.plan, *(look.value if look and isinstance(look.value, dict) else ())}
+    items = account.subscription.get("items") or []
+    keys = [str(item["lookup_key"]) for item in items if item.get("lookup_key") and item.get("usage_type") != "metered"]
+    return next((key for key in (*keys, str(account.subscription.get("plan") or "")) if key in known), "")
+
+
+def _plan(account: Account) -> Iterator[Finding]:
+    billed = plan_at_stripe(account)
+    if billed and not account.has_ended and billed != account.plan:
+        words = f"billing_customers says {account.plan}, and Stripe bills {billed} ({account.subscription.get('id')})"
+        yield finding("plan.mismatch", account, words, account.cite("organization", "subscriptions", "plan_limits"))
+
+
+def _limits(account: Account) -> Iterator[Finding]:
+    look = account.evidence.limits
+    if look is None or not account.record:
+        return
+    cited = account.cite("organization", "plan_limits")
+    if look.status.proves_absence:
+        yield finding("limits.missing", account, f"there is no limits file: {look.why}", cited)
+    elif look.status.answered and account.limit is None:
+        plans = ", ".join(sorted(look.value)) if isinstance(look.value, dict) else "none"
+        yield finding("limits.missing", account, f"the limits file knows {plans}, and not {account.plan}", cited)
+
+
+def _period(account: Account) -> Iterator[Finding]:
+    """The end on record against Stripe's, to the second."""
+    theirs = account.stripe_period
+    if theirs is None or not account.record:
+        return
+    cited = account.cite("organization", "subscriptions")
+    ours, now = moment(account.record.get("current_period_end")), account.evidence.now
+    stripe_says = f"Stripe's period is {theirs.since:%Y-%m-%d %H:%M:%S} to {theirs.until:%Y-%m-%d %H:%M:%S} UTC"
+    if ours is None:
+        words = f"billing_customers holds no period end, so the calendar month is counted; {stripe_says}"
+        yield finding("quota.period_mismatch.calendar_month", account, words, cited)
+        return
+    off_s = round((ours - theirs.until).total_seconds(), 3)
+    if abs(off_s) < 1:
+        return
+    words = f"billing_customers ends the period at {ours:%Y-%m-%d %H:%M:%S} UTC; {stripe_says}"
+    if ours <= now:
+        if abs((ours - theirs.since).total_seconds()) < 1 and now - theirs.since < _ON_ITS_WAY:
+            return  # the period has just begun, and its webhook is on its way
+        yield finding("quota.period_mismatch.stale", account, words, cited)
+    elif off_s % _QUARTER_S == 0 and abs(off_s) <= _FARTHEST_ZONE_S:
+        words += f": off by {in_words(timedelta(seconds=off_s))}"
+        yield finding("quota.period_mismatch.zone", account, words, cited)
+    else:
+        yield finding("quota.period_mismatch.edge", account, words, cited)

@@ -1,0 +1,1 @@
+"""09: service levels and alerts."""

@@ -1,0 +1,307 @@
+"""From looks to levels: which source counts for which objective, what it leaves open, and what sampling did to it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from runbook_lib.core.clock import Window, from_iso
+from runbook_lib.core.model import Json, Observation
+from runbook_lib.procedures.service_levels.tally import HOUR_S, Stretch, Tally
+
+Objective = Mapping[str, Any]
+_RANK = ("TraceQL metrics", "Prometheus span metrics", "Jaeger's monitor", "platform", "raw traces")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that was looked at. `window` is the period."""
+
+    now: str
+    window: Window
+    file: Observation | None = None
+    counts: tuple[Observation, ...] = ()
+    webhooks: tuple[Observation, ...] = ()
+    changes: tuple[Observation, ...] = ()
+    rules: tuple[Observation, ...] = ()
+    fired: tuple[Observation, ...] = ()
+    tested: tuple[Observation, ...] = ()
+    only: tuple[str, ...] = ()
+
+    def all(self) -> tuple[Observation, ...]:
+        """Every look, in the order of the steps."""
+        file = (self.file,) if self.file else ()
+        return (*file, *self.counts, *self.webhooks, *self.changes, *self.rules, *self.fired, *self.tested)
+
+    @property
+    def levels(self) -> Mapping[str, Json]:
+        """The team's file; empty where it could not be read."""
+        return self.file.value if self.file is not None and self.file.status.has_content else {}
+
+    def objectives(self) -> list[Objective]:
+        """The objectives that are asked about."""
+        every = self.levels.get("objectives", [])
+        return [each for each in every if not self.only or each["name"] in self.only]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What share of the edge's requests left a span: of those that went well, and of those that failed.
+
+    `is_biased`: the two differ by more than chance, and by enough to matter.
+    """
+
+    went_well: float
+    failed: float | None
+    is_biased: bool
+    edge: Observation
+
+    def words(self) -> str:
+        """One clause for the report."""
+        if self.is_biased:
+            return (
+                f"traces keep {self.went_well:.0%} of what went well and {self.failed or 0:.0%} of what failed, by the "
+                f"count of {self.edge.source}"
+            )
+        if self.went_well > 0.95:
+            return f"traces hold what {self.edge.source} counts: not sampled"
+        return (
+            f"traces hold about {self.went_well:.0%} of what {self.edge.source} counts, failures and successes alike: "
+            "shares hold, counts do not"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One objective with what was counted for it.
+
+    Attributes:
+        look: the source that counts; None where none does.
+        tally: its counts over the period.
+        gaps: stretches of the period of which it knows nothing, and why (retention or gap).
+        sampling: None where there is no second count to compare with.
+        young: when the first request was, where the system is younger than the period.
+    """
+
+    objective: Objective
+    asked: tuple[Observation, ...]
+    look: Observation | None = None
+    tally: Tally | None = None
+    gaps: tuple[tuple[str, Stretch], ...] = ()
+    sampling: Sampling | None = None
+    young: float | None = None
+    others: tuple["Level", ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The objective's."""
+        return str(self.objective["name"])
+
+    @property
+    def target(self) -> float:
+        """The promised share."""
+        return float(self.objective["target"])
+
+    @property
+    def by(self) -> str:
+        """What counted."""
+        return str(self.look.value["by"]) if self.look is not None else ""
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The looks that carry what is said of it."""
+        if self.look is None:
+            return tuple(look.id for look in self.asked)
+        biased = self.biased()
+        return (self.look.id, *((biased.look.id,) if biased is not None and biased.look is not None else ()))
+
+    def biased(self) -> "Level | None":
+        """Another source's counts that sampling made useless, beside which this one counts."""
+        return next((each for each in self.others if each.sampling is not None and each.sampling.is_biased), None)
+
+    def missing(self) -> float:
+        """How many requests there were, by the rate of the rest, of which nothing is known."""
+        return self.tally.missing_in([gap for _, gap in self.gaps]) if self.tally else 0.0
+
+    def between(self) -> tuple[float, float]:
+        """The share that went well at worst and at best, with what is not known counted as bad and as good."""
+        assert self.tally is not None
+        total, least, most = self.tally.sums()
+        missing = self.missing()
+        return 1 - (most + missing) / (total + missing), 1 - least / (total + missing)
+
+
+def levels_of(evidence: Evidence) -> list[Level]:
+    """Every objective with its counts."""
+    return [_level(evidence, objective) for objective in evidence.objectives()]
+
+
+def _level(evidence: Evidence, objective: Objective) -> Level:
+    if objective["kind"] == "webhooks":
+        asked = tuple(look for look in evidence.webhooks if look.call == "webhook_counts")
+    else:
+        asked = tuple(look for look in evidence.counts if look.arguments.get("service") == objective["service"])
+    usable = [look for look in asked if look.status.has_content and _tally(look, objective) is not None]
+    if not usable:
+        return Level(objective, asked)
+    levels = [_read(evidence, objective, asked, look) for look in usable]
+    edge = next((each for each in levels if _is_edge(each.look)), None)
+    if edge is not None:
+        levels = [_compared(each, edge) for each in levels]
+    levels.sort(key=_preference)
+    return replace(levels[0], others=tuple(levels[1:]))
+
+
+def _preference(level: Level) -> tuple[bool, int, int]:
+    """Biased sources last, then those that know less of the period, then by how exactly they count."""
+    unknown_s = sum(gap.seconds for _, gap in level.gaps)
+    biased = level.sampling is not None and level.sampling.is_biased
+    rank = next((at for at, name in enumerate(_RANK) if name in level.by), 3)
+    return biased, round(unknown_s / (12 * HOUR_S)), rank
+
+
+def _is_edge(look: Observation | None) -> bool:
+    return look is not None and look.source in ("railway", "vercel", "fly")
+
+
+def _tally(look: Observation, objective: Objective) -> Tally | None:
+    """What a look counts for an objective; None where it does not."""
+    value = look.value
+    if objective["kind"] != "latency":
+        return Tally.of(
+            value["since"],
+            value["step_s"],
+            value["total"],
+            value["failed"],
+            value.get("maybe_failed") or value["failed"],
+        )
+    slow = value.get("slow")
+    if not slow or slow["within_ms"] != objective["within_ms"]:
+        return None
+    return Tally.of(value["since"], value["step_s"], value["total"], slow["least"], slow["most"] or slow["least"])
+
+
+def _read(evidence: Evidence, objective: Objective, asked: tuple[Observation, ...], look: Observation) -> Level:
+    tally = _tally(look, objective)
+    assert tally is not None
+    gaps: list[tuple[str, Stretch]] = []
+    young: float | None = None
+    kept_since = look.value.get("kept_since")
+    kept_s = from_iso(kept_since).timestamp() if kept_since else 0.0
+    if kept_since:
+        gaps.append(("retention", Stretch(tally.since_s, kept_s)))
+        tally = tally.within(kept_s, tally.until_s)
+    for hole in [] if objective["kind"] == "webhooks" else tally.holes():
+        if hole.since_s == tally.since_s and hole.until_s < tally.until_s:
+            # Before the first request: the system is young, unless it was deployed before.
+            began = _first_deployed(evidence.changes, str(objective.get("service")))
+            if began is not None and began >= hole.until_s - HOUR_S:
+                young = hole.until_s
+                continue
+        gaps.append(("gap", hole))
+    return Level(objective, asked, look, tally, tuple(gaps), None, young)
+
+
+def _first_deployed(changes: Iterable[Observation], service: str) -> float | None:
+    """When the first deployment of a part was that its platform knows; None where no platform tells of the whole period."""
+    looks = [look for look in changes if look.status.answered and look.arguments.get("part", "gateway") == service]
+    rows = [row for look in looks if look.status.has_content for row in look.value if row.get("part") == service]
+    return min((from_iso(row["at"]).timestamp() for row in rows if row.get("at")), default=None)
+
+
+def _compared(level: Level, edge: Level) -> Level:
+    """A level with what the platform's own count says of its sampling."""
+    if level.look is None or edge.look is None or level.look is edge.look:
+        return level
+    sampling = sampling_of(_requests(level.look), _requests(edge.look), edge.look)
+    if sampling is not None and level.objective["kind"] == "latency" and _keeps_slow_ones(level, edge):
+        sampling = replace(sampling, is_biased=True)
+    return replace(level, sampling=sampling)
+
+
+def _requests(look: Observation) -> Tally:
+    """Requests and failures of a look, whatever the objective is about."""
+    value = look.value
+    return Tally.of(value["since"], value["step_s"], value["total"], value["failed"], value["failed"])
+
+
+def _keeps_slow_ones(level: Level, edge: Level) -> bool:
+    """Whether the share of slow requests lies outside of what the edge allows, over the time that both know."""
+    assert level.tally is not None
+    assert edge.tally is not None
+    since, until = max(level.tally.since_s, edge.tally.since_s), min(level.tally.until_s, edge.tally.until_s)
+    total, slow, _ = level.tally.within(since, until).sums()
+    edge_total, least, most = edge.tally.within(since, until).sums()
+    if min(total, edge_total) < _COMPARABLE:
+        return False
+    margin = 5 * float(np.sqrt(slow + 1)) / total
+    return not (least / edge_total) * 0.8 - margin <= slow / total <= (most / edge_total) * 1.2 + margin
+
+
+def sampling_of(traced: Tally, edge: Tally, look: Observation | None) -> Sampling | None:
+    """How the traces' counts compare with the edge's over the hours that both know; None where there are too few to say."""
+    if look is None:
+        return None
+    since, until = max(traced.since_s, edge.since_s), min(traced.until_s, edge.until_s)
+    step = max(traced.step_s, edge.step_s)
+    pair = [each.within(since, until).coarser(HOUR_S if HOUR_S % step == 0 else step) for each in (traced, edge)]
+    count = min(len(each.total) for each in pair)
+    ours, theirs = ([row[:count] for row in (each.total, each.least)] for each in pair)
+    known = theirs[0] > 0  # hours of which the platform knows
+    total, failed = float(ours[0][known].sum()), float(ours[1][known].sum())
+    edge_total, edge_failed = float(theirs[0][known].sum()), float(theirs[1][known].sum())
+    went_well, edge_well = total - failed, edge_total - edge_failed
+    if edge_well < _COMPARABLE:
+        return None
+    share = went_well / edge_well
+    expected = edge_failed * share
+    chance = 4 * float(np.sqrt(expected + 1))
+    differs = abs(failed - expected) > max(chance, 8.0)
+    ratio = failed / total if total else 0.0
+    edge_ratio = edge_failed / edge_total
+    matters = abs(ratio - edge_ratio) > 0.2 * max(ratio, edge_ratio)
+    return Sampling(share, failed / edge_failed if edge_failed else None, bool(differs and matters), look)
+
+
+_COMPARABLE = 200.0
+
+
+def hours_of(tally: Tally, target: float, most: int = 5) -> list[dict[str, Any]]:
+    """The hours in which most of the budget went, worst first: [{"since_s", "bad", "total", "budget_ratio"}]."""
+    hourly = tally.coarser(HOUR_S) if HOUR_S % tally.step_s == 0 else tally
+    allowed = (1 - target) * float(tally.total.sum())
+    order = sorted(range(len(hourly.least)), key=lambda at: (-hourly.least[at], at))[:most]
+    return [
+        {
+            "since_s": hourly.since_s + at * hourly.step_s,
+            "bad": float(hourly.least[at]),
+            "total": float(hourly.total[at]),
+            "budget_ratio": float(hourly.least[at]) / allowed if allowed else 0.0,
+        }
+        for at in order
+        if hourly.least[at] > 0
+    ]
+
+
+def deployments_of(changes: Sequence[Observation], part: str | None) -> list[dict[str, Any]]:
+    """The deployments of a part that served, oldest first."""
+    rows = [
+        row
+        for look in changes
+        if look.status.has_content and isinstance(look.value, list)
+        for row in look.value
+        if row.get("part") == part and row.get("at") and not row.get("error")
+    ]
+    return sorted(rows, key=lambda row: str(row.get("ready_at") or row["at"]))
+
+
+def named(deployment: Mapping[str, Any]) -> str:
+    """A deployment by its commit, or by its id where the platform knows none."""
+    return str(deployment.get("commit") or "")[:9] or str(deployment.get("id"))[-26:]
+
+
+def served_at(deployments: Sequence[Mapping[str, Any]], at_s: float) -> Mapping[str, Any] | None:
+    """The deployment that served at a moment: the newest before it."""
+    earlier = [row for row in deployments if from_iso(str(row.get("ready_at") or row["at"])).timestamp() <= at_s]
+    return earlier[-1] if earlier else None

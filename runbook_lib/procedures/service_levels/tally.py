@@ -1,0 +1,282 @@
+"""Requests by step as arrays, and what service levels are made of: shares with their bounds, burn rates, the budget over time.
+
+A figure whose source knows it only between bounds keeps both: `least` and `most` of what counts against the budget. Where the two
+lead to different answers, there is no answer.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from runbook_lib.core.clock import from_epoch_s, from_iso, to_iso
+from runbook_lib.core.model import Json
+
+HOUR_S = 3600
+Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A pair of windows that must burn at once for an alert. Facts: Google's SRE Workbook, chapter 5.
+
+    `budget_spent`: the share of the period's budget that is gone when the long window has burnt at the threshold.
+    """
+
+    severity: str
+    budget_spent: float
+    long_s: int
+    short_s: int
+
+    def threshold(self, period_s: float) -> float:
+        """The burn rate that both windows must reach: 14.4 for an hour of a 30-day period; at least 1, which lasts it out."""
+        return max(1.0, self.budget_spent * period_s / self.long_s)
+
+    @property
+    def name(self) -> str:
+        """`1h and 5m`."""
+        return f"{span_text(self.long_s)} and {span_text(self.short_s)}"
+
+
+POLICIES = (
+    Policy("page", 0.02, HOUR_S, 300),
+    Policy("page", 0.05, 6 * HOUR_S, 1800),
+    Policy("ticket", 0.1, 24 * HOUR_S, 2 * HOUR_S),
+    Policy("ticket", 0.1, 72 * HOUR_S, 6 * HOUR_S),
+)
+
+
+def span_text(seconds: float) -> str:
+    """`5m`, `6h`, `3d`."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """From and to which moment, in epoch seconds."""
+
+    since_s: float
+    until_s: float
+
+    @property
+    def seconds(self) -> float:
+        """How long."""
+        return self.until_s - self.since_s
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """How many, and how many of them count against the budget, at least and at most, by step."""
+
+    since_s: int
+    step_s: int
+    total: Numbers
+    least: Numbers
+    most: Numbers
+
+    @classmethod
+    def of(
+        cls, since: str, step_s: int, total: Sequence[float], least: Sequence[float], most: Sequence[float]
+    ) -> "Tally":
+        """From a look's lists, which are of one length."""
+        rows = [np.asarray(row, dtype=np.float64) for row in (total, least, most)]
+        if len({len(row) for row in rows}) != 1:
+            raise ValueError("rows of different lengths")
+        return cls(int(from_iso(since).timestamp()), step_s, rows[0], rows[1], np.minimum(rows[2], rows[0]))
+
+    @property
+    def until_s(self) -> int:
+        """Where the last step ends."""
+        return self.since_s + self.step_s * len(self.total)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether both bounds are the same."""
+        return bool(np.array_equal(self.least, self.most))
+
+    def sums(self) -> tuple[float, float, float]:
+        """(total, least, most) over everything."""
+        return float(self.total.sum()), float(self.least.sum()), float(self.most.sum())
+
+    def share(self) -> tuple[float, float]:
+        """The share that went well, at worst and at best. Raises ValueError where there was nothing."""
+        total, least, most = self.sums()
+        if not total:
+            raise ValueError("a share of nothing")
+        return 1 - most / total, 1 - least / total
+
+    def within(self, since_s: float, until_s: float) -> "Tally":
+        """The whole steps of a stretch."""
+        first = max(0, math.ceil((since_s - self.since_s) / self.step_s))
+        last = max(first, min(len(self.total), math.floor((until_s - self.since_s) / self.step_s)))
+        return Tally(
+            self.since_s + first * self.step_s,
+            self.step_s,
+            self.total[first:last],
+            self.least[first:last],
+            self.most[first:last],
+        )
+
+    def coarser(self, step_s: int) -> "Tally":
+        """The same in longer steps, aligned to multiples of them; what does not fill one at either end is left out."""
+        if step_s == self.step_s:
+            return self
+        if step_s % self.step_s:
+            raise ValueError(f"{step_s} s is no multiple of {self.step_s} s")
+        whole = self.within(-(-self.since_s // step_s) * step_s, self.until_s // step_s * step_s)
+        rows = [row.reshape(-1, step_s // self.step_s).sum(axis=1) for row in (whole.total, whole.least, whole.most)]
+        return Tally(whole.since_s, step_s, *rows)
+
+    def rolling(self, window_s: float) -> tuple[Numbers, Numbers, Numbers]:
+        """(total, least, most) of the window that ends with each step; windows that begin before the first are shorter."""
+        steps = max(1, round(window_s / self.step_s))
+
+        def summed(row: Numbers) -> Numbers:
+            run = np.concatenate(([0.0], np.cumsum(row)))
+            ends = np.arange(1, len(run))
+            result: Numbers = run[ends] - run[np.maximum(0, ends - steps)]
+            return result
+
+        return summed(self.total), summed(self.least), summed(self.most)
+
+    def burn(self, window_s: float, target: float) -> tuple[Numbers, Numbers]:
+        """The burn rate of the window that ends with each step, at least and at most; NaN where nothing was asked."""
+        total, least, most = self.rolling(window_s)
+        budget = (1 - target) * total
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low: Numbers = np.where(total > 0, least / budget, np.nan)
+            high: Numbers = np.where(total > 0, most / budget, np.nan)
+        return low, high
+
+    def fires(
+        self, policy: Policy, target: float, period_s: float, factor: float = 1.0
+    ) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """At the end of which steps both windows burn at `factor` times the threshold or more, for certain."""
+        threshold = policy.threshold(period_s) * factor
+        low_long, _ = self.burn(policy.long_s, target)
+        low_short, _ = self.burn(max(policy.short_s, self.step_s), target)
+        with np.errstate(invalid="ignore"):
+            result: np.ndarray[Any, np.dtype[np.bool_]] = (low_long >= threshold) & (low_short >= threshold)
+        return result
+
+    def may_fire(
+        self, policy: Policy, target: float, period_s: float, factor: float = 1.0
+    ) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """At the end of which steps the long window may have burnt at `factor` times the threshold."""
+        _, high = self.burn(policy.long_s, target)
+        with np.errstate(invalid="ignore"):
+            result: np.ndarray[Any, np.dtype[np.bool_]] = high >= policy.threshold(period_s) * factor
+        return result
+
+    def stretches(self, held: np.ndarray[Any, np.dtype[np.bool_]]) -> list[Stretch]:
+        """Where a condition held, as stretches of time."""
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], held, [False])).astype(np.int8)))
+        return [
+            Stretch(self.since_s + first * self.step_s, self.since_s + last * self.step_s)
+            for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+        ]
+
+    def budget_left(self, target: float) -> Numbers:
+        """The share of the whole period's budget that is left after each step, at worst; below zero when it is overspent."""
+        allowed = (1 - target) * float(self.total.sum())
+        if allowed <= 0:
+            return np.ones(len(self.total))
+        left: Numbers = 1 - np.cumsum(self.most) / allowed
+        return left
+
+    def holes(self) -> list[Stretch]:
+        """Where nothing was counted for an hour or longer although at least twenty requests were to be expected.
+
+        What is to be expected at an hour of the day is what the quieter days had then (the lower quartile), so that a quiet
+        night or a quiet weekend is none. A day or more before the first request is one, whatever came later.
+        """
+        hourly = self.coarser(HOUR_S).total
+        counted = np.flatnonzero(self.total)
+        if not len(counted) or not len(hourly):
+            return []
+        found = []
+        per_step = self._expected(hourly)
+        for gap in self.stretches(self.total == 0):
+            # By whole hours of the clock: traffic that ends at half past six leaves a half-empty hour every day.
+            begins = round((-(-gap.since_s // HOUR_S) * HOUR_S - self.since_s) / self.step_s)
+            ends = round((gap.until_s // HOUR_S * HOUR_S - self.since_s) / self.step_s)
+            is_before_all = gap.since_s == self.since_s and gap.seconds >= 24 * HOUR_S
+            if is_before_all or (begins < ends and per_step[begins:ends].sum() >= _EXPECTED):
+                found.append(gap)
+        return found
+
+    def _expected(self, hourly: Numbers) -> Numbers:
+        """How many requests a step of that hour of the day has on a quieter day."""
+        offset = -(-self.since_s // HOUR_S) % 24
+        hours = (np.arange(len(hourly)) + offset) % 24
+        quiet = np.array(
+            [np.quantile(hourly[hours == hour], 0.25) if (hours == hour).any() else 0.0 for hour in range(24)]
+        )
+        at = (self.since_s + np.arange(len(self.total)) * self.step_s) // HOUR_S % 24
+        result: Numbers = quiet[at.astype(int)] * self.step_s / HOUR_S
+        return result
+
+    def missing_in(self, gaps: Sequence[Stretch]) -> float:
+        """How many requests there would have been in these stretches, by the rate of the rest."""
+        inside = sum(gap.seconds for gap in gaps if gap.since_s >= self.since_s)
+        seen_s = self.step_s * len(self.total) - inside
+        return float(self.total.sum()) * sum(gap.seconds for gap in gaps) / seen_s if seen_s > 0 else 0.0
+
+
+_EXPECTED = 20.0
+
+
+def p95_between(latency: Json, share: float = 0.95) -> tuple[float, float | None] | None:
+    """Between which milliseconds the quantile of all requests lies, from a look's buckets or quantiles; None where it holds none.
+
+    From buckets: the bounds of the bucket that holds it (None: above the last). From quantiles by step: the least and the
+    greatest of the steps, which is all that can be said of the whole.
+    """
+    if not latency:
+        return None
+    if "upper_ms" in latency:
+        return _from_buckets(latency["upper_ms"], [sum(row) for row in latency["counts"]], share)
+    values = [value for value in latency["quantiles"].get(f"{share:g}", ()) if value is not None]
+    return (min(values), max(values)) if values else None
+
+
+def p95_by_step(latency: Json, since: str, share: float = 0.95) -> list[dict[str, Json]]:
+    """The quantile of each step that had requests: [{"at", "low_ms", "high_ms", "count"}]."""
+    if not latency:
+        return []
+    step_s, first_s = latency["step_s"], int(from_iso(since).timestamp()) // latency["step_s"] * latency["step_s"]
+    rows = []
+    for at in range(
+        len(latency["counts"][0]) if "upper_ms" in latency and latency["counts"] else len(latency.get("counts", ()))
+    ):
+        if "upper_ms" in latency:
+            counts = [row[at] for row in latency["counts"]]
+            found = _from_buckets(latency["upper_ms"], counts, share)
+            count = sum(counts)
+        else:
+            value, count = latency["quantiles"][f"{share:g}"][at], latency["counts"][at]
+            found = None if value is None else (value, value)
+        if found is not None and count:
+            moment = to_iso(from_epoch_s(first_s + (at + 0.5) * step_s))
+            rows.append({"at": moment, "low_ms": found[0], "high_ms": found[1], "count": count})
+    return rows
+
+
+def _from_buckets(
+    upper_ms: Sequence[float | None], counts: Sequence[float], share: float
+) -> tuple[float, float | None] | None:
+    total = sum(counts)
+    if not total:
+        return None
+    rank, seen, below = share * total, 0.0, 0.0
+    for bound, count in zip(upper_ms, counts, strict=True):
+        seen += count
+        if count and seen >= rank - 1e-9:
+            return below, bound
+        below = bound if bound is not None else below
+    return below, None

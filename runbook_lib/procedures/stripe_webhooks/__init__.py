@@ -1,0 +1,1 @@
+"""02: Stripe webhooks do not arrive."""

@@ -1,0 +1,219 @@
+"""02: Stripe's webhooks do not arrive. Follow an event's way: CLI or endpoint, the API's port, route, secret, database."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from runbook_lib.core.clock import Window, parse_window
+from runbook_lib.core.errors import UsageError
+from runbook_lib.core.model import Conclusion, Json, Observation
+from runbook_lib.io.observe import Look
+from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.stripe_webhooks import rules
+from runbook_lib.procedures.stripe_webhooks.evidence import Evidence, Scene, rows_of, value_of
+from runbook_lib.sources.railway import logs as railway
+from runbook_lib.sources.stripe import webhooks as stripe_webhooks
+from runbook_lib.sources.supabase import customers as supabase_customers
+from runbook_lib.sources.this_machine import host, webhook
+from runbook_lib.sources.traces import jaeger, tempo
+from runbook_lib.sources.vercel import logs as vercel
+
+WAYS = ("auto", "cli", "endpoint")
+_DEPLOYED = timedelta(days=30)
+_MOST_TRACES = 50
+
+
+class StripeWebhooks(Procedure):
+    """Parameters: via (auto, cli, endpoint), event_id, since, until.
+
+    Without any it is the audit: does everything stand ready, and was everything of the last hours delivered and applied?
+    """
+
+    stem = "02_stripe_webhooks"
+
+    def prepare(self) -> None:
+        """Read the parameters. Raises UsageError for a way there is none of, and for an id that is none of an event's."""
+        via = str(self.parameters.get("via") or "auto").strip().lower()
+        event_id = str(self.parameters.get("event_id") or "").strip()
+        if via not in WAYS:
+            raise UsageError(
+                "There is no such way for events", where="via", came_back=via[:40], do_next=f"Say {', '.join(WAYS)}."
+            )
+        if event_id and not (event_id.startswith("evt_") and event_id[4:].isalnum() and len(event_id) < 100):
+            raise UsageError(
+                "Cannot look for this event",
+                where="event_id",
+                came_back="it is no event's id",
+                do_next="Copy it from Stripe's dashboard (Developers, Events): evt_ and letters and digits.",
+            )
+        self._window = parse_window(
+            str(self.parameters.get("since") or "12h"),
+            str(self.parameters.get("until") or "now"),
+            now=self.look.now,
+        )
+        self.evidence = Evidence(self.look.now, self._window, via, event_id)
+
+    @property
+    def window(self) -> Window:
+        """The time whose events are looked at."""
+        return self._window
+
+    def foresee(self) -> Sequence[Look]:
+        """Everything but the records of the customers whose events there were."""
+        return (*self._machine(), *self._route(), *self._signed(), *self._stripe(), *self._arrivals(), *self._changes())
+
+    @step("Is the Stripe CLI running, and does it forward to the API's webhook?")
+    def find_the_forwarder(self) -> Said:
+        """CLI processes of this machine, and the endpoints of the account: who brings events to the API?"""
+        place, listening, endpoints = self.see(webhook.place(), host.stripe_listen(), stripe_webhooks.endpoints())
+        self.evidence = replace(self.evidence, place=place, listening=listening, endpoints=endpoints)
+        scene = Scene(self.evidence)
+        way = {
+            "cli": "The Stripe CLI",
+            "endpoint": "An endpoint of the dashboard",
+            None: "Something that cannot be seen",
+        }
+        exhibits = []
+        if scene.listens:
+            rows = [
+                [c["how"], c["user"], c["mode"], c["forward_to"], ", ".join(c["events"] or ["all"])]
+                for c in scene.listens
+            ]
+            columns = ["started by", "user", "mode", "forwards to", "events"]
+            exhibits.append(Exhibit("table", "Stripe CLIs that listen", {"columns": columns, "rows": rows}))
+        if scene.all_endpoints:
+            names = ["url", "status", "api_version", "enabled_events"]
+            rows = [[row[name] for name in names] for row in scene.all_endpoints[:20]]
+            exhibits.append(Exhibit("table", "Endpoints of the account", {"columns": names, "rows": rows}))
+        return Said(
+            f"{way[scene.form]} is to bring events to {scene.where}; {len(scene.listens)} CLIs listen.", tuple(exhibits)
+        )
+
+    @step("Does STRIPE_WEBHOOK_SECRET match the secret that signs?")
+    def compare_the_secrets(self) -> Said:
+        """What the CLI prints against what the API has; compared by prints, no secret leaves its look."""
+        cli_secret, api_secret, keys = self.see(host.cli_secret(), host.api_secret(), stripe_webhooks.keys())
+        self.evidence = replace(self.evidence, cli_secret=cli_secret, api_secret=api_secret, keys=keys)
+        table = Exhibit("table", "Secrets and keys, by print", _prints(cli_secret, api_secret, keys))
+        version = Scene(self.evidence).version
+        return Said(f"The Stripe CLI at hand is {version or 'not known'}.", (table,))
+
+    @step("Is NexusCore's API on its port, and is its webhook there?")
+    def knock_at_the_route(self) -> Said:
+        """Who has the port; health, a GET, an unsigned and a badly signed event."""
+        listeners, route = self.see(host.listeners(), *self._route())
+        self.evidence = replace(self.evidence, listeners=listeners, route=route)
+        answers = value_of(route) or {}
+        rows = [
+            [name, row.get("status_code"), row.get("ms"), row.get("words")]
+            for name in ("health", "get", "unsigned", "badly_signed")
+            if (row := answers.get(name))
+        ]
+        table = Exhibit("table", "What answers", {"columns": ["asked", "status", "ms", "words"], "rows": rows})
+        health = (answers.get("health") or {}).get("status_code")
+        return Said(f"The API's health page answers {health or route.status}.", (table,) if rows else ())
+
+    @step("What does the API make of signed test events?")
+    def send_test_events(self) -> Said:
+        """Only with --active: compact, oddly spaced, with an old stamp."""
+        if not self.look.active:
+            return Said("Not asked: signed test events leave a log line, and --active was not given.")
+        (signed,) = self.see(*self._signed())
+        self.evidence = replace(self.evidence, signed=signed)
+        forms = ("compact", "spaced", "old", "future")
+        rows = [
+            [row["secret"], form, row[form]["status_code"], row[form]["words"]]
+            for row in (value_of(signed) or {}).get("tests", [])
+            for form in forms
+            if row[form]
+        ]
+        table = Exhibit("table", "Signed test events", {"columns": ["secret", "form", "status", "words"], "rows": rows})
+        return Said(
+            f"{len(rows)} test events were answered." if rows else f"None was answered: {signed.why}.", (table,)
+        )
+
+    @step("What does Stripe say of its events, and what came to the webhook?")
+    def ask_stripe(self) -> Said:
+        """Events that still wait for a 2xx, and what the platforms' logs and the traces say of the webhook."""
+        deliveries, last, *arrivals = self.see(*self._stripe(), *self._arrivals())
+        self.evidence = replace(self.evidence, deliveries=deliveries, last_delivered=last, arrivals=tuple(arrivals))
+        scene = Scene(self.evidence)
+        exhibits = []
+        if scene.events:
+            exhibits.append(Exhibit("table", "Billing events", rules.events_table(scene)))
+        came = rules.arrivals_table(scene)
+        if came["rows"]:
+            exhibits.append(Exhibit("table", "What came to the webhook", came))
+        return Said(f"{len(scene.events)} billing events; {len(scene.failing)} wait for a 2xx.", tuple(exhibits))
+
+    @step("Did what arrived change the database, and what was changed before?")
+    def look_into_the_database(self) -> Said:
+        """The billing records of the events' customers; deployments and variables of the API."""
+        customers = tuple(
+            sorted({str(row["customer"]) for row in rows_of(self.evidence.deliveries) if row["customer"]})
+        )
+        looks = [supabase_customers.billing_records(customers)] if customers else []
+        seen = self.see(*looks, *self._changes())
+        self.evidence = replace(self.evidence, records=seen[0] if looks else None, changes=tuple(seen[len(looks) :]))
+        if not looks:
+            return Said("No event of the window is about a customer.")
+        records = (value_of(seen[0]) or {}).get("found", [])
+        names = ["org_id", "stripe_customer_id", "plan", "status", "current_period_end"]
+        table = Exhibit(
+            "table", "Billing records", {"columns": names, "rows": [[r[n] for n in names] for r in records]}
+        )
+        return Said(f"{len(records)} of {len(customers)} customers have a billing record.", (table,) if records else ())
+
+    def diagnose(self) -> Conclusion:
+        """The verdict."""
+        return rules.diagnose(self.evidence)
+
+    def _machine(self) -> list[Look]:
+        return [
+            webhook.place(), host.stripe_listen(), stripe_webhooks.endpoints(), host.cli_secret(), host.api_secret(),
+            stripe_webhooks.keys(), host.listeners(),
+        ]  # fmt: skip
+
+    def _route(self) -> list[Look]:
+        return [webhook.route()]
+
+    def _signed(self) -> list[Look]:
+        return [webhook.signed()] if self.look.active else []
+
+    def _stripe(self) -> list[Look]:
+        return [
+            stripe_webhooks.deliveries(self._window, self.evidence.event_id),
+            stripe_webhooks.last_delivered(),
+        ]
+
+    def _arrivals(self) -> list[Look]:
+        return [
+            vercel.request_log("api", self._window, search=webhook.PATH),
+            railway.http_log("api", self._window),
+            tempo.window_traces(self._window, webhook.PATH, _MOST_TRACES),
+            jaeger.window_traces(self._window, webhook.PATH, _MOST_TRACES),
+        ]
+
+    def _changes(self) -> list[Look]:
+        before = Window(self.look.now - _DEPLOYED, self.look.now)
+        return [vercel.deployments("api", before), vercel.env_changes("api"), railway.deployments("api")]
+
+
+def _prints(*looks: Observation) -> Json:
+    """Every secret and key that was seen, by its print."""
+    cli, api, keys = (value_of(look) or {} for look in looks)
+    rows: list[list[Json]] = [["secret of the Stripe CLI", cli.get("fingerprint"), None]]
+    for name, where in (("process", "the running API"), ("file", "the API's .env file"), ("setting", "the settings")):
+        held = api.get(name) or {}
+        found = held if name == "setting" else held.get("secret") or {}
+        rows.append(
+            [
+                f"STRIPE_WEBHOOK_SECRET of {where}",
+                found.get("fingerprint"),
+                held.get("changed_at") or held.get("started_at"),
+            ]
+        )
+    for name in ("runbook", "api", "publishable"):
+        key = keys.get(name) or {}
+        rows.append([f"key: {name}", key.get("fingerprint"), key.get("mode")])
+    return {"columns": ["what", "print", "mode, or since when"], "rows": rows}

@@ -1,0 +1,1 @@
+"""03: a user is denied their own rows."""

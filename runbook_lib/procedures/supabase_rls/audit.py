@@ -1,0 +1,134 @@
+"""The audit: what refuses everybody, table by table, and the access matrix."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runbook_lib.core.model import Finding, Json
+from runbook_lib.procedures.supabase_rls.exposed import ROLES, granted_to, open_to
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, make, tables_of, value_of
+from runbook_lib.procedures.supabase_rls.way import circle_of, grant_finding, recursion_finding
+
+COMMANDS = ("select", "insert", "update", "delete")
+
+
+def audit_findings(evidence: Evidence) -> list[Finding]:
+    """Recursion, grants that policies count on, RLS without any policy, and what PostgREST does not offer."""
+    return [*_not_exposed(evidence), *_recursion(evidence), *_grants(evidence), *_no_policy(evidence)]
+
+
+def _not_exposed(evidence: Evidence) -> list[Finding]:
+    for look in evidence.rows:
+        said = value_of(look)
+        if said.get("code") in ("PGRST106", "PGRST205"):
+            words = f"PostgREST says {said['code']}: {said['message']}"
+            if said["code"] == "PGRST106":
+                return [make("rls.not_exposed.schema", "schema public", words, [look.id])]
+            if evidence.table in tables_of(evidence):
+                words = f"{words}; Postgres has the table"
+                return [make("rls.not_exposed.cache", evidence.table, words, [look.id, *ids_of(evidence.catalogue)])]
+    return []
+
+
+def _recursion(evidence: Evidence) -> list[Finding]:
+    """One finding for each table that Postgres names, with all that it strikes; by the catalogue where nobody could ask."""
+    struck: dict[tuple[str, str, str], set[str]] = {}
+    for each in value_of(evidence.reach).get("tables", ()):
+        if each["sqlstate"] in ("42P17", "54001"):
+            found = recursion_finding(each["sqlstate"], each["message"], each["name"], ())
+            struck.setdefault((found.code, found.subject, each["sqlstate"]), set()).add(str(each["name"]))
+    ids = ids_of(evidence.reach, evidence.catalogue)
+    if struck:
+        return [
+            make(
+                code, subject, f"{state}: a policy of {subject} recurses; refused are {', '.join(sorted(tables))}", ids
+            )
+            for (code, subject, state), tables in struck.items()
+        ]
+    if value_of(evidence.reach):
+        return []
+    circles = {
+        tuple(sorted(circle)): circle for name in tables_of(evidence) if (circle := circle_of(evidence, name, "select"))
+    }
+    return [
+        make("rls.policy_recursion", circle[0], f"policies look into each other in a circle: {' → '.join(circle)}", ids)
+        for circle in circles.values()
+    ]
+
+
+def _grants(evidence: Evidence) -> list[Finding]:
+    """A policy that allows what no grant does: one finding for each object that is refused to signed-in users."""
+    found: dict[tuple[str, str], Finding] = {}
+    ids = ids_of(evidence.reach, evidence.catalogue)
+    rules = value_of(evidence.catalogue).get("policies", ())
+    for each in value_of(evidence.reach).get("tables", ()):
+        wanted = [
+            rule
+            for rule in rules
+            if rule["table"] == each["name"] and rule["permissive"] and "authenticated" in rule["applies_to"]
+            and rule["command"] in ("all", each["command"])
+        ]  # fmt: skip
+        if each["role"] == "authenticated" and each["sqlstate"] == "42501" and wanted:
+            finding = grant_finding(evidence, str(each["name"]), str(each["command"]), str(each["message"]), ids)
+            found.setdefault((finding.code, finding.subject), finding)
+    return list(found.values())
+
+
+def _no_policy(evidence: Evidence) -> list[Finding]:
+    """Tables that are granted to the API's roles and that no policy opens. Without a grant that is a lock, not a fault."""
+    found = []
+    for name, table in tables_of(evidence).items():
+        policies = [
+            rule for rule in value_of(evidence.catalogue)["policies"] if rule["table"] == name and rule["permissive"]
+        ]
+        if table["rls"] and not policies and granted_to(table):
+            words = "RLS is on, and no policy opens the table to anybody: only the service role reaches it"
+            found.append(make("rls.no_policy", name, words, ids_of(evidence.catalogue)))
+    return found
+
+
+def access_matrix(evidence: Evidence) -> Json:
+    """Who may do what with which table: a matrix exhibit, a line a table, a column for each role and command."""
+    refused = {
+        (each["name"], each["role"], each["command"]): str(each["sqlstate"])
+        for each in value_of(evidence.reach).get("tables", ())
+    }
+    columns = [f"{role} {command}" for role in ROLES for command in COMMANDS]
+    rows, cells = [], []
+    for name, table in tables_of(evidence).items():
+        rows.append(name)
+        line = [_cell(evidence, table, role, command, refused) for role in ROLES for command in COMMANDS]
+        held = (table["grants"] or {}).get("service_role") or ()
+        past = {"text": "past RLS" if len(held) == len(COMMANDS) else " ".join(held) or "no grant", "tone": "neutral"}
+        cells.append([*line, past])
+    return {"rows": rows, "columns": [*columns, "service_role"], "cells": cells}
+
+
+def _cell(
+    evidence: Evidence, table: Mapping[str, Any], role: str, command: str, refused: Mapping[tuple[Any, str, str], str]
+) -> dict[str, str]:
+    name = table["name"]
+    state = refused.get((name, role, command), "")
+    if state in ("42P17", "54001"):
+        return {"text": "recursion", "tone": "bad"}
+    granted = command in ((table["grants"] or {}).get(role) or ())
+    some = command in ((table["column_grants"] or {}).get(role) or ())
+    if not granted and not some:
+        return {"text": "no grant", "tone": "neutral"}
+    if table["kind"] in ("v", "m", "f"):
+        return {"text": "as reader", "tone": "good"} if table["invoker"] else {"text": "past RLS", "tone": "bad"}
+    if not table["rls"]:
+        return {"text": "open to all", "tone": "bad"}
+    rules = [
+        rule
+        for rule in value_of(evidence.catalogue)["policies"]
+        if rule["table"] == name
+        and rule["permissive"]
+        and rule["command"] in ("all", command)
+        and role in rule["applies_to"]
+    ]
+    if any(open_to(evidence, rule) in (role, "anon") for rule in rules):
+        return {"text": "always true", "tone": "bad"}
+    if state == "42501":
+        return {"text": "refused 42501", "tone": "bad" if rules else "neutral"}
+    columns = "" if granted else ", some columns"
+    return {"text": f"by policy{columns}", "tone": "good"} if rules else {"text": "no policy", "tone": "neutral"}

@@ -1,0 +1,273 @@
+"""What the policies say of this user and this row, and which fact about the user makes the false one false.
+
+Permissive policies are joined by OR, so that one true policy allows and all must be false to refuse; restrictive ones by AND. A
+false term is explained by the narrowest fact that is seen: no membership, another role, claims of yesterday; else by itself.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.procedures.supabase_rls.reading import (
+    Evidence,
+    Policy,
+    asked_text,
+    ids_of,
+    is_about_membership,
+    make,
+    value_of,
+)
+
+_ROLES = re.compile(r"'(owner|admin|member|viewer)'")
+_AS_USER = "the same query as this user in Postgres: RUNBOOK_DATABASE_URL of a role that may become authenticated"
+_ONE_ROW = "row_id=<the id of one row that should be there for this user>"
+
+
+@dataclass
+class Judged:
+    """What the policies come to."""
+
+    faults: list[Finding] = field(default_factory=list)
+    states: list[Finding] = field(default_factory=list)
+    suspects: list[Suspect] = field(default_factory=list)
+
+
+def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False) -> Judged:
+    """The policies' part of the verdict.
+
+    Args:
+        blocked: something refuses every user already; only what is known without asking the policies can be added.
+        unclear: which organization or row is meant is not known; only what is so for every row can be said.
+    """
+    judged = Judged()
+    facts, seen = evidence.table_facts, value_of(evidence.as_user)
+    ids = ids_of(evidence.catalogue, evidence.person, evidence.as_user, *evidence.rows)
+    if facts and not facts["rls"]:
+        return judged
+    if facts and not blocked:
+        judged.faults += _no_policy(evidence, ids)
+    if judged.faults or unclear:
+        return judged
+    if blocked:
+        judged.faults += _membership(evidence, ids) if _all_ask_membership(evidence) else []
+        return judged
+    if not seen:
+        return _without_impersonation(evidence, ids)
+    entries = seen["policies"]
+    if seen["judged"] is None:
+        return _nothing_to_judge(evidence, ids)
+    if evidence.command == "select" and not seen["hidden"] and seen["visible"]:
+        return _disagreement(evidence)
+    if evidence.command == "select" and not _is_narrow(evidence) and seen["visible"]:
+        return _disagreement(evidence)  # rows of others are hidden, as they should be
+    for use, clause in _uses(evidence.command):
+        group = [each for each in entries if each["use"] == use and each["clause"] == clause]
+        if evidence.command == "insert" and use == "select":
+            judged.faults += _reading_back(evidence, group, ids) if not judged.faults and not judged.suspects else []
+            continue
+        _group(evidence, group, judged, ids)
+    if evidence.command == "select" and judged.faults and not _is_narrow(evidence):
+        words = "the user sees no row of the table, and no row was named that should be theirs"
+        judged.suspects = [
+            Suspect(each.code, each.subject, f"{each.summary}; {words}", _narrower(evidence)) for each in judged.faults
+        ]
+        judged.faults = []
+    return judged
+
+
+def _uses(command: str) -> tuple[tuple[str, str], ...]:
+    """The clauses that a command must pass; a row is found before it is changed, and PostgREST finds it by reading."""
+    return {
+        "select": (("select", "using"),),
+        "insert": (("insert", "check"), ("select", "using")),
+        "update": (("select", "using"), ("update", "using"), ("update", "check")),
+        "delete": (("select", "using"), ("delete", "using")),
+    }[command]
+
+
+def _no_policy(evidence: Evidence, ids: list[str]) -> list[Finding]:
+    """No permissive policy for the command, or, for a change, none that lets the row be found."""
+    for command in (evidence.command, *(("select",) if evidence.command in ("update", "delete") else ())):
+        if not any(rule["permissive"] for rule in evidence.rules(command)):
+            why = "" if command == evidence.command else f", so that no row is found to {evidence.command}"
+            words = f"RLS is on for {evidence.table}, and no policy allows {command} to {evidence.role}{why}"
+            return [make("rls.no_policy", f"{command} on {evidence.table}", words, ids)]
+    return []
+
+
+def _is_narrow(evidence: Evidence) -> bool:
+    """Whether it was said which rows are meant: by id, by organization, or one's own profile."""
+    seen = value_of(evidence.as_user)
+    has_org = bool(seen.get("row_org")) and bool(seen.get("orgs"))
+    return bool(evidence.row_id) or has_org or evidence.table == "profiles"
+
+
+def _narrower(evidence: Evidence) -> str:
+    """The question that would decide it: about one row or, where the table's rows belong to organizations, about one of these."""
+    columns = evidence.table_facts.get("columns")
+    has_org = evidence.table == "organizations" or columns is None or "org_id" in columns
+    org = "org=<the id or name of the organization whose rows should be there>, or " if has_org else ""
+    return f"the same question with {org if not evidence.org else ''}{_ONE_ROW}"
+
+
+def _nothing_to_judge(evidence: Evidence, ids: list[str]) -> Judged:
+    """No row is there for this question, or none could be seen past RLS."""
+    judged, seen = Judged(), value_of(evidence.as_user)
+    if _all_ask_membership(evidence) and (evidence.org or not evidence.row_id):
+        judged.faults += _membership(evidence, ids)
+    counts = [value_of(look).get("count") for look in evidence.rows]
+    is_absent = seen.get("sees_past_rls") and seen.get("past_rls") == 0
+    if is_absent and not any(counts):
+        what = f"{evidence.table} holds no such row, seen past RLS"
+        subject = f"{evidence.table} {evidence.row_id or evidence.org_id}".strip()
+        judged.states.append(make("rls.row_absent", subject, what, ids))
+    elif not judged.faults and not seen.get("visible"):
+        why = "the database's own role is under RLS here, so that no row could be judged"
+        judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, f"{_AS_USER} and has BYPASSRLS"))
+    return judged
+
+
+def _group(evidence: Evidence, group: Sequence[Mapping[str, Any]], judged: Judged, ids: list[str]) -> None:
+    """One clause's policies: all permissive ones false, or a restrictive one false."""
+    allowing = [each for each in group if each["permissive"]]
+    if allowing and all(each["result"] is False for each in allowing):
+        open_terms = [term for each in allowing for term in each["terms"] if term["open"] and term["result"] is False]
+        if later := [each for each in allowing if each["now"] is True]:
+            words = f"with the claims that Auth holds today `{later[0]['name']}` is true; with the token's it is false"
+            judged.faults.append(make("rls.stale_claims", f"{evidence.table}: {later[0]['name']}", words, ids))
+        elif open_terms:
+            words = f"`{open_terms[0]['term']}` rests on a column of the new row that nobody named"
+            look = "the very insert in a transaction that is rolled back, as this user, with the row's real values"
+            judged.suspects.append(Suspect("rls.policy_false", f"{evidence.table}: {allowing[0]['name']}", words, look))
+        else:
+            judged.faults += _narrowest(evidence, allowing, ids)
+    elif allowing and not any(each["result"] for each in allowing):
+        failed = next(each for each in allowing if each["result"] is None)
+        why = f"`{failed['name']}` could not be evaluated: {failed['sqlstate']} {failed['message']}"
+        look = f"the same question with {_ONE_ROW}"
+        judged.suspects.append(Suspect("rls.policy_false", f"{evidence.table}: {failed['name']}", why, look))
+    for each in group:
+        if not each["permissive"] and each["result"] is False:
+            judged.faults.append(_false(evidence, each, "rls.restrictive_policy", ids))
+
+
+def _narrowest(evidence: Evidence, allowing: Sequence[Mapping[str, Any]], ids: list[str]) -> list[Finding]:
+    """The policy that lacks least: why each of its false terms is false. What it takes to make one policy true is the cause."""
+    reasons = [_reasons(evidence, each, ids) for each in allowing]
+    return min(reasons, key=lambda found: (sum(each.code == "rls.policy_false" for each in found), len(found)))
+
+
+def _reasons(evidence: Evidence, policy: Mapping[str, Any], ids: list[str]) -> list[Finding]:
+    false = [each["term"] for each in policy["terms"] if each["result"] is False]
+    found: dict[str, Finding] = {}
+    plain = []
+    for term in false:
+        text = asked_text(evidence, None, term)
+        narrow = _membership(evidence, ids) if is_about_membership(text) else []
+        narrow = narrow or _role(evidence, policy, text, ids)
+        if narrow:
+            found |= {each.code: each for each in narrow}
+        else:
+            plain.append(term)
+    if plain or not false:
+        found["rls.policy_false"] = _false(
+            evidence, {**policy, "terms": [{"term": t, "result": False} for t in plain]}, "", ids
+        )
+    return list(found.values())
+
+
+def _false(evidence: Evidence, policy: Mapping[str, Any], code: str, ids: list[str]) -> Finding:
+    false = [f"`{each['term']}`" for each in policy["terms"] if each["result"] is False]
+    seen = value_of(evidence.as_user)
+    some = (
+        f" ({seen['hidden']} of {seen['past_rls']} rows are hidden)"
+        if seen.get("hidden") and seen.get("visible")
+        else ""
+    )
+    words = f"`{policy['name']}` ({policy['clause']}) is false for this user and row{some}: {'; '.join(false[:3]) or 'as a whole'}"
+    return make(code or "rls.policy_false", f"{evidence.table}: {policy['name']}", words, ids)
+
+
+def _membership(evidence: Evidence, ids: list[str]) -> list[Finding]:
+    """The user has no membership where one is asked for: why not. Empty where there is one, or nothing is known."""
+    if not evidence.has_no_membership:
+        return []
+    person, org = value_of(evidence.person), evidence.row_org
+    ids = [*ids, *ids_of(evidence.organization)]
+    subject = f"{person['id']} in {org or 'any organization'}"
+    others = [str(each["org"]) for each in person["memberships"]]
+    if org and org in person["invited"]:
+        return [make("rls.invite_pending", subject, "there is an invitation that was not accepted", ids)]
+    if others and evidence.row_id and org != evidence.org_id:
+        words = f"the row belongs to {org}; the user is in {', '.join(others[:3])}"
+        return [make("rls.other_org", subject, words, ids)]
+    words = f"memberships holds no row for this user and organization ({len(others)} for others)"
+    return [make("rls.no_membership", subject, words if org else "memberships holds no row for this user", ids)]
+
+
+def _role(evidence: Evidence, policy: Mapping[str, Any], text: str, ids: list[str]) -> list[Finding]:
+    """A member whose role is not among those that the term asks for."""
+    person = value_of(evidence.person)
+    own = next((str(each["role"]) for each in person.get("memberships", ()) if each["org"] == evidence.row_org), "")
+    wanted = set(_ROLES.findall(text))
+    if not is_about_membership(text) or not own or not wanted or own in wanted:
+        return []
+    words = f"the user is {own} there; `{policy['name']}` asks for {' or '.join(sorted(wanted))}"
+    return [make("rls.role_too_low", f"{person['id']} in {evidence.row_org}", words, ids)]
+
+
+def _reading_back(evidence: Evidence, group: Sequence[Mapping[str, Any]], ids: list[str]) -> list[Finding]:
+    """A write that is allowed, of a row that its writer may not read."""
+    shown = any(each["permissive"] and each["result"] is not False for each in group)
+    hidden = [each for each in group if not each["permissive"] and each["result"] is False]
+    if shown and not hidden:
+        return []
+    false = [f"`{each['name']}`" for each in hidden or group]
+    by = ", ".join(false) or "no SELECT policy"
+    words = f"{evidence.command} is allowed, and the written row is not shown to its writer ({by})"
+    return [make("rls.returning_blocked", f"{evidence.command} on {evidence.table}", words, ids)]
+
+
+def _disagreement(evidence: Evidence) -> Judged:
+    """Postgres shows the user what PostgREST, with the user's own token, does not: they may not be the same project."""
+    judged, rest = Judged(), value_of(evidence.rest)
+    if evidence.command == "select" and rest.get("as") == "user" and rest.get("count") == 0:
+        why = "as this user Postgres shows rows, and PostgREST with the user's token none"
+        look = "whether RUNBOOK_DATABASE_URL and SUPABASE_URL are the same project, and the primary"
+        judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, look))
+    return judged
+
+
+def _all_ask_membership(evidence: Evidence) -> bool:
+    """Whether every policy that could allow the command asks memberships."""
+    rules: list[Policy] = [rule for rule in evidence.rules(evidence.command) if rule["permissive"]]
+    return bool(rules) and all(is_about_membership(asked_text(evidence, rule)) for rule in rules)
+
+
+def _without_impersonation(evidence: Evidence, ids: list[str]) -> Judged:
+    """Postgres could not be asked as the user. What PostgREST denies for a reason that is seen is confirmed; else suspected."""
+    judged, rest = Judged(), value_of(evidence.rest)
+    # a count that was refused is none
+    counts = [count for look in evidence.rows if (count := value_of(look).get("count")) is not None]
+    missing = _membership(evidence, ids)
+    denied = rest.get("as") == "user" and rest.get("count") == 0 and any(counts)
+    if evidence.command == "select" and rest.get("as") == "user" and rest.get("count"):
+        return judged
+    if evidence.command == "select" and denied and missing and _all_ask_membership(evidence):
+        judged.faults += [_with(each, evidence.rest) for each in missing]
+        return judged
+    if evidence.command == "select" and counts and not any(counts) and evidence.row_id:
+        words = f"{evidence.table} holds no such row, seen past RLS"
+        judged.states.append(make("rls.row_absent", f"{evidence.table} {evidence.row_id}", words, ids))
+        return judged
+    judged.suspects += [Suspect(each.code, each.subject, each.summary, _AS_USER) for each in missing]
+    if denied and not missing:
+        why = "PostgREST shows the user nothing, although there are rows"
+        judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, _AS_USER))
+    return judged
+
+
+def _with(finding: Finding, look: Observation | None) -> Finding:
+    return make(finding.code, finding.subject, finding.summary, [*finding.evidence, *ids_of(look)])

@@ -1,0 +1,173 @@
+"""What procedure 03 has seen, in one place, and the questions that all its rules ask of it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.core.model import Finding, Observation, Status
+from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
+
+Policy = Mapping[str, Any]
+Looks = tuple[Observation, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The question and the looks. Where there are several ways to the same answer, the better one stands first.
+
+    Attributes:
+        user, org, table, command, row_id: what on-call asked; empty where not given. `table` always has a value; `org` is an id
+            or a name.
+        is_audit: nobody was named.
+        needs_drift: a schema file is there, so that an audit without the comparison is none. is_file_asked: somebody named it for
+            this run, so that no answer is whole without it.
+        catalogues: policies and grants, by SQL and by the Management API.
+        people, organizations: the user and the organization, by SQL, Management API, REST.
+        rows: counts past RLS, by REST as service_role and by the Management API.
+        rest: the same read over PostgREST as the user. traffic, changes: for the situation; changes count from `changed_since`.
+    """
+
+    user: str = ""
+    org: str = ""
+    table: str = "memberships"
+    command: str = "select"
+    row_id: str = ""
+    is_audit: bool = False
+    needs_drift: bool = False
+    is_file_asked: bool = False
+    changed_since: str = ""
+    token: Observation | None = None
+    catalogues: Looks = ()
+    people: Looks = ()
+    organizations: Looks = ()
+    as_user: Observation | None = None
+    rows: Looks = ()
+    rest: Observation | None = None
+    reach: Observation | None = None
+    schema_file: Observation | None = None
+    traffic: Looks = ()
+    changes: Looks = ()
+
+    def looks(self) -> list[Observation]:
+        """Every look that was made, in on-call's order."""
+        single = (self.token, self.as_user, self.rest, self.reach, self.schema_file)
+        who = (*self.people, *self.organizations)
+        made = (self.token, *who, *self.catalogues, *single[1:], *self.rows, *self.traffic, *self.changes)
+        return [look for look in made if look is not None]
+
+    @property
+    def catalogue(self) -> Observation | None:
+        """The first of the catalogues that holds something, else the first that was looked for."""
+        return _first(self.catalogues)
+
+    @property
+    def person(self) -> Observation | None:
+        """The first answer to who the user is, else the first look for it."""
+        return _answer(self.people)
+
+    @property
+    def organization(self) -> Observation | None:
+        """The first answer to which organization it is, else the first look for it; None where none was named."""
+        return _answer(self.organizations)
+
+    @property
+    def org_id(self) -> str:
+        """The organization's id; where nobody found it, what was given."""
+        look = self.organization
+        return str(value_of(look)["id"]) if look is not None and look.status == Status.ok else self.org
+
+    @property
+    def table_facts(self) -> Mapping[str, Any]:
+        """The table in the catalogue; empty where it is not there, or nothing is known."""
+        return tables_of(self).get(self.table, {})
+
+    @property
+    def role(self) -> str:
+        """The Postgres role that the query runs as."""
+        claimed = value_of(self.token).get("role") if value_of(self.token).get("kind") == "user" else None
+        return str(value_of(self.as_user).get("role") or claimed or "authenticated")
+
+    @property
+    def row_org(self) -> str:
+        """The organization of the row in question, else the one that was asked for; empty where neither is known, or where any
+        row of the table was judged, whosever it is."""
+        seen = value_of(self.as_user)
+        is_meant = bool(self.org or self.row_id or seen.get("orgs")) and self.table != "organizations"
+        judged = seen.get("row_org") if seen.get("judged") and is_meant else None
+        return str((judged or (self.told_org if self.row_id else None)) or self.org_id)
+
+    @property
+    def told_org(self) -> str | None:
+        """The organization of the rows that are meant, as they were counted past RLS; None where it is not one."""
+        return next((str(value_of(look)["row_org"]) for look in self.rows if value_of(look).get("row_org")), None)
+
+    @property
+    def has_no_membership(self) -> bool:
+        """Whether the user is known, and known not to be in the organization in question (in none, where none is known)."""
+        person = value_of(self.person)
+        if not person:
+            return False
+        orgs = [str(each["org"]) for each in person["memberships"]]
+        return self.row_org not in orgs if self.row_org else not orgs
+
+    def rules(self, command: str) -> list[Policy]:
+        """The table's policies that have a say in a command of the role."""
+        return [
+            each
+            for each in value_of(self.catalogue).get("policies", ())
+            if each["table"] == self.table
+            and each["command"] in ("all", command)
+            and ({"public", self.role} & set(each["roles"]) or self.role in each["applies_to"])
+        ]
+
+
+def value_of(look: Observation | None) -> Mapping[str, Any]:
+    """A look's object; empty where it has none."""
+    return look.value if look is not None and look.status.has_content and isinstance(look.value, dict) else {}
+
+
+def tables_of(evidence: Evidence) -> dict[str, Mapping[str, Any]]:
+    """The catalogue's tables by name."""
+    return {str(each["name"]): each for each in value_of(evidence.catalogue).get("tables", ())}
+
+
+def ids_of(*looks: Observation | None) -> list[str]:
+    """The ids of the looks that have an answer."""
+    return [look.id for look in looks if look is not None and look.status.answered]
+
+
+def make(code: str, subject: str, summary: str, evidence: Sequence[str]) -> Finding:
+    """A finding with the catalogue's remedy. Raises KeyError for a code that is not listed."""
+    return Finding(code, subject, summary, tuple(evidence), CATALOGUE.remedy(code))
+
+
+def asked_text(evidence: Evidence, rule: Policy | None, term: str = "") -> str:
+    """What a policy (or one term of it) says, with the bodies of the functions that it calls, and that these call."""
+    text = term or (f"{rule['using'] or ''} {rule['check'] or ''}" if rule else "")
+    functions = {str(each["name"]): str(each["body"]) for each in value_of(evidence.catalogue).get("functions", ())}
+    used: set[str] = set()
+    grown = True
+    while grown:
+        grown = False
+        for name, body in functions.items():
+            bare = re.escape(name.rpartition(".")[2])
+            if name not in used and re.search(rf"\b{bare}\s*\(", text):
+                used.add(name)
+                text += " " + body
+                grown = True
+    return text.lower()
+
+
+def is_about_membership(text: str) -> bool:
+    """Whether an expression (as `asked_text` gives it) asks memberships."""
+    return re.search(r"\bmemberships\b", text) is not None
+
+
+def _answer(looks: Looks) -> Observation | None:
+    return next((look for look in looks if look.status.answered), looks[0] if looks else None)
+
+
+def _first(looks: Iterable[Observation]) -> Observation | None:
+    made = list(looks)
+    return next((look for look in made if value_of(look)), made[0] if made else None)

@@ -1,0 +1,89 @@
+"""The first minute's questions for 03, and what displays and the postmortem keep of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runbook_lib.core.model import Change, Finding, Json, Situation, Suspect
+from runbook_lib.procedures.supabase_rls.reading import Evidence, value_of
+
+_ALOUD = ("rls.policy_recursion", "rls.grant_missing", "rls.not_exposed", "rls.jwt")
+_OF_ONE = ("rls.no_membership", "rls.other_org", "rls.invite_pending", "rls.role_too_low")
+
+
+def situation_of(evidence: Evidence, faults: Sequence[Finding], doubted: Sequence[Suspect] = ()) -> Situation:
+    """Whether it goes on, since when it shows, how many requests were refused, what changed before.
+
+    A read that a policy empties is answered 200 and leaves no trace, so that the counts are of what was refused aloud; without
+    any they stay untold. What is denied at this moment goes on. That it is over nobody can say: rights are of this moment, and
+    where nothing refuses the user now, nothing is known of a time when something did.
+
+    Args:
+        doubted: what may refuse the user, and perhaps rightly.
+    """
+    refused = sorted({str(each["at"]) for each in _refused(evidence)})
+    answered = any(look.status.answered for look in evidence.traffic)
+    is_aloud = any(each.code.startswith(_ALOUD) for each in faults)
+    return Situation(
+        ongoing=True if faults or (doubted and _is_refused_now(evidence)) else None,
+        onset=refused[0] if refused and faults else None,
+        last_seen=refused[-1] if refused and faults else None,
+        requests_failed=len(refused) if faults and answered and (refused or is_aloud) else None,
+        orgs_affected=1 if faults and faults[0].code in _OF_ONE else None,
+        changes=_changes(evidence),
+    )
+
+
+def _is_refused_now(evidence: Evidence) -> bool:
+    """Whether this user is shown nothing of what is there, or refused aloud, at this moment."""
+    seen, rest = value_of(evidence.as_user), value_of(evidence.rest)
+    if seen.get("statement", {}).get("sqlstate") or (seen.get("hidden") and not seen.get("visible")):
+        return True
+    counted = any(value_of(look).get("count") for look in evidence.rows)
+    return rest.get("as") == "user" and (bool(rest.get("code")) or (rest.get("count") == 0 and counted))
+
+
+def _refused(evidence: Evidence) -> list[Mapping[str, Any]]:
+    """Requests to PostgREST that were refused, of the table in question or, in an audit, of any."""
+    return [
+        row
+        for look in evidence.traffic
+        if look.status.has_content and isinstance(look.value, list)
+        for row in look.value
+        if row["status"] in (401, 403, 404, 406, 500)
+    ]
+
+
+def _changes(evidence: Evidence) -> tuple[Change, ...]:
+    """Migrations, deployments and variables that changed in the two hours before, newest first."""
+    found = set()
+    for look in evidence.changes:
+        if look.status.has_content and isinstance(look.value, list):
+            for row in look.value:
+                at = str(row.get("at") or row.get("updated_at") or "")
+                if at and at >= evidence.changed_since:
+                    found.add(Change(at, _words(row), str(row.get("url") or look.source)))
+    return tuple(sorted(found, key=lambda each: each.at, reverse=True)[:20])
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    if row.get("name") and "commit" not in row and not row.get("what"):
+        return f"{row.get('part', '')} variable {row['name']} changed".strip()
+    commit = str(row.get("commit") or "")[:9]
+    return str(row.get("what") or f"{row.get('part', '')} deployed {commit} {row.get('message') or ''}".strip())
+
+
+def facts_of(evidence: Evidence) -> dict[str, Json]:
+    """Everything for displays and the postmortem that is no judgement."""
+    seen = value_of(evidence.as_user)
+    return {
+        "question": {
+            "user": evidence.user, "org": evidence.org_id, "table": evidence.table, "command": evidence.command,
+            "row": evidence.row_id,
+        },
+        "role": evidence.role,
+        "visible": seen.get("visible"),
+        "past_rls": seen.get("past_rls"),
+        "policies": [
+            {key: each[key] for key in ("name", "use", "clause", "result", "terms")} for each in seen.get("policies", ())
+        ],
+    }  # fmt: skip

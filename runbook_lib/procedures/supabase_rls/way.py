@@ -1,0 +1,164 @@
+"""What stands in the way before any policy is asked: PostgREST, the grants, and policies that Postgres refuses to run at all."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runbook_lib.core.model import Finding, Observation, Status
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, make, tables_of, value_of
+
+_DENIED = re.compile(
+    r"permission denied for (function|schema|table|relation|view|materialized view|foreign table) (\S+)"
+)
+_SUBS = {"function": "function", "schema": "schema"}
+
+
+def way_findings(evidence: Evidence) -> list[Finding]:
+    """What refuses this user as it refuses every other: not exposed, not granted, recursion. The first explains the symptom."""
+    return [*_exposure(evidence), *_grants(evidence), *recursion(evidence)]
+
+
+def _exposure(evidence: Evidence) -> list[Finding]:
+    """PostgREST's word that it does not have the table, held against Postgres'."""
+    known = tables_of(evidence)
+    for look in (evidence.rest, *evidence.rows):
+        said = value_of(look)
+        code = said.get("code")
+        if look is None or code not in ("PGRST106", "PGRST205", "42P01"):
+            continue
+        words = f"PostgREST says {code}: {said.get('message')}"
+        ids = [look.id, *ids_of(evidence.catalogue)]
+        if code == "PGRST106":
+            return [make("rls.not_exposed.schema", "schema public", words, ids)]
+        if evidence.table in known:
+            return [make("rls.not_exposed.cache", evidence.table, f"{words}; Postgres has the table", ids)]
+        sub = ".no_table" if known else ""
+        return [
+            make(f"rls.not_exposed{sub}", evidence.table, f"{words}; Postgres has none either" if known else words, ids)
+        ]
+    gone = evidence.as_user is not None and evidence.as_user.status == Status.not_found
+    if known and evidence.table not in known and gone:
+        words = f"schema public has no table {evidence.table}"
+        return [make("rls.not_exposed.no_table", evidence.table, words, ids_of(evidence.catalogue, evidence.as_user))]
+    return []
+
+
+def _grants(evidence: Evidence) -> list[Finding]:
+    """A grant that the role lacks: by Postgres' or PostgREST's refusal, else by the catalogue."""
+    for look, state, message in _refusals(evidence):
+        if state == "42501" and "row-level security" not in message:
+            return [
+                grant_finding(
+                    evidence, evidence.table, evidence.command, message, [look.id, *ids_of(evidence.catalogue)]
+                )
+            ]
+    if value_of(evidence.as_user) or not value_of(evidence.catalogue):
+        return []  # asked as the user, Postgres did not refuse; or nothing is known
+    roles = {str(each["name"]): each for each in value_of(evidence.catalogue)["roles"]}
+    facts, role, ids = evidence.table_facts, evidence.role, ids_of(evidence.catalogue)
+    if role in roles and not roles[role]["schema"]:
+        return [
+            make("rls.grant_missing.schema", f"{role}: schema public", f"{role} has no usage on schema public", ids)
+        ]
+    if facts and role in roles and evidence.command not in (facts["grants"].get(role) or ()):
+        sub = _sub_of_table(evidence, evidence.table, evidence.command)
+        subject = f"{role}: {evidence.command} on {evidence.table}"
+        return [make(f"rls.grant_missing.{sub}", subject, f"{evidence.command} is not granted to {role}", ids)]
+    return []
+
+
+def grant_finding(evidence: Evidence, table: str, command: str, message: str, ids: Sequence[str]) -> Finding:
+    """The finding of a 42501 that is no policy's: which object it names."""
+    found, role = _DENIED.search(message), evidence.role
+    words = f"42501: {message}"
+    if found is None:
+        return make("rls.grant_missing", f"{role}: {command} on {table}", words, ids)
+    kind, name = found[1], found[2].strip('"')
+    if kind in _SUBS:
+        return make(f"rls.grant_missing.{_SUBS[kind]}", f"{role}: {kind} {name}", words, ids)
+    asked = command if name == table else "select"
+    subject = f"{role}: {asked} on {name}"
+    if not tables_of(evidence):
+        return make("rls.grant_missing", subject, words, ids)  # table or some of its columns: the catalogue would tell
+    return make(f"rls.grant_missing.{_sub_of_table(evidence, name, asked)}", subject, words, ids)
+
+
+def _sub_of_table(evidence: Evidence, table: str, command: str) -> str:
+    """column, where the role has the command on some columns only; else table."""
+    facts = tables_of(evidence).get(table, {})
+    some = command in ((facts.get("column_grants") or {}).get(evidence.role) or ())
+    return "column" if some else "table"
+
+
+def recursion(evidence: Evidence) -> list[Finding]:
+    """42P17 (or 54001 by way of a function) on the query, in a policy, or over PostgREST; else a circle in the catalogue."""
+    for look, state, message in _refusals(evidence):
+        if state in ("42P17", "54001"):
+            return [recursion_finding(state, message, evidence.table, ids_of(look, evidence.catalogue))]
+    if value_of(evidence.as_user) or not value_of(evidence.catalogue):
+        return []
+    circle = circle_of(evidence, evidence.table, evidence.command)
+    if not circle:
+        return []
+    way = " → ".join([*circle, circle[0]])
+    words = f"the policies look into each other in a circle ({way}), which Postgres refuses with 42P17"
+    return [make("rls.policy_recursion", circle[0], words, ids_of(evidence.catalogue))]
+
+
+def recursion_finding(state: str, message: str, table: str, ids: Sequence[str]) -> Finding:
+    """The finding of a recursion, about the table that Postgres names."""
+    named = re.search(r'relation "([^"]+)"', message)
+    if state == "54001":
+        words = f"54001 on {table}: {message}: a policy's function reads the table with the caller's rights"
+        return make("rls.policy_recursion.function", table, words, ids)
+    return make(
+        "rls.policy_recursion", named[1] if named else table, f"42P17 on {table}: {message or 'recursion'}", ids
+    )
+
+
+def circle_of(evidence: Evidence, table: str, command: str) -> list[str]:
+    """The tables on a circle of policies that a command on a table runs into, by the catalogue alone; empty without one.
+
+    Postgres expands the SELECT policies of every table that a policy's subquery names; tables without RLS end the way.
+    """
+    known = tables_of(evidence)
+    policies = value_of(evidence.catalogue).get("policies", ())
+
+    def next_of(name: str, what: Sequence[str]) -> set[str]:
+        if not known.get(name, {}).get("rls"):
+            return set()
+        return {
+            str(ref)
+            for rule in policies
+            if rule["table"] == name and rule["command"] in what and evidence.role in rule["applies_to"]
+            for ref in rule["refs"]
+        }
+
+    dead_ends: set[str] = set()
+
+    def walk(name: str, way: list[str], what: Sequence[str]) -> list[str]:
+        for other in sorted(next_of(name, what) - dead_ends):
+            if other in way:
+                return way[way.index(other) :]
+            if found := walk(other, [*way, other], ("all", "select")):
+                return found
+            dead_ends.add(other)
+        return []
+
+    return walk(table, [table], ("all", command, "select"))
+
+
+def _refusals(evidence: Evidence) -> list[tuple[Observation, str, str]]:
+    """(look, SQLSTATE, words) of everything that refused the user: the statement, a policy, PostgREST."""
+    found: list[tuple[Observation, str, str]] = []
+    if evidence.as_user is not None:
+        seen = value_of(evidence.as_user)
+        said: list[Mapping[str, Any]] = [seen.get("statement", {}), *seen.get("policies", ())]
+        if not seen.get("role_refused"):
+            found += [
+                (evidence.as_user, str(each.get("sqlstate") or ""), str(each.get("message") or "")) for each in said
+            ]
+    rest = value_of(evidence.rest)
+    if evidence.rest is not None and rest.get("as") == "user":
+        found.append((evidence.rest, str(rest.get("code") or ""), str(rest.get("message") or "")))
+    return [each for each in found if each[1]]

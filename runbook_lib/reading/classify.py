@@ -1,0 +1,160 @@
+"""From what a failed call says to the cause's code: providers, database, auth, Stripe, gateway. Works on spans and log lines alike.
+
+Status alone decides nothing: 429 is a throttle or an empty purse, 400 may be a spending limit, 42501 is a policy or a grant.
+Sources: the vendors' documented error shapes (OpenAI, Anthropic, Together, PostgREST, PostgreSQL appendix A), November 2026.
+"""
+
+import re
+from dataclasses import dataclass
+
+from runbook_lib.reading.spans import Fault
+
+_TIMEOUT = re.compile(r"time[d_\- ]?\s?out|timeout|deadline exceeded|etimedout|aborted due to", re.I)
+_REFUSED = re.compile(
+    r"econnrefused|connection refused|errno 111|connecterror(?!.*(?:name|nodename|getaddrinfo))", re.I
+)
+_DNS = re.compile(
+    r"enotfound|eai_again|getaddrinfo|name or service not known|nodename nor servname|name resolution", re.I
+)
+_RESET = re.compile(
+    r"econnreset|connection reset|socket hang up|remoteprotocolerror|server disconnected|broken pipe", re.I
+)
+_NOT_IN_CACHE = re.compile(r"in the schema cache|invalid schema: |schema must be one of")
+_CONSTRAINT = re.compile(r"violates (?:foreign key|unique|check|not-null|exclusion) constraint|duplicate key value")
+_NOT_THERE = re.compile(r"(?:relation|column|function|type) \S+.* does not exist")
+_BAD_URL = re.compile(r"invalid url|failed to parse url|err_invalid_url|unsupportedprotocol|unknown scheme", re.I)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A cause's code with the words that a finding's sentence is made of."""
+
+    code: str
+    what: str
+
+
+def is_timeout(fault: Fault) -> bool:
+    """Whether a call ended because somebody's patience did."""
+    return bool(_TIMEOUT.search(fault.text))
+
+
+def is_unreachable(fault: Fault) -> str:
+    """refused, dns, wrong_url or reset, where the call never got an answer for that reason; else empty."""
+    if _BAD_URL.search(fault.text):
+        return "wrong_url"
+    if _DNS.search(fault.text):
+        return "dns"
+    if _REFUSED.search(fault.text):
+        return "refused"
+    return "reset" if _RESET.search(fault.text) else ""
+
+
+def classify_provider(fault: Fault, *, in_stream: bool = False) -> Named:
+    """Why a model provider failed: `request.provider_failed.<sub>`."""
+    text, status = fault.text.lower(), fault.http_status
+    prefix = "request.provider_failed"
+
+    def named(sub: str, what: str) -> Named:
+        return Named(f"{prefix}.{sub}", what)
+
+    if re.search(r"insufficient_quota|exceeded your current quota|billing_error|credit balance|reached your specified|"
+                 r"spending limit|out of credit|billing_hard_limit|credit_limit", text) or status == 402:  # fmt: skip
+        return named("out_of_credit", "refuses because the account is out of credit or at its spending limit")
+    if in_stream:
+        return named("stream_error", "began to answer, then sent an error inside the stream")
+    if re.search(r"model_not_found|model not found|does not exist|not_found_error|model_not_available|decommissioned|"
+                 r"deprecated model", text) or status == 404:  # fmt: skip
+        return named("model_gone", "does not offer the model")
+    if status == 401 or re.search(r"invalid_api_key|authentication_error|incorrect api key|invalid x-api-key", text):
+        return named("bad_key", "refuses the gateway's key")
+    if status == 403 or "permission_error" in text:
+        return named("access_denied", "denies access to the gateway's key")
+    if status == 529 or "overloaded" in text:
+        return named("overloaded", "is overloaded")
+    if status == 429 or re.search(r"rate_limit|rate limit|too many requests", text):
+        return named("throttled", "throttles the gateway")
+    if status in (408, 504) or (status is None and is_timeout(fault)) or "timeout_error" in text:
+        return named("timeout", "did not answer in time")
+    if status in (400, 413, 422):
+        return named("rejected", "rejects the gateway's payload")
+    return named("down", "is down")
+
+
+def classify_database(fault: Fault) -> Named:
+    """Why the database or PostgREST refused: `request.db_failed.<sub>`, or `request.auth_failed…` for a bad JWT."""
+    code, text, status = _sqlstate(fault), fault.text.lower(), fault.http_status
+
+    def named(sub: str, what: str) -> Named:
+        return Named(f"request.db_failed.{sub}" if sub else "request.db_failed", what)
+
+    if code in ("PGRST301", "PGRST302", "PGRST303") or "jwt expired" in text:
+        return Named("request.auth_failed.session_expired", "the session's token was refused by the database")
+    if "row-level security" in text or "row level security" in text:
+        return named("rls", "a row-level security policy refuses it")
+    if code == "42501" or "permission denied for" in text:
+        return named("grant", "the role lacks a grant")
+    if code == "42P17" or "infinite recursion" in text:
+        return named("rls", "a row-level security policy refers to itself")
+    if code == "55P03" or "lock timeout" in text or code == "40P01" or "deadlock" in text:
+        return named("lock", "it waited for a lock that another transaction holds")
+    if code == "57014" or "statement timeout" in text:
+        return named("statement_timeout", "it ran into the statement time-out")
+    if code in ("53300", "PGRST003") or re.search(
+        r"too many (?:clients|connections)|connection pool|remaining connection", text
+    ):
+        return named("pool", "no connection was left")
+    if code == "25006" or "read-only transaction" in text:
+        return named("read_only", "the database is read-only")
+    if status == 540 or "paused" in text:
+        return named("paused", "the project is paused")
+    if code in ("PGRST000", "PGRST001", "PGRST002") or "could not query the database" in text:
+        return named("down", "PostgREST cannot reach it")
+    if code in ("PGRST202", "PGRST204", "PGRST205", "PGRST200", "PGRST106") or _NOT_IN_CACHE.search(text):
+        return named("schema_cache", "PostgREST's schema cache does not know it")
+    if code.startswith("23") or _CONSTRAINT.search(text):
+        return named("constraint", "a constraint refuses the row")
+    if code.startswith("42") or _NOT_THERE.search(text):
+        return named("schema", "the schema is not what the code expects")
+    if is_timeout(fault):
+        return named("timeout", "it did not answer in time")
+    if status in (500, 502, 503, 504, 520, 521, 522) or is_unreachable(fault) or code.startswith(("08", "57P")):
+        return named("down", "it does not answer")
+    return named("", "it failed")
+
+
+def classify_auth(fault: Fault) -> Named:
+    """Why Supabase Auth failed: `request.auth_failed.<sub>`, or the database behind it where Auth says so."""
+    if fault.http_status == 540 or "paused" in fault.text.lower():
+        return Named("request.db_failed.paused", "the project is paused")
+    if re.search(r"database error|querying schema", fault.text, re.I):
+        return Named("request.db_failed.down", "Supabase Auth could not reach its database")
+    if fault.http_status in (400, 401, 403) or re.search(r"session|jwt|expired|token", fault.text, re.I):
+        return Named("request.auth_failed.session_expired", "the user's session is expired or unknown")
+    return Named("request.auth_failed.down", "Supabase Auth does not answer")
+
+
+def classify_stripe(fault: Fault) -> Named:
+    """Why a call to Stripe failed: `request.stripe_failed.<sub>`."""
+    status, text = fault.http_status, fault.text.lower()
+    if status == 401:
+        return Named("request.stripe_failed.bad_key", "refuses the API's key")
+    if status == 403 or "permission" in text:
+        return Named("request.stripe_failed.access_denied", "denies the API's key this call")
+    if status == 429:
+        return Named("request.stripe_failed.throttled", "throttles the API")
+    if is_timeout(fault):
+        return Named("request.stripe_failed.timeout", "did not answer in time")
+    if status is not None and 400 <= status < 500:
+        return Named("request.stripe_failed.rejected", "rejects the call")
+    return Named("request.stripe_failed.down", "is down")
+
+
+def _sqlstate(fault: Fault) -> str:
+    """The SQLSTATE or PGRST code, from its own field or from the text."""
+    code = fault.code.strip().upper()
+    if re.fullmatch(r"[0-9A-Z]{5}|PGRST\d{3}", code):
+        return code
+    for text in (fault.error_type, fault.message):
+        if match := re.search(r"\b(PGRST\d{3}|(?:08|22|23|25|28|3[DF]|4[0-4]|5[3-8]|XX)[0-9A-Z]{3})\b", text):
+            return match[1]
+    return ""

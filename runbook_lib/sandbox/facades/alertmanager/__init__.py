@@ -1,0 +1,1 @@
+"""Alertmanager's HTTP API, as the sandbox plays it."""

@@ -1,0 +1,1 @@
+"""Fly.io's APIs, as the sandbox plays them."""

@@ -1,0 +1,1 @@
+"""GitHub's API, as the sandbox plays it."""

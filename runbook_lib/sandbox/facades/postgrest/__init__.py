@@ -1,0 +1,1 @@
+"""PostgREST, as the sandbox plays it."""

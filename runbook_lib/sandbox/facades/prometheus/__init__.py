@@ -1,0 +1,1 @@
+"""Prometheus' HTTP API and PromQL, as the sandbox plays them."""

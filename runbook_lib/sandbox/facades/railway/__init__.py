@@ -1,0 +1,1 @@
+"""Railway's GraphQL API, as the sandbox plays it."""

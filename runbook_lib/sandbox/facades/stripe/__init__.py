@@ -1,0 +1,1 @@
+"""Stripe's API, as the sandbox plays it."""

@@ -1,0 +1,1 @@
+"""Supabase's gateway and Management API, as the sandbox plays them."""

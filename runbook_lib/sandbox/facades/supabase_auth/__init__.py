@@ -1,0 +1,1 @@
+"""Supabase Auth, as the sandbox plays it."""

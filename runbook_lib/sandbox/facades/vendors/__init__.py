@@ -1,0 +1,1 @@
+"""Status pages and the receivers of alerts, as the sandbox plays them."""

@@ -1,0 +1,1 @@
+"""Vercel's API, as the sandbox plays it."""

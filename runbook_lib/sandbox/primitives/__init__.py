@@ -1,0 +1,1 @@
+"""The general ways to break the sandbox, each of which leaves behind how it is undone."""

@@ -1,0 +1,397 @@
+"""What is broken in a sandbox at the moment: each thing that was done to it, and how each is undone."""
+
+import asyncio
+import contextlib
+import copy
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+
+from runbook_lib.core.errors import SandboxError, UsageError
+from runbook_lib.sandbox import environment
+from runbook_lib.sandbox.apps.tampering import Tampering
+from runbook_lib.sandbox.edge import Edge
+from runbook_lib.sandbox.part_process import PartProcess
+from runbook_lib.sandbox.postgres import SCHEMA
+from runbook_lib.sandbox.primitives import calls as primitive_calls
+from runbook_lib.sandbox.primitives import dials
+from runbook_lib.sandbox.primitives import general as primitives
+from runbook_lib.sandbox.primitives.ageing import make_older
+from runbook_lib.sandbox.primitives.overrides import Override
+from runbook_lib.sandbox.server import PartServer
+from runbook_lib.sandbox.system import System, wait_healthy
+from runbook_lib.sandbox.world import Deployment, LogLine, Variable
+
+Undo = Callable[[], Awaitable[None]]
+SERVING = ("READY", "SUCCESS", "complete")
+_MISSING = object()
+
+_DRAINED_S = 2.0
+
+
+class Breakage:
+    """Breaks and heals one system. What is done to a part lasts over its restarts, until `heal`.
+
+    `active` lists (primitive, arguments) of what was injected since the last healing.
+    """
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.active: list[tuple[str, dict[str, Any]]] = []
+        self._undo: list[Undo] = []
+        self._restart: set[str] = set()
+        self._is_database_changed = False
+        self._kept: set[str] = set()
+        self._lock = asyncio.Lock()
+
+    async def inject(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Use a primitive. Returns what it returns, mostly None.
+
+        Raises:
+            UsageError: no such primitive, argument or part.
+        """
+        checked = primitive_calls.check(name, arguments)
+        async with self._lock:
+            result = await primitives.PRIMITIVES[name](self, **checked)
+            self.active.append((name, checked))
+        return result
+
+    async def heal(self) -> None:
+        """Undo everything, newest first, and wait until the sandbox is healthy again.
+
+        Raises:
+            SandboxError: it did not become healthy.
+        """
+        async with self._lock:
+            while self._undo:
+                await self._undo.pop()()
+            if self._is_database_changed:
+                await self._heal_database()
+            needed = {name for name, part in self.system.parts.items() if name in self._restart or not part.is_running}
+            for name in needed:  # with the variables as they are now that all is undone
+                self.system.deployed(self._current(name))
+            self._restart.clear()
+            await asyncio.gather(*(self._restart_part(self.system.parts[name]) for name in needed))
+            if "stripe cli" in self._kept:  # last, for it logs in with what is put back
+                await self.system.restore_stripe_cli()
+            self._kept.clear()
+            self.active.clear()
+            await wait_healthy(self.system)
+            for name in ("web", "api"):  # what began while something was broken is over before it is called healed
+                async with self.edge_of(name).held(_DRAINED_S):
+                    pass
+
+    def when_healed(self, undo: Undo) -> None:
+        """Do this too when everything is undone."""
+        self._undo.append(undo)
+
+    def is_first(self, what: str) -> bool:
+        """Whether this is asked for the first time since the last healing."""
+        first = what not in self._kept
+        self._kept.add(what)
+        return first
+
+    def part(self, name: str) -> PartProcess:
+        """web, api or gateway. Raises UsageError for anything else."""
+        if name not in self.system.parts:
+            raise UsageError("The part must be web, api or gateway", came_back=name)
+        return self.system.parts[name]
+
+    def edge_of(self, name: str) -> Edge:
+        """The edge in front of a part."""
+        self.part(name)
+        return self.system.edges[name]
+
+    def tampering(self, name: str) -> Tampering:
+        """What is wrong with a part's own process."""
+        return self.part(name).tampering
+
+    async def tamper(self, name: str, **changes: Any) -> None:
+        """Change what is wrong with a part's process; undone by going back to what it was."""
+        part = self.part(name)
+        before = part.tampering
+
+        async def undo() -> None:
+            await part.apply(before)
+
+        self._undo.append(undo)
+        await part.apply(replace(before, **changes))
+
+    async def override(self, name: str, override: Override) -> None:
+        """Put an override in front of any HTTP part."""
+        if name in self.system.parts:
+            await self.tamper(name, overrides=[*self.tampering(name).overrides, override])
+            return
+        overridable = self.server(name).overridable
+        before = list(overridable.overrides)
+
+        async def undo() -> None:
+            overridable.replace(before)
+
+        self._undo.append(undo)
+        overridable.replace([*before, override])
+
+    async def process(self, name: str, action: str, port: int) -> None:
+        """Stop, kill, start, restart or move a part, a server or Postgres."""
+        if action not in ("stop", "kill", "start", "restart", "move"):
+            raise UsageError("The action is stop, kill, start, restart or move", came_back=action)
+        if name == "postgres":
+            await self._process_postgres(action)
+        elif name in self.system.parts:
+            await self._process_part(self.part(name), action, port)
+        else:
+            await self._process_server(self.server(name), action, port)
+
+    async def set_variable(
+        self, name: str, key: str, value: str | None, restart: bool, targets: list[str] | None = None
+    ) -> None:
+        """Set, narrow to some of the platform's targets, or unset a variable of a part; `restart` deploys the part with it."""
+        part, world = self.part(name), self.system.world
+        before = list(world.variables)
+
+        async def undo() -> None:
+            world.variables[:] = before
+            self.system.write_api_env_file()
+
+        self._undo.append(undo)
+        here = [v for v in world.variables if (v.platform, v.part, v.key) == (part.platform, name, key)]
+        world.variables[:] = [v for v in world.variables if v not in here]
+        if value is None and targets and here:
+            value = here[0].value
+        if value is not None:
+            kind = here[0].kind if here else "plain" if key.startswith("NEXT_PUBLIC_") else "encrypted"
+            meant = tuple(targets or (here[0].targets if here else environment.TARGETS))
+            world.variables.append(Variable(part.platform, name, key, value, meant, world.now(), kind))
+        self.system.write_api_env_file()
+        if restart:
+            await self.deploy(name, commit_sha=self._current(name).commit_sha, message=self._current(name).message)
+
+    async def deploy(
+        self,
+        name: str,
+        state: str = "",
+        commit_sha: str = "",
+        branch: str = "main",
+        message: str = "",
+        error: str | None = None,
+        serve: bool = True,
+        minutes_ago: float = 0.0,
+        build_log: list[str] | None = None,
+        failed_step: str | None = None,
+    ) -> str:
+        """Add a deployment, and let the part run from it when it is one that serves."""
+        part, world, before = self.part(name), self.system.world, self._current(name)
+        made = environment.new_deployment(
+            world,
+            part.platform,
+            name,
+            at=world.now() - timedelta(minutes=minutes_ago),
+            state=state,
+            commit_sha=commit_sha,
+            branch=branch,
+            message=message,
+            error=error,
+            build_log=build_log,
+            failed_step=failed_step,
+        )
+        is_preview = part.platform == "vercel" and branch != "main"
+        served = serve and made.state in SERVING and not is_preview
+        states = [(d, d.state) for d in world.deployments]
+
+        async def undo() -> None:
+            world.deployments.remove(made)
+            for deployment, old_state in states:
+                deployment.state = old_state
+            if served:
+                self.system.deployed(before)
+                self._restart.add(name)
+
+        self._undo.append(undo)
+        if served and part.platform == "railway":
+            before.state = "REMOVED"
+        world.deployments.append(made)
+        if served:
+            await self._take_over(part, made)
+        return made.id
+
+    async def run_from(self, name: str, deployment: Deployment) -> None:
+        """Let a part run from a deployment that is there already."""
+        before = self._current(name)
+
+        async def undo() -> None:
+            self.system.deployed(before)
+            self._restart.add(name)
+
+        self._undo.append(undo)
+        await self._take_over(self.part(name), deployment)
+
+    async def run_sql(self, statement: str, undo_statement: str, role: str, hold: bool, connections: int) -> None:
+        """Run SQL; see the primitive."""
+        if role not in self.system.postgres.passwords:
+            raise UsageError("The role is supabase_admin or postgres", came_back=role)
+        held: list[psycopg.AsyncConnection[tuple[object, ...]]] = []
+
+        async def close() -> None:
+            for connection in held:
+                with contextlib.suppress(psycopg.Error):
+                    await connection.close()
+
+        self._undo.append(close)
+        dsn = self.system.postgres.dsn(role)
+        try:
+            for _ in range(connections):
+                held.append(await psycopg.AsyncConnection.connect(dsn, autocommit=True))
+            if hold:
+                connection = await psycopg.AsyncConnection.connect(dsn)
+                held.append(connection)
+                await connection.execute(statement.encode())
+            elif statement.strip():
+                async with self.system.postgres.connect(role) as connection:
+                    await connection.execute(statement.encode())
+        except psycopg.Error as error:
+            raise UsageError("The SQL was refused", came_back=str(error).strip()) from error
+        if undo_statement:
+
+            async def reverse() -> None:
+                async with self.system.postgres.connect(role) as connection:
+                    await connection.execute(undo_statement.encode())
+                    await connection.execute("notify pgrst, 'reload schema'")
+
+            self._undo.append(reverse)
+        elif not hold and statement.strip():
+            self._is_database_changed = True
+
+    async def replace_attribute(self, target: object, name: str, value: Any) -> None:
+        """Set an attribute; undone by putting back what it was, or by taking it off again."""
+        held = vars(target).get(name, _MISSING)
+
+        async def undo() -> None:
+            if held is _MISSING:
+                delattr(target, name)
+            else:
+                setattr(target, name, held)
+
+        self._undo.append(undo)
+        setattr(target, name, value)
+
+    async def turn_dial(self, of: str, path: str, value: Any) -> None:
+        """Set a field of a façade's state; the whole state is put back when healed."""
+        state = self.system.state_named(of)
+        first = path.partition(".")[0]
+        if first not in vars(state):
+            raise UsageError(f"{of} has no dial {first}", do_next=f"Known: {', '.join(vars(state))}.")
+        await self.replace_attribute(state, first, copy.deepcopy(vars(state)[first]))
+        dials.turn(state, of, path, value)
+
+    async def add_log(
+        self, name: str, level: str, message: str, minutes_ago: float, attributes: dict[str, Any]
+    ) -> None:
+        """Write a line into a platform's log, in its place in time."""
+        part, world = self.part(name), self.system.world
+        line = LogLine(
+            platform=part.platform,
+            part=name,
+            at=world.now() - timedelta(minutes=minutes_ago),
+            level=level,
+            message=message,
+            attributes=attributes,
+            deployment_id=part.deployment_id,
+            instance=part.instance,
+        )
+
+        async def undo() -> None:
+            with contextlib.suppress(ValueError):
+                world.logs.remove(line)
+
+        self._undo.append(undo)
+        place = sum(1 for earlier in world.logs if earlier.at <= line.at)
+        world.logs.insert(place, line)
+
+    async def age(self, by_s: float) -> None:
+        """Make what happened so far older."""
+        make_older(self.system, by_s)
+
+    async def _process_part(self, part: PartProcess, action: str, port: int) -> None:
+        async def undo() -> None:
+            if part.port != part.upstream_port:
+                self._restart.add(part.name)
+
+        self._undo.append(undo)
+        if action in ("stop", "restart", "move"):
+            await part.stop()
+        elif action == "kill":
+            await part.stop(signal.SIGKILL)
+        if action in ("start", "restart"):
+            await part.start()
+        elif action == "move":
+            await part.start(port)
+
+    async def _process_server(self, server: PartServer, action: str, port: int) -> None:
+        before = server.port
+
+        async def undo() -> None:
+            if server.port != before:
+                await server.move(before)
+            await server.start()
+
+        self._undo.append(undo)
+        if action == "move":
+            await server.move(port)
+            return
+        if action in ("stop", "kill", "restart"):
+            await server.stop()
+        if action in ("start", "restart"):
+            await server.start()
+
+    async def _process_postgres(self, action: str) -> None:
+        postgres = self.system.postgres
+        if action == "move":
+            raise UsageError("Postgres stays on its port", do_next="Use stop, kill, start or restart.")
+
+        async def undo() -> None:
+            if postgres.process is None:
+                await postgres.start()
+                self.system.record()
+
+        self._undo.append(undo)
+        if action in ("stop", "kill", "restart"):
+            await postgres.stop(is_crash=action == "kill")
+        if action in ("start", "restart"):
+            await undo()
+
+    async def _heal_database(self) -> None:
+        """Put the database and the roles' settings back."""
+        await self.system.restore_database()
+        await self.system.postgres.load(SCHEMA / "role_settings.sql", "supabase_admin")
+        self._is_database_changed = False
+
+    async def _take_over(self, part: PartProcess, deployment: Deployment) -> None:
+        """Run a part from a deployment, as platforms do it: requests wait, and none is lost."""
+        async with self.system.edges[part.name].held():
+            self.system.deployed(deployment)
+            await self._restart_part(part)
+
+    async def _restart_part(self, part: PartProcess) -> None:
+        """Run a part with its present variables, where its edge looks for it."""
+        await part.stop()
+        part.port = part.upstream_port
+        await part.start()
+
+    def _current(self, name: str) -> Deployment:
+        part = self.part(name)
+        found = next((d for d in self.system.world.deployments if d.id == part.deployment_id), None)
+        if found is None:
+            raise SandboxError(f"{name} runs from no deployment that is known")
+        return found
+
+    def server(self, name: str) -> PartServer:
+        """A server of the supervisor's by its part's name. Raises UsageError for anything else."""
+        server = self.system.servers.get(name)
+        if server is None:
+            known = ", ".join(["web", "api", "gateway", *sorted(self.system.servers)])
+            raise UsageError(f"There is no part named {name}", do_next=f"Known: {known}.")
+        return server

@@ -1,0 +1,107 @@
+"""Fly.io: which variables the gateway's app has, and what the token is.
+
+Secrets come back as names and times, never as values; what fly.toml sets in the open stands in the machines' configuration.
+Routes: the Machines API's published document.
+"""
+
+from typing import Any
+
+from runbook_lib.core.clock import from_iso
+from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.io.observe import Door, Look
+from runbook_lib.sources.fly.api import HELP, FlyApi
+from runbook_lib.sources.fly.token import expiry_of
+from runbook_lib.sources.kit.asking import iso_of_text, rows_in, text_of
+from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement
+from runbook_lib.sources.this_machine.variable_facts import NEXUSCORE, facts_of
+
+_SECRET = "a secret of Fly's: it never comes back"  # noqa: S105 - a sentence, not a secret
+
+
+def variables() -> Look:
+    """The variables of the gateway's app, secrets and those of fly.toml, never their values: {"name", "id", "part", "platform",
+    "environments", "branch", "type" (secret or env), "shared", "updated_at", "created_at", "facts" (None for a secret), "hidden"}.
+
+    partial: a machine's configuration is not to be had, so that a name that is not here may still be set in fly.toml.
+    """
+
+    def fetch(door: Door) -> Answer:
+        fly = FlyApi(door)
+        secrets = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}/secrets")
+        rows = secrets.parsed(lambda document: [_secret(row) for row in rows_in(document, "secrets", may_lack=True)])
+        machines = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}/machines").in_confidence()
+        plain, complete = machines.parsed(lambda document: _plain(door, rows_in(document)))
+        secret_names = {row["name"] for row in rows}
+        rows += [row for row in plain if row["name"] not in secret_names]  # a secret of the same name wins
+        rows.sort(key=lambda row: str(row["name"]))
+        if not complete:
+            why = "a machine's configuration is not to be had while its host does not answer"
+            return Answer(Status.partial, rows, why, "look again when the host answers")
+        return Answer(Status.ok, rows) if rows else Answer(Status.empty, None, "the app has no variable")
+
+    return Look("fly", "variables", {"part": "gateway"}, fetch)
+
+
+def token() -> Look:
+    """Whether Fly takes RUNBOOK_FLY_TOKEN, for this app, and until when: a judgement (see `_judging`)."""
+
+    def fetch(door: Door) -> Answer:
+        fly = FlyApi(door)
+        wanted = Judgement("RUNBOOK_FLY_TOKEN", "GET /v1/apps/{app}: fly tokens create readonly is enough")
+        reply = fly.http.get(f"{fly.machines_url}/v1/apps/{fly.app}", headers=fly.headers)
+        expires_at = expiry_of(fly.headers["Authorization"].removeprefix("Bearer "))
+        if reply.status_code == 401:
+            is_past = expires_at is not None and from_iso(expires_at) <= door.clock()
+            return wanted.refused(Refusal.expired if is_past else Refusal.rejected, reply)
+        if reply.status_code in (403, 404):
+            return wanted.refused(Refusal.scope, reply, lacks="access to this app")
+        reply.raise_for_status(HELP).parsed(lambda document: str(document["name"]))
+        return wanted.accepted(expires_at=expires_at)
+
+    return Look("fly", "token", judgement("RUNBOOK_FLY_TOKEN"), fetch)
+
+
+def _secret(row: dict[str, Json]) -> dict[str, Json]:
+    name = text_of(row, "name")
+    if name is None:
+        raise KeyError("name")
+    times = {"updated_at": iso_of_text(row.get("updated_at")), "created_at": iso_of_text(row.get("created_at"))}
+    return {**_usual(name, "secret"), **times, "hidden": _SECRET}
+
+
+def _plain(door: Door, machines: list[dict[str, Any]]) -> tuple[list[dict[str, Json]], bool]:
+    """What fly.toml sets, from the machines' configuration, and whether every machine showed its own."""
+    rows: dict[str, dict[str, Json]] = {}
+    complete = True
+    for machine in machines:
+        if "config" not in machine:
+            complete = False
+            continue
+        for name, value in dict((machine["config"] or {}).get("env") or {}).items():
+            if not isinstance(value, str):
+                raise TypeError("a value is no text")
+            is_judged = name in NEXUSCORE or name.startswith("NEXT_PUBLIC_")
+            facts = facts_of(door, str(name), value) if is_judged else None
+            rows[str(name)] = {
+                **_usual(str(name), "env"),
+                "facts": facts,
+                "hidden": "" if is_judged else "not NexusCore's: not read",
+            }
+    return list(rows.values()), complete
+
+
+def _usual(name: str, kind: str) -> dict[str, Json]:
+    return {
+        "name": name,
+        "id": name,
+        "part": "gateway",
+        "platform": "fly",
+        "environments": ["production"],
+        "branch": None,
+        "type": kind,
+        "shared": False,
+        "updated_at": None,
+        "created_at": None,
+        "facts": None,
+        "hidden": "",
+    }

@@ -1,0 +1,188 @@
+"""GitHub: what a branch has that a deployment has not, the checks on a commit, open pull requests.
+
+Routes and shapes: GitHub's REST documentation, version 2022-11-28. A repository that the token may not see is a 404.
+"""
+
+from typing import Any
+from urllib.parse import quote
+
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.io.http import Reply
+from runbook_lib.io.observe import Door, Look
+from runbook_lib.sources.kit.asking import iso_of_text, listed, need, number_of, rows_in, text_of
+
+_HELP = (
+    "RUNBOOK_GITHUB_TOKEN must be for this repository (a fine-grained one that reads contents, pull requests and checks); "
+    "check RUNBOOK_GITHUB_REPO"
+)
+_MOST_FILES = 300  # GitHub lists no more of a comparison
+_PAGE = 100
+
+
+class _Github:
+    """One look's way to GitHub: address, token, repository, the look's deadline."""
+
+    def __init__(self, door: Door, repository: str | None = None) -> None:
+        self.http = door.http
+        self.url = need(door, "github_api_url")
+        self.headers = {
+            "Authorization": f"Bearer {need(door, 'github_token')}",
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+        }
+        wanted = door.settings.github_repo or repository
+        if not wanted or wanted.count("/") != 1:
+            need(door, "github_repo")
+            raise LookError(
+                Status.not_configured, "RUNBOOK_GITHUB_REPO is not owner/name", do_next="set it to owner/name"
+            )
+        self.root = f"{self.url}/repos/{'/'.join(quote(each, safe='') for each in wanted.split('/'))}"
+
+    def get(self, path: str, **params: str | int) -> Reply:
+        """A reply of the repository's."""
+        return self.http.get(f"{self.root}{path}", params=params, headers=self.headers)
+
+
+def compare(commit: str, branch: str, repository: str | None = None) -> Look:
+    """What a branch has that a commit has not: {"status": identical, ahead, behind or diverged (as the branch is to the
+    commit), "ahead_by", "behind_by", "head": sha of the branch, "head_at", "files": [name], "files_cut", "commit", "branch"}.
+    A commit or branch that the repository does not hold is not_found."""
+
+    def fetch(door: Door) -> Answer:
+        github = _Github(door, repository)
+        both = f"{quote(commit, safe='')}...{quote(branch, safe='')}"
+        reply = github.get(f"/compare/{both}")
+        if reply.status_code == 404:
+            listed(github.get(""), _HELP).parsed(
+                lambda document: str(document["full_name"])
+            )  # else the repository is hidden
+            return Answer(
+                Status.not_found, None, f"the repository holds no commit {commit[:12]}, or no branch {branch}"
+            )
+        reply.raise_for_status(_HELP)
+        return Answer(Status.ok, {**reply.parsed(_comparison), "commit": commit, "branch": branch})
+
+    return Look("github", "compare", {"commit": commit, "branch": branch, **_of(repository)}, fetch)
+
+
+def checks(commit: str, repository: str | None = None) -> Look:
+    """The checks on a commit, check runs and commit statuses, the failed ones first: {"name", "state": passed, failed, running
+    or skipped, "conclusion",
+    "by" (the app that made it), "url", "ended_at"}; empty where the commit has none."""
+
+    def fetch(door: Door) -> Answer:
+        github = _Github(door, repository)
+        reply = github.get(f"/commits/{quote(commit, safe='')}/check-runs", per_page=_PAGE)
+        if reply.status_code == 422:
+            return Answer(Status.not_found, None, f"the repository holds no commit {commit[:12]}")
+        rows = listed(reply, _HELP).parsed(lambda document: [_check(row) for row in rows_in(document, "check_runs")])
+        total = reply.parsed(lambda document: number_of(document.get("total_count")) or 0)
+        statuses = listed(github.get(f"/commits/{quote(commit, safe='')}/status", per_page=_PAGE), _HELP)
+        rows += statuses.parsed(lambda document: [_status(row) for row in rows_in(document, "statuses")])
+        total += statuses.parsed(lambda document: number_of(document.get("total_count")) or 0)
+        rows.sort(key=lambda row: (row["state"] != "failed", str(row["name"])))
+        if total > len(rows):
+            return Answer(Status.partial, rows, f"{total:g} checks, {len(rows)} of them read")
+        return Answer(Status.ok, rows) if rows else Answer(Status.empty, None, "no check ran on this commit")
+
+    return Look("github", "checks", {"commit": commit, **_of(repository)}, fetch)
+
+
+def pulls(repository: str | None = None) -> Look:
+    """The open pull requests, newest first: {"number", "title", "branch", "commit", "at", "url", "draft", "fork": whether it
+    comes from another repository}."""
+
+    def fetch(door: Door) -> Answer:
+        github = _Github(door, repository)
+        reply = listed(github.get("/pulls", state="open", per_page=_PAGE), _HELP)
+        rows = reply.parsed(lambda document: [_pull(row) for row in rows_in(document)])
+        if len(rows) >= _PAGE:
+            return Answer(Status.partial, rows, "more open pull requests than the 100 that were read")
+        return Answer(Status.ok, rows) if rows else Answer(Status.empty, None, "no open pull request")
+
+    return Look("github", "pulls", _of(repository), fetch)
+
+
+def health() -> Look:
+    """Whether the token sees the repository: {"repository", "branch" (its default), "may_read"}."""
+
+    def fetch(door: Door) -> Answer:
+        reply = listed(_Github(door).get(""), _HELP)
+        return Answer(
+            Status.ok,
+            reply.parsed(
+                lambda document: {
+                    "repository": str(document["full_name"]),
+                    "branch": text_of(document, "default_branch"),
+                    "may_read": (document.get("permissions") or {}).get("pull") is not False,
+                }
+            ),
+        )
+
+    return Look("github", "health", {}, fetch)
+
+
+def _of(repository: str | None) -> dict[str, Json]:
+    return {"repository": repository} if repository else {}
+
+
+def _comparison(row: dict[str, Any]) -> dict[str, Json]:
+    files = [str(file["filename"]) for file in rows_in(row, "files", may_lack=True)]
+    commits = rows_in(row, "commits", may_lack=True)
+    head = commits[-1] if commits else row["merge_base_commit"]
+    return {
+        "status": str(row["status"]),
+        "ahead_by": number_of(row["ahead_by"]),
+        "behind_by": number_of(row["behind_by"]),
+        "head": str(head["sha"]),
+        "head_at": iso_of_text(((head.get("commit") or {}).get("committer") or {}).get("date")),
+        "files": files[:_MOST_FILES],
+        "files_cut": len(files) >= _MOST_FILES,
+    }
+
+
+def _check(row: dict[str, Any]) -> dict[str, Json]:
+    conclusion = text_of(row, "conclusion")
+    if conclusion is None:
+        state = "running"
+    elif conclusion in ("success", "neutral"):
+        state = "passed"
+    else:
+        state = "skipped" if conclusion in ("skipped", "stale") else "failed"
+    return {
+        "name": str(row["name"]),
+        "state": state,
+        "conclusion": conclusion,
+        "by": text_of(row.get("app") or {}, "name", "slug"),
+        "url": text_of(row, "html_url"),
+        "ended_at": iso_of_text(row.get("completed_at")),
+    }
+
+
+def _status(row: dict[str, Any]) -> dict[str, Json]:
+    """A commit status, as older services report: success, pending, failure, error."""
+    said = str(row["state"])
+    return {
+        "name": str(row["context"]),
+        "state": {"success": "passed", "pending": "running"}.get(said, "failed"),
+        "conclusion": said,
+        "by": text_of(row.get("creator") or {}, "login"),
+        "url": text_of(row, "target_url"),
+        "ended_at": iso_of_text(row.get("updated_at")),
+    }
+
+
+def _pull(row: dict[str, Any]) -> dict[str, Json]:
+    head, base = row["head"], row.get("base") or {}
+    theirs, ours = (text_of(side.get("repo") or {}, "full_name") for side in (head, base))
+    return {
+        "number": number_of(row["number"]),
+        "title": text_of(row, "title"),
+        "branch": str(head["ref"]),
+        "commit": str(head["sha"]),
+        "at": iso_of_text(row.get("updated_at")),
+        "url": text_of(row, "html_url"),
+        "draft": row.get("draft") is True,
+        "fork": bool(theirs and ours and theirs != ours),
+    }

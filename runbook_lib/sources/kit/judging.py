@@ -1,0 +1,68 @@
+"""What a look at a key brings: whether its vendor takes it, with which permission that was found out, and until when.
+
+{"name", "accepted", "refusal" (rejected, expired or scope; None where accepted), "http_status", "code" (the vendor's word),
+"permission" (what was asked, and what it needs), "lacks", "expires_at", "mode"}. The vendor's sentences stay outside: some repeat
+a part of the key. That a key is refused is what was asked for, so such a look is ok; its other statuses tell that nobody knows.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+
+from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.io.http import Reply
+
+
+class Refusal(StrEnum):
+    """How a vendor refuses a key."""
+
+    rejected = "rejected"
+    expired = "expired"
+    scope = "scope"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A key that is asked about: the variable's name, and what is asked with which permission."""
+
+    name: str
+    permission: str
+
+    def accepted(self, *, expires_at: str | None = None, mode: str | None = None, note: str = "") -> Answer:
+        """The vendor takes it. `note`: what this does not prove."""
+        return self._said({"accepted": True, "expires_at": expires_at, "mode": mode, "lacks": note})
+
+    def refused(self, how: Refusal, reply: Reply, *, lacks: str = "", code: str = "") -> Answer:
+        """The vendor does not take it, or not for this."""
+        return self._said(
+            {
+                "accepted": False,
+                "refusal": str(how),
+                "http_status": reply.status_code,
+                "code": code or vendors_code(reply),
+                "lacks": lacks,
+            }
+        )
+
+    def _said(self, given: dict[str, Json]) -> Answer:
+        usual = {"refusal": None, "http_status": 200, "code": "", "lacks": "", "expires_at": None, "mode": None}
+        return Answer(Status.ok, {"name": self.name, "permission": self.permission, **usual, **given})
+
+
+def judgement(name: str, place: str = "") -> dict[str, Json]:
+    """The arguments of a look at a key."""
+    return {"name": name, "place": place or "local"}
+
+
+def vendors_code(reply: Reply) -> str:
+    """The vendor's own code for a refusal, by whatever key it names it; empty where there is none."""
+    try:
+        document = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        return ""
+    error = document.get("error", document) if isinstance(document, dict) else {}
+    if not isinstance(error, dict):
+        return ""
+    found = next((error[key] for key in ("code", "type", "error") if isinstance(error.get(key), str)), "")
+    return found if len(found) <= 60 and all(letter.isalnum() or letter in "_-." for letter in found) else ""

@@ -1,0 +1,1 @@
+"""Looks at the LLM providers and at vendors' status pages."""

@@ -1,0 +1,1 @@
+"""Looks at backups, dumps and restores."""

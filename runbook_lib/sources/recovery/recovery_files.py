@@ -1,0 +1,91 @@
+"""The team's own word on recovery, from its files: what it must achieve, and when a restore was last rehearsed."""
+
+import json
+import re
+import tomllib
+from typing import Any
+
+from runbook_lib.core.clock import from_iso
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.io.observe import Door, Look
+from runbook_lib.sources.kit.asking import need
+
+_SPAN = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*(s|m|h|d)", re.ASCII)
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+OBJECTIVES = ("rpo", "rto", "rehearsed", "pitr_window")
+
+
+def objectives() -> Look:
+    """What recovery must achieve: {"file", "rpo_s", "rto_s", "rehearsed_s", "pitr_window_s"}; None for what the file leaves out.
+
+    The file is RUNBOOK_RECOVERY_OBJECTIVES (`recovery_objectives.toml`): a table [objectives] with spans like "24h". Anything
+    else in it is malformed, with the key. not_found: there is no such file.
+    """
+
+    def fetch(door: Door) -> Answer:
+        path = need(door, "recovery_objectives_file")
+        text = door.read_text(path)
+        try:
+            return Answer(Status.ok, {"file": path, **_read(tomllib.loads(text))})
+        except (tomllib.TOMLDecodeError, ValueError) as error:
+            raise LookError(
+                Status.malformed, f"{path}: {error}", do_next="correct the file; recovery_objectives.toml is an example"
+            ) from error
+
+    return Look("team", "recovery_objectives", {}, fetch)
+
+
+def rehearsals() -> Look:
+    """The rehearsed restores that the team's ledger holds, newest first: [{"at", "outcome" (whole, not whole), "restored_s",
+    "what"}]; empty where the ledger is empty or not there yet. A line that is none makes it malformed, with its number."""
+
+    def fetch(door: Door) -> Answer:
+        path = need(door, "restore_ledger_file")
+        try:
+            text = door.read_text(path)
+        except LookError as error:
+            if error.status == Status.not_found:
+                return Answer(Status.empty, [], f"{path} is not there yet: no restore was ever written down")
+            raise
+        rows = [_rehearsal(path, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        rows.sort(key=lambda row: row["at"], reverse=True)
+        return Answer.of(rows)
+
+    return Look("team", "restore_rehearsals", {}, fetch)
+
+
+def span_s(text: Any) -> float:
+    """Seconds from `30m`, `4h`, `7d`. Raises ValueError for anything else, and for nothing at all."""
+    match = _SPAN.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or not float(match[1]):
+        raise ValueError(f"{text!r:.40} is no span such as 30m, 4h or 7d")
+    return float(match[1]) * _UNIT_S[match[2]]
+
+
+def _read(document: dict[str, Any]) -> dict[str, Json]:
+    table = document.get("objectives")
+    if not isinstance(table, dict):
+        raise ValueError("no table [objectives]")
+    unknown = (set(table) - set(OBJECTIVES)) | (set(document) - {"objectives"})
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(OBJECTIVES)}")
+    read: dict[str, Json] = {}
+    for name in OBJECTIVES:
+        try:
+            read[f"{name}_s"] = span_s(table[name]) if name in table else None
+        except ValueError as error:
+            raise ValueError(f"objectives.{name}: {error}") from error
+    return read
+
+
+def _rehearsal(path: str, number: int, line: str) -> dict[str, Json]:
+    try:
+        row = json.loads(line)
+        from_iso(row["at"])
+        if row["outcome"] not in ("whole", "not whole"):
+            raise ValueError("outcome")
+        return {name: row.get(name) for name in ("at", "outcome", "restored_s", "what")}
+    except (ValueError, KeyError, TypeError) as error:
+        why = f"{path} line {number} is no rehearsal: {type(error).__name__} {error}"
+        raise LookError(Status.malformed, why[:300], do_next="correct or remove that line") from error

@@ -1,0 +1,161 @@
+"""Stripe: a customer, its subscription, recent events; read through the `stripe` package with the version NexusCore pins."""
+
+from typing import Any
+
+from runbook_lib.core.clock import Window
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.io.observe import Door, Look
+from runbook_lib.sources.kit.asking import forgotten, many, nothing, rows_in, span_of, text_of
+from runbook_lib.sources.stripe.api import StripeApi, at_of, id_of, shaped
+from runbook_lib.sources.stripe.shapes import absent_means_not_found, by_weight, subscription_row
+
+_EVENTS_KEPT_H = 30 * 24.0
+_MOST_EVENTS = 500
+
+
+def subscription(customer_id: str) -> Look:
+    """A customer's subscription; of several the one that counts (active before past_due before canceled, then the newest).
+
+    {"id", "status", "customer", "period_start", "period_end" (of the subscription or, in newer versions, of its first item),
+    "cancel_at_period_end", "canceled_at", "ended_at", "created_at", "paused", "livemode", "latest_invoice", "plan" and "org_id" (of
+    its metadata), "items": [{"id", "price", "lookup_key", "nickname", "product", "usage_type", "meter", "quantity", "period_start",
+    "period_end" (None before basil)}], "others": how many more}. Without
+    any: empty; a customer that Stripe does not know: not_found.
+    """
+
+    def fetch(door: Door) -> Answer:
+        if not customer_id.strip():
+            return Answer(Status.not_found, None, "the customer id is empty")
+        api = StripeApi(door)
+
+        def ask(client: Any, paging: dict[str, Any]) -> Any:
+            return client.v1.subscriptions.list({"customer": customer_id, "status": "all", **paging})
+
+        rows, _ = absent_means_not_found(lambda: api.pages(ask, "Subscriptions: read", 100), "customer")
+        found = [shaped(subscription_row, row) for row in rows]
+        if not found:
+            return Answer(Status.empty, None, "the customer has no subscription")
+        return Answer(Status.ok, {**by_weight(found)[0], "others": len(found) - 1})
+
+    return Look("stripe", "subscription", {"customer_id": customer_id}, fetch)
+
+
+def customer(customer_id: str) -> Look:
+    """A customer: {"id", "email", "name", "livemode", "delinquent", "currency", "balance", "created_at", "metadata"}.
+
+    One that Stripe does not know: not_found; one that was deleted: the same, with {"deleted": True}.
+    """
+
+    def fetch(door: Door) -> Answer:
+        if not customer_id.strip():
+            return Answer(Status.not_found, None, "the customer id is empty")
+        found = StripeApi(door).read(
+            lambda client: client.v1.customers.retrieve(customer_id), "Customers: read", _customer, one=True
+        )
+        if found.pop("deleted"):
+            return Answer(Status.not_found, {"deleted": True}, "the customer was deleted")
+        return Answer(Status.ok, found)
+
+    return Look("stripe", "customer", {"customer_id": customer_id}, fetch)
+
+
+def events(window: Window, types: tuple[str, ...] = (), *, undelivered: bool = False) -> Look:
+    """Stripe's events of a window, newest first: {"id", "at", "type", "object", "customer", "api_version", "livemode",
+    "pending_webhooks", "request"}. Stripe keeps them 30 days.
+
+    Args:
+        types: only these, for example `invoice.paid`; empty: all.
+        undelivered: only those that some endpoint has not answered with a 2xx yet.
+    """
+
+    def fetch(door: Door) -> Answer:
+        api = StripeApi(door)
+        asked: dict[str, Any] = {
+            "created": {"gte": int(window.since.timestamp()), "lte": int(window.until.timestamp())}
+        }
+        asked |= {"types": list(types)} if types else {}
+        asked |= {"delivery_success": False} if undelivered else {}
+
+        def ask(client: Any, paging: dict[str, Any]) -> Any:
+            return client.v1.events.list({**asked, **paging})
+
+        rows, more = api.pages(ask, "Events: read", _MOST_EVENTS)
+        return many(
+            [shaped(_event, row) for row in rows],
+            more,
+            "events",
+            lambda: nothing(door, "event", delay_s=0, retention_h=_EVENTS_KEPT_H, window=window),
+            forgotten(door, window, _EVENTS_KEPT_H),
+        )
+
+    arguments = {**span_of(window), "types": list(types), "undelivered": undelivered}
+    return Look("stripe", "events", arguments, fetch, deadline_s=20)
+
+
+def health() -> Look:
+    """What the key may read: {"livemode", "api_version", "may_read": {"customers", "subscriptions", "events"}}.
+
+    denied where one of them is refused, with what is missing; the value is there all the same.
+    """
+
+    def fetch(door: Door) -> Answer:
+        api = StripeApi(door)
+        may: dict[str, bool] = {}
+        refused: LookError | None = None
+        for name, ask in _READS.items():
+            try:
+                api.read(ask, f"{name.capitalize()}: read", lambda document: rows_in(document, "data"))
+                may[name] = True
+            except LookError as error:
+                if error.status != Status.denied:
+                    raise
+                may[name], refused = False, error
+        value = {"livemode": api.is_live, "api_version": api.version, "may_read": may}
+        if refused is None:
+            return Answer(Status.ok, value)
+        missing = ", ".join(f"{name.capitalize()}: read" for name, allowed in may.items() if not allowed)
+        return Answer(Status.denied, value, refused.tried, f"the key of RUNBOOK_STRIPE_KEY needs: {missing}")
+
+    return Look("stripe", "health", {}, fetch)
+
+
+_READS: dict[str, Any] = {
+    "customers": lambda client: client.v1.customers.list({"limit": 1}),
+    "subscriptions": lambda client: client.v1.subscriptions.list({"limit": 1}),
+    "events": lambda client: client.v1.events.list({"limit": 1}),
+}
+
+
+def _customer(row: dict[str, Json]) -> dict[str, Json]:
+    if row.get("deleted"):
+        return {"deleted": True}
+    return {
+        "deleted": False,
+        "id": str(row["id"]),
+        "email": text_of(row, "email"),
+        "name": text_of(row, "name"),
+        "livemode": bool(row.get("livemode")),
+        "delinquent": row.get("delinquent"),
+        "currency": text_of(row, "currency"),
+        "balance": row.get("balance"),
+        "created_at": at_of(row["created"]),
+        "metadata": dict(row.get("metadata") or {}),
+    }
+
+
+def _event(row: dict[str, Json]) -> dict[str, Json]:
+    held = row["data"]["object"]
+    about = held.get("customer") or (held.get("id") if held.get("object") == "customer" else None)
+    request = row.get("request")
+    return {
+        "id": str(row["id"]),
+        "at": at_of(row["created"]),
+        "type": str(row["type"]),
+        "object": text_of(held, "id"),
+        "customer": id_of(about) if about else None,
+        "api_version": text_of(row, "api_version"),
+        "livemode": bool(row.get("livemode")),
+        "pending_webhooks": row.get("pending_webhooks"),
+        "request": text_of(request, "id") if isinstance(request, dict) else request,
+    }

@@ -1,0 +1,307 @@
+"""Row-level security through Supabase's own doors: the Management API's read-only SQL, PostgREST, and the user's token.
+
+PostgREST is asked through the `supabase` package: as the user, and as service_role for counts. A refusal is an answer.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from runbook_lib.core.clock import Window, from_epoch_ms, to_iso
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.io.observe import Door, Look
+from runbook_lib.sources.kit.asking import iso_of_text, need, span_of
+from runbook_lib.sources.postgres.rls_org import ORGANIZATION, UUID, read_organization
+from runbook_lib.sources.postgres.rls_sql import (
+    CATALOGUE,
+    COLUMNS,
+    NO_SUCH_VALUE,
+    USER,
+    places_of,
+    quoted,
+    read_catalogue,
+    read_user,
+    with_places,
+)
+from runbook_lib.sources.supabase.api import SERVICE_HELP, ManagementApi, ProjectApi, Said, key_facts
+from runbook_lib.sources.supabase.jwt import claims_of, judged, subject_of, token_of
+
+_MOST_ROWS = 200
+_MOST_LINES = 500
+_US = "nexuscore-runbook"
+_REFUSED_VALUE = re.compile(rf"ERROR:\s+(?:{'|'.join(NO_SUCH_VALUE)}):\s*([^\n]*)")
+_KEYS = {"memberships": "user_id", "billing_customers": "org_id"}  # the others have an id
+_WITHOUT_ORG = ("profiles",)
+_NO_SUCH_COLUMN = ("42703", "PGRST204")
+# what is not PostgREST's refusal but the trouble behind it: no connection, no place, no schema cache, no time
+_BEHIND = ("PGRST00", "08", "53", "57")
+
+
+def token(jwt: str, apikey: str = "") -> Look:
+    """What a user's token is; neither it nor its signature leaves the look.
+
+    Args:
+        jwt, apikey: references env:NAME or file:PATH; `apikey` is the key that was sent beside the token.
+
+    Returns:
+        {"kind" (user | anon | service_role | publishable | secret | other: no JWT), "role", "sub", "expires_at", "expired" and
+        "not_yet" (by this machine's clock, 30 s allowed), "aud_ok", "iss_ok", "project_ok" (None: cannot be told), "is_anonymous",
+        "algorithm", "claims" (their names), "signature": {verifier: valid | invalid | unknown_key | not_checked} with verifiers
+        legacy_secret (and "secret_is_projects": whether that secret opens the project's anon key), jwks, algorithm,
+        "apikey_role" (of the key beside it; None without one)}
+    """
+
+    def fetch(door: Door) -> Answer:
+        beside = key_facts(token_of(apikey)) if apikey else None
+        return Answer(Status.ok, {**judged(door, token_of(jwt)), "apikey_role": beside["role"] if beside else None})
+
+    return Look("supabase", "token", {"jwt": jwt, "apikey": apikey}, fetch, deadline_s=12)
+
+
+def policies() -> Look:
+    """What protects schema public, through the Management API; see `_rls_sql.read_catalogue`. Empty where it holds no table."""
+
+    def fetch(door: Door) -> Answer:
+        rows = ManagementApi(door).query(CATALOGUE)
+        try:
+            found = read_catalogue(rows[0]["catalogue"])
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise LookError(Status.malformed, f"unexpected shape of the catalogue: {type(error).__name__}") from error
+        return Answer(Status.ok if found["tables"] else Status.empty, found)
+
+    return Look("supabase", "policies", {}, fetch, deadline_s=15)
+
+
+def user(who: str, jwt: str = "") -> Look:
+    """A user past RLS, through the Management API: {"id", "deleted", "profile", "memberships": [{"org", "role"}], "invited":
+    [org]}; not_found without one, empty where neither `who` nor the token names one."""
+
+    def fetch(door: Door) -> Answer:
+        name = who or subject_of(token_of(jwt))
+        if not name:
+            return Answer(Status.empty, None, "no user was named, and the token names none")
+        rows = ManagementApi(door).query(with_places(USER, "$"), [name])
+        if not rows:
+            return Answer(Status.not_found, None, "no such user in auth.users")
+        try:
+            return Answer(Status.ok, read_user(rows[0]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise LookError(Status.malformed, f"unexpected shape of a user: {type(error).__name__}") from error
+
+    return Look("supabase", "user", {"user": who, "jwt": jwt}, fetch, deadline_s=15)
+
+
+def organization(org: str) -> Look:
+    """An organization by its id or its name, through the Management API; see `postgres_rls.organization`."""
+
+    def fetch(door: Door) -> Answer:
+        return read_organization(ManagementApi(door).query(with_places(ORGANIZATION, "$"), [org]))
+
+    return Look("supabase", "organization", {"org": org}, fetch, deadline_s=15)
+
+
+def rows(table: str, org: str, row_id: str) -> Look:
+    """Whether the rows that are meant are there, past RLS, through the Management API: {"count" (up to 200), "row_org" (where all
+    are of one organization), "id_refused" (Postgres' words where the id is not of the column's type; the count is None then)};
+    not_found where there is no such table."""
+
+    def fetch(door: Door) -> Answer:
+        api = ManagementApi(door)
+        columns = api.query(with_places(COLUMNS, "$"), [table])
+        if not columns:
+            return Answer(Status.not_found, None, f"there is no table public.{table}")
+        try:
+            key, org_column = places_of(table, columns)
+            types = {str(each["name"]): str(each["type"]) for each in columns}
+        except (KeyError, TypeError, IndexError) as error:
+            raise LookError(Status.malformed, f"unexpected shape of columns: {type(error).__name__}") from error
+        column, value = (key, row_id) if row_id else (org_column, org)
+        where = f"where t.{quoted(column)} = cast($1 as {types[column]})" if column and value else ""
+        shown = f"t.{quoted(org_column)}::text" if org_column else "null::text"
+        sql = f"select {shown} as org from public.{quoted(table)} t {where} limit {_MOST_ROWS}"
+        try:
+            found = api.query(sql, [value] if where else [])
+        except LookError as error:
+            if refused := _REFUSED_VALUE.search(error.tried):
+                return Answer(Status.ok, {"count": None, "row_org": None, "id_refused": refused[1].strip()[:300]})
+            raise
+        return Answer(Status.ok, {**_counted(found, "org"), "id_refused": ""})
+
+    return Look("supabase", "rows", {"table": table, "org": org, "row_id": row_id}, fetch, deadline_s=15)
+
+
+def rest_as_user(table: str, org: str = "", row_id: str = "", jwt: str = "", apikey: str = "") -> Look:
+    """The same read over PostgREST with the user's token or, without one, as anybody who has the anon key.
+
+    Returns:
+        {"as" (user | anon), "status_code", "code" ("" where it answered with rows), "message", "count" (up to 200; None where it
+        refused)}
+    """
+
+    def fetch(door: Door) -> Answer:
+        key = token_of(apikey) if apikey else need(door, "supabase_anon_key")
+        bearer = token_of(jwt) if jwt else ""
+        api = ProjectApi(door, key=key, bearer=bearer if bearer != key else "")
+        said = _read(api, table, org, row_id)
+        by = "user" if jwt and claims_of(bearer).get("sub") else "anon"
+        return Answer(Status.ok, {"as": by, **_told(said)})
+
+    given = {"table": table, "org": org, "row_id": row_id, "jwt": jwt, "apikey": apikey}
+    return Look("supabase", "rest_as_user", given, fetch, deadline_s=12)
+
+
+def rest_past_rls(table: str, org: str = "", row_id: str = "") -> Look:
+    """The same read over PostgREST as service_role; counts only: {"status_code", "code", "message", "count" (up to 200; None where
+    it refused), "row_org" (where all are of one organization)}."""
+
+    def fetch(door: Door) -> Answer:
+        said = _read(ProjectApi(door), table, org, row_id)
+        column = "id" if table == "organizations" else "org_id"
+        return Answer(Status.ok, {**_told(said), "row_org": _counted(said.rows or [], column)["row_org"]})
+
+    return Look("supabase", "rest_past_rls", {"table": table, "org": org, "row_id": row_id}, fetch, deadline_s=12)
+
+
+def refusals(table: str, window: Window) -> Look:
+    """Requests to PostgREST that were refused, newest first: [{"at", "path", "status"}]; the runbook's own are left out.
+
+    Args:
+        table: of which table; empty for any.
+    """
+    path = f"/rest/v1/{table}"
+    sql = (
+        "select id, timestamp, event_message, metadata from edge_logs cross join unnest(metadata) as m "
+        "cross join unnest(m.request) as request cross join unnest(m.response) as response "
+        f"where event_message like '%{path}%' and response.status_code >= 400 order by timestamp desc limit {_MOST_LINES}"
+    )
+
+    def fetch(door: Door) -> Answer:
+        found = ManagementApi(door).log_rows(sql, window)
+        try:
+            read = [_refusal(row) for row in found]
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, OSError) as error:
+            raise LookError(Status.malformed, f"unexpected shape of a log row: {type(error).__name__}") from error
+        ours = [row for row in read if row is not None and (not table or row["path"].rstrip("/") == path)]
+        if len(found) >= _MOST_LINES:
+            return Answer(Status.partial, ours, f"more than {len(found)} refusals", "narrow the window")
+        return Answer(Status.ok if ours else Status.empty, ours)
+
+    return Look("supabase", "refusals", {"table": table, **span_of(window)}, fetch, deadline_s=15)
+
+
+def rest_user(who: str, jwt: str = "") -> Look:
+    """A user as Auth and PostgREST tell it to service_role: the shape of `user`; where neither SQL nor the Management API can be
+    asked. An e-mail address is looked up among profiles: without a profile nobody is found by it, and the look is partial."""
+
+    def fetch(door: Door) -> Answer:
+        name = (who or subject_of(token_of(jwt))).strip().lower()
+        if not name:
+            return Answer(Status.empty, None, "no user was named, and the token names none")
+        api = ProjectApi(door)
+        if not UUID.fullmatch(name):
+            found = api.rows(
+                lambda client: client.table("profiles").select("id").ilike("email", _literal(name)).limit(1)
+            )
+            if not found:
+                why = "no profile has this address; Auth may know it all the same"
+                return Answer(Status.partial, None, why, "give the user's id, or set RUNBOOK_DATABASE_URL")
+            name = str(found[0]["id"])
+        email = _auth_email(door, name)
+        if email is None:
+            return Answer(Status.not_found, None, "no such user in auth.users")
+        held = api.rows(lambda client: client.table("profiles").select("id").eq("id", name).limit(1))
+        member = api.rows(lambda client: client.table("memberships").select("org_id,role").eq("user_id", name))
+        invited = api.rows(
+            lambda client: (
+                client.table("invitations").select("org_id").ilike("email", _literal(email)).is_("accepted_at", "null")
+            )
+        )
+        row = {
+            "id": name, "deleted": False, "profile": bool(held), "invited": [each.get("org_id") for each in invited],
+            "memberships": [{"org": each.get("org_id"), "role": each.get("role")} for each in member],
+        }  # fmt: skip
+        return Answer(Status.ok, read_user(row))
+
+    return Look("supabase", "rest_user", {"user": who, "jwt": jwt}, fetch, deadline_s=12)
+
+
+def rest_organization(org: str) -> Look:
+    """An organization by its id or its name as PostgREST tells it to service_role: the shape of `organization`; where neither SQL
+    nor the Management API can be asked."""
+
+    def fetch(door: Door) -> Answer:
+        api, name = ProjectApi(door), org.lower()
+        column, value = ("id", name) if UUID.fullmatch(name) else ("name", org)
+        found = api.rows(
+            lambda client: (
+                client.table("organizations").select("id,name").eq(column, value).order("created_at").limit(3)
+            )
+        )
+        # an anon key in its place is under RLS, and an empty list says nothing then
+        role = (key_facts(need(door, "supabase_service_role_key")) or {}).get("role")
+        none: dict[str, Json] = {"id": None, "name": None, "is_hidden": role == "anon"}
+        return read_organization([{**each, "is_hidden": False} for each in found] or [none])
+
+    return Look("supabase", "rest_organization", {"org": org}, fetch, deadline_s=12)
+
+
+def _refusal(row: Mapping[str, Json]) -> dict[str, Json] | None:
+    """A refused request; None for one of the runbook's own."""
+    if _US in str(row["event_message"]):
+        return None
+    held = row["metadata"][0]
+    request, response = held["request"][0], held["response"][0]
+    at = row["timestamp"]
+    moment = to_iso(from_epoch_ms(at / 1000)) if isinstance(at, int | float) else iso_of_text(at)
+    return {"at": moment, "path": str(request["path"]), "status": int(response["status_code"])}
+
+
+def _read(api: ProjectApi, table: str, org: str, row_id: str) -> Said:
+    """A read of the rows that are meant; where the table has no such column, of the table."""
+
+    def build(client: Any, narrow: bool) -> Any:
+        query = client.table(table).select("*")
+        if narrow and row_id:
+            query = query.eq(_KEYS.get(table, "id"), row_id)
+        elif narrow and org and table not in _WITHOUT_ORG:
+            query = query.eq("id" if table == "organizations" else "org_id", org)
+        return query.limit(_MOST_ROWS)
+
+    said = api.ask(lambda client: build(client, narrow=True))
+    said = api.ask(lambda client: build(client, narrow=False)) if said.code in _NO_SUCH_COLUMN else said
+    if said.code.startswith(_BEHIND):
+        status = Status.timed_out if said.code == "57014" else Status.unreachable
+        raise LookError(status, f"HTTP {said.status_code}, {said.code}: {said.message}"[:300])
+    return said
+
+
+def _told(said: Said) -> dict[str, Json]:
+    count = None if said.rows is None else len(said.rows)
+    return {"status_code": said.status_code, "code": said.code, "message": said.message[:300], "count": count}
+
+
+def _counted(found: list[dict[str, Any]], column: str) -> dict[str, Json]:
+    orgs = {str(each[column]) for each in found if each.get(column)}
+    return {"count": len(found), "row_org": next(iter(orgs)) if len(orgs) == 1 else None}
+
+
+def _auth_email(door: Door, user_id: str) -> str | None:
+    """The address that Auth has for a user ("" without one); None where it knows no such user."""
+    key = need(door, "supabase_service_role_key")
+    headers = {"apikey": key} if key.startswith("sb_") else {"apikey": key, "Authorization": f"Bearer {key}"}
+    reply = door.http.get(f"{need(door, 'supabase_url')}/auth/v1/admin/users/{user_id}", headers=headers)
+    if reply.status_code == 404:
+        return None
+
+    def read(document: Mapping[str, Json]) -> str:
+        if str(document["id"]).lower() != user_id:
+            raise ValueError("another user than was asked for")
+        return str(document.get("email") or "")
+
+    return reply.raise_for_status(SERVICE_HELP).parsed(read)
+
+
+def _literal(text: str) -> str:
+    """A text as a pattern of LIKE that means itself."""
+    return re.sub(r"([\\%_*])", r"\\\1", text)

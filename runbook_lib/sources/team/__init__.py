@@ -1,0 +1,1 @@
+"""Looks at the team's own files: limits, objectives."""

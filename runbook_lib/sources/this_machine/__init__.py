@@ -1,0 +1,1 @@
+"""Looks at this machine: processes, ports, files, the gateway's own address."""

@@ -1,0 +1,91 @@
+"""NexusCore's own parts as they answer from here: web, API, gateway.
+
+The HTTP status is data, not the look's status: a part that says 500 was reached. Only where there was no connection, no
+complete answer, or no HTTP does the look itself fail. What answers here may not be what the system's users reach.
+"""
+
+import orjson
+
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.io.http import Reply
+from runbook_lib.io.observe import Door, Look
+from runbook_lib.settings import variable_names
+from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.hosting import ADDRESSES, hosts, is_address_given
+
+_PATHS = {"web": "/", "api": "/api/health", "gateway": "/"}
+_SHOWN = 2000
+
+
+def probe(part: str, path: str | None = None) -> Look:
+    """One GET of `web`, `api` or `gateway`, never retried and never redirected: {"status_code", "ms", "content_type", "server",
+    "location", "request_id", "date", "json" (None where the body is none, or too long), "text" (the first 2000 characters)}.
+
+    Args:
+        path: by default the part's own page: `/`, `/api/health`, `/`.
+    """
+    wanted = path if path is not None else _PATHS[part]
+
+    def fetch(door: Door) -> Answer:
+        reply = door.http.get(_address(door, part) + wanted, retry=False)
+        return Answer(Status.ok, _answered(reply))
+
+    return Look("parts", "probe", {"part": part, "path": wanted}, fetch, deadline_s=8)
+
+
+def gateway_openapi() -> Look:
+    """What the gateway says of itself at `/openapi.json`: {"status_code", "ms", "title", "version", "paths": [path]}. FastAPI
+    offers it by itself; where it is switched off, or another server answers, title is None and there are no paths."""
+
+    def fetch(door: Door) -> Answer:
+        reply = door.http.get(_address(door, "gateway") + "/openapi.json", retry=False)
+        document = _json(reply)
+        info = document.get("info") if isinstance(document, dict) else None
+        paths = document.get("paths") if isinstance(document, dict) else None
+        return Answer(
+            Status.ok,
+            {
+                "status_code": reply.status_code,
+                "ms": round(reply.elapsed_ms, 1),
+                "title": str(info.get("title")) if isinstance(info, dict) else None,
+                "version": str(info.get("version")) if isinstance(info, dict) else None,
+                "paths": sorted(map(str, paths)) if isinstance(paths, dict) else [],
+            },
+        )
+
+    return Look("parts", "gateway_openapi", {}, fetch, deadline_s=8)
+
+
+def _address(door: Door, part: str) -> str:
+    """The part's address. Raises LookError(not_configured) also where none was set and the part runs on a platform: the default is
+    this machine, and that nothing answers here says nothing of it."""
+    address = need(door, ADDRESSES[part])
+    if hosted := [] if is_address_given(door.settings, part) else hosts(door.settings, part):
+        name = variable_names(ADDRESSES[part])[0]
+        why = f"{name} is not set, and {part} runs on {' and '.join(hosted)}, not on this machine"
+        raise LookError(Status.not_configured, why, do_next=f"set {name}: the address that its users reach")
+    return address
+
+
+def _answered(reply: Reply) -> dict[str, Json]:
+    document = _json(reply)
+    return {
+        "status_code": reply.status_code,
+        "ms": round(reply.elapsed_ms, 1),
+        "content_type": reply.headers.get("content-type"),
+        "server": reply.headers.get("server"),
+        "location": reply.headers.get("location"),
+        "request_id": reply.request_id or None,
+        "date": reply.headers.get("date"),
+        "json": document if len(reply.body) <= _SHOWN else None,
+        "text": reply.text[:_SHOWN],
+    }
+
+
+def _json(reply: Reply) -> Json:
+    """The body as JSON, or None where it is none."""
+    try:
+        return orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        return None

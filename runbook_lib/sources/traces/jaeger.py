@@ -1,0 +1,262 @@
+"""Jaeger: the same looks as `tempo`, with the same shapes; `_jaeger_api` knows the versions of its API."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.errors import LookError
+from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.io.observe import Door, Look
+from runbook_lib.sources.kit.asking import span_of, still_arriving
+from runbook_lib.sources.kit.ids import not_an_id, parse_vercel_id, trace_id_hex
+from runbook_lib.sources.traces.jaeger_api import JaegerApi
+from runbook_lib.sources.traces.jaeger_match import as_text
+from runbook_lib.sources.traces.span_table import SpanTable, summaries
+
+_ID_ATTRIBUTES = (
+    "vercel.request_id",
+    "http.request.header.x-vercel-id",
+    "http.request.header.x-request-id",
+    "http.request.header.x-railway-request-id",
+    "http.request.header.fly-request-id",
+    "http.request_id",
+    "request_id",
+)
+_ROUTE_ATTRIBUTES = ("http.route", "url.path", "http.target")
+
+
+def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = None) -> Look:
+    """One whole trace as a span table; see `tempo.trace` for the arguments and for what its absence means."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        wanted = trace_id_hex(trace_id)
+        if wanted is None:
+            return Answer(Status.not_found, None, "not a trace id: it is no row of 32 hex digits", "check the id")
+        table = SpanTable()
+        if not jaeger.trace(wanted, table) or not table.spans:
+            return jaeger.nothing(f"trace {wanted}", window, at=at, one=True)
+        return Answer(Status.ok, table.as_dict(), still_arriving(door, table.end_ns))
+
+    return Look("jaeger", "trace", {"trace_id": trace_id, **span_of(window), **_moment(at)}, fetch, deadline_s=20)
+
+
+def find_request(request_id: str, window: Window, *, at: datetime | None = None) -> Look:
+    """Summaries of the traces that carry a platform's request id on one of their spans; see `tempo.find_request`."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        wanted = parse_vercel_id(request_id)
+        if why_not := not_an_id(wanted.request_id):
+            return Answer(Status.not_found, None, why_not, "copy it from the platform's log")
+        incomplete, asked = "", [(name, _value_of(name, request_id, wanted.request_id)) for name in _ID_ATTRIBUTES]
+        # OpenTelemetry's instrumentations capture a header as a list, which Jaeger compares as its text.
+        asked += [(name, as_text([value])) for name, value in asked if name.startswith("http.request.header.")]
+        for name, value in asked:
+            table, why = jaeger.search(window, 20, {name: value})
+            if table.spans:
+                carrying = {span["id"] for span in table.spans if as_text(span["attributes"].get(name)) == value}
+                return Answer(Status.ok, summaries(table.as_dict(), carrying))
+            incomplete = why or incomplete
+        if incomplete:
+            return Answer(Status.partial, [], incomplete, "narrow the window")
+        return jaeger.nothing("span with this request id", window, at=at or wanted.at, one=True)
+
+    arguments = {"request_id": request_id, **span_of(window), **_moment(at)}
+    return Look("jaeger", "find_request", arguments, fetch, deadline_s=20)
+
+
+def search(
+    attributes: Mapping[str, str],
+    window: Window,
+    limit: int = 20,
+    service: str | None = None,
+    operation: str | None = None,
+) -> Look:
+    """Summaries of the traces with a span that has all these attributes, as equal texts; of one service or of all."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        table, why = jaeger.search(window, limit, attributes, service, operation)
+        return _found(jaeger, table, why, "trace that matches", window)
+
+    arguments = {
+        "attributes": dict(attributes),
+        **span_of(window),
+        "limit": limit,
+        "service": service,
+        "operation": operation,
+    }
+    return Look("jaeger", "search", arguments, fetch, deadline_s=20)
+
+
+def same_root(name: str, window: Window, limit: int = 200) -> Look:
+    """Summaries of the traces whose root span has this name: how long its likes took."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        table, why = jaeger.search(window, limit, {}, None, name)
+        roots = {span["trace"] for span in table.spans if not span["parent"] and span["name"] == name}
+        return _found(jaeger, _only(table, roots), why, "trace that begins like this", window)
+
+    return Look("jaeger", "same_root", {"name": name, **span_of(window), "limit": limit}, fetch, deadline_s=20)
+
+
+def failures(window: Window, route: str | None = None, limit: int = 100) -> Look:
+    """Summaries of the traces that hold a span with status error, of one route or of all."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        table, why = jaeger.search(window, limit, {"error": "true"})
+        if route:
+            table = _of_route(table, route)
+        return _found(jaeger, table, why, "trace that failed", window)
+
+    return Look("jaeger", "failures", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=20)
+
+
+def traces_of(ids: Sequence[str], window: Window | None = None) -> Look:
+    """Several whole traces in one span table; partial when some of them are not there."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger, table, missing, lost = JaegerApi(door), SpanTable(), 0, ""
+        for number, each in enumerate(dict.fromkeys(ids)):
+            known = trace_id_hex(each)
+            try:
+                missing += not (known and jaeger.trace(known, table))
+            except LookError as error:
+                if not number:
+                    raise
+                lost = f"not all traces came: {error.tried}"
+                break
+        if not table.spans and not lost:
+            return jaeger.nothing("trace of these", window, one=True)
+        why = lost or (f"{missing} of {len(ids)} traces are not there" if missing else "")
+        return Answer(Status.partial if why else Status.ok, table.as_dict(), why)
+
+    return Look("jaeger", "traces_of", {"ids": list(ids), **span_of(window)}, fetch, deadline_s=40)
+
+
+def window_traces(window: Window, route: str | None = None, limit: int = 200) -> Look:
+    """The whole traces of a window, of one route or of all, in one span table; partial when the limit was reached."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        if route is None:
+            table, why = jaeger.search(window, limit, {})
+        else:
+            table, whys = SpanTable(), []
+            for name in _ROUTE_ATTRIBUTES:
+                found, reason = jaeger.search(window, limit, {name: route})
+                table.absorb(found, {span["trace"] for span in table.spans})
+                whys.append(reason)
+            why = next(filter(None, whys), "")
+        if not table.spans and not why:
+            return jaeger.nothing("trace", window)
+        return Answer(Status.partial if why else Status.ok, table.as_dict(), why, "narrow the window" if why else "")
+
+    return Look("jaeger", "window_traces", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=60)
+
+
+def failed_traces(window: Window, limit: int = 100) -> Look:
+    """The whole traces of a window that hold a span with status error; see `tempo.failed_traces`."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        table, why = jaeger.search(window, limit, {"error": "true"})
+        if not table.spans and not why:
+            return jaeger.nothing("trace that failed", window)
+        return Answer(Status.partial if why else Status.ok, table.as_dict(), why, "narrow the window" if why else "")
+
+    return Look("jaeger", "failed_traces", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
+
+
+def llm_calls(window: Window, limit: int = 500) -> Look:
+    """The calls to model providers in a window with the server spans above them; see `tempo.llm_calls`. Jaeger cannot ask
+    for an attribute that merely exists: the window's traces are read and the others left out."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        table, why = jaeger.search(window, limit, {})
+        calls = {span["trace"] for span in table.spans if _is_provider_call(span)}
+        rows = [_call_row(span) for span in table.spans if span["trace"] in calls and _is_call_or_server(span)]
+        if why:
+            return Answer(Status.partial, rows, why, "narrow the window")
+        return Answer(Status.ok, rows) if rows else jaeger.nothing("call to a provider", window)
+
+    return Look("jaeger", "llm_calls", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
+
+
+def services(window: Window) -> Look:
+    """The names under which parts have sent spans, sorted. Jaeger knows no window for them; it is part of the question only."""
+
+    def fetch(door: Door) -> Answer:
+        jaeger = JaegerApi(door)
+        names, _ = jaeger.services()
+        return Answer(Status.ok, names) if names else jaeger.nothing("service", window)
+
+    return Look("jaeger", "services", span_of(window), fetch)
+
+
+def health() -> Look:
+    """Whether Jaeger answers: {"api": "v3" or "v1", "services": how many it knows}."""
+
+    def fetch(door: Door) -> Answer:
+        names, version = JaegerApi(door).services()
+        return Answer(Status.ok, {"api": version, "services": len(names)})
+
+    return Look("jaeger", "health", {}, fetch)
+
+
+def _is_provider_call(span: Mapping[str, Json]) -> bool:
+    held = span["attributes"]
+    if "gen_ai.provider.name" in held or "gen_ai.system" in held:
+        return True
+    host = str(held.get("server.address") or held.get("net.peer.name") or "")
+    return span["kind"] == "client" and any(name in host for name in ("openai", "anthropic", "together"))
+
+
+def _is_call_or_server(span: Mapping[str, Json]) -> bool:
+    return span["kind"] == "server" or _is_provider_call(span)
+
+
+def _call_row(span: Mapping[str, Json]) -> dict[str, Json]:
+    return {
+        "trace": span["trace"],
+        "id": span["id"],
+        "name": span["name"],
+        "start_ns": span["start_ns"],
+        "duration_ms": (span["end_ns"] - span["start_ns"]) / 1e6,
+        "attributes": {**span["attributes"], "kind": span["kind"], "status": span["status"]},
+    }
+
+
+def _value_of(name: str, written: str, request_id: str) -> str:
+    """What an attribute holds of a request id: Vercel's header is whole, everything else is bare."""
+    return written.strip() if name.endswith("x-vercel-id") else request_id
+
+
+def _moment(at: datetime | None) -> dict[str, Json]:
+    return {"at": to_iso(at)} if at else {}
+
+
+def _found(jaeger: JaegerApi, table: SpanTable, why: str, what: str, window: Window) -> Answer:
+    rows = summaries(table.as_dict())
+    if why:
+        return Answer(Status.partial, rows, why, "narrow the window")
+    return Answer(Status.ok, rows) if rows else jaeger.nothing(what, window)
+
+
+def _of_route(table: SpanTable, route: str) -> SpanTable:
+    """The traces of a table that have a span of this route."""
+    attributes = ((span["trace"], span["attributes"]) for span in table.spans)
+    return _only(
+        table, {trace for trace, held in attributes if any(held.get(name) == route for name in _ROUTE_ATTRIBUTES)}
+    )
+
+
+def _only(table: SpanTable, traces: set[str]) -> SpanTable:
+    """These traces of a table."""
+    kept = SpanTable()
+    kept.absorb(table, {span["trace"] for span in table.spans} - traces)
+    return kept
