@@ -28,13 +28,24 @@ def drill(
     ] = True,
     list_only: Annotated[bool, typer.Option("--list", help="Show the cases, run none.")] = False,
     write_docs: Annotated[bool, typer.Option(help="Keep what the cases came to for README.md and docs/.")] = False,
+    from_records: Annotated[
+        bool,
+        typer.Option("--golden", help="Replay the kept records by today's rules: no sandbox, no network, no clock."),
+    ] = False,
+    accepted: Annotated[
+        bool, typer.Option("--accept", help="With --golden: take today's right verdicts for the ones to reach.")
+    ] = False,
+    ablated: Annotated[
+        bool, typer.Option("--ablation", help="Take every look of every kept record away: nothing may become surer.")
+    ] = False,
+    share: Annotated[float, typer.Option(help="With --ablation: the part of the replays to make, seeded.")] = 1.0,
     record: Annotated[
         bool, typer.Option(help="Without kernels; keep what correct cases saw in tests/records, to be replayed.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Drill. Exit 0 all correct and none left out, 1 otherwise, 2 wrong use, 5 broke."""
-    from runbook_lib.cli import printing
+    from runbook_lib.cli import printing, record_commands
     from runbook_lib.core.errors import UsageError
     from runbook_lib.drills.kit.arena import arena
     from runbook_lib.drills.kit.case import KINDS
@@ -49,7 +60,8 @@ def drill(
             "There is no such kind of case", came_back=", ".join(unknown), do_next=f"Known: {', '.join(KINDS)}."
         )
     named = bool(codes or case or procedure or kind)
-    if not (named or every or list_only):
+    replays = from_records or ablated
+    if not (named or every or list_only or replays):
         raise UsageError("Say what to drill", do_next="Name causes, or give --all.")
     cases = select(codes or (), ids=case or (), procedure=procedure, kinds=kind or ())
     if list_only:
@@ -57,6 +69,10 @@ def drill(
             "\n".join(f"{each.id}  expects {each.status} {', '.join(each.codes)}".rstrip() for each in cases)
         )
         return
+    if ablated:
+        record_commands.ablation(cases, share=share, as_json=as_json)
+    if replays:
+        record_commands.golden(cases, accepted=accepted, as_json=as_json)
     by_notebook = through_the_notebook(cases) if kernel and not record else frozenset()
     outcomes: dict[str, Outcome] = {}
     with arena(cases, lambda each: each.id in by_notebook) as running:

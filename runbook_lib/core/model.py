@@ -153,6 +153,29 @@ class Suspect:
     deciding_look: str
 
 
+class CoverageState(StrEnum):
+    """What a run came to about one cause. Only `found` and `excluded` rest on looks; `not_examined` never becomes `ruled_out`."""
+
+    found = "found"
+    excluded = "excluded"
+    not_applicable = "not_applicable"
+    not_examined = "not_examined"
+
+
+@dataclass(frozen=True)
+class Covered:
+    """What came of one cause of the procedure: by which looks (their ids), and why where it was not examined or cannot be."""
+
+    code: str
+    state: CoverageState
+    by: tuple[str, ...] = ()
+    why: str = ""
+
+    def as_dict(self) -> dict[str, Json]:
+        """The verdict's form."""
+        return {"code": self.code, "state": str(self.state), "by": sorted(set(self.by)), "why": self.why}
+
+
 @dataclass(frozen=True)
 class Unseen:
     """A look that proves nothing: where, its status, the source's words, and what would help."""
@@ -196,6 +219,7 @@ class Conclusion:
     blind: tuple[Finding, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     not_seen: tuple[Unseen, ...] = ()
+    coverage: tuple[Covered, ...] = ()
     situation: Situation = field(default_factory=Situation)
     facts: Mapping[str, Json] = field(default_factory=dict)  # for displays: tree, attempts, deployments, links
 
@@ -208,19 +232,23 @@ class Conclusion:
             "states": [finding.as_dict(procedure) for finding in self.states],
             "blind": [finding.as_dict(procedure) for finding in self.blind],
             "suspects": [asdict(suspect) for suspect in self.suspects],
+            "coverage": [each.as_dict() for each in self.coverage],
             "not_seen": [asdict(unseen) for unseen in self.not_seen],
         }
 
 
 def verdict_sha256(judged: Mapping[str, Json]) -> str:
-    """The hash that a replay must reach again: over status, causes, also, states, blind, suspects and not_seen."""
-    keys = ("status", "causes", "also", "states", "blind", "suspects", "not_seen")
-    return hashlib.sha256(canonical_json({key: judged[key] for key in keys})).hexdigest()
+    """The hash that a replay must reach again: over status, causes, also, states, blind, suspects, coverage and not_seen.
+
+    A verdict of schema 1 has no coverage; its hash is over the rest.
+    """
+    keys = ("status", "causes", "also", "states", "blind", "suspects", "coverage", "not_seen")
+    return hashlib.sha256(canonical_json({key: judged[key] for key in keys if key in judged})).hexdigest()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The conclusion with everything about the run that reached it: what verdict.json holds (schema 1)."""
+    """The conclusion with everything about the run that reached it: what verdict.json holds (schema 2)."""
 
     procedure: str
     incident: str
@@ -247,7 +275,7 @@ class Verdict:
         situation = asdict(self.conclusion.situation)
         situation["changes"] = list(situation["changes"])
         return {
-            "schema": 1,
+            "schema": 2,
             "procedure": self.procedure,
             "incident": self.incident,
             "run": self.run,

@@ -1,14 +1,15 @@
 """How findings become a verdict. Code decides this, never prose, and one rule serves every procedure.
 
 confirmed       a fault is named that the evidence carries
-could_not_tell  otherwise, when something hides the answer: a blind code, suspects, or a needed look that proves nothing
-ruled_out       otherwise: every look that the answer depends on came back
+could_not_tell  otherwise, when something hides the answer: a blind code, suspects, or a cause that nothing excludes
+ruled_out       otherwise: every cause that could explain the question is excluded by a look that would have shown it, or cannot be
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from runbook_lib.core.model import (
     Conclusion,
+    Covered,
     Finding,
     Json,
     Observation,
@@ -18,6 +19,10 @@ from runbook_lib.core.model import (
     Unseen,
     VerdictStatus,
 )
+from runbook_lib.judging.causes import Catalogue, Cause
+from runbook_lib.judging.coverage import cover, deciding_looks, undecided
+from runbook_lib.judging.looking_again import HELP
+from runbook_lib.judging.witnesses import Seen
 
 
 def unseen(observations: Iterable[Observation], *, ignore: Iterable[Status] = ()) -> list[Unseen]:
@@ -33,29 +38,18 @@ def unseen(observations: Iterable[Observation], *, ignore: Iterable[Status] = ()
         last[(observation.source, observation.call, str(observation.arguments.get("part", "")))] = observation
     skipped = set(ignore)
     told = (
-        Unseen(each.source, each.call, str(each.status), each.why, each.help or _HELP.get(each.status, "look again"))
+        Unseen(each.source, each.call, str(each.status), each.why, each.help or HELP.get(each.status, "look again"))
         for each in last.values()
         if not each.status.answered and each.status not in skipped
     )
     return list(dict.fromkeys(told))
 
 
-_HELP: Mapping[Status, str] = {
-    Status.partial: "ask for a narrower window",
-    Status.too_recent: "wait for the source's delay to pass and run again",
-    Status.out_of_retention: "use an artifact or an archive of that time; the source has forgotten",
-    Status.denied: "a key with the permission that the source asks for",
-    Status.rate_limited: "wait for the limit to reset and run again",
-    Status.unreachable: "check the source's address, its own status page and this machine's network, then run again",
-    Status.timed_out: "run again when the source is quicker",
-    Status.malformed: "check that the address is the source's own, not a login page's",
-    Status.not_configured: "set the source's address and key; `runbook doctor` names them",
-    Status.not_recorded: "run the procedure again against the live system",
-}
-
-
 def conclude(
+    catalogue: Catalogue | None = None,
+    looks: Iterable[Observation] = (),
     *,
+    question: str = "",
     faults: Sequence[Finding] = (),
     also: Sequence[Finding] = (),
     states: Sequence[Finding] = (),
@@ -69,15 +63,24 @@ def conclude(
     """The verdict that findings and looks add up to.
 
     Args:
+        catalogue, looks: the causes of the procedure and everything that it saw: what the coverage is taken from.
+        question: the form of the procedure that was asked, where it has several.
         faults: causes the evidence carries, the one that explains the symptom first.
         needed: the looks on which "nothing is wrong" depends; each must have an answer for ruled_out.
         not_seen: everything that could not be seen, whether needed or not.
         suspects: causes the evidence allows but does not carry; only kept when the verdict is could_not_tell.
     """
     missing = [look for look in needed if not look.status.answered]
+    coverage: tuple[Covered, ...] = ()
+    open_causes: list[Cause] = []
+    seen: Seen | None = None
+    if catalogue is not None:
+        seen = Seen(looks, catalogue.topics)
+        coverage = cover(catalogue, seen, (*faults, *also, *states, *blind), suspects, question)
+        open_causes = undecided(catalogue, coverage, question)
     if faults:
         status = VerdictStatus.confirmed
-    elif blind or suspects or missing:
+    elif blind or suspects or missing or open_causes:
         status = VerdictStatus.could_not_tell
     else:
         status = VerdictStatus.ruled_out
@@ -88,8 +91,9 @@ def conclude(
         also=_once(also),
         states=_once(states),
         blind=_once(blind) if open_ended else (),
-        suspects=tuple(suspects) or tuple(_look_again(look) for look in missing) if open_ended else (),
+        suspects=tuple(suspects) or _deciding(missing, open_causes, seen) if open_ended else (),
         not_seen=tuple(not_seen),
+        coverage=coverage,
         situation=situation or Situation(),
         facts=facts or {},
     )
@@ -108,11 +112,18 @@ def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(kept.values())
 
 
+def _deciding(missing: Sequence[Observation], causes: Sequence[Cause], seen: Seen | None) -> tuple[Suspect, ...]:
+    """Where nothing but an answer is missing: the look of the first cause that nothing excludes."""
+    if missing or seen is None or not causes:
+        return tuple(_look_again(look) for look in missing)
+    return tuple(deciding_looks(seen, causes[0]))
+
+
 def _look_again(look: Observation) -> Suspect:
     """The deciding look where nothing but a missing answer stands in the way."""
     return Suspect(
         code="",
         subject=f"{look.source}.{look.call}",
         why=f"{look.status}: {look.why}" if look.why else str(look.status),
-        deciding_look=f"{look.source} {look.call}: {look.help or _HELP.get(look.status, 'look again')}",
+        deciding_look=f"{look.source} {look.call}: {look.help or HELP.get(look.status, 'look again')}",
     )

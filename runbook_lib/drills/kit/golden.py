@@ -4,12 +4,16 @@
 the verdicts of today's rules for the ones to reach. A verdict that a drill's own case calls wrong is never accepted.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+import multiprocessing
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from runbook_lib.drills.kit import records
+from runbook_lib.drills.kit.ablation import Taken, ablate, pairs
 from runbook_lib.drills.kit.case import Case, Got, is_correct, told, why_wrong
 from runbook_lib.drills.kit.listed import CASES
 from runbook_lib.drills.kit.records import BROKEN, HEALED, Record
@@ -17,6 +21,8 @@ from runbook_lib.drills.kit.run_case import Outcome, is_well
 from runbook_lib.run.home import Home
 from runbook_lib.run.library import git_state
 
+_T = TypeVar("_T")
+_FEW = 8  # so few records are quicker here than in processes of their own
 _NOT_RECORDED = "it has no record: runbook drill --record --case …"
 
 
@@ -29,12 +35,17 @@ class Replayed:
     verdict: dict[str, Any] | None
     why: str
 
+    @property
+    def name(self) -> str:
+        """What it is called in a list."""
+        return self.case.id if self.when == BROKEN else f"{self.case.id} ({self.when})"
+
     def as_dict(self) -> dict[str, Any]:
         """The contract's form of a drill's case, with what went wrong beside it."""
         got = Got.of(self.verdict) if self.verdict else None
         healed = self.when == HEALED
         return {
-            "id": self.case.id if not healed else f"{self.case.id} ({HEALED})",
+            "id": self.name,
             "procedure": self.case.procedure,
             "kind": self.case.kind if not healed else "healthy",
             "injected": self.case.injected if not healed else [],
@@ -92,9 +103,81 @@ def _judged(case: Case, record: Record, line: dict[str, Any]) -> Replayed:
 
 
 def replay_cases(cases: Sequence[Case]) -> list[Replayed]:
-    """Every record of these cases, in their order."""
+    """Every record of these cases, in their order, on every processor."""
     indexes = {procedure: records.read_index(procedure) for procedure in {case.procedure for case in cases}}
-    return [each for case in cases for each in replay_case(case, indexes[case.procedure].get(case.id))]
+    work = [(place, indexes[case.procedure].get(case.id)) for place, case in _placed(cases)]
+    told = zip(work, _side_by_side(_replayed, work), strict=True)
+    return [Replayed(CASES[place], *each) for (place, _), found in told for each in found]
+
+
+def _replayed(place: int, line: dict[str, Any] | None) -> list[tuple[str, dict[str, Any] | None, str]]:
+    """What `replay_case` brings, without the case."""
+    return [(each.when, each.verdict, each.why) for each in replay_case(CASES[place], line)]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What ablation came to: how many records and replays, and what became surer without a look."""
+
+    records: int
+    replays: int
+    wrong: tuple[Taken, ...]
+
+
+def ablate_cases(cases: Sequence[Case], *, share: float = 1.0, seed: int = 1) -> Ablation:
+    """Take away every look of every record of these cases, on every processor.
+
+    Args:
+        share: the part of all pairs of look and way to try, drawn by `seed` for each record, so that it is the same everywhere.
+    """
+    work = [(place, share, seed) for place, _ in _placed(cases)]
+    found = list(_side_by_side(_ablated, work))
+    wrong = tuple(each for _, _, wrongs in found for each in wrongs)
+    return Ablation(sum(count for count, _, _ in found), sum(made for _, made, _ in found), wrong)
+
+
+def _ablated(place: int, share: float, seed: int) -> tuple[int, int, list[Taken]]:
+    case = CASES[place]
+    kept = records.read(case.procedure, case.id)
+    made, wrong = 0, []
+    for record in kept:
+        draw = random.Random(f"{seed} {record.name}")  # noqa: S311 (a sample that is the same everywhere)
+        only = None if share >= 1 else [pair for pair in range(pairs(record)) if draw.random() < share]
+        for taken in ablate(record, only=only):
+            made += 1
+            wrong += [taken] if taken.why else []
+    return len(kept), made, wrong
+
+
+def _placed(cases: Sequence[Case]) -> list[tuple[int, Case]]:
+    """Cases with their places in the list of all: a case holds functions and cannot be sent to another process."""
+    wanted = {case.id for case in cases}
+    return [(place, case) for place, case in enumerate(CASES) if case.id in wanted]
+
+
+def _side_by_side(job: Callable[..., _T], work: Sequence[tuple[Any, ...]]) -> Iterator[_T]:
+    """What a job brings for each piece of work, in order, from as many processes as there are processors."""
+    if len(work) < _FEW:
+        yield from (job(*each) for each in work)
+        return
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
+        yield from pool.map(job, *zip(*work, strict=True), chunksize=4)
+
+
+def summary_of(replayed: Sequence[Replayed]) -> dict[str, int]:
+    """The counts of a drill's summary, over records."""
+    counts: Counter[str] = Counter()
+    for each in replayed:
+        row = each.as_dict()
+        wanted, got = row["expected"]["status"], row["got"]["status"] if row["got"] else ""
+        counts["ran"] += bool(got)
+        counts["correct"] += not each.why
+        counts["false_alarms"] += got == "confirmed" and wanted == "ruled_out"
+        counts["missed"] += wanted == "confirmed" and got in ("ruled_out", "could_not_tell")
+        counts["wrong_cause"] += got == "confirmed" and wanted != "ruled_out" and bool(each.why)
+        counts["abstained_rightly"] += not each.why and got == "could_not_tell"
+    keys = ("ran", "correct", "false_alarms", "missed", "wrong_cause", "abstained_rightly")
+    return {"listed": len(replayed), **{key: counts[key] for key in keys}}
 
 
 def accept(replayed: Iterable[Replayed]) -> int:

@@ -1,0 +1,112 @@
+"""Ablation: from every golden record each look in turn is taken away, and the runbook must never become surer than it was.
+
+A system with a fault is never `ruled_out` because a look is missing, a healthy one never `confirmed`, and no cause is named that
+the whole record does not name. The one exception stands in the catalogue: a cause whose subject is that very look.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from runbook_lib.core.model import Json, Observation, Status
+from runbook_lib.drills.kit.records import Record
+from runbook_lib.judging.causes import Catalogue
+from runbook_lib.procedures.catalogues import CATALOGUES
+
+WAYS = (
+    Status.not_configured,
+    Status.denied,
+    Status.unreachable,
+    Status.timed_out,
+    Status.too_recent,
+    Status.partial,
+)
+_TAKEN_AWAY = "taken away to see what the rest says"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One replay: from which record, which look was taken away and how, what the rest said, and what is wrong with that."""
+
+    record: str
+    look: str
+    way: str
+    got: str
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """A line of `drill --ablation --json`."""
+        return {"record": self.record, "look": self.look, "status": self.way, "got": self.got, "why": self.why}
+
+
+def ablate(record: Record, ways: Sequence[Status] = WAYS, only: Iterable[int] | None = None) -> Iterator[Taken]:
+    """Take away each look of a record in each way, and judge what the rest says.
+
+    Args:
+        only: which of the pairs, by their number (look × way); None: all.
+    """
+    whole = record.replay().verdict
+    chosen = None if only is None else set(only)
+    for place, look in enumerate(record.observations):
+        for turn, way in enumerate(ways):
+            if chosen is not None and place * len(ways) + turn not in chosen:
+                continue
+            rest = list(record.observations)
+            rest[place] = without(look, way)
+            yield _judged(record, whole, look, way, rest)
+
+
+def pairs(record: Record, ways: Sequence[Status] = WAYS) -> int:
+    """How many replays `ablate` makes of a record."""
+    return len(record.observations) * len(ways)
+
+
+def without(look: Observation, way: Status) -> Observation:
+    """The look as it comes back when its source does not answer; `partial` keeps half of a list and nothing of a scalar."""
+    value = _half(look.value) if way is Status.partial else None
+    return replace(look, status=way, value=value, why=_TAKEN_AWAY, help="")
+
+
+def _half(value: Json) -> Json:
+    """Half of a list, or of the lists that a mapping holds; of a table of spans the spans alone: they refer to the rest."""
+    if isinstance(value, list):
+        return value[: len(value) // 2]
+    if isinstance(value, dict) and isinstance(value.get("spans"), list):
+        return {**value, "spans": _half(value["spans"])}
+    if isinstance(value, dict) and any(isinstance(each, list) for each in value.values()):
+        return {name: _half(each) if isinstance(each, list) else each for name, each in value.items()}
+    return None
+
+
+def _judged(record: Record, whole: dict[str, Json], look: Observation, way: Status, rest: list[Observation]) -> Taken:
+    name = f"{look.source}.{look.call}"
+    try:
+        verdict = record.replay(rest).verdict
+    except Exception as error:
+        return Taken(record.name, look.id, str(way), "", f"broke: {type(error).__name__}: {error}"[:300])
+    new = _named(verdict) - _named(whole)
+    catalogue = _catalogue(record.context.procedure)
+    surprising = sorted(code for code in new if not _is_known(code, whole, catalogue, name))
+    got = f"{verdict['status']} {', '.join(sorted(_named(verdict)))}".strip()
+    why = ""
+    if verdict["status"] == "ruled_out" and whole["status"] != "ruled_out":
+        why = f"{whole['status']} became ruled_out"
+    elif surprising:
+        why = f"names {', '.join(surprising)}, which the whole record does not"
+    return Taken(record.name, look.id, str(way), got, why)
+
+
+def _named(verdict: dict[str, Json]) -> set[str]:
+    """The causes that a verdict names as so, roots and consequences."""
+    return {str(each["code"]) for key in ("causes", "also") for each in verdict[key]}
+
+
+def _is_known(code: str, whole: dict[str, Json], catalogue: Catalogue, look: str) -> bool:
+    """Whether naming a code is no surprise: a wider code of one that the whole record names, or one whose subject is this look."""
+    if any(known.startswith(f"{code}.") for known in _named(whole)):
+        return True
+    return look in catalogue.find(code).subject_looks
+
+
+def _catalogue(procedure: str) -> Catalogue:
+    return next(each for each in CATALOGUES if each.procedure == procedure)

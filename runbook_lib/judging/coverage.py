@@ -1,0 +1,94 @@
+"""What came of every cause of a procedure: found, excluded by looks that would have shown it, not applicable, or not examined."""
+
+from collections.abc import Collection, Iterable
+
+from runbook_lib.core.model import Conclusion, CoverageState, Covered, Finding, Kind, Suspect
+from runbook_lib.judging.causes import Catalogue, Cause
+from runbook_lib.judging.looking_again import HELP
+from runbook_lib.judging.witnesses import Missing, Seen, Shown, first_missing
+
+_STANDS_FOR_HEALTH = (CoverageState.excluded, CoverageState.not_applicable)
+
+
+def cover(
+    catalogue: Catalogue, seen: Seen, findings: Iterable[Finding], suspects: Iterable[Suspect] = (), question: str = ""
+) -> tuple[Covered, ...]:
+    """What came of every cause, in the order of explanation.
+
+    Args:
+        findings: everything that was found, roots and consequences, states and blind codes.
+        suspects: what may be so: such a cause is not examined to its end.
+        question: the form of the procedure; causes of other forms are not examined, and hold nothing up.
+    """
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        found.setdefault(catalogue.find(finding.code).code, []).append(finding)
+    doubted = {catalogue.find(each.code).code: each for each in reversed(list(suspects)) if each.code}
+    return tuple(
+        _covered(cause, seen, found.get(cause.code, ()), doubted.get(cause.code), question) for cause in catalogue.all()
+    )
+
+
+def _covered(cause: Cause, seen: Seen, found: Collection[Finding], doubt: Suspect | None, question: str) -> Covered:
+    if found:
+        by = tuple(dict.fromkeys(identity for finding in found for identity in finding.evidence))
+        narrower = sorted({finding.code for finding in found} - {cause.code})
+        return Covered(cause.code, CoverageState.found, by, ", ".join(narrower))
+    if doubt is not None:
+        return Covered(cause.code, CoverageState.not_examined, why=f"it may be so: {doubt.why}")
+    if cause.not_applicable is not None and (why := cause.not_applicable(seen)):
+        return Covered(cause.code, CoverageState.not_applicable, why=why)
+    if cause.questions and question not in cause.questions:
+        return Covered(cause.code, CoverageState.not_examined, why="another form of this procedure asks for it")
+    shown = seen.shown(cause.shown_by) if cause.shown_by is not None else Shown()
+    if shown.is_shown:
+        return Covered(cause.code, CoverageState.excluded, shown.by)
+    return Covered(cause.code, CoverageState.not_examined, why=_why(first_missing(shown.missing)))
+
+
+def undecided(catalogue: Catalogue, coverage: Iterable[Covered], question: str = "") -> list[Cause]:
+    """The causes that could explain the question and that nothing excludes, in the order of explanation."""
+    causes = {cause.code: cause for cause in catalogue.all()}
+    return [
+        causes[each.code]
+        for each in coverage
+        if each.state not in _STANDS_FOR_HEALTH and could_explain(causes[each.code], question)
+    ]
+
+
+def could_explain(cause: Cause, question: str) -> bool:
+    """Whether a cause, if it were so, would be what is wrong: a fault or an exposure of this form of the procedure."""
+    return cause.kind in (Kind.fault, Kind.exposure) and (not cause.questions or question in cause.questions)
+
+
+def deciding_looks(seen: Seen, cause: Cause) -> list[Suspect]:
+    """What to do next about a cause that was not examined: the looks that would have to answer."""
+    shown = seen.shown(cause.shown_by) if cause.shown_by is not None else Shown()
+    missing = shown.missing or (Missing("", why="nothing that this runbook looks at would show it"),)
+    made = [each for each in missing if each.observation is not None]
+    return [_suspect(cause, each) for each in made or missing[:1]]
+
+
+def _suspect(cause: Cause, missing: Missing) -> Suspect:
+    name = missing.name.replace(".", " ", 1)
+    if missing.observation is None:
+        do = f"{name}: run this procedure where it can look there" if name else cause.remedy
+        return Suspect(cause.code, missing.name or cause.code, _why(missing), do)
+    status = missing.observation.status
+    do = missing.observation.help or HELP.get(status, "look again")
+    return Suspect(cause.code, missing.name, _why(missing), f"{name}: {do}")
+
+
+def _why(missing: Missing | None) -> str:
+    if missing is None:
+        return "nothing that this runbook looks at would show it"
+    if missing.observation is None:
+        return f"{missing.name}: {missing.why}" if missing.name else missing.why
+    status = missing.observation.status
+    said = "" if status.answered else f"{status}"
+    return f"{missing.name}: {': '.join(filter(None, (said, missing.why)))}"
+
+
+def counts(conclusion: Conclusion) -> dict[CoverageState, int]:
+    """How many causes came to each state; for a line on the terminal."""
+    return {state: sum(each.state is state for each in conclusion.coverage) for state in CoverageState}
