@@ -140,8 +140,12 @@ class Observer:
 
     def together(self, *looks: Look) -> list[Observation]:
         """Make independent looks at once; a hanging one costs its own deadline and no other. Order is kept."""
+        return self.begin(*looks)()
+
+    def begin(self, *looks: Look) -> Callable[[], list[Observation]]:
+        """Begin independent looks at once; the call that is returned waits for them and gives what they brought, in order."""
         started = [self._begin(look) for look in looks]
-        return [finish() for finish in started]
+        return lambda: [finish() for finish in started]
 
     def ahead(self, *looks: Look) -> None:
         """Begin looks that a later `together` will make: it then takes what they bring, and so waits for the longest only.

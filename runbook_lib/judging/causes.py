@@ -23,7 +23,7 @@ class Cause:
             That a source is not set up is no reason.
         explained_by: codes that explain this one where they are found as well: it is then told under `also`.
         subject_looks: names of the looks that it is about, so that one of them failing is what is so (`gateway.health`).
-        questions: the forms of the procedure whose question it could answer; empty: all of them.
+        questions: what a run must have been asked for this cause to be an answer ("rehearsal"); empty: it always could be.
     """
 
     code: str

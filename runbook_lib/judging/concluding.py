@@ -5,7 +5,7 @@ could_not_tell  otherwise, when something hides the answer: a blind code, suspec
 ruled_out       otherwise: every cause that could explain the question is excluded by a look that would have shown it, or cannot be
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from runbook_lib.core.model import (
     Conclusion,
@@ -49,7 +49,7 @@ def conclude(
     catalogue: Catalogue | None = None,
     looks: Iterable[Observation] = (),
     *,
-    question: str = "",
+    asked: Collection[str] = (),
     faults: Sequence[Finding] = (),
     also: Sequence[Finding] = (),
     states: Sequence[Finding] = (),
@@ -64,10 +64,10 @@ def conclude(
 
     Args:
         catalogue, looks: the causes of the procedure and everything that it saw: what the coverage is taken from.
-        question: the form of the procedure that was asked, where it has several.
+        asked: what the run was asked for, where the procedure can be asked several things; see `Cause.questions`.
         faults: causes the evidence carries, the one that explains the symptom first.
         needed: the looks on which "nothing is wrong" depends; each must have an answer for ruled_out.
-        not_seen: everything that could not be seen, whether needed or not.
+        not_seen: what could not be seen besides the looks that came back without an answer: those are told by themselves.
         suspects: causes the evidence allows but does not carry; only kept when the verdict is could_not_tell.
     """
     missing = [look for look in needed if not look.status.answered]
@@ -76,8 +76,8 @@ def conclude(
     seen: Seen | None = None
     if catalogue is not None:
         seen = Seen(looks, catalogue.topics)
-        coverage = cover(catalogue, seen, (*faults, *also, *states, *blind), suspects, question)
-        open_causes = undecided(catalogue, coverage, question)
+        coverage = cover(catalogue, seen, (*faults, *also, *states, *blind), suspects, asked)
+        open_causes = undecided(catalogue, coverage, asked)
     if faults:
         status = VerdictStatus.confirmed
     elif blind or suspects or missing or open_causes:
@@ -92,7 +92,7 @@ def conclude(
         states=_once(states),
         blind=_once(blind) if open_ended else (),
         suspects=tuple(suspects) or _deciding(missing, open_causes, seen) if open_ended else (),
-        not_seen=tuple(not_seen),
+        not_seen=(*_gaps(seen), *not_seen),
         coverage=coverage,
         situation=situation or Situation(),
         facts=facts or {},
@@ -110,6 +110,13 @@ def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
             finding = Finding(first.code, first.subject, first.summary, joined, first.remedy)
         kept[key] = finding
     return tuple(kept.values())
+
+
+def _gaps(seen: Seen | None) -> list[Unseen]:
+    """What could not be seen, without what the topics say to be no gap."""
+    if seen is None:
+        return []
+    return unseen(each for each in seen.observations if each.status.answered or seen.topics.is_gap(each, seen))
 
 
 def _deciding(missing: Sequence[Observation], causes: Sequence[Cause], seen: Seen | None) -> tuple[Suspect, ...]:

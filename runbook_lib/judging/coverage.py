@@ -11,25 +11,32 @@ _STANDS_FOR_HEALTH = (CoverageState.excluded, CoverageState.not_applicable)
 
 
 def cover(
-    catalogue: Catalogue, seen: Seen, findings: Iterable[Finding], suspects: Iterable[Suspect] = (), question: str = ""
+    catalogue: Catalogue,
+    seen: Seen,
+    findings: Iterable[Finding],
+    suspects: Iterable[Suspect] = (),
+    asked: Collection[str] = (),
 ) -> tuple[Covered, ...]:
     """What came of every cause, in the order of explanation.
 
     Args:
         findings: everything that was found, roots and consequences, states and blind codes.
         suspects: what may be so: such a cause is not examined to its end.
-        question: the form of the procedure; causes of other forms are not examined, and hold nothing up.
+        asked: what the run was asked for, where a procedure can be asked several things; the causes of another question are not
+            examined, and hold nothing up.
     """
     found: dict[str, list[Finding]] = {}
     for finding in findings:
         found.setdefault(catalogue.find(finding.code).code, []).append(finding)
     doubted = {catalogue.find(each.code).code: each for each in reversed(list(suspects)) if each.code}
     return tuple(
-        _covered(cause, seen, found.get(cause.code, ()), doubted.get(cause.code), question) for cause in catalogue.all()
+        _covered(cause, seen, found.get(cause.code, ()), doubted.get(cause.code), asked) for cause in catalogue.all()
     )
 
 
-def _covered(cause: Cause, seen: Seen, found: Collection[Finding], doubt: Suspect | None, question: str) -> Covered:
+def _covered(
+    cause: Cause, seen: Seen, found: Collection[Finding], doubt: Suspect | None, asked: Collection[str]
+) -> Covered:
     if found:
         by = tuple(dict.fromkeys(identity for finding in found for identity in finding.evidence))
         narrower = sorted({finding.code for finding in found} - {cause.code})
@@ -38,27 +45,31 @@ def _covered(cause: Cause, seen: Seen, found: Collection[Finding], doubt: Suspec
         return Covered(cause.code, CoverageState.not_examined, why=f"it may be so: {doubt.why}")
     if cause.not_applicable is not None and (why := cause.not_applicable(seen)):
         return Covered(cause.code, CoverageState.not_applicable, why=why)
-    if cause.questions and question not in cause.questions:
-        return Covered(cause.code, CoverageState.not_examined, why="another form of this procedure asks for it")
+    if not _is_asked(cause, asked):
+        return Covered(cause.code, CoverageState.not_examined, why="this run was not asked for it")
     shown = seen.shown(cause.shown_by) if cause.shown_by is not None else Shown()
     if shown.is_shown:
         return Covered(cause.code, CoverageState.excluded, shown.by)
     return Covered(cause.code, CoverageState.not_examined, why=_why(first_missing(shown.missing)))
 
 
-def undecided(catalogue: Catalogue, coverage: Iterable[Covered], question: str = "") -> list[Cause]:
+def undecided(catalogue: Catalogue, coverage: Iterable[Covered], asked: Collection[str] = ()) -> list[Cause]:
     """The causes that could explain the question and that nothing excludes, in the order of explanation."""
     causes = {cause.code: cause for cause in catalogue.all()}
     return [
         causes[each.code]
         for each in coverage
-        if each.state not in _STANDS_FOR_HEALTH and could_explain(causes[each.code], question)
+        if each.state not in _STANDS_FOR_HEALTH and could_explain(causes[each.code], asked)
     ]
 
 
-def could_explain(cause: Cause, question: str) -> bool:
-    """Whether a cause, if it were so, would be what is wrong: a fault or an exposure of this form of the procedure."""
-    return cause.kind in (Kind.fault, Kind.exposure) and (not cause.questions or question in cause.questions)
+def could_explain(cause: Cause, asked: Collection[str]) -> bool:
+    """Whether a cause, if it were so, would be what is wrong: a fault or an exposure, and an answer to what was asked."""
+    return cause.kind in (Kind.fault, Kind.exposure) and _is_asked(cause, asked)
+
+
+def _is_asked(cause: Cause, asked: Collection[str]) -> bool:
+    return not cause.questions or bool(set(cause.questions) & set(asked))
 
 
 def deciding_looks(seen: Seen, cause: Cause) -> list[Suspect]:

@@ -155,6 +155,11 @@ class AnyOf(Witness):
 
 
 @dataclass(frozen=True)
+class FirstOf(AnyOf):
+    """Several ways to the same thing: one is enough, and one that is not configured is no gap beside another that is."""
+
+
+@dataclass(frozen=True)
 class AllOf(Witness):
     """Every one of several is needed."""
 
@@ -220,6 +225,11 @@ def any_of(*members: Witness | str) -> AnyOf:
     return AnyOf(members)
 
 
+def first_of(*members: Witness | str) -> FirstOf:
+    """Several ways to the same thing; see `FirstOf`."""
+    return FirstOf(members)
+
+
 def all_of(*members: Witness | str) -> AllOf:
     """All of these are needed."""
     return AllOf(members)
@@ -228,6 +238,17 @@ def all_of(*members: Witness | str) -> AllOf:
 def proof(what: str, prove: Proof, *helps: str) -> Proven:
     """What a pure function finds in the looks; see `Proven`."""
     return Proven(what, prove, helps)
+
+
+def not_used(name: str, what: str) -> Callable[[Seen], str]:
+    """For `Cause.not_applicable`: the team has said that this system does not have it (RUNBOOK_NOT_USED, see sources.team)."""
+
+    def why(seen: Seen) -> str:
+        said = seen.of("team.not_used")
+        is_said = any(each.status is Status.ok and name in each.value for each in said)
+        return f"this system has no {what}, the team says (RUNBOOK_NOT_USED)" if is_said else ""
+
+    return why
 
 
 class Topics:
@@ -251,7 +272,7 @@ class Topics:
     def is_gap(self, observation: Observation, seen: Seen) -> bool:
         """Whether a look that proves nothing leaves something unseen.
 
-        It does not where it is not configured and only helps, or stands in an any-of beside another way that is configured; nor
+        It does not where it is not configured and only helps, or stands in a first-of beside another way that is configured; nor
         where it is partial, and a part of it is enough.
         """
         inside = [each for witness in self._witnesses.values() for each in _inside(witness)]
@@ -262,11 +283,11 @@ class Topics:
             return True
         if any(each.is_helpful for each in mine):
             return False
-        return not any(_has_another_way(each, observation, seen) for each in inside if isinstance(each, AnyOf))
+        return not any(_has_another_way(each, observation, seen) for each in inside if isinstance(each, FirstOf))
 
 
-def _has_another_way(several: AnyOf, observation: Observation, seen: Seen) -> bool:
-    """Whether an any-of holds this look in one member, and another member has a look that is configured."""
+def _has_another_way(several: FirstOf, observation: Observation, seen: Seen) -> bool:
+    """Whether a first-of holds this look in one member, and another member has a look that is configured."""
     members = [_looks_in(member) for member in several.members]
     holding = [looks for looks in members if any(each.matches(observation) for each in looks)]
     others = [each for looks in members if looks not in holding for each in looks]

@@ -35,6 +35,25 @@ class StepView:
 
 
 @dataclass(frozen=True)
+class Topic:
+    """How a topic of the evidence is asked; its name is the field of the procedure's Evidence that holds what it brought.
+
+    Attributes:
+        looks: the looks of it, from the procedure as it stands; none where there is nothing to ask (it was not refused: no quota).
+        after: the topics whose answers `looks` reads. Without any, it begins with the first step; else once those are filed.
+        otherwise: asked in addition where no look of it was answered: another way to the same thing.
+        is_one: whether it is a single look: its field then holds the observation, or None, instead of a tuple.
+        waits: it leaves a mark, or is work that was asked for: it begins with its step and never before.
+    """
+
+    looks: Callable[[Any], Sequence[Look]]
+    after: tuple[str, ...] = ()
+    otherwise: Callable[[Any], Sequence[Look]] | None = None
+    is_one: bool = False
+    waits: bool = False
+
+
+@dataclass(frozen=True)
 class Step:
     """A step of a procedure: its name (the method's), its question, and the method."""
 
@@ -64,8 +83,11 @@ def step(question: str) -> Callable[[Callable[[Any], Said]], Callable[[Any], Sai
 class Procedure(ABC):
     """One runbook procedure over one Observer.
 
-    Subclasses set `stem`, write `@step` methods that look and keep what they saw on `self`, and `diagnose`, which hands
-    the observations to the pure rules. A step's method must be safe to run again.
+    Subclasses set `stem`, declare their `topics`, write `@step` methods that ask for topics, and `diagnose`, which hands the
+    evidence to the pure rules. A step's method must be safe to run again.
+
+    What can begin early is derived: a topic begins as soon as the topics that it comes after are filed, so that a run lasts as
+    long as its longest chain of dependent looks, whatever the order of its steps.
 
     Args:
         look: the run's observer, live or replaying.
@@ -73,11 +95,14 @@ class Procedure(ABC):
     """
 
     stem: ClassVar[str]
+    topics: ClassVar[Mapping[str, Topic]] = {}
+    evidence: Any  # the procedure's own Evidence, a `judging.evidence.Filed`
 
     def __init__(self, look: Observer, parameters: Mapping[str, Json]) -> None:
         self.look = look
         self.parameters = dict(parameters)
         self.executed: list[str] = []
+        self._begun: set[str] = set()
         self._views: dict[str, StepView] = {}
         self.prepare()
 
@@ -122,6 +147,7 @@ class Procedure(ABC):
             self._views.pop(later, None)
         before = len(self.look.observations)
         if not self.executed:
+            self._begin_what_can(())
             self.look.ahead(*self.foresee())
         self.executed.append(name)
         said = this.method(self)
@@ -144,6 +170,40 @@ class Procedure(ABC):
         """Finish the steps, then say what is so."""
         self.finish()
         return self.diagnose()
+
+    def ask(self, *topics: str) -> list[Observation]:
+        """Ask for topics at once and file what they bring; returns it all, in the order of the topics.
+
+        Topics that others come after are waited for first, so that those others begin at once.
+        """
+        found: dict[str, list[Observation]] = {}
+        waiting = {name: self.look.begin(*self._looks_of(name)) for name in topics}
+        for name in sorted(topics, key=lambda each: not self._is_awaited(each)):
+            seen = waiting[name]()
+            other = self.topics[name].otherwise
+            if other is not None and not any(each.status.answered for each in seen):
+                seen += self.see(*other(self))
+            found[name] = seen
+            held = next(iter(seen), None) if self.topics[name].is_one else tuple(seen)
+            self.evidence = self.evidence.filed(**{name: held})
+            self._begin_what_can(topics)
+        return [each for name in topics for each in found[name]]
+
+    def _looks_of(self, name: str) -> Sequence[Look]:
+        self._begun.add(name)
+        return self.topics[name].looks(self)
+
+    def _is_awaited(self, name: str) -> bool:
+        return any(name in topic.after for topic in self.topics.values())
+
+    def _begin_what_can(self, asked: Sequence[str]) -> None:
+        """Begin the topics that nothing stands before any more; in a replay there is nothing to begin."""
+        if self.look.replaying:
+            return
+        for name, topic in self.topics.items():
+            filed = all(getattr(self.evidence, before) for before in topic.after)
+            if filed and not topic.waits and name not in self._begun and name not in asked:
+                self.look.ahead(*self._looks_of(name))
 
     def see(self, *looks: Look) -> list[Observation]:
         """Make independent looks at once."""

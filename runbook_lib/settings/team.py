@@ -25,6 +25,11 @@ class TeamFiles(BaseModel):
         group="Team files",
         about="What the team promises, and who must be told.",
     )
+    not_used: Text = named(
+        "RUNBOOK_NOT_USED",
+        group="Team files",
+        about="What this system does not have (fly, dumps, …): only what stands here is left out of a verdict; names by commas.",
+    )
     docker_folder: Text = named(
         "RUNBOOK_DOCKER_FOLDER",
         group="Team files",

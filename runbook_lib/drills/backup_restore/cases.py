@@ -12,7 +12,7 @@ from runbook_lib.sandbox import Sandbox
 
 P = "08_backup_restore"
 # The schema is compared where a case is about it: it takes a quarter of a second.
-SETTINGS = {"RUNBOOK_MIGRATIONS": ""}
+SETTINGS = {"RUNBOOK_MIGRATIONS": "", "RUNBOOK_NOT_USED": "dumps,migrations"}
 FOLDER = "backups"
 
 

@@ -1,7 +1,36 @@
-"""The causes that procedure 08 can name."""
+"""The causes that procedure 08 can name, in the order in which they explain, and the looks that would have shown each."""
 
-from runbook_lib.core.model import Kind
+from runbook_lib.core.model import Kind, Observation
 from runbook_lib.judging.causes import Catalogue, Cause, Sub
+from runbook_lib.judging.witnesses import Seen, Topics, all_of, any_of, look, not_used, proof
+
+REHEARSAL, POINT_IN_TIME, COPIES = "a rehearsed restore", "recovery to a moment", "copies of tables"
+
+
+NO_DUMPS, NO_MIGRATIONS = not_used("dumps", "folder of dumps"), not_used("migrations", "repository of its schema")
+
+
+def _no_dumps(seen: Seen) -> tuple[Observation, ...]:
+    return seen.of("team.not_used") if NO_DUMPS(seen) else ()
+
+
+TOPICS = Topics(
+    {
+        "vendor": look("supabase.backups"),
+        "schedule": look("supabase.backup_schedule", is_helpful=True),
+        "changes": look("supabase.migrations", is_helpful=True),
+        "objectives": look("team.recovery_objectives"),
+        "dumps": any_of(look("dumps.folder"), proof("the team makes no dumps of its own", _no_dumps, "dumps.folder")),
+        "backups": all_of("vendor", "dumps"),
+        "ages": all_of("vendor", "dumps", "objectives"),
+        "ledger": any_of(look("restore.rehearse"), all_of("team.restore_rehearsals", "objectives")),
+        "rehearsal": look("restore.rehearse"),
+        "returns": any_of("rehearsal", "restore.copies"),
+        "recovery": look("restore.point_in_time"),
+        "drift": look("schema.drift"),
+        "said": look("team.not_used", is_helpful=True),
+    }
+)
 
 CATALOGUE = Catalogue(
     "08_backup_restore",
@@ -15,6 +44,37 @@ CATALOGUE = Catalogue(
                 "the team's folder of dumps holds none", "Look at the job that makes the dumps; make one by hand now."
             )
         },
+        shown_by="backups",
+    ),
+    Cause(
+        "backup.failed",
+        Kind.fault,
+        "the newest attempt at a backup did not succeed",
+        "Make a dump now, and ask Supabase's support why the backup failed.",
+        {
+            "last": Sub("the newest attempt failed or was cancelled, and none has succeeded since"),
+            "stuck": Sub("the newest attempt has been pending for longer than a backup takes"),
+            "truncated": Sub(
+                "a dump is cut off: it cannot be read to its end",
+                "Do not rely on this file; make a new dump, and let the job check pg_dump's exit code and the disk.",
+            ),
+        },
+        shown_by="backups",
+    ),
+    Cause(
+        "backup.empty_file",
+        Kind.fault,
+        "a dump that holds nothing",
+        "Do not rely on this file; make a new dump, and let the job check what it wrote.",
+        {
+            "no_bytes": Sub("the file has no bytes at all"),
+            "no_data": Sub(
+                "the dump holds definitions and no rows",
+                "Make the dump without --schema-only, by a role that sees past RLS (BYPASSRLS).",
+            ),
+        },
+        shown_by="dumps",
+        not_applicable=NO_DUMPS,
     ),
     Cause(
         "backup.too_old",
@@ -31,67 +91,15 @@ CATALOGUE = Catalogue(
                 "the newest whole dump in the team's folder is too old", "Look at the job that makes the dumps."
             ),
         },
-    ),
-    Cause(
-        "backup.failed",
-        Kind.fault,
-        "the newest attempt at a backup did not succeed",
-        "Make a dump now, and ask Supabase's support why the backup failed.",
-        {
-            "last": Sub("the newest attempt failed or was cancelled, and none has succeeded since"),
-            "stuck": Sub("the newest attempt has been pending for longer than a backup takes"),
-            "truncated": Sub(
-                "a dump is cut off: it cannot be read to its end",
-                "Do not rely on this file; make a new dump, and let the job check pg_dump's exit code and the disk.",
-            ),
-        },
-    ),
-    Cause(
-        "backup.empty_file",
-        Kind.fault,
-        "a dump that holds nothing",
-        "Do not rely on this file; make a new dump, and let the job check what it wrote.",
-        {
-            "no_bytes": Sub("the file has no bytes at all"),
-            "no_data": Sub(
-                "the dump holds definitions and no rows",
-                "Make the dump without --schema-only, by a role that sees past RLS (BYPASSRLS).",
-            ),
-        },
+        shown_by="ages",
     ),
     Cause(
         "backup.shrunk",
         Kind.fault,
         "the newest dump is far smaller than those before it",
         "Compare its table of contents with an older one's (pg_restore --list); look for lost rows in the database itself.",
-    ),
-    Cause(
-        "backup.untested",
-        Kind.fault,
-        "no restore was rehearsed for longer than the objective allows, so nobody knows whether the backups can be restored",
-        "Rehearse one: runbook run 08 -p rehearse=true; it writes the rehearsal down.",
-        {
-            "never": Sub("no whole rehearsal was ever written down"),
-            "long_ago": Sub("the last whole rehearsal lies too far back"),
-        },
-    ),
-    Cause(
-        "pitr.off",
-        Kind.fault,
-        "the objectives need point-in-time recovery, and it is off",
-        "Turn the add-on on in the project's settings, or agree on an RPO that daily backups can keep.",
-    ),
-    Cause(
-        "pitr.window_short",
-        Kind.fault,
-        "point-in-time recovery does not reach back as far as the objectives ask",
-        "Choose a longer retention for the add-on; if it was turned on only lately, wait until its window has grown.",
-    ),
-    Cause(
-        "pitr.not_recovered",
-        Kind.fault,
-        "a rehearsed recovery to the second before a damage did not bring back what was there",
-        "Read what the server said while it recovered; check that every WAL segment is archived before it is needed.",
+        shown_by="dumps",
+        not_applicable=NO_DUMPS,
     ),
     Cause(
         "restore.failed",
@@ -105,6 +113,8 @@ CATALOGUE = Catalogue(
                 "Install client programs as new as the pg_dump that made it, and set RUNBOOK_PG_BIN.",
             ),
         },
+        shown_by="rehearsal",
+        questions=(REHEARSAL,),
     ),
     Cause(
         "restore.incomplete",
@@ -117,6 +127,8 @@ CATALOGUE = Catalogue(
             "sql_copy": Sub("the SQL export of chosen tables does not come back as it was"),
             "csv_copy": Sub("the CSV export of chosen tables does not come back as it was"),
         },
+        shown_by="returns",
+        questions=(REHEARSAL, COPIES),
     ),
     Cause(
         "restore.policies_lost",
@@ -131,18 +143,57 @@ CATALOGUE = Catalogue(
                 "Make the dump without --no-acl/--no-privileges; the scratch server must have the same roles.",
             ),
         },
+        shown_by="rehearsal",
+        questions=(REHEARSAL,),
     ),
     Cause(
         "restore.sequences_behind",
         Kind.fault,
         "a sequence will hand out numbers that rows have already: inserts after a restore would collide",
         "After a restore: select setval(sequence, max(column)); make the dump hold sequence values.",
+        shown_by="returns",
+        questions=(REHEARSAL, COPIES),
     ),
     Cause(
         "restore.too_slow",
         Kind.fault,
         "the restore took longer than the RTO allows",
         "Restore with more jobs (pg_restore --jobs) or a larger machine, restore what matters first, or use physical backups.",
+        shown_by=all_of("rehearsal", "objectives"),
+        questions=(REHEARSAL,),
+    ),
+    Cause(
+        "pitr.not_recovered",
+        Kind.fault,
+        "a rehearsed recovery to the second before a damage did not bring back what was there",
+        "Read what the server said while it recovered; check that every WAL segment is archived before it is needed.",
+        shown_by="recovery",
+        questions=(POINT_IN_TIME,),
+    ),
+    Cause(
+        "pitr.off",
+        Kind.fault,
+        "the objectives need point-in-time recovery, and it is off",
+        "Turn the add-on on in the project's settings, or agree on an RPO that daily backups can keep.",
+        shown_by=all_of("vendor", "objectives"),
+    ),
+    Cause(
+        "pitr.window_short",
+        Kind.fault,
+        "point-in-time recovery does not reach back as far as the objectives ask",
+        "Choose a longer retention for the add-on; if it was turned on only lately, wait until its window has grown.",
+        shown_by=all_of("vendor", "objectives"),
+    ),
+    Cause(
+        "backup.untested",
+        Kind.fault,
+        "no restore was rehearsed for longer than the objective allows, so nobody knows whether the backups can be restored",
+        "Rehearse one: runbook run 08 -p rehearse=true; it writes the rehearsal down.",
+        {
+            "never": Sub("no whole rehearsal was ever written down"),
+            "long_ago": Sub("the last whole rehearsal lies too far back"),
+        },
+        shown_by="ledger",
     ),
     Cause(
         "schema.drift",
@@ -157,5 +208,8 @@ CATALOGUE = Catalogue(
             ),
             "differs": Sub("both have it, and differently"),
         },
+        shown_by="drift",
+        not_applicable=NO_MIGRATIONS,
     ),
+    topics=TOPICS,
 )

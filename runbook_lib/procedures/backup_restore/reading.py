@@ -7,6 +7,7 @@ from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Json, Observation, Status
+from runbook_lib.judging.evidence import Filed
 from runbook_lib.procedures.backup_restore.causes import CATALOGUE
 
 DAY_S = 86_400.0
@@ -23,14 +24,16 @@ class Aim:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Filed):
     """Everything that 08 looked at; None where it did not look.
 
-    `given` holds the objectives that are parameters of the run, in seconds.
+    `given` holds the objectives that are parameters of the run, in seconds; `asked` what it is to do besides looking.
     """
 
     now: datetime
     given: dict[str, float] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
+    not_used: Observation | None = None
     objectives: Observation | None = None
     rehearsals: Observation | None = None
     backups: Observation | None = None
@@ -42,14 +45,6 @@ class Evidence:
     noted: Observation | None = None
     copies: Observation | None = None
     recovery: Observation | None = None
-
-    def all(self) -> list[Observation]:
-        """Every look, in the order of the steps."""
-        looks = (
-            self.objectives, self.rehearsals, self.backups, self.schedule, self.files, self.migrations, self.drift,
-            self.drill, self.noted, self.recovery, self.copies,
-        )  # fmt: skip
-        return [look for look in looks if look is not None]
 
     def aim(self, name: str) -> Aim:
         """rpo, rto, rehearsed or pitr_window."""
@@ -82,8 +77,8 @@ def age_s(evidence: Evidence, at: str) -> float:
 
 
 def found(code: str, subject: str, summary: str, looks: Iterable[Observation | None]) -> Finding:
-    """A finding with its remedy."""
-    return Finding(code, subject, summary, tuple(look.id for look in looks if look is not None), CATALOGUE.remedy(code))
+    """A finding with its remedy; a look that was not made is left out."""
+    return CATALOGUE.finding(code, subject, summary, (look for look in looks if look is not None))
 
 
 def span(seconds: float) -> str:

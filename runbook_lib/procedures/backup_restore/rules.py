@@ -8,43 +8,40 @@ from datetime import timedelta
 from typing import Any
 
 from runbook_lib.core.clock import from_iso, to_iso
-from runbook_lib.core.model import Change, Conclusion, Finding, Observation, Situation, Status, Unseen
-from runbook_lib.judging.concluding import conclude, unseen
+from runbook_lib.core.model import Change, Conclusion, Finding, Situation
+from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.backup_restore.backups import judge_folder, judge_rehearsals, judge_vendor
-from runbook_lib.procedures.backup_restore.reading import UNKNOWN, Evidence, found, listed, rows_of, value_of
+from runbook_lib.procedures.backup_restore.causes import CATALOGUE
+from runbook_lib.procedures.backup_restore.reading import Evidence, found, listed, rows_of, value_of
 from runbook_lib.procedures.backup_restore.restore import judge_drill, sequences_behind
-
-_ORDER = (
-    "backup.none", "backup.failed", "backup.empty_file", "backup.too_old", "backup.shrunk", "restore.failed",
-    "restore.incomplete", "restore.policies_lost", "restore.sequences_behind", "restore.too_slow", "pitr.not_recovered",
-    "pitr.off", "pitr.window_short", "backup.untested", "schema.drift",
-)  # fmt: skip
-_OPTIONAL = (Status.not_configured,)
 
 
 def diagnose(evidence: Evidence) -> Conclusion:
     """The verdict on backups, rehearsals and schema."""
     vendor, folder = judge_vendor(evidence), judge_folder(evidence)
     restored, doubtful = judge_drill(evidence)
-    faults = [
-        *vendor.faults, *folder.faults, *restored, *judge_recovery(evidence), *judge_copies(evidence),
-        *judge_rehearsals(evidence), *judge_drift(evidence),
-    ]  # fmt: skip
-    faults.sort(key=lambda finding: _place(finding.code))
+    faults, explained = CATALOGUE.settle(
+        [
+            *vendor.faults,
+            *folder.faults,
+            *restored,
+            *judge_recovery(evidence),
+            *judge_copies(evidence),
+            *judge_rehearsals(evidence),
+            *judge_drift(evidence),
+        ]
+    )
     good_at = max(filter(None, (vendor.good_at, folder.good_at)), default=None)
     return conclude(
+        CATALOGUE,
+        evidence.all(),
+        asked=evidence.asked,
         faults=faults,
-        also=[*vendor.also, *folder.also],
+        also=[*explained, *vendor.also, *folder.also],
         suspects=[*vendor.suspects, *folder.suspects, *doubtful],
-        needed=_needed(evidence),
-        not_seen=_not_seen(evidence),
         situation=_situation(evidence, faults, good_at),
         facts=facts_of(evidence, good_at),
     )
-
-
-def _place(code: str) -> int:
-    return next(place for place, each in enumerate(_ORDER) if code == each or code.startswith(f"{each}."))
 
 
 def judge_recovery(evidence: Evidence) -> list[Finding]:
@@ -114,25 +111,6 @@ def ledger_entry(evidence: Evidence) -> dict[str, Any]:
         "restored_s": held["restored_s"],
         "what": f"{held['source']['database']}: {held['backup']['file']}",
     }
-
-
-def _needed(evidence: Evidence) -> list[Observation]:
-    """The looks without which "nothing is wrong" cannot be said; what was asked for is always among them."""
-    needed = [evidence.backups, evidence.drill, evidence.recovery, evidence.copies]
-    optional = (evidence.files, evidence.drift)
-    needed += [
-        look for look in optional if look is not None and (look.status not in _OPTIONAL or look.arguments.get("path"))
-    ]
-    if not value_of(evidence.drill):
-        needed.append(evidence.rehearsals)
-    if any(evidence.aim(name).origin == UNKNOWN for name in ("rpo", "rto", "rehearsed")):
-        needed.append(evidence.objectives)
-    return [look for look in needed if look is not None]
-
-
-def _not_seen(evidence: Evidence) -> list[Unseen]:
-    """What proves nothing; a repository's SQL and a folder of dumps that nobody named are said to be unseen as well."""
-    return unseen(evidence.all())
 
 
 def _situation(evidence: Evidence, faults: list[Finding], good_at: str | None) -> Situation:

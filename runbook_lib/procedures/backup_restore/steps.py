@@ -1,15 +1,14 @@
 """08: would we get it back? Which backups there are and how old; on request, whether they come back whole, and how fast."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion
-from runbook_lib.io.observe import Look
 from runbook_lib.procedures.backup_restore import rules
+from runbook_lib.procedures.backup_restore.causes import COPIES, POINT_IN_TIME, REHEARSAL
 from runbook_lib.procedures.backup_restore.exhibits import (
     aims_table,
     backups_table,
@@ -18,11 +17,12 @@ from runbook_lib.procedures.backup_restore.exhibits import (
     rehearsal_table,
 )
 from runbook_lib.procedures.backup_restore.reading import Evidence, span, value_of
-from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.sources.postgres import schema_drift
 from runbook_lib.sources.recovery import backup_files, pitr_drill, recovery_files, restore_drill, table_copies
 from runbook_lib.sources.supabase import backups as supabase_backups
 from runbook_lib.sources.supabase import records as supabase
+from runbook_lib.sources.team import not_used as team
 
 _TABLE = re.compile(r'(?:[a-z_][a-z0-9_$]*|"[^"]+")\.(?:[a-z_][a-z0-9_$]*|"[^"]+")')
 _LOOKED_BACK = timedelta(hours=24)
@@ -35,34 +35,46 @@ class BackupRestore(Procedure):
     """
 
     stem = "08_backup_restore"
+    evidence: Evidence
+    topics: ClassVar = {
+        "not_used": Topic(lambda _: [team.not_used()], is_one=True),
+        "objectives": Topic(lambda _: [recovery_files.objectives()], is_one=True),
+        "rehearsals": Topic(lambda _: [recovery_files.rehearsals()], is_one=True),
+        "backups": Topic(lambda _: [supabase_backups.backups()], is_one=True),
+        "schedule": Topic(lambda _: [supabase_backups.schedule()], is_one=True),
+        "migrations": Topic(lambda _: [supabase.migrations()], is_one=True),
+        "files": Topic(lambda run: [backup_files.dumps(run.folder)], is_one=True),
+        "drift": Topic(lambda run: [schema_drift.drift(run.migrations)], is_one=True, waits=True),
+        "drill": Topic(lambda run: [restore_drill.rehearse(run.backup_file, run.keep_in)], is_one=True, waits=True),
+        "noted": Topic(lambda run: [restore_drill.note(rules.ledger_entry(run.evidence))], is_one=True, waits=True),
+        "recovery": Topic(lambda _: [pitr_drill.rehearse()], is_one=True, waits=True),
+        "copies": Topic(lambda run: [table_copies.copies(run.tables, run.keep_in)], is_one=True, waits=True),
+    }
 
     def prepare(self) -> None:
         """Read the parameters. Raises UsageError for a span that is none, and for tables that are no `schema.table`."""
-        self.evidence = Evidence(self.look.now, given=self._given())
         self.backup_file, self.keep_in, self.migrations, self.folder = (
             str(self.parameters.get(name) or "") for name in ("backup_file", "keep_in", "migrations", "backup_folder")
         )
         self.rehearses = bool(self.parameters.get("rehearse")) or bool(self.backup_file)
         self.goes_back = bool(self.parameters.get("point_in_time"))
         self.tables = _tables_of(str(self.parameters.get("tables") or ""))
+        asked = {REHEARSAL: self.rehearses, POINT_IN_TIME: self.goes_back, COPIES: bool(self.tables)}
+        self.evidence = Evidence(
+            self.look.now, given=self._given(), asked=tuple(name for name, wanted in asked.items() if wanted)
+        )
 
     @property
     def window(self) -> Window:
         """The day before the run: what it says is about the present."""
         return Window(self.look.now - _LOOKED_BACK, self.look.now)
 
-    def foresee(self) -> tuple[Look, ...]:
-        """Everything that only looks."""
-        return self._first()
-
     @step("Which backups are there, how old is the newest good one, and when was a restore last rehearsed?")
     def find_the_backups(self) -> Said:
         """The vendor's list, point-in-time recovery, the team's dumps, its objectives and its ledger."""
-        objectives, rehearsals, backups, schedule, migrations, files = self.see(*self._first())
-        self.evidence = replace(
-            self.evidence, objectives=objectives, rehearsals=rehearsals, backups=backups, schedule=schedule,
-            migrations=migrations, files=files,
-        )  # fmt: skip
+        _, _, _, backups, *_ = self.ask(
+            "not_used", "objectives", "rehearsals", "backups", "schedule", "migrations", "files"
+        )
         held = value_of(backups)
         exhibits = [Exhibit("table", "What recovery must achieve", aims_table(self.evidence))]
         if not held:
@@ -76,8 +88,7 @@ class BackupRestore(Procedure):
     @step("Is the database's schema the one that the repository would rebuild?")
     def compare_the_schema(self) -> Said:
         """The repository's SQL run in the scratch database, held against the database."""
-        (drift,) = self.see(schema_drift.drift(self.migrations))
-        self.evidence = replace(self.evidence, drift=drift)
+        (drift,) = self.ask("drift")
         held = value_of(drift)
         if not held:
             return Said(f"It could not be compared: {drift.why or drift.status}.")
@@ -90,13 +101,11 @@ class BackupRestore(Procedure):
         """On request: dump, restore into the scratch database, compare; the rehearsal is written down."""
         if not self.rehearses:
             return Said("No rehearsal was asked for (rehearse=true, or backup_file=FILE).")
-        (drill,) = self.see(restore_drill.rehearse(self.backup_file, self.keep_in))
-        self.evidence = replace(self.evidence, drill=drill)
+        (drill,) = self.ask("drill")
         held = value_of(drill)
         if not held:
             return Said(f"It could not be rehearsed: {drill.why or drill.status}.")
-        (noted,) = self.see(restore_drill.note(rules.ledger_entry(self.evidence)))
-        self.evidence = replace(self.evidence, noted=noted)
+        self.ask("noted")
         exhibits = [Exhibit("table", "The rehearsal", rehearsal_table(held))]
         if held["compared"] and held["compared"]["schema"]:
             exhibits.append(Exhibit("table", "What differs", differences_table(held["compared"]["schema"])))
@@ -109,8 +118,7 @@ class BackupRestore(Procedure):
         """On request: base backup, damage and recovery in servers of the rehearsal's own."""
         if not self.goes_back:
             return Said("No recovery to a moment was asked for (point_in_time=true).")
-        (recovery,) = self.see(pitr_drill.rehearse())
-        self.evidence = replace(self.evidence, recovery=recovery)
+        (recovery,) = self.ask("recovery")
         held = value_of(recovery)
         if not held:
             return Said(f"It could not be rehearsed: {recovery.why or recovery.status}.")
@@ -124,8 +132,7 @@ class BackupRestore(Procedure):
         """On request: export, import into the scratch database, compare."""
         if not self.tables:
             return Said("No tables were chosen (tables=public.organizations,…).")
-        (copies,) = self.see(table_copies.copies(self.tables, self.keep_in))
-        self.evidence = replace(self.evidence, copies=copies)
+        (copies,) = self.ask("copies")
         held = value_of(copies)
         if not held:
             return Said(f"They could not be copied: {copies.why or copies.status}.")
@@ -137,16 +144,6 @@ class BackupRestore(Procedure):
     def diagnose(self) -> Conclusion:
         """The verdict."""
         return rules.diagnose(self.evidence)
-
-    def _first(self) -> tuple[Look, ...]:
-        return (
-            recovery_files.objectives(),
-            recovery_files.rehearsals(),
-            supabase_backups.backups(),
-            supabase_backups.schedule(),
-            supabase.migrations(),
-            backup_files.dumps(self.folder),
-        )
 
     def _given(self) -> dict[str, float]:
         given = {}

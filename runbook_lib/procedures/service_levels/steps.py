@@ -34,6 +34,7 @@ class ServiceLevels(Procedure):
     """Parameters: period_days (0: as the file says), until, objectives (names, comma between; empty: all)."""
 
     stem = "09_service_levels"
+    evidence: Evidence
 
     def prepare(self) -> None:
         """Read period and names. Raises UsageError for a period that is none."""
