@@ -1,4 +1,4 @@
--- A database with one of everything that PostgREST's answers depend on: relationships of every kind, types, functions, policies.
+-- A database with one of everything that PostgREST's answers depend on: types, keys, grants, policies, a trigger that raises.
 create schema private_things;
 create table private_things.secrets (id int primary key, word text);
 grant usage on schema private_things to anon, authenticated, service_role;
@@ -18,9 +18,6 @@ create table public.docs (
   during int4range,
   created_at timestamptz not null default '2026-01-01T00:00:00Z'
 );
-create table public.labels (id int primary key, name text);
-create table public.doc_labels (doc_id int references public.docs, label_id int references public.labels, primary key (doc_id, label_id));
-create table public.doc_stats (doc_id int primary key references public.docs, views int not null);
 create table public.looped (id int primary key, parent int);
 create table public.ungranted (id int primary key);
 create table public.closed (id int primary key, note text);
@@ -35,9 +32,6 @@ insert into public.docs (id, org_id, author, reviewer, body, tags, data, rank, p
   (3, 2, 3, 3, 'third words', '{}', null, null, null, null),
   (4, 2, 3, 3, E'fourth\nline', '{c,"d e"}', '[1, 2]', 4.40, true, '[0,3)');
 select setval(pg_get_serial_sequence('public.docs', 'id'), 100);
-insert into public.labels values (1, 'red'), (2, 'blue');
-insert into public.doc_labels values (1, 1), (1, 2), (3, 2);
-insert into public.doc_stats values (1, 10), (3, 30);
 insert into public.closed values (1, 'hidden');
 insert into public.writable values (1, '00000000-0000-4000-8000-000000000001', 'mine');
 
@@ -61,22 +55,7 @@ revoke all on public.ungranted from anon, authenticated, service_role;
 revoke select on public.people from anon;
 grant select (id) on public.people to anon;
 
-create function public.add(a int, b int default 2) returns int language sql immutable as 'select a + b';
-create function public.shout(word text) returns text language sql stable as 'select upper(word)';
-create function public.docs_of(org int) returns setof public.docs language sql stable as 'select * from public.docs where org_id = org';
-create function public.one_doc(doc int) returns public.docs language sql stable as 'select * from public.docs where id = doc';
-create function public.pairs() returns table (x int, y text) language sql stable as $$ values (1, 'one'), (2, 'two') $$;
-create function public.numbers(n int) returns setof int language sql stable as 'select generate_series(1, n)';
-create function public.touch(doc int) returns void language sql volatile as $$ update public.docs set data = '{}' where id = doc $$;
-create function public.echo(json) returns json language sql immutable as 'select $1';
-create function public.whoami() returns json language sql stable as
-  $$ select json_build_object('role', current_user, 'claims', current_setting('request.jwt.claims', true)::json -> 'sub',
-                              'method', current_setting('request.method', true)) $$;
-create function public.fails(code text) returns void language plpgsql volatile as
-  $$ begin raise exception 'made to fail' using errcode = code, detail = 'the detail', hint = 'the hint'; end $$;
-create function public.over(a int) returns text language sql immutable as $$ select 'int' $$;
-create function public.over(a text) returns text language sql immutable as $$ select 'text' $$;
-create function public.joined(variadic words text[]) returns text language sql immutable as $$ select array_to_string(words, '-') $$;
-create function public.teapot() returns text language plpgsql volatile as
-  $$ begin perform set_config('response.status', '418', true);
-           perform set_config('response.headers', '[{"X-Pot": "tea"}]', true); return 'short'; end $$;
+create table public.failing (code text);
+create function private_things.fails() returns trigger language plpgsql as
+  $$ begin raise exception 'made to fail' using errcode = new.code, detail = 'the detail', hint = 'the hint'; end $$;
+create trigger failing_fails before insert on public.failing for each row execute function private_things.fails();

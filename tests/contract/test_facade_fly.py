@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from runbook_lib.sandbox.facades.fly.app import create_api_app, create_app, create_machines_app
+from runbook_lib.sandbox.facades.fly.app import create_app
 from runbook_lib.sandbox.facades.fly.state import Event, FlyState, Machine, machines, main_machine, set_state
 from runbook_lib.sandbox.world import LogLine
 
@@ -219,7 +219,7 @@ def test_prometheus_refuses_what_it_cannot_read(prometheus, query):
 
 
 def test_tokens_are_checked_and_every_answer_has_a_request_id(world, in_process, app):
-    client = in_process(create_machines_app(world))
+    client = in_process(create_app(world))
     bare = world.keys.fly_token.removeprefix("FlyV1 ")
     for header, status in (
         (f"Bearer {world.keys.fly_token}", 200),
@@ -234,7 +234,7 @@ def test_tokens_are_checked_and_every_answer_has_a_request_id(world, in_process,
 
 def test_prometheus_wants_the_scheme_of_its_token(world, in_process):
     path = f"/prometheus/{world.ids.fly_org}/api/v1/query?query=sum(up)"
-    client = in_process(create_api_app(world))
+    client = in_process(create_app(world))
     assert client.get(path, headers={"authorization": f"Bearer {world.keys.fly_token}"}).status_code == 401
     assert client.get(path, headers={"authorization": world.keys.fly_token}).status_code == 200
 

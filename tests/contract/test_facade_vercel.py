@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook_lib.sandbox.facades.vercel.app import create_api_app, create_app, create_logs_app
+from runbook_lib.sandbox.facades.vercel.app import create_app
 from runbook_lib.sandbox.facades.vercel.state import VercelState, ms
 from runbook_lib.sandbox.world import Deployment, LogLine
 
@@ -26,7 +26,7 @@ def client(world, in_process) -> httpx.Client:
 @pytest.fixture
 def logs(world, in_process) -> Any:
     """`logs(**query)`: the request log of the web project over the last hour."""
-    client = in_process(create_logs_app(world), headers={"authorization": f"Bearer {world.keys.vercel_token}"})
+    client = in_process(create_app(world), headers={"authorization": f"Bearer {world.keys.vercel_token}"})
 
     def ask(**query: Any) -> httpx.Response:
         now = world.now()
@@ -270,10 +270,3 @@ def test_the_rate_limit_counts_down_in_headers_and_ends_in_429(client, world):
 def test_what_is_not_there_is_a_404_in_the_vendors_shape(client, path):
     answer = client.get(path)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
-
-
-def test_the_request_log_is_not_on_the_api_host(world, in_process):
-    headers = {"authorization": f"Bearer {world.keys.vercel_token}"}
-    path = "/api/logs/request-logs"
-    assert in_process(create_api_app(world), headers=headers).get(path).json()["error"]["message"] == "Page Not Found"
-    assert in_process(create_app(world), headers=headers).get(path).json()["error"]["message"] == "Project not found"

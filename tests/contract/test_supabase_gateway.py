@@ -9,7 +9,7 @@ from runbook_lib.sandbox.facades.supabase.gateway import create_project_app
 from runbook_lib.sandbox.facades.supabase.state import SupabaseState
 from runbook_lib.sandbox.world import World
 
-PATH = "/rest/v1/rpc/whoami"
+PATH = "/rest/v1/whoami"
 
 
 @pytest.fixture
@@ -19,22 +19,20 @@ def host(supabase_world: World, in_process: Callable[..., httpx.Client]) -> http
     assert supabase_world.database is not None
     with psycopg.connect(supabase_world.database, autocommit=True) as connection:
         connection.execute("set role postgres")
-        connection.execute(
-            "create function public.whoami() returns text language sql stable as 'select current_user::text'"
-        )
+        connection.execute("create view public.whoami as select current_user::text as role")
     return in_process(create_project_app(supabase_world))
 
 
 def _role(host: httpx.Client, **headers: str) -> tuple[int, object]:
-    answer = host.post(PATH, json={}, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    answer = host.get(PATH, headers={k.replace("_", "-"): v for k, v in headers.items()})
     body = answer.json()
-    return answer.status_code, body if isinstance(body, str) else body.get("code") or body["message"]
+    return answer.status_code, body[0]["role"] if isinstance(body, list) else body.get("code") or body["message"]
 
 
 def test_without_a_key_or_with_a_wrong_one_the_gateway_refuses(host: httpx.Client, supabase_world: World) -> None:
     assert _role(host) == (401, "No API key found in request")
     assert _role(host, apikey="nonsense") == (401, "Invalid API key")
-    assert host.get(f"{PATH}?apikey={supabase_world.keys.supabase_anon}").json() == "anon"
+    assert host.get(f"{PATH}?apikey={supabase_world.keys.supabase_anon}").json() == [{"role": "anon"}]
 
 
 def test_every_kind_of_key_stands_for_its_role(host: httpx.Client, supabase_world: World) -> None:

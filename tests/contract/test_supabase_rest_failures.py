@@ -75,7 +75,7 @@ def test_a_full_server_refuses_postgrest_though_a_superuser_still_gets_in(
 def test_a_request_that_finds_no_free_connection_in_time_is_504(
     supabase_world: World, owner: Callable[[str], None]
 ) -> None:
-    owner("create function public.nap() returns void language sql volatile as 'select pg_sleep(2)'")
+    owner("create view public.nap as select pg_sleep(2)::text as slept")
     settings = supabase_world.state(SupabaseState).rest
     settings.pool_size, settings.pool_wait_s = 1, 0.05
     key = supabase_world.keys.supabase_service_role
@@ -85,26 +85,22 @@ def test_a_request_that_finds_no_free_connection_in_time_is_504(
         headers = {"apikey": key, "Authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client:
             await client.get("/rest/v1/profiles")
-            asked: list[Coroutine[Any, Any, httpx.Response]] = [
-                client.post("/rest/v1/rpc/nap", json={}) for _ in range(2)
-            ]
+            asked: list[Coroutine[Any, Any, httpx.Response]] = [client.get("/rest/v1/nap") for _ in range(2)]
             return await asyncio.gather(*asked)
 
     first, second = sorted(asyncio.run(race()), key=lambda answer: answer.status_code)
-    assert first.status_code == 204
+    assert first.status_code == 200
     assert _said(second) == (504, "PGRST003")
 
 
 def test_every_role_has_its_own_time_for_a_statement(
     rest: httpx.Client, supabase_world: World, owner: Callable[[str], None]
 ) -> None:
-    owner(
-        "create function public.limit() returns text language sql stable as $$ select current_setting('statement_timeout') $$"
-    )
+    owner("create view public.limits as select current_setting('statement_timeout') as statement")
     key = supabase_world.keys.supabase_anon
     anon = {"apikey": key, "Authorization": f"Bearer {key}"}
-    assert rest.post("/rest/v1/rpc/limit", json={}, headers=anon).json() == "3s"
-    assert rest.post("/rest/v1/rpc/limit", json={}).json() == "8s"  # the authenticator's own: service_role has none
+    assert rest.get("/rest/v1/limits", headers=anon).json() == [{"statement": "3s"}]
+    assert rest.get("/rest/v1/limits").json() == [{"statement": "8s"}]  # the authenticator's own: service_role has none
 
 
 def test_a_lock_that_is_held_ends_in_a_statement_timeout(rest: httpx.Client, supabase_world: World) -> None:
@@ -175,16 +171,15 @@ def test_a_policy_sees_the_claims_and_the_headers_of_the_request(
     rest: httpx.Client, owner: Callable[[str], None]
 ) -> None:
     owner(
-        "create function public.seen() returns json language sql stable as $$ select json_build_object("
-        "'role', auth.role(), 'agent', current_setting('request.headers')::json ->> 'user-agent', "
-        "'method', current_setting('request.method'), 'path', current_setting('request.path')) $$"
+        "create view public.seen as select auth.role() as role, current_setting('request.method') as method, "
+        "current_setting('request.headers')::json ->> 'user-agent' as agent, current_setting('request.path') as path"
     )
-    seen = rest.post("/rest/v1/rpc/seen", json={}, headers={"User-Agent": "tester"}).json()
+    (seen,) = rest.get("/rest/v1/seen", headers={"User-Agent": "tester"}).json()
     assert {**seen, "path": seen["path"].removeprefix("/rest/v1")} == {
         "role": "service_role",
         "agent": "tester",
-        "method": "POST",
-        "path": "/rpc/seen",
+        "method": "GET",
+        "path": "/seen",
     }
 
 

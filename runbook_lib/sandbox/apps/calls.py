@@ -27,7 +27,7 @@ _PYTHON_WORDS = {
     "url": ("httpx.UnsupportedProtocol", "Request URL is missing an 'http://' or 'https://' protocol."),
 }
 
-_METHODS = {"SELECT": "GET", "INSERT": "POST", "UPDATE": "PATCH", "DELETE": "DELETE"}
+_METHODS = {"SELECT": "GET", "INSERT": "POST", "UPDATE": "PATCH"}
 
 
 class CallFailed(Exception):

@@ -18,14 +18,14 @@ from runbook_lib.sandbox.store import tempo_metrics, tempo_search, tempo_tags
 from runbook_lib.sandbox.store.encode import tempo_batches, traces_data
 from runbook_lib.sandbox.store.model import Trace
 from runbook_lib.sandbox.store.spans import Store
-from runbook_lib.sandbox.store.traceql import TraceqlError, parse, runner
+from runbook_lib.sandbox.store.traceql import TraceqlError
 from runbook_lib.sandbox.store.web import AccessGate, BadRequestError, Endpoint, json_response, text_response, unsigned
 
 _PROTOBUF = "application/protobuf"
 
 
-def create_tempo_app(store: Store, version: str = "3.0.0") -> Starlette:
-    """Tempo's HTTP API. Before version 2.9 metrics replies have `promLabels`. `store.tempo_access` is asked of readers."""
+def create_tempo_app(store: Store) -> Starlette:
+    """Tempo's HTTP API. `store.tempo_access` is asked of readers."""
     guard = _guard(store)
 
     def trace_v1(request: Request) -> Response:
@@ -40,13 +40,12 @@ def create_tempo_app(store: Store, version: str = "3.0.0") -> Starlette:
         trace = _wanted(request)
         if trace is None:
             return Response(status_code=404)
-        spans = trace.spans
-        if query := request.query_params.get("q"):
-            spans = tuple(span for found in runner(parse(query).pipeline)(trace) for span in found.spans)
+        if request.query_params.get("q"):
+            raise BadRequestError("the sandbox's Tempo gives whole traces only, though Tempo may filter them by q")
         if _wants_protobuf(request):
-            return Response(_field_1(traces_data(spans)), media_type=_PROTOBUF)
+            return Response(_field_1(traces_data(trace.spans)), media_type=_PROTOBUF)
         # COMPLETE is the status' zero value, which Go's jsonpb leaves out.
-        return json_response({"trace": {"resourceSpans": tempo_batches(spans)}, "metrics": {}})
+        return json_response({"trace": {"resourceSpans": tempo_batches(trace.spans)}, "metrics": {}})
 
     def _wanted(request: Request) -> Trace | None:
         trace_id = parse_trace_id(request.path_params["trace_id"])
@@ -61,41 +60,23 @@ def create_tempo_app(store: Store, version: str = "3.0.0") -> Starlette:
     def search(request: Request) -> Response:
         return json_response(tempo_search.search(request, store, _reader(store, request)))
 
-    def tags_v1(request: Request) -> Response:
-        return json_response(tempo_tags.names_v1(request, store, _reader(store, request)))
-
-    def tags_v2(request: Request) -> Response:
-        return json_response(tempo_tags.names_v2(request, store, _reader(store, request)))
-
-    def values_v1(request: Request) -> Response:
-        return json_response(tempo_tags.values_v1(request, store, _reader(store, request)))
-
-    def values_v2(request: Request) -> Response:
-        return json_response(tempo_tags.values_v2(request, store, _reader(store, request)))
+    def tag_values(request: Request) -> Response:
+        return json_response(tempo_tags.values(request, store, _reader(store, request)))
 
     def query_range(request: Request) -> Response:
-        return json_response(tempo_metrics.query_range(request, store, _counter(store, request), _prom_labels(version)))
-
-    def query_instant(request: Request) -> Response:
-        return json_response(
-            tempo_metrics.query_instant(request, store, _counter(store, request), _prom_labels(version))
-        )
+        return json_response(tempo_metrics.query_range(request, store, _counter(store, request)))
 
     def buildinfo(_request: Request) -> Response:
         return json_response(
-            {"version": version, "revision": "sandbox", "branch": "main", "buildDate": "", "goVersion": ""}
+            {"version": "3.0.0", "revision": "sandbox", "branch": "main", "buildDate": "", "goVersion": ""}
         )
 
     routes = {
         "/api/traces/{trace_id}": trace_v1,
         "/api/v2/traces/{trace_id}": trace_v2,
         "/api/search": search,
-        "/api/search/tags": tags_v1,
-        "/api/v2/search/tags": tags_v2,
-        "/api/search/tag/{tag:path}/values": values_v1,
-        "/api/v2/search/tag/{tag:path}/values": values_v2,
+        "/api/v2/search/tag/{tag:path}/values": tag_values,
         "/api/metrics/query_range": query_range,
-        "/api/metrics/query": query_instant,
     }
     return Starlette(
         routes=[
@@ -168,11 +149,6 @@ def _nothing(_start_ns: int | None, _end_ns: int | None) -> list[Trace]:
 
 def _wants_protobuf(request: Request) -> bool:
     return _PROTOBUF in request.headers.get("accept", "")
-
-
-def _prom_labels(version: str) -> bool:
-    numbers = [int(part) for part in re.findall(r"\d+", version)[:2]]
-    return tuple(numbers) < (2, 9)
 
 
 def _field_1(message: bytes) -> bytes:

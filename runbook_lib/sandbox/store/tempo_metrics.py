@@ -1,10 +1,9 @@
-"""Tempo's TraceQL metrics: /api/metrics/query_range and /api/metrics/query.
+"""Tempo's TraceQL metrics: /api/metrics/query_range.
 
 Parameters as grafana.com/docs/tempo/latest/api_docs: times in epoch seconds, nanoseconds or RFC 3339, `since` and `step` as
 durations; the last hour when nothing is said; at most 24 hours.
 """
 
-import math
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +23,10 @@ _DEFAULT_SINCE_NS = 3600 * 10**9
 _STEP_UNIT_NS = 5 * 10**9
 
 
-def query_range(request: Request, store: Store, traces: Reader, prom_labels: bool) -> dict[str, Any]:
+def query_range(request: Request, store: Store, traces: Reader) -> dict[str, Any]:
     """The QueryRangeResponse (specs/tempo/tempo.proto) to a request. Raises BadRequestError or TraceqlError."""
+    if unsigned(request, "exemplars", 0):
+        raise BadRequestError("the sandbox's Tempo gives no exemplars, though Tempo may")
     query = _query(request)
     start_ns, end_ns = _bounds(request, store)
     step_ns = _step(request, start_ns, end_ns)
@@ -33,29 +34,13 @@ def query_range(request: Request, store: Store, traces: Reader, prom_labels: boo
     window = Window(start_ns, step_ns, (end_ns - start_ns) // step_ns + 1)
     if window.count > _MAX_SAMPLES:
         raise BadRequestError(f"step of {format_go(step_ns)} is too small for the time range")
-    exemplars = min(unsigned(request, "exemplars", 0), 100)
-    found = evaluate(query, traces(start_ns - step_ns, end_ns), window, exemplars=exemplars)
-    return {"series": [_ranged(one, window, prom_labels) for one in found], **_tail()}
-
-
-def query_instant(request: Request, store: Store, traces: Reader, prom_labels: bool) -> dict[str, Any]:
-    """The QueryInstantResponse to a request: one value for the whole range. Raises BadRequestError or TraceqlError."""
-    query = _query(request)
-    start_ns, end_ns = _bounds(request, store)
-    # One sample at the end whose step is the whole range.
-    window = Window(end_ns, end_ns - start_ns, 1)
-    found = evaluate(query, traces(start_ns, end_ns), window)
-    series = []
-    for one in found:
-        out: dict[str, Any] = {"labels": _labels(one.labels), "value": one.values[0]}
-        if prom_labels:
-            out["promLabels"] = _prom(one.labels)
-        series.append(out)
-    return {"series": series, **_tail()}
-
-
-def _tail() -> dict[str, Any]:
-    return {"metrics": {"totalJobs": 1, "completedJobs": 1}, "status": "COMPLETE", "message": ""}
+    found = evaluate(query, traces(start_ns - step_ns, end_ns), window)
+    return {
+        "series": [_ranged(one, window) for one in found],
+        "metrics": {"totalJobs": 1, "completedJobs": 1},
+        "status": "COMPLETE",
+        "message": "",
+    }
 
 
 def _query(request: Request) -> Query:
@@ -115,26 +100,12 @@ def _step(request: Request, start_ns: int, end_ns: int) -> int:
     return _duration(request, "step", default_ns)
 
 
-def _ranged(series: Series, window: Window, prom_labels: bool) -> dict[str, Any]:
-    out: dict[str, Any] = {
-        "labels": _labels(series.labels),
-        "samples": [
-            {"timestampMs": str(window.time_ns(index) // 10**6), "value": value}
-            for index, value in enumerate(series.values)
-            if not math.isnan(value)
-        ],
-        "exemplars": [
-            {
-                "labels": [{"key": "trace:id", "value": {"stringValue": one.trace_id.hex()}}],
-                "value": one.value,
-                "timestampMs": str(one.time_ns // 10**6),
-            }
-            for one in series.exemplars
-        ],
-    }
-    if prom_labels:
-        out["promLabels"] = _prom(series.labels)
-    return out
+def _ranged(series: Series, window: Window) -> dict[str, Any]:
+    samples = [
+        {"timestampMs": str(window.time_ns(index) // 10**6), "value": value}
+        for index, value in enumerate(series.values)
+    ]
+    return {"labels": _labels(series.labels), "samples": samples, "exemplars": []}
 
 
 def _labels(labels: Labels) -> list[dict[str, Any]]:
@@ -145,11 +116,3 @@ def _labels(labels: Labels) -> list[dict[str, Any]]:
         }
         for key, value in labels
     ]
-
-
-def _prom(labels: Labels) -> str:
-    def quoted(value: Any) -> str:
-        text = "nil" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-    return "{" + ", ".join(f"{key}={quoted(value)}" for key, value in labels) + "}"

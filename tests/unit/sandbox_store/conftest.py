@@ -101,10 +101,10 @@ def new_store(clock: Clock) -> Callable[..., Store]:
 
 @pytest.fixture
 def selects() -> Callable[[str, list[Span]], list[str]]:
-    """`selects(query, spans)`: names of the spans of one trace that a TraceQL query leaves, spanset by spanset."""
+    """`selects(query, spans)`: names of the spans of one trace that a TraceQL query leaves."""
 
     def run(query: str, spans: list[Span]) -> list[str]:
         trace = Trace(spans[0].trace_id, tuple(spans))
-        return [span.name for spanset in runner(parse(query).pipeline)(trace) for span in spanset.spans]
+        return [span.name for span in runner(parse(query))(trace)]
 
     return run

@@ -247,17 +247,7 @@ def _app(routes: list[Route]) -> Starlette:
     return Starlette(routes=routes, exception_handlers={404: not_found, 405: not_found})
 
 
-def create_machines_app(world: World) -> Starlette:
-    """`api.machines.dev` alone; its base URL ends in `/v1`."""
-    return _app(_machines_routes(_Api(world)))
-
-
-def create_api_app(world: World) -> Starlette:
-    """`api.fly.io` alone."""
-    return _app(_api_routes(_Api(world)))
-
-
 def create_app(world: World) -> Starlette:
-    """Both hosts behind one address."""
+    """`api.machines.dev`, whose base URL ends in `/v1`, and `api.fly.io` behind one address."""
     api = _Api(world)
     return _app(_machines_routes(api) + _api_routes(api))

@@ -1,7 +1,8 @@
 """The sandbox's PostgREST: HTTP to SQL on the sandbox's own Postgres, with its roles and row-level security.
 
 Every request is one transaction: the role of its token is taken on, the claims and headers are set, one statement runs. What the
-token, the database or the grammar refuses is answered as PostgREST answers it. Held against the real PostgREST in
+token, the database or the grammar refuses is answered as PostgREST answers it. It reads and writes what NexusCore and the runbook
+ask (`query`); functions, embedded resources, deletes and the like are 501. Held against the real PostgREST in
 tests/contract/test_supabase_rest.py.
 """
 
@@ -21,12 +22,13 @@ from runbook_lib.sandbox.facades.postgrest.errors import (
     connection_failed,
     from_postgres,
     no_schema_cache,
+    not_here,
     pool_timed_out,
     token_refused,
 )
-from runbook_lib.sandbox.facades.postgrest.headers import answer_kind, preferences, profile
+from runbook_lib.sandbox.facades.postgrest.headers import check_answer_kind, preferences, profile
 from runbook_lib.sandbox.facades.postgrest.openapi import describe
-from runbook_lib.sandbox.facades.postgrest.plan import Asked, Plan, plan_call, plan_table
+from runbook_lib.sandbox.facades.postgrest.plan import Asked, Plan, plan_table
 from runbook_lib.sandbox.facades.postgrest.run import Context, run
 from runbook_lib.sandbox.facades.supabase import keys as supabase_keys
 from runbook_lib.sandbox.facades.supabase import logs as supabase_logs
@@ -38,7 +40,7 @@ _METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
 
 
 def create_app(world: World) -> Starlette:
-    """PostgREST without its gateway, rooted at `/`: `/table`, `/rpc/function`, `/` for the description."""
+    """PostgREST without its gateway, rooted at `/`: `/table`, `/` for the description."""
     service = RestService(world)
     routes = [
         Route("/", service.root, methods=["GET", "HEAD"]),
@@ -76,33 +78,30 @@ class RestService:
 
     async def table(self, request: Request) -> Response:
         """A request on a table or view."""
-        return await self._serve(request, request.path_params["table"], is_call=False)
-
-    async def call(self, request: Request) -> Response:
-        """A function call."""
-        return await self._serve(request, request.path_params["function"], is_call=True)
-
-    async def _serve(self, request: Request, name: str, *, is_call: bool) -> Response:
         claims, role = self._identify(request)
         snapshot = await self._snapshot()
-        if request.method == "OPTIONS":
-            return _allowed(is_call)
         headers = {key.lower(): value for key, value in request.headers.items()}
         schema, named = profile(request.method, headers, snapshot.settings)
+        if "range" in headers and request.method in ("GET", "HEAD"):
+            raise not_here("the Range header")
+        check_answer_kind(headers.get("accept"))
         asked = Asked(
             method=request.method,
             schema=schema,
             query=parse_qsl(request.url.query, keep_blank_values=True),
             body=await request.body(),
             content_type=headers.get("content-type", "application/json"),
-            range_header=headers.get("range"),
             preferences=preferences(request.headers.getlist("prefer")),
-            answer=answer_kind(headers.get("accept"), snapshot.settings),
         )
-        plan = (plan_call if is_call else plan_table)(asked, snapshot, name)
+        plan = plan_table(asked, snapshot, request.path_params["table"])
         plan.names_schema = named
-        context = Context(role, claims, request.method, request.url.path, headers, asked.preferences)
+        context = Context(role, claims, request.method, request.url.path, headers)
         return await self._run(context, asked, plan, snapshot)
+
+    async def call(self, request: Request) -> Response:
+        """A function call: refused."""
+        self._identify(request)
+        raise not_here("functions over /rpc")
 
     async def _run(self, context: Context, asked: Asked, plan: Plan, snapshot: Snapshot) -> Response:
         settings = self._world.state(SupabaseState).rest
@@ -144,8 +143,3 @@ class RestService:
         role = claims.get("role", anonymous)
         role = role if isinstance(role, str) else json.dumps(role)
         return {**claims, "role": role}, role
-
-
-def _allowed(is_call: bool) -> Response:
-    methods = "OPTIONS,GET,HEAD,POST" if is_call else "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"
-    return Response(status_code=200, headers={"Allow": methods})

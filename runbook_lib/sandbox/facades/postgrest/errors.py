@@ -5,7 +5,6 @@ Source: PostgREST src/PostgREST/Error.hs and docs/references/errors (read Novemb
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg
 from starlette.responses import Response
@@ -13,12 +12,12 @@ from starlette.responses import Response
 
 @dataclass(eq=False)
 class RestError(Exception):
-    """An answer that is an error. `details` is text or, for ambiguous relationships, a list; `headers` come on top."""
+    """An answer that is an error; `headers` come on top."""
 
     status: int
     code: str
     message: str
-    details: Any = None
+    details: str | None = None
     hint: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -65,16 +64,14 @@ def pool_timed_out() -> RestError:
     return RestError(504, "PGRST003", "Timed out acquiring connection from connection pool.")
 
 
-def not_single(rows: int) -> RestError:
-    """PGRST116: an object was asked for, and there is none or more than one."""
+def not_here(what: str) -> RestError:
+    """501 for what PostgREST does and the sandbox's does not; the code is none of PostgREST's, so that nobody takes it for one."""
     return RestError(
-        406, "PGRST116", "Cannot coerce the result to a single JSON object", f"The result contains {rows} rows"
+        501,
+        "SANDBOX",
+        f"The sandbox's PostgREST does not do this: {what}",
+        hint="It does what NexusCore and the runbook ask; see runbook_lib/sandbox/facades/postgrest/query.py",
     )
-
-
-def range_not_satisfiable(details: str) -> RestError:
-    """PGRST103: a range that cannot be."""
-    return RestError(416, "PGRST103", "Requested range not satisfiable", details)
 
 
 def from_postgres(error: psycopg.Error, authenticated: bool) -> RestError:
@@ -84,7 +81,7 @@ def from_postgres(error: psycopg.Error, authenticated: bool) -> RestError:
     if code is None:
         return RestError(503, "PGRST001", "Database client error. Retrying the connection.", str(error).strip())
     if code == "PGRST":
-        return _raised_by_function(diagnosis.message_primary or "", diagnosis.message_detail)
+        return not_here("answers that a function writes itself (raise sqlstate 'PGRST')")
     status = status_of(code, diagnosis.message_primary or "", authenticated)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     return RestError(
@@ -143,29 +140,3 @@ def status_of(code: str, message: str, authenticated: bool) -> int:
     if code.startswith("PT"):
         return int(code[2:]) if code[2:].isdigit() else 500
     return _EXACT.get(code) or _BY_PREFIX.get(code[:2]) or 400
-
-
-def _raised_by_function(message: str, detail: str | None) -> RestError:
-    """`raise sqlstate 'PGRST'`: the function writes the whole answer itself, as JSON in message and detail."""
-    if detail is None:
-        return _raise_unreadable("DETAIL is missing in the RAISE statement", "DETAIL")
-    try:
-        said = json.loads(message)
-        code, text = said["code"], said["message"]
-    except (ValueError, KeyError, TypeError):
-        return _raise_unreadable(f"Invalid JSON value for MESSAGE: '{message}'", "MESSAGE")
-    try:
-        answer = json.loads(detail)
-        status, headers = int(answer["status"]), dict(answer["headers"])
-    except (ValueError, KeyError, TypeError):
-        return _raise_unreadable(f"Invalid JSON value for DETAIL: '{detail}'", "DETAIL")
-    return RestError(status, code, text, said.get("details"), said.get("hint"), headers)
-
-
-def _raise_unreadable(details: str, where: str) -> RestError:
-    hint = (
-        "MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: 'details', 'hint'."
-        if where == "MESSAGE"
-        else "DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'."
-    )
-    return RestError(500, "PGRST121", "Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error", details, hint)

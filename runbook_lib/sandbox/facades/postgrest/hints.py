@@ -1,6 +1,6 @@
 """'Perhaps you meant …': the closest known name, by shared letter groups.
 
-Source: PostgREST asks a fuzzy set for it (grams of 2 and 3 letters, cosine similarity, at least 0.33; the newest wants 0.75).
+Source: PostgREST asks a fuzzy set for it (grams of 2 and 3 letters, cosine similarity, at least 0.75).
 """
 
 import math
@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable
 
 
-def closest(name: str, known: Iterable[str], at_least: float = 0.75) -> str | None:
+def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like this one, or None when none is like enough."""
     wanted = _grams(name)
     scored = [(_cosine(wanted, _grams(other)), other) for other in known]
     best = max(scored, default=(0.0, ""))
-    return best[1] if best[0] >= at_least else None
+    return best[1] if best[0] >= 0.75 else None
 
 
 def _grams(text: str) -> Counter[str]:

@@ -1,22 +1,17 @@
 """From a request to one statement: what to run, in which kind of transaction, and what its answer will mean."""
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
-from runbook_lib.sandbox.facades.postgrest.cache import Function, Snapshot, Table
-from runbook_lib.sandbox.facades.postgrest.call import arguments_of_query, call_sql, choose, read_arguments
-from runbook_lib.sandbox.facades.postgrest.errors import RestError
-from runbook_lib.sandbox.facades.postgrest.headers import Answer, Preferences, header_range
+from runbook_lib.sandbox.facades.postgrest.cache import Snapshot, Table
+from runbook_lib.sandbox.facades.postgrest.errors import RestError, bad_body, not_here
+from runbook_lib.sandbox.facades.postgrest.headers import Preferences
 from runbook_lib.sandbox.facades.postgrest.hints import closest
-from runbook_lib.sandbox.facades.postgrest.parameters import Parameters, check_ranges, parse
-from runbook_lib.sandbox.facades.postgrest.read import ReadQuery
-from runbook_lib.sandbox.facades.postgrest.sql import Values, range_sql
-from runbook_lib.sandbox.facades.postgrest.write import WriteQuery, read_payload
+from runbook_lib.sandbox.facades.postgrest.query import Query, parse
+from runbook_lib.sandbox.facades.postgrest.sql import Values, ident, order_sql, range_sql, where_sql
 
-_CSV = (
-    "(select coalesce((select string_agg(a.k, ',') from (select json_object_keys(r)::text as k from "
-    "(select row_to_json(hh) as r from pgrst_source as hh limit 1) s) a), '')) || e'\\n' || "
-    "coalesce(string_agg(substring(_pgrst::text, 2, length(_pgrst::text) - 2), e'\\n'), '')"
-)
+_FRAME = "select pg_catalog.count(_pgrst) as rows, coalesce(json_agg(_pgrst), '[]')::text as body from"
 
 
 @dataclass
@@ -28,29 +23,22 @@ class Asked:
     query: list[tuple[str, str]]
     body: bytes
     content_type: str
-    range_header: str | None
     preferences: Preferences
-    answer: Answer
 
 
 @dataclass
 class Plan:
-    """One statement and what goes with it. `kind`: read, insert, update, delete, put or call. `count_sql`: for totals.
+    """One statement and what goes with it. `kind`: read, insert or update. `count_sql`: for totals.
 
-    `located`: the answer names the new row's place. `names_schema`: the answer names the schema.
+    `names_schema`: the answer names the schema.
     """
 
     kind: str
     sql: str
     values: Values
-    read_only: bool
-    name: tuple[str, str]
     offset: int = 0
     count_sql: str | None = None
-    function: Function | None = None
     returns_body: bool = True
-    primary_key: tuple[str, ...] = ()
-    located: bool = False
     names_schema: bool = False
 
 
@@ -60,130 +48,75 @@ def plan_table(asked: Asked, snapshot: Snapshot, table_name: str) -> Plan:
     Raises:
         RestError: when the request cannot be understood, or names what the cache does not know.
     """
-    name = (asked.schema, table_name)
-    table = snapshot.tables.get(name)
-    parameters = parse(asked.query)
-    check_ranges(parameters)
+    if asked.method not in ("GET", "HEAD", "POST", "PATCH"):
+        raise not_here(f"the method {asked.method}")
+    table = snapshot.tables.get((asked.schema, table_name))
+    query = parse(asked.query)
     if table is None:
         raise _unknown_table(snapshot, asked.schema, table_name)
     if asked.method in ("GET", "HEAD"):
-        return _read(asked, snapshot, parameters, name)
-    return _write(asked, snapshot, parameters, table)
+        return _read(asked, query, table, snapshot.settings.max_rows)
+    return _write(asked, query, table)
 
 
-def _read(asked: Asked, snapshot: Snapshot, parameters: Parameters, name: tuple[str, str]) -> Plan:
-    _apply_header_range(asked, parameters)
-    values = Values()
-    query = ReadQuery(snapshot, parameters, name, values)
-    sql = f"with pgrst_source as ({query.sql(default_limit=snapshot.settings.max_rows)}) "
-    sql += _outer(asked.answer, "select * from pgrst_source")
-    counted = query.count_sql() if asked.preferences.get("count") else None
-    return Plan("read", sql, values, True, name, parameters.offset.get((), 0), counted)
+def _read(asked: Asked, query: Query, table: Table, most: int | None) -> Plan:
+    values, name = Values(), ident(table.schema, table.name)
+    columns = ", ".join(f"{name}.*" if c == "*" else f"{name}.{ident(c)} as {ident(c)}" for c in query.select)
+    where = where_sql(query.filters, name, values)
+    limits = [limit for limit in (query.limit, most) if limit is not None]
+    window = range_sql(min(limits, default=None), query.offset, values)
+    source = f"select {columns} from {name}{where}{order_sql(query.order, name)}{window}"
+    sql = f"with pgrst_source as ({source}) {_FRAME} (select * from pgrst_source) _pgrst"
+    counted = f"select 1 from {name}{where}" if asked.preferences.get("count") else None
+    return Plan("read", sql, values, query.offset, counted)
 
 
-def _apply_header_range(asked: Asked, parameters: Parameters) -> None:
-    offset, limit = header_range(asked.method, asked.range_header)
-    if offset and () not in parameters.offset:
-        parameters.offset[()] = offset
-    if limit is not None:
-        parameters.limit[()] = min(limit, parameters.limit.get((), limit))
+def _write(asked: Asked, query: Query, table: Table) -> Plan:
+    if query.order or query.limit is not None or query.offset:
+        raise not_here("order, limit and offset of a write")
+    values, name = Values(), ident(table.schema, table.name)
+    returns_body = asked.preferences.get("return") == "representation"
+    returned = ", ".join(f"{name}.*" if c == "*" else f"{name}.{ident(c)}" for c in query.select)
+    returned = returned if returns_body else "1"
+    row = _row(asked)
+    columns = sorted(row)
+    for column in columns:
+        if column not in table.columns:
+            words = f"Could not find the '{column}' column of '{table.name}' in the schema cache"
+            raise RestError(400, "PGRST204", words)
+    typed = ", ".join(f"{ident(c)} {table.columns[c]}" for c in columns)
+    source = f"json_to_record({values.bind(json.dumps(row))}::json) as _({typed})"
+    kind = "insert" if asked.method == "POST" else "update"
+    if kind == "insert":
+        names = ", ".join(ident(c) for c in columns)
+        given = f"({names}) select {names} from {source}" if columns else " default values"
+        statement = f"insert into {name}{given} returning {returned}"
+    elif columns:
+        changed = ", ".join(f"{ident(c)} = pgrst_body.{ident(c)}" for c in columns)
+        where = where_sql(query.filters, name, values)
+        statement = f"update {name} set {changed} from (select * from {source}) pgrst_body{where} returning {returned}"
+    else:  # nothing to set is nothing to do, as at the vendor
+        statement = f"select {returned} from {name} where false"
+    sql = f"with pgrst_source as ({statement}) {_FRAME} (select * from pgrst_source) _pgrst"
+    return Plan(kind, sql, values, returns_body=returns_body)
 
 
-def _write(asked: Asked, snapshot: Snapshot, parameters: Parameters, table: Table) -> Plan:
-    name = (table.schema, table.name)
-    values = Values()
-    wants = asked.preferences.get("return")
-    kind = {"POST": "insert", "PATCH": "update", "DELETE": "delete", "PUT": "put"}[asked.method]
-    located = kind == "insert" and wants == "headers-only" and bool(table.primary_key)
-    reader = ReadQuery(snapshot, parameters, name, values, root_source="pgrst_source")
-    returning = reader.needed_columns() if wants == "representation" else []
-    if located:
-        returning = list(table.primary_key)
-    writer = WriteQuery(table, parameters, asked.preferences, values, returning)
-    if kind == "delete":
-        statement = writer.delete()
-    else:
-        payload = read_payload(asked.body, asked.content_type, parameters)
-        if kind == "put":
-            if parameters.limit or parameters.offset:
-                message = "limit/offset querystring parameters are not allowed for PUT"
-                raise RestError(400, "PGRST114", message)
-            statement = writer.put(payload, parameters.root_conditions)
-        else:
-            statement = writer.insert(payload) if kind == "insert" else writer.update(payload)
-    if wants == "representation":
-        outer = _outer(asked.answer, reader.sql(conditions=False))
-    else:
-        outer = _outer(Answer("json"), "select * from pgrst_source")
-    sql = f"with pgrst_source as ({statement}) {outer}"
-    plan = Plan(kind, sql, values, False, name, primary_key=table.primary_key, located=located)
-    plan.returns_body = wants == "representation"
-    return plan
-
-
-def plan_call(asked: Asked, snapshot: Snapshot, function_name: str) -> Plan:
-    """The statement of a function call over /rpc.
-
-    Raises:
-        RestError: when no function, or more than one, takes these arguments.
-    """
-    if asked.method not in ("GET", "HEAD", "POST"):
-        raise RestError(405, "PGRST101", f"Cannot use the {asked.method} method on RPC")
-    posted = asked.method == "POST"
-    name = (asked.schema, function_name)
-    parameters = parse(asked.query, with_arguments=not posted)
-    check_ranges(parameters)
-    overloads = snapshot.functions.get(name, [])
-    arguments = read_arguments(asked.body) if posted else arguments_of_query(parameters.arguments, overloads)
-    function = choose(snapshot, *name, arguments, posted)
-    _apply_header_range(asked, parameters)
-    values = Values()
-    call = call_sql(function, arguments, values)
-    read_only = not posted or function.volatility in ("s", "i")
-    plan = Plan("call", "", values, read_only, name, parameters.offset.get((), 0), function=function)
-    if function.returns == "composite":
-        source = function.table or name
-        reader = ReadQuery(snapshot, parameters, source, values, root_source="pgrst_source")
-        rows = reader.sql(default_limit=snapshot.settings.max_rows)
-        plan.sql = f"with pgrst_source as ({call}) {_outer(asked.answer, rows, single=not function.is_set)}"
-        plan.count_sql = (
-            f"with pgrst_source as ({call}) {reader.count_sql()}" if asked.preferences.get("count") else None
-        )
-        return plan
-    rows = f"select * from pgrst_source{range_sql(parameters.limit.get(()), parameters.offset.get(()), values)}"
-    plan.sql = f"with pgrst_source as ({call}) {_scalar_outer(rows, function.is_set)}"
-    return plan
-
-
-def _outer(answer: Answer, rows: str, *, single: bool = False) -> str:
-    """The statement around the rows: how many there are, the body as text, and what a function set on the response."""
-    agg = "json_agg(_pgrst)"
-    if answer.strip_nulls:
-        agg = "json_agg(json_strip_nulls(row_to_json(_pgrst)))"
-    if answer.kind == "csv" or (answer.kind == "plan" and answer.plan_for == "text/csv"):
-        body = _CSV
-    elif answer.kind == "object" or single:
-        body = f"coalesce({agg}->0, 'null')::text"
-    else:
-        body = f"coalesce({agg}, '[]')::text"
-    return _framed(body, rows)
-
-
-def _scalar_outer(rows: str, is_set: bool) -> str:
-    body = (
-        "coalesce(json_agg(_pgrst.pgrst_scalar), '[]')"
-        if is_set
-        else "coalesce(json_agg(_pgrst.pgrst_scalar)->0, 'null')"
-    )
-    return _framed(f"{body}::text", rows)
-
-
-def _framed(body: str, rows: str) -> str:
-    return (
-        f"select pg_catalog.count(_pgrst) as rows, {body} as body, "
-        "nullif(current_setting('response.headers', true), '') as headers, "
-        f"nullif(current_setting('response.status', true), '') as status from ({rows}) _pgrst"
-    )
+def _row(asked: Asked) -> dict[str, Any]:
+    """The one row of a JSON body. Raises RestError: PGRST102 for a body that is none, 501 for several rows and other formats."""
+    media = asked.content_type.split(";")[0].strip().lower() or "application/json"
+    if media in ("text/csv", "application/x-www-form-urlencoded"):
+        raise not_here(f"a body of {media}")
+    if media != "application/json":
+        raise bad_body(f"Content-Type not acceptable: {media}")
+    try:
+        row = json.loads(asked.body)
+    except ValueError:
+        raise bad_body("Empty or invalid json") from None
+    if isinstance(row, list):
+        raise not_here("writes of several rows")
+    if not isinstance(row, dict):
+        raise bad_body("Empty or invalid json")
+    return row
 
 
 def _unknown_table(snapshot: Snapshot, schema: str, name: str) -> RestError:

@@ -63,16 +63,6 @@ def new_ec_key(world: World, status: str) -> SigningKey:
     return SigningKey(key_id, "ES256", status, world.now(), private_number=number)
 
 
-def rotate(world: World, to: SigningKey) -> None:
-    """Make `to` the key in use; the one before becomes previously_used and still verifies."""
-    for key in signing_keys(world):
-        if key.status == "in_use":
-            key.status = "previously_used"
-    if to not in world.state(SupabaseState).signing_keys:
-        world.state(SupabaseState).signing_keys.append(to)
-    to.status = "in_use"
-
-
 def jwks(world: World) -> dict[str, list[dict[str, Any]]]:
     """The public keys, as `/auth/v1/.well-known/jwks.json` gives them; shared secrets never stand there, revoked keys neither."""
     return {"keys": [_jwk(key) for key in signing_keys(world) if key.algorithm == "ES256" and key.status != "revoked"]}

@@ -53,8 +53,6 @@ class RestSettings:
     anonymous_role: str = "anon"
     jwt_audience: str | None = None
     max_rows: int | None = 1000
-    plan_enabled: bool = True
-    aggregates_enabled: bool = False
     pool_size: int = 10
     pool_wait_s: float = 10.0
 

@@ -25,7 +25,6 @@ STATUSPAGE_VENDORS: dict[str, tuple[str, ...]] = {
     "supabase": ("Database", "Auth", "API Gateway", "Management API"),
     "fly": ("Machines API", "Deployments", "Logs", "Proxy"),
 }
-_VENDORS: tuple[str, ...] = (*STATUSPAGE_VENDORS, "together", "railway", "stripe")
 _DESCRIPTIONS: dict[Indicator, str] = {
     "none": "All Systems Operational",
     "minor": "Minor Service Outage",
@@ -44,50 +43,28 @@ _COMPONENT_STATES: dict[Indicator, str] = {
 
 @dataclass
 class Incident:
-    """One entry of a status page; `resolved_at` None while it lasts. `components` names what it touches; empty: everything."""
+    """One entry of a status page that goes on, and touches everything there."""
 
     id: str
     name: str
     impact: Indicator
     created_at: datetime
-    status: str = "investigating"
-    resolved_at: datetime | None = None
-    body: str = "We are looking into it."
-    components: tuple[str, ...] = ()
 
 
 @dataclass
 class StatusPages:
-    """What every vendor's page says now: its incidents, open and past."""
+    """What every vendor's page says now: its open incidents."""
 
     incidents: dict[str, list[Incident]] = field(default_factory=dict)
 
-    def open_incidents(self, vendor: str) -> list[Incident]:
-        """The incidents that the vendor has not called resolved."""
-        return [incident for incident in self.incidents.get(vendor, []) if incident.resolved_at is None]
+    def of(self, vendor: str) -> list[Incident]:
+        """The incidents on a vendor's page, oldest first."""
+        return self.incidents.get(vendor, [])
 
     def indicator(self, vendor: str) -> Indicator:
-        """The worst impact among the open incidents; `none` without any."""
-        return _worst(self.open_incidents(vendor))
-
-
-def report_incident(
-    world: World, vendor: str, name: str, impact: Indicator, components: tuple[str, ...] = ()
-) -> Incident:
-    """Put an incident on a vendor's page, beginning now. Raises KeyError for a vendor without a page."""
-    if vendor not in _VENDORS:
-        raise KeyError(vendor)
-    pages = world.state(StatusPages)
-    listed = pages.incidents.setdefault(vendor, [])
-    incident = Incident(f"inc{vendor}{len(listed) + 1:04d}", name, impact, world.now(), components=components)
-    listed.append(incident)
-    return incident
-
-
-def resolve_incidents(world: World, vendor: str) -> None:
-    """Call every open incident of a vendor resolved, now."""
-    for incident in world.state(StatusPages).open_incidents(vendor):
-        incident.status, incident.resolved_at = "resolved", world.now()
+        """The worst impact among the vendor's incidents; `none` without any."""
+        order: tuple[Indicator, ...] = ("none", "maintenance", "minor", "major", "critical")
+        return max((incident.impact for incident in self.of(vendor)), key=order.index, default="none")
 
 
 class _Pages:
@@ -107,16 +84,16 @@ class _Pages:
         body: dict[str, Any] = {
             "page": {"id": f"{vendor}-page", "name": vendor.capitalize(), "url": "", "updated_at": self._now()}
         }
-        incidents = self.pages.incidents.get(vendor, [])
+        incidents = [_incident(incident) for incident in self.pages.of(vendor)]
         if document in ("summary", "status"):
             body["status"] = {"indicator": indicator, "description": _DESCRIPTIONS[indicator]}
         if document in ("summary", "components"):
             body["components"] = self._components(vendor)
         if document == "summary" and vendor != "openai":  # its host leaves them out of the summary
-            body["incidents"] = [_incident(incident) for incident in self.pages.open_incidents(vendor)]
+            body["incidents"] = incidents
             body["scheduled_maintenances"] = []
         if document == "incidents":
-            body["incidents"] = [_incident(incident) for incident in reversed(incidents)]
+            body["incidents"] = incidents[::-1]
         return JSONResponse(body) if len(body) > 1 else await self.page(request)
 
     async def together(self, _: Request) -> Response:
@@ -131,11 +108,11 @@ class _Pages:
                     "title": incident.name,
                     "report_type": "maintenance" if incident.impact == "maintenance" else "manual",
                     "starts_at": _iso(incident.created_at),
-                    "ends_at": _iso(incident.resolved_at) if incident.resolved_at else None,
+                    "ends_at": None,
                     "aggregate_state": states.get(incident.impact, "downtime"),
                 },
             }
-            for incident in self.pages.incidents.get("together", [])
+            for incident in self.pages.of("together")
         ]
         attributes = {"company_name": "Together AI", "aggregate_state": state, "updated_at": self._now()}
         return JSONResponse({"data": {"id": "1", "type": "status_page", "attributes": attributes}, "included": reports})
@@ -149,10 +126,10 @@ class _Pages:
                 "id": incident.id,
                 "name": incident.name,
                 "started": _iso(incident.created_at),
-                "status": incident.status.upper(),
+                "status": "INVESTIGATING",
                 "impact": "MAJOROUTAGE" if incident.impact in ("major", "critical") else "DEGRADEDPERFORMANCE",
             }
-            for incident in self.pages.open_incidents("railway")
+            for incident in self.pages.of("railway")
         ]
         page = {"name": "Railway", "url": "", "status": status}
         return JSONResponse({"page": page, **({"activeIncidents": active} if active else {})})
@@ -178,27 +155,15 @@ class _Pages:
         return HTMLResponse(f"<!doctype html><title>{vendor.capitalize()} status</title><h1>Status</h1>", status)
 
     def _components(self, vendor: str) -> list[dict[str, Any]]:
-        rows = []
-        for nth, name in enumerate(STATUSPAGE_VENDORS[vendor]):
-            touching = [i for i in self.pages.open_incidents(vendor) if not i.components or name in i.components]
-            worst = _worst(touching)
-            rows.append(
-                {
-                    "id": f"{vendor}-{nth}",
-                    "name": name,
-                    "status": _COMPONENT_STATES[worst],
-                    "updated_at": _iso(touching[-1].created_at) if touching else self._now(),
-                }
-            )
-        return rows
+        incidents, status = self.pages.of(vendor), _COMPONENT_STATES[self.pages.indicator(vendor)]
+        updated_at = _iso(incidents[-1].created_at) if incidents else self._now()
+        return [
+            {"id": f"{vendor}-{nth}", "name": name, "status": status, "updated_at": updated_at}
+            for nth, name in enumerate(STATUSPAGE_VENDORS[vendor])
+        ]
 
     def _now(self) -> str:
         return _iso(self.world.now())
-
-
-def _worst(incidents: list[Incident]) -> Indicator:
-    order: tuple[Indicator, ...] = ("none", "maintenance", "minor", "major", "critical")
-    return max((incident.impact for incident in incidents), key=order.index, default="none")
 
 
 def _iso(at: datetime) -> str:
@@ -209,15 +174,15 @@ def _incident(incident: Incident) -> dict[str, Any]:
     return {
         "id": incident.id,
         "name": incident.name,
-        "status": incident.status,
+        "status": "investigating",
         "impact": incident.impact,
         "shortlink": "",
         "created_at": _iso(incident.created_at),
-        "updated_at": _iso(incident.resolved_at or incident.created_at),
-        "resolved_at": _iso(incident.resolved_at) if incident.resolved_at else None,
-        "components": [{"name": name} for name in incident.components],
+        "updated_at": _iso(incident.created_at),
+        "resolved_at": None,
+        "components": [],
         "incident_updates": [
-            {"status": incident.status, "body": incident.body, "created_at": _iso(incident.created_at)}
+            {"status": "investigating", "body": "We are looking into it.", "created_at": _iso(incident.created_at)}
         ],
     }
 

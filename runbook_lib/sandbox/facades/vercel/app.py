@@ -311,17 +311,7 @@ def _logs_routes(api: _Api) -> list[Route]:
     return [Route("/api/logs/request-logs", api.guarded(api.request_logs), methods=["GET"])]
 
 
-def create_api_app(world: World) -> Starlette:
-    """`api.vercel.com` alone."""
-    return _app(_api_routes(_Api(world)))
-
-
-def create_logs_app(world: World) -> Starlette:
-    """`vercel.com` alone: the request log that the official CLI reads; undocumented."""
-    return _app(_logs_routes(_Api(world)))
-
-
 def create_app(world: World) -> Starlette:
-    """Both hosts behind one address."""
+    """`api.vercel.com`, and of `vercel.com` the request log that the official CLI reads (undocumented), behind one address."""
     api = _Api(world)
     return _app(_api_routes(api) + _logs_routes(api))

@@ -1,10 +1,11 @@
-"""TraceQL as far as clients use it: `parse` a query, run it on a trace with `runner`, or over time with `metrics`.
+"""TraceQL as far as the runbook asks it: `parse` a query, run it on a trace with `runner`, or over time with `metrics`.
 
-Language: grafana.com/docs/tempo, "Construct a TraceQL query" and "TraceQL metrics functions". Left out: `parent.` attributes,
-comparisons between two aggregates, `compare()`, and arithmetic between metrics queries; they are refused, never ignored.
+`{ field op value && (… || …) }`, several of them joined by `&&` or `||`, then `select(…)`, or `count_over_time()` or
+`histogram_over_time(duration)` with `by (…)`. The rest of the language is refused with a parse error that says so, never ignored.
+Language: grafana.com/docs/tempo, "Construct a TraceQL query" and "TraceQL metrics functions".
 """
 
-from runbook_lib.sandbox.store.traceql.evaluate import SpanSet, mentioned, runner, single
+from runbook_lib.sandbox.store.traceql.evaluate import mentioned, runner
 from runbook_lib.sandbox.store.traceql.fields import getter, root_name, root_service
 from runbook_lib.sandbox.store.traceql.parser import parse
 from runbook_lib.sandbox.store.traceql.tree import Attribute, Intrinsic, Metric, Query, TraceqlError
@@ -14,7 +15,6 @@ __all__ = [
     "Intrinsic",
     "Metric",
     "Query",
-    "SpanSet",
     "TraceqlError",
     "getter",
     "mentioned",
@@ -22,5 +22,4 @@ __all__ = [
     "root_name",
     "root_service",
     "runner",
-    "single",
 ]

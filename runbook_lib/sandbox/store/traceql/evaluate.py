@@ -1,185 +1,126 @@
-"""A TraceQL pipeline run on one trace."""
+"""A TraceQL query run on one trace.
 
+Semantics are Tempo's: a comparison with a missing attribute is false (also `!=`), except with `nil`; values of different
+types never compare, numbers of all kinds do; `=` and `=~` hold when any element of an array fits, `!=` and `!~` when none
+does. Regular expressions match the whole text.
+"""
+
+import operator as python
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from runbook_lib.sandbox.store.durations import format_go
 from runbook_lib.sandbox.store.model import Span, Trace
-from runbook_lib.sandbox.store.traceql.check import fields_of, kind_of
-from runbook_lib.sandbox.store.traceql.expressions import compare, compiled, runtime_value
-from runbook_lib.sandbox.store.traceql.fields import Several
-from runbook_lib.sandbox.store.traceql.structure import merged, related
-from runbook_lib.sandbox.store.traceql.tree import (
-    Aggregate,
-    Attribute,
-    Coalesce,
-    Filter,
-    GroupBy,
-    Intrinsic,
-    Pipeline,
-    ScalarFilter,
-    Select,
-    SpansetOperation,
-    Stage,
-)
+from runbook_lib.sandbox.store.traceql.fields import KindWord, StatusWord, getter
+from runbook_lib.sandbox.store.traceql.regex import compile_regex
+from runbook_lib.sandbox.store.traceql.tree import Comparison, Condition, Field, Filter, Literal, Query
 
+_Holds = Callable[[Span, Trace], bool]
+_Test = Callable[[Any], bool]
 
-@dataclass(slots=True)
-class SpanSet:
-    """Spans of one trace that belong together, and what the pipeline computed of them."""
-
-    spans: list[Span]
-    attributes: list[tuple[str, Any]] = field(default_factory=list)
-
-
-_REDUCERS: dict[str, Callable[[list[Any]], Any]] = {
-    "avg": lambda numbers: sum(numbers) / len(numbers),
-    "min": min,
-    "max": max,
-    "sum": sum,
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "=": python.eq,
+    "!=": python.ne,
+    "<": python.lt,
+    "<=": python.le,
+    ">": python.gt,
+    ">=": python.ge,
 }
-
-Run = Callable[[Trace, list[SpanSet]], list[SpanSet]]
-Pick = Callable[[Trace, list[Span]], list[Span]]
+_NUMBERS = (int, float)
 
 
-def runner(pipeline: Pipeline) -> Callable[[Trace], list[SpanSet]]:
-    """A function that gives the spansets which the pipeline leaves of a trace; an empty list: no match."""
-    run = _stages(pipeline.stages)
-    return lambda trace: run(trace, [SpanSet(list(trace.spans))])
+def runner(query: Query) -> Callable[[Trace], list[Span]]:
+    """A function that gives the spans which the query's filters leave of a trace; an empty list: no match."""
+    first = _picker(query.first)
+    rest = [(operator == "&&", _picker(one)) for operator, one in query.rest]
 
-
-def mentioned(pipeline: Pipeline) -> list[Attribute | Intrinsic]:
-    """The fields that the pipeline asks about or selects: Tempo adds these, and no others, to the spans of a reply."""
-    found: dict[Attribute | Intrinsic, None] = {}
-    for stage in pipeline.stages:
-        for one in _fields_of_stage(stage):
-            found.setdefault(one)
-    return list(found)
-
-
-def single(value: Any) -> Any:
-    """A field's value as replies show it: of several events' or links' values the first."""
-    return (value[0] if value else None) if type(value) is Several else value
-
-
-def _stages(stages: tuple[Stage, ...]) -> Run:
-    runs = [_stage(stage) for stage in stages]
-
-    def run(trace: Trace, sets: list[SpanSet]) -> list[SpanSet]:
-        for one in runs:
-            sets = one(trace, sets)
-            if not sets:
-                break
-        return sets
+    def run(trace: Trace) -> list[Span]:
+        spans = first(trace)
+        for both, pick in rest:
+            more = pick(trace)
+            joined = list({id(span): span for span in (*spans, *more)}.values())
+            spans = joined if not both or (spans and more) else []
+        return spans
 
     return run
 
 
-def _stage(stage: Stage) -> Run:
-    if isinstance(stage, ScalarFilter):
-        return _scalar_filter(stage)
-    if isinstance(stage, GroupBy):
-        return _group_by(stage)
-    if isinstance(stage, Coalesce):
-        return lambda _trace, sets: [SpanSet(merged((s for one in sets for s in one.spans), ()))]
-    if isinstance(stage, Select):
-        return lambda _trace, sets: sets
-    pick = _spanset(stage)
-
-    def filtered(trace: Trace, sets: list[SpanSet]) -> list[SpanSet]:
-        picked = ((one, pick(trace, one.spans)) for one in sets)
-        return [SpanSet(spans, one.attributes) for one, spans in picked if spans]
-
-    return filtered
+def mentioned(query: Query) -> list[Field]:
+    """The fields that the query asks about or selects: Tempo adds these, and no others, to the spans of a reply."""
+    found: dict[Field, None] = {}
+    for one in (query.first, *(each for _, each in query.rest)):
+        if one.condition is not None:
+            found.update(dict.fromkeys(_fields_of(one.condition)))
+    return list({**found, **dict.fromkeys(query.selected)})
 
 
-def _spanset(stage: Stage) -> Pick:
-    if isinstance(stage, Filter):
-        test = compiled(stage.expression)
-        return lambda trace, spans: [span for span in spans if test(span, trace) is True]
-    if isinstance(stage, SpansetOperation):
-        return _operation(stage)
-    run = _stage(stage) if not isinstance(stage, Pipeline) else _stages(stage.stages)
-
-    def picked(trace: Trace, spans: list[Span]) -> list[Span]:
-        return merged((span for one in run(trace, [SpanSet(spans)]) for span in one.spans), ())
-
-    return picked
+def _fields_of(condition: Condition) -> list[Field]:
+    if isinstance(condition, Comparison):
+        return [condition.field]
+    operands = (condition.first, *(one for _, one in condition.rest))
+    return [field for operand in operands for field in _fields_of(operand)]
 
 
-def _operation(stage: SpansetOperation) -> Pick:
-    left, right = _spanset(stage.left), _spanset(stage.right)
-
-    def picked(trace: Trace, spans: list[Span]) -> list[Span]:
-        first, second = left(trace, spans), right(trace, spans)
-        if stage.operator == "||":
-            return merged(first, second)
-        if stage.operator == "&&":
-            return merged(first, second) if first and second else []
-        return related(trace, stage.operator, first, second, negated=stage.negated, union=stage.union)
-
-    return picked
+def _picker(one: Filter) -> Callable[[Trace], list[Span]]:
+    if one.condition is None:
+        return lambda trace: list(trace.spans)
+    holds = _compiled(one.condition)
+    return lambda trace: [span for span in trace.spans if holds(span, trace)]
 
 
-def _scalar_filter(stage: ScalarFilter) -> Run:
-    aggregate = _aggregate(stage.aggregate)
-    label, limit = str(stage.aggregate), runtime_value(stage.literal)
-    argument = stage.aggregate.argument
-    timed = argument is not None and kind_of(argument) == "duration"
+def _compiled(condition: Condition) -> _Holds:
+    if isinstance(condition, Comparison):
+        read, test = getter(condition.field), _test(condition.operator, condition.literal)
+        return lambda span, trace: test(read(span, trace))
+    start = _compiled(condition.first)
+    steps = [(operator == "&&", _compiled(operand)) for operator, operand in condition.rest]
 
-    def run(trace: Trace, sets: list[SpanSet]) -> list[SpanSet]:
-        kept = []
-        for one in sets:
-            value = aggregate(trace, one.spans)
-            if value is not None and compare(stage.operator, value, limit):
-                shown = format_go(round(value)) if timed else value
-                kept.append(SpanSet(one.spans, [*one.attributes, (label, shown)]))
-        return kept
+    def holds(span: Span, trace: Trace) -> bool:
+        result = start(span, trace)
+        for both, operand in steps:
+            if result is both:
+                result = operand(span, trace)
+        return result
 
-    return run
-
-
-def _aggregate(aggregate: Aggregate) -> Callable[[Trace, list[Span]], Any]:
-    if aggregate.argument is None:
-        return lambda _trace, spans: len(spans)
-    value = compiled(aggregate.argument)
-    reduce = _REDUCERS[aggregate.name]
-
-    def compute(trace: Trace, spans: list[Span]) -> Any:
-        numbers = [v for s in spans if type(v := single(value(s, trace))) in (int, float)]
-        return reduce(numbers) if numbers else None
-
-    return compute
+    return holds
 
 
-def _group_by(stage: GroupBy) -> Run:
-    value = compiled(stage.expression)
-    label = f"by({stage.expression})"
-
-    def run(trace: Trace, sets: list[SpanSet]) -> list[SpanSet]:
-        found: list[SpanSet] = []
-        for one in sets:
-            groups: dict[tuple[type, str], tuple[Any, list[Span]]] = {}
-            for span in one.spans:
-                shown = single(value(span, trace))
-                groups.setdefault((type(shown), str(shown)), (shown, []))[1].append(span)
-            found.extend(SpanSet(spans, [*one.attributes, (label, shown)]) for shown, spans in groups.values())
-        return found
-
-    return run
+def _test(operator: str, literal: Literal) -> _Test:
+    """A test against a constant: kept short because it runs once for every span."""
+    if operator in ("=~", "!~"):
+        return _regex(literal.value, negated=operator == "!~")
+    words = {"status": StatusWord, "kind": KindWord}
+    value = words[literal.kind](literal.value) if literal.kind in words else literal.value
+    if value is None:
+        missing = operator == "="
+        return lambda found: (found is None) is missing
+    kind = type(value)
+    if kind not in _NUMBERS and operator == "=":
+        return lambda found: found == value if type(found) is kind else _compare("=", found, value)
+    return lambda found: _compare(operator, found, value)
 
 
-def _fields_of_stage(stage: Stage) -> list[Attribute | Intrinsic]:
-    if isinstance(stage, Filter | GroupBy):
-        return fields_of(stage.expression)
-    if isinstance(stage, SpansetOperation):
-        return [*_fields_of_stage(stage.left), *_fields_of_stage(stage.right)]
-    if isinstance(stage, Pipeline):
-        return [one for part in stage.stages for one in _fields_of_stage(part)]
-    if isinstance(stage, Select):
-        return list(stage.fields)
-    if isinstance(stage, ScalarFilter) and stage.aggregate.argument is not None:
-        return fields_of(stage.aggregate.argument)
-    return []
+def _compare(operator: str, found: Any, value: Any) -> bool:
+    """One comparison by TraceQL's rules; `operator` is one of = != < <= > >=."""
+    if type(found) is list:
+        fits = any(_compare("=" if operator == "!=" else operator, one, value) for one in found)
+        return not fits if operator == "!=" else fits
+    if type(found) is not type(value) and not (type(found) in _NUMBERS and type(value) in _NUMBERS):
+        return False
+    try:
+        return bool(_COMPARE[operator](found, value))
+    except TypeError:
+        return False
+
+
+def _regex(pattern: str, *, negated: bool) -> _Test:
+    fullmatch = compile_regex(pattern).fullmatch
+
+    def test(value: Any) -> bool:
+        if type(value) is str:
+            return (fullmatch(value) is None) is negated
+        if type(value) is list:
+            fits = any(type(one) is str and fullmatch(one) is not None for one in value)
+            return fits is not negated
+        return False
+
+    return test
