@@ -52,7 +52,13 @@ class Replay:
 
     @property
     def same(self) -> bool:
-        """The verdict was reached again: what verdict.json says, and the hash that it claims."""
+        """The verdict was reached again: what verdict.json says, and the hash that it claims.
+
+        A verdict of schema 1 says nothing of coverage: its own hash must hold, and its status and codes be reached again.
+        """
+        if self.before.get("schema") == 1:
+            is_whole = self.before["verdict_sha256"] == self.recorded_sha256
+            return bool(is_whole and _said(self.before) == _said(self.after))
         return bool(self.before["verdict_sha256"] == self.recorded_sha256 == self.after["verdict_sha256"])
 
     @property
@@ -143,6 +149,12 @@ def _in_a_kernel(
             )
         verdict: dict[str, Json] = json.loads((temporary / VERDICT).read_bytes())
         return verdict
+
+
+def _said(verdict: dict[str, Json]) -> list[Json]:
+    """Status and codes with their subjects."""
+    named = [[each["code"], each["subject"]] for key in ("causes", "also", "states", "blind") for each in verdict[key]]
+    return [verdict["status"], *named]
 
 
 def _setting_names() -> frozenset[str]:

@@ -9,14 +9,22 @@ from runbook_lib.show.evidence import cited, counted, proves, status_chip
 from runbook_lib.show.html import AMBER, BLUE, GREEN, GREY, RED, Child, Html, band, join, link, muted, rows_table, tag
 from runbook_lib.show.target import target_line
 from runbook_lib.show.text import NOTHING, cut, duration, number, one_line, when
-from runbook_lib.show.verdict_text import HEADLINES, changes_of, foremost, named, situation_sentences, verdict_text
+from runbook_lib.show.verdict_text import (
+    HEADLINES,
+    changes_of,
+    coverage_counts,
+    foremost,
+    named,
+    situation_sentences,
+    verdict_text,
+)
 
 COLOURS = {"confirmed": RED, "ruled_out": GREEN, "could_not_tell": AMBER}
 LISTED = 50  # rows of a list shown in the card; verdict.json holds all
 
 
 def verdict_card(verdict: Mapping[str, Json]) -> Display:
-    """A verdict (contract.md, schema 1) as a card; anything it does not hold is left out or shown as a dash."""
+    """A verdict (docs/verdict.md) as a card; anything it does not hold is left out or shown as a dash."""
     status = one_line(verdict.get("status"), 40)
     mark, meaning = HEADLINES.get(status, ("?", ""))
     target = one_line(verdict.get("target"), 80)
@@ -41,6 +49,7 @@ def verdict_card(verdict: Mapping[str, Json]) -> Display:
         _findings("Also true", _list(verdict, "also"), GREY),
         _findings("Worth knowing, nothing broken", _list(verdict, "states"), BLUE),
         _not_seen(_list(verdict, "not_seen"), _list(verdict, "looked_at")),
+        _coverage(verdict),
         _looked_at(_list(verdict, "looked_at")),
         _footer(verdict),
     ]
@@ -151,6 +160,28 @@ def _not_seen(unseen: Sequence[Mapping[str, Json]], looks: Sequence[Mapping[str,
     )
     table = rows_table(["look", "status", "why", "what would help"], rows)
     return join([tag("h4", "Not seen"), table, _rest(unseen)])
+
+
+def _coverage(verdict: Mapping[str, Json]) -> Html:
+    """What was ruled out, and by what: every cause of the procedure, folded; empty in a verdict of schema 1."""
+    covered = _list(verdict, "coverage")
+    if not covered:
+        return Html("")
+    rows = (
+        (
+            [
+                tag("code", one_line(each.get("code"), 120)),
+                one_line(each.get("state"), 40).replace("_", " "),
+                join([cited(list(each.get("by") or ())), tag("div", cut(each.get("why") or "", 600))]),
+            ],
+            "nx-nothing" if each.get("state") == "not_examined" else None,
+            None,
+        )
+        for each in covered
+    )
+    table = rows_table(["cause", "what came of it", "by which looks, or why not"], rows)
+    summary = tag("summary", tag("strong", "What was ruled out, and by what"), muted(f" · {coverage_counts(verdict)}"))
+    return tag("details", summary, table)
 
 
 def _looked_at(looks: Sequence[Mapping[str, Json]]) -> Html:

@@ -1,6 +1,7 @@
 """The verdict for a terminal: at most about thirty plain lines, the first of which says it all."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from runbook_lib.core.model import Json
@@ -11,16 +12,17 @@ COLUMNS = 110
 # status -> (mark, what it means); the contract's three, and nothing else
 HEADLINES: Mapping[str, tuple[str, str]] = {
     "confirmed": ("✖", "something is wrong, and the evidence carries it"),
-    "ruled_out": ("✔", "every look that the answer needs came back, and nothing is broken"),
+    "ruled_out": ("✔", "every cause that could explain it is excluded by a look that would have shown it"),
     "could_not_tell": ("?", "the evidence does not decide it; the look that would is named"),
 }
 
 
+STATES = ("found", "excluded", "not_applicable", "not_examined")
 LABELS = {"blind": "hidden by", "also": "also true", "states": "state"}
 
 
 def verdict_text(verdict: Mapping[str, Json]) -> str:
-    """A verdict (contract.md, schema 1) as plain text, shortened evenly until it fits; verdict.json holds everything."""
+    """A verdict (docs/verdict.md) as plain text, shortened evenly until it fits; verdict.json holds everything."""
     lines: list[str] = []
     for most in (6, 4, 3, 2, 1):
         lines = list(_lines(verdict, most))
@@ -100,9 +102,17 @@ def _lines(verdict: Mapping[str, Json], most: int) -> Iterator[str]:
     for key in ("blind", "also", "states"):
         yield from _each(LABELS[key], _list(verdict, key), most, _brief)
     yield from _each("not seen", _list(verdict, "not_seen"), most, _unseen)
+    if covered := coverage_counts(verdict):
+        yield _labelled("causes", covered)
     first, last = (_seconds(verdict.get(key)) for key in ("first_evidence_s", "verdict_s"))
     looks = plural(len(verdict.get("looked_at") or ()), "look")
     yield _labelled("took", f"{first} to the first evidence, {last} to the verdict, {looks}")
+
+
+def coverage_counts(verdict: Mapping[str, Json]) -> str:
+    """How many causes were found, excluded, not applicable and not examined: "1 found, 20 excluded"; empty without coverage."""
+    counts = Counter(one_line(each.get("state"), 40) for each in _list(verdict, "coverage"))
+    return ", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in STATES if counts[state])
 
 
 def _each(
