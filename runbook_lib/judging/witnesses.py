@@ -138,6 +138,42 @@ class Look(Witness):
 
 
 @dataclass(frozen=True)
+class NotUsed(Witness):
+    """The team has said that this system does not have it (RUNBOOK_NOT_USED, see sources.team), and nobody named one to this run.
+
+    Attributes:
+        name: as the team says it ("dumps").
+        what: in words ("folder of dumps").
+        looks: the looks that ask for it: one that is configured all the same, or was given a path, outweighs what the team said.
+    """
+
+    name: str
+    what: str
+    looks: tuple[str, ...]
+
+    def held_against(self, seen: Seen) -> Shown:
+        """Shown by the team's word."""
+        said = [each for each in seen.of("team.not_used") if each.status is Status.ok and self.name in each.value]
+        asked = seen.of(*self.looks)
+        if said and all(each.status is Status.not_configured and not each.arguments.get("path") for each in asked):
+            return Shown(by=tuple(each.id for each in said))
+        return Shown(
+            missing=tuple(
+                Missing(name, why=f"it may be that there is no {self.what}: RUNBOOK_NOT_USED says so")
+                for name in self.looks[:1]
+            )
+        )
+
+    def words(self) -> str:
+        """In words."""
+        return f"this system has no {self.what}"
+
+    def why(self, seen: Seen) -> str:
+        """For `Cause.not_applicable`: why it cannot be so; empty where it can."""
+        return f"this system has no {self.what}, the team says (RUNBOOK_NOT_USED)" if seen.shown(self).is_shown else ""
+
+
+@dataclass(frozen=True)
 class AnyOf(Witness):
     """One of several is enough."""
 
@@ -220,6 +256,11 @@ def look(
     return Look(name, arguments, holding, despite_partial, is_helpful, else_why)
 
 
+def not_used(name: str, what: str, *looks: str) -> NotUsed:
+    """That the team says that this system does not have something; see `NotUsed`."""
+    return NotUsed(name, what, looks)
+
+
 def any_of(*members: Witness | str) -> AnyOf:
     """One of these is enough."""
     return AnyOf(members)
@@ -238,17 +279,6 @@ def all_of(*members: Witness | str) -> AllOf:
 def proof(what: str, prove: Proof, *helps: str) -> Proven:
     """What a pure function finds in the looks; see `Proven`."""
     return Proven(what, prove, helps)
-
-
-def not_used(name: str, what: str) -> Callable[[Seen], str]:
-    """For `Cause.not_applicable`: the team has said that this system does not have it (RUNBOOK_NOT_USED, see sources.team)."""
-
-    def why(seen: Seen) -> str:
-        said = seen.of("team.not_used")
-        is_said = any(each.status is Status.ok and name in each.value for each in said)
-        return f"this system has no {what}, the team says (RUNBOOK_NOT_USED)" if is_said else ""
-
-    return why
 
 
 class Topics:
@@ -288,6 +318,8 @@ class Topics:
 
 def _has_another_way(several: FirstOf, observation: Observation, seen: Seen) -> bool:
     """Whether a first-of holds this look in one member, and another member has a look that is configured."""
+    if any(isinstance(member, NotUsed) and seen.shown(member).is_shown for member in several.members):
+        return any(each.matches(observation) for member in several.members for each in _looks_in(member))
     members = [_looks_in(member) for member in several.members]
     holding = [looks for looks in members if any(each.matches(observation) for each in looks)]
     others = [each for looks in members if looks not in holding for each in looks]

@@ -1,18 +1,14 @@
 """The causes that procedure 08 can name, in the order in which they explain, and the looks that would have shown each."""
 
-from runbook_lib.core.model import Kind, Observation
+from runbook_lib.core.model import Kind
 from runbook_lib.judging.causes import Catalogue, Cause, Sub
-from runbook_lib.judging.witnesses import Seen, Topics, all_of, any_of, look, not_used, proof
+from runbook_lib.judging.witnesses import Topics, all_of, any_of, first_of, look, not_used
 
 REHEARSAL, POINT_IN_TIME, COPIES = "a rehearsed restore", "recovery to a moment", "copies of tables"
 
 
-NO_DUMPS, NO_MIGRATIONS = not_used("dumps", "folder of dumps"), not_used("migrations", "repository of its schema")
-
-
-def _no_dumps(seen: Seen) -> tuple[Observation, ...]:
-    return seen.of("team.not_used") if NO_DUMPS(seen) else ()
-
+NO_DUMPS = not_used("dumps", "folder of dumps", "dumps.folder")
+NO_MIGRATIONS = not_used("migrations", "repository of its schema", "schema.drift")
 
 TOPICS = Topics(
     {
@@ -20,14 +16,14 @@ TOPICS = Topics(
         "schedule": look("supabase.backup_schedule", is_helpful=True),
         "changes": look("supabase.migrations", is_helpful=True),
         "objectives": look("team.recovery_objectives"),
-        "dumps": any_of(look("dumps.folder"), proof("the team makes no dumps of its own", _no_dumps, "dumps.folder")),
+        "dumps": first_of(look("dumps.folder"), NO_DUMPS),
         "backups": all_of("vendor", "dumps"),
         "ages": all_of("vendor", "dumps", "objectives"),
         "ledger": any_of(look("restore.rehearse"), all_of("team.restore_rehearsals", "objectives")),
         "rehearsal": look("restore.rehearse"),
         "returns": any_of("rehearsal", "restore.copies"),
         "recovery": look("restore.point_in_time"),
-        "drift": look("schema.drift"),
+        "drift": first_of(look("schema.drift"), NO_MIGRATIONS),
         "said": look("team.not_used", is_helpful=True),
     }
 )
@@ -74,7 +70,7 @@ CATALOGUE = Catalogue(
             ),
         },
         shown_by="dumps",
-        not_applicable=NO_DUMPS,
+        not_applicable=NO_DUMPS.why,
     ),
     Cause(
         "backup.too_old",
@@ -99,7 +95,7 @@ CATALOGUE = Catalogue(
         "the newest dump is far smaller than those before it",
         "Compare its table of contents with an older one's (pg_restore --list); look for lost rows in the database itself.",
         shown_by="dumps",
-        not_applicable=NO_DUMPS,
+        not_applicable=NO_DUMPS.why,
     ),
     Cause(
         "restore.failed",
@@ -209,7 +205,7 @@ CATALOGUE = Catalogue(
             "differs": Sub("both have it, and differently"),
         },
         shown_by="drift",
-        not_applicable=NO_MIGRATIONS,
+        not_applicable=NO_MIGRATIONS.why,
     ),
     topics=TOPICS,
 )

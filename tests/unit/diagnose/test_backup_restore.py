@@ -9,6 +9,7 @@ from support.evidence import NOW, look
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.procedures.backup_restore.causes import COPIES, POINT_IN_TIME, REHEARSAL
 from runbook_lib.procedures.backup_restore.reading import Evidence
 from runbook_lib.procedures.backup_restore.rules import diagnose, ledger_entry
 
@@ -40,6 +41,7 @@ AIMS = {
 REHEARSED = [{"at": ago(300), "outcome": "whole", "restored_s": 40.0, "what": "postgres: nightly.dump"}]
 CLEAN = Evidence(
     NOW,
+    not_used=look("team", "not_used", ["dumps", "migrations"]),
     objectives=look("team", "recovery_objectives", AIMS),
     rehearsals=look("team", "restore_rehearsals", REHEARSED),
     backups=backups((6, "completed"), (30, "completed")),
@@ -50,8 +52,13 @@ CLEAN = Evidence(
 )
 
 
+ASKED = {"drill": REHEARSAL, "recovery": POINT_IN_TIME, "copies": COPIES}
+
+
 def seen(**changed: Any) -> Conclusion:
-    return diagnose(replace(CLEAN, **changed))
+    """The verdict on clean evidence with these changes; a look at work means that the run was asked for it."""
+    asked = tuple(words for topic, words in ASKED.items() if topic in changed)
+    return diagnose(replace(CLEAN, asked=asked, **changed))
 
 
 def codes(conclusion: Conclusion) -> list[str]:
@@ -106,7 +113,7 @@ def drill(*schema: dict[str, Any], exact: bool = True, **changed: Any) -> Any:
 def test_fresh_backups_that_were_tried_are_ruled_out() -> None:
     conclusion = seen()
     assert (str(conclusion.status), codes(conclusion)) == ("ruled_out", [])
-    assert [each.source for each in conclusion.not_seen] == ["dumps"]
+    assert conclusion.not_seen == ()
     assert conclusion.facts["newest_good_backup_at"] == ago(6)
 
 
@@ -418,10 +425,24 @@ def test_files_that_failed_to_run_say_nothing_of_drift() -> None:
     assert str(conclusion.status) == "could_not_tell"
 
 
-def test_a_repository_that_nobody_named_is_said_and_costs_nothing() -> None:
-    conclusion = seen(drift=look("schema", "drift", None, Status.not_configured, path=""))
-    assert str(conclusion.status) == "ruled_out"
+UNNAMED = look("schema", "drift", None, Status.not_configured, path="")
+
+
+def test_a_repository_that_nobody_named_leaves_the_answer_open() -> None:
+    conclusion = seen(drift=UNNAMED, not_used=look("team", "not_used", ["dumps"]))
+    assert str(conclusion.status) == "could_not_tell"
     assert "schema" in [each.source for each in conclusion.not_seen]
+    assert [each.code for each in conclusion.suspects] == ["schema.drift"]
+
+
+def test_a_repository_that_the_team_says_it_does_not_have_is_not_missed() -> None:
+    conclusion = seen(drift=UNNAMED)
+    assert str(conclusion.status) == "ruled_out"
+    assert "schema" not in [each.source for each in conclusion.not_seen]
+    assert [str(each.state) for each in conclusion.coverage if each.code == "schema.drift"] == ["not_applicable"]
+
+
+def test_a_repository_that_this_run_was_given_is_asked_whatever_the_team_says() -> None:
     named = seen(drift=look("schema", "drift", None, Status.not_configured, path="sql"))
     assert str(named.status) == "could_not_tell"
 
