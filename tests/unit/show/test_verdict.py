@@ -127,7 +127,7 @@ def test_ruled_out_names_the_state_worth_knowing(verdict: Json) -> None:
     verdict |= {"status": "ruled_out", "causes": [], "states": [state]}
     assert verdict_text(verdict).startswith("ruled_out · request.rejected · POST /v1/x\n")
     assert "A 422 by design." in verdict_card(verdict).html
-    assert verdict_text({**verdict, "states": []}).startswith("ruled_out · every look")
+    assert verdict_text({**verdict, "states": []}).startswith("ruled_out · every cause")
 
 
 @pytest.mark.parametrize(
