@@ -7,8 +7,6 @@ from runbook_lib.judging.causes import Catalogue, Cause
 from runbook_lib.judging.looking_again import HELP
 from runbook_lib.judging.witnesses import Missing, Seen, Shown, first_missing
 
-_STANDS_FOR_HEALTH = (CoverageState.excluded, CoverageState.not_applicable)
-
 
 def cover(
     catalogue: Catalogue,
@@ -54,12 +52,15 @@ def _covered(
 
 
 def undecided(catalogue: Catalogue, coverage: Iterable[Covered], asked: Collection[str] = ()) -> list[Cause]:
-    """The causes that could explain the question and that nothing excludes, in the order of explanation."""
+    """The causes that could explain the question and that were not examined, in the order of explanation.
+
+    What was found is examined: where it is no root (a throttle that a fallback made good), it is told and explains nothing.
+    """
     causes = {cause.code: cause for cause in catalogue.all()}
     return [
         causes[each.code]
         for each in coverage
-        if each.state not in _STANDS_FOR_HEALTH and could_explain(causes[each.code], asked)
+        if each.state is CoverageState.not_examined and could_explain(causes[each.code], asked)
     ]
 
 
