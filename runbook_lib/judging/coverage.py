@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Iterable
 
-from runbook_lib.core.model import Conclusion, CoverageState, Covered, Finding, Kind, Suspect
+from runbook_lib.core.model import Conclusion, CoverageState, Covered, Finding, Kind, Status, Suspect
 from runbook_lib.judging.causes import Catalogue, Cause
 from runbook_lib.judging.looking_again import HELP
 from runbook_lib.judging.witnesses import Missing, Seen, Shown, first_missing
+
+_NOBODY = "nothing that this runbook looks at would show it"
+_MOST_LOOKS = 3
 
 
 def cover(
@@ -74,11 +77,20 @@ def _is_asked(cause: Cause, asked: Collection[str]) -> bool:
 
 
 def deciding_looks(seen: Seen, cause: Cause) -> list[Suspect]:
-    """What to do next about a cause that was not examined: the looks that would have to answer."""
+    """What to do next about a cause that was not examined: the looks that would have to answer, each name once.
+
+    One that is set up and did not answer comes before one that is not set up, and that before one that nobody made.
+    """
     shown = seen.shown(cause.shown_by) if cause.shown_by is not None else Shown()
-    missing = shown.missing or (Missing("", why="nothing that this runbook looks at would show it"),)
-    made = [each for each in missing if each.observation is not None]
-    return [_suspect(cause, each) for each in made or missing[:1]]
+    missing = {each.name: each for each in reversed(shown.missing)} or {"": Missing("", why=_NOBODY)}
+    nearest = min(_effort(each) for each in missing.values())
+    return [_suspect(cause, each) for each in reversed(missing.values()) if _effort(each) == nearest][:_MOST_LOOKS]
+
+
+def _effort(missing: Missing) -> int:
+    if missing.observation is None:
+        return 2
+    return 1 if missing.observation.status is Status.not_configured else 0
 
 
 def _suspect(cause: Cause, missing: Missing) -> Suspect:
@@ -93,7 +105,7 @@ def _suspect(cause: Cause, missing: Missing) -> Suspect:
 
 def _why(missing: Missing | None) -> str:
     if missing is None:
-        return "nothing that this runbook looks at would show it"
+        return _NOBODY
     if missing.observation is None:
         return f"{missing.name}: {missing.why}" if missing.name else missing.why
     status = missing.observation.status
