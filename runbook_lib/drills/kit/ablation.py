@@ -4,14 +4,14 @@ A system with a fault is never `ruled_out` because a look is missing, a healthy 
 the whole record does not name. The one exception stands in the catalogue: a cause whose subject is that very look.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from runbook_lib.core.model import Json, Observation, Status
 from runbook_lib.drills.kit.records import Record
 from runbook_lib.judging.causes import Catalogue
-from runbook_lib.procedures.catalogues import CATALOGUES
+from runbook_lib.procedures.catalogues import catalogue_of
 
 WAYS = (
     Status.not_configured,
@@ -53,7 +53,19 @@ def ablate(record: Record, ways: Sequence[Status] = WAYS, only: Iterable[int] | 
                 continue
             rest = list(record.observations)
             rest[place] = without(look, way)
-            yield _judged(record, whole, look, way, rest)
+            yield _judged(record, whole, look.id, way, [look], rest)
+
+
+def stripped(record: Record) -> Iterator[Taken]:
+    """The record with every look empty, with none configured, and with each source alone configured."""
+    whole = record.replay().verdict
+    everything = record.observations
+    for way in (Status.empty, Status.not_configured):
+        yield _judged(record, whole, f"everything {way}", way, everything, [without(each, way) for each in everything])
+    for source in sorted({each.source for each in everything}):
+        rest = [each if each.source == source else without(each, Status.not_configured) for each in everything]
+        gone = [each for each in everything if each.source != source]
+        yield _judged(record, whole, f"all but {source}", Status.not_configured, gone, rest)
 
 
 def pairs(record: Record, ways: Sequence[Status] = WAYS) -> int:
@@ -78,22 +90,33 @@ def _half(value: Json) -> Json:
     return None
 
 
-def _judged(record: Record, whole: dict[str, Json], look: Observation, way: Status, rest: list[Observation]) -> Taken:
-    name = f"{look.source}.{look.call}"
+def _judged(
+    record: Record,
+    whole: dict[str, Json],
+    what: str,
+    way: Status,
+    gone: Sequence[Observation],
+    rest: list[Observation],
+) -> Taken:
+    """What the rest says, and what is wrong with it; `what` names that which is gone.
+
+    Where everything answered and holds nothing, a new cause may be so (there is no backup); that all is well may not.
+    """
     try:
         verdict = record.replay(rest).verdict
     except Exception as error:
-        return Taken(record.name, look.id, str(way), "", f"broke: {type(error).__name__}: {error}"[:300])
-    new = _named(verdict) - _named(whole)
-    catalogue = _catalogue(record.context.procedure)
-    surprising = sorted(code for code in new if not _is_known(code, whole, catalogue, name))
+        return Taken(record.name, what, str(way), "", f"broke: {type(error).__name__}: {error}"[:300])
+    new = _named(verdict) - _named(whole) if way is not Status.empty else set()
+    catalogue = catalogue_of(record.context.procedure)
+    names = {f"{each.source}.{each.call}" for each in gone}
+    surprising = sorted(code for code in new if not _is_known(code, whole, catalogue, names))
     got = f"{verdict['status']} {', '.join(sorted(_named(verdict)))}".strip()
     why = ""
-    if verdict["status"] == "ruled_out" and whole["status"] != "ruled_out":
+    if verdict["status"] == "ruled_out" and (whole["status"] != "ruled_out" or len(gone) == len(rest)):
         why = f"{whole['status']} became ruled_out"
     elif surprising:
         why = f"names {', '.join(surprising)}, which the whole record does not"
-    return Taken(record.name, look.id, str(way), got, why)
+    return Taken(record.name, what, str(way), got, why)
 
 
 def _named(verdict: dict[str, Json]) -> set[str]:
@@ -101,12 +124,8 @@ def _named(verdict: dict[str, Json]) -> set[str]:
     return {str(each["code"]) for key in ("causes", "also") for each in verdict[key]}
 
 
-def _is_known(code: str, whole: dict[str, Json], catalogue: Catalogue, look: str) -> bool:
-    """Whether naming a code is no surprise: a wider code of one that the whole record names, or one whose subject is this look."""
+def _is_known(code: str, whole: dict[str, Json], catalogue: Catalogue, gone: Collection[str]) -> bool:
+    """Whether naming a code is no surprise: a wider code of one that the whole record names, or one whose subject is gone."""
     if any(known.startswith(f"{code}.") for known in _named(whole)):
         return True
-    return look in catalogue.find(code).subject_looks
-
-
-def _catalogue(procedure: str) -> Catalogue:
-    return next(each for each in CATALOGUES if each.procedure == procedure)
+    return bool(set(catalogue.find(code).subject_looks) & set(gone))
