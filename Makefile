@@ -11,7 +11,7 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml runbook_lib/run/jupyter/kernels/runbook-python/kernel.json
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,sandbox]'
 	mkdir -p $(VENV)/share/jupyter/kernels/runbook-python
 	cp runbook_lib/run/jupyter/kernels/runbook-python/kernel.json $(VENV)/share/jupyter/kernels/runbook-python/
 	touch $@
