@@ -162,12 +162,6 @@ BETTER_STACK = {
         REPORT
     ],
 }  # fmt: skip
-LOG_ROW = {"id": "l1", "timestamp": AT_MS * 1000, "event_message": "permission denied for table x"}
-POSTGRES_ROW = {**LOG_ROW, "metadata": [{"parsed": [{"error_severity": "ERROR", "sql_state_code": "42501"}]}]}
-EDGE_ROW = {
-    **LOG_ROW,
-    "metadata": [{"request": [{"method": "GET", "path": "/rest/v1/x"}], "response": [{"status_code": 403, "origin_time": 12}]}],
-}  # fmt: skip
 USAGE = [{"tokens": 10, "requests": 1, "at": to_iso(AT)}, {"tokens": None, "requests": 1, "at": to_iso(AT)}]
 CUSTOMER = {
     "org_id": "o1",
@@ -244,16 +238,9 @@ CASES: dict[str, Case] = {
         lambda: vercel.deployments("web", PAST),
         {r"/v7/deployments": {"deployments": [VERCEL_DEPLOYMENT], "pagination": {"count": 1, "next": None, "prev": 1}}},
     ),
-    "vercel.deployment": Case(
-        lambda: vercel.deployment("dpl_1"), {r"/v13/deployments/dpl_1": VERCEL_DEPLOYMENT}, absent=Status.not_found
-    ),
     "vercel.env_changes": Case(
         lambda: vercel.env_changes("web"),
         {r"/v10/projects/prj_web/env": {"envs": [VARIABLE]}},
-    ),
-    "vercel.events": Case(
-        lambda: vercel.events("web", PAST),
-        {r"/v3/events": {"events": [{"id": "u1", "type": "env-variable-edit", "text": "edited", "createdAt": AT_MS}]}},
     ),
     "vercel.health": Case(
         lambda: vercel.health(),
@@ -308,16 +295,10 @@ CASES: dict[str, Case] = {
     "fly.health": Case(
         lambda: fly.health(), {r"/machines": [MACHINE], r"/v1/apps/nexus-gateway ": {"name": "nexus-gateway", "status": "deployed"}}
     ),
-    "supabase.rest_health": Case(lambda: supabase.rest_health(), {r"/rest/v1/": []}, probe=True, loose=True),
-    "supabase.auth_health": Case(
-        lambda: supabase.auth_health(), {r"/auth/v1/health": {"name": "GoTrue", "version": "v2"}}, probe=True, loose=True
-    ),
     "supabase.project_health": Case(
         lambda: supabase.project_health(),
         {r"/health": [{"name": "db", "status": "ACTIVE_HEALTHY", "healthy": True}], r"/v1/projects/\w+ ": PROJECT},
     ),
-    "supabase.postgres_logs": Case(lambda: supabase.postgres_logs(PAST), {r"logs\.all": {"result": [POSTGRES_ROW]}}),
-    "supabase.edge_logs": Case(lambda: supabase.edge_logs(PAST), {r"logs\.all": {"result": [EDGE_ROW]}}),
     "supabase.migrations": Case(
         lambda: supabase.migrations(), {r"/database/migrations": [{"version": "20260101120000", "name": "init"}]}
     ),
@@ -351,7 +332,6 @@ CASES: dict[str, Case] = {
     "supabase.health": Case(
         lambda: supabase.health(), {r"/rest/v1/": [], r"/auth/v1/health": {"name": "GoTrue"}}, probe=True, loose=True
     ),
-    "supabase.management_health": Case(lambda: supabase.management_health(), {r"/v1/projects/\w+ ": PROJECT}),
     "stripe.subscription": Case(
         lambda: stripe.subscription("cus_1"),
         {r"/v1/subscriptions": {"object": "list", "data": [SUBSCRIPTION], "has_more": False}},
