@@ -207,17 +207,12 @@ DEPLOYMENTS = _graphql(deployments=_connection(RAILWAY_DEPLOYMENT))
 CASES: dict[str, Case] = {
     "tempo.trace": Case(lambda: tempo.trace(TRACE, PAST), {r"/api/v2/traces/": TEMPO_TRACE}, absent=Status.not_found),
     "tempo.find_request": Case(lambda: tempo.find_request(REQUEST, PAST), {r"/api/search": TEMPO_SEARCH}),
-    "tempo.search": Case(lambda: tempo.search("{ }", PAST), {r"/api/search": TEMPO_SEARCH}),
     "tempo.same_root": Case(lambda: tempo.same_root("POST /api/chat", PAST), {r"/api/search": TEMPO_SEARCH}),
-    "tempo.failures": Case(lambda: tempo.failures(PAST, "/api/chat"), {r"/api/search": TEMPO_SEARCH}),
     "tempo.traces_of": Case(
         lambda: tempo.traces_of([TRACE], PAST), {r"/api/v2/traces/": TEMPO_TRACE}, absent=Status.not_found
     ),
     "tempo.window_traces": Case(
         lambda: tempo.window_traces(PAST), {r"/api/search": TEMPO_SEARCH, r"/api/v2/traces/": TEMPO_TRACE}
-    ),
-    "tempo.services": Case(
-        lambda: tempo.services(PAST), {r"/tag/resource.service.name/values": {"tagValues": [{"type": "string", "value": "web"}]}}
     ),
     "tempo.health": Case(
         lambda: tempo.health(), {r"/api/search": TEMPO_SEARCH, r"/api/status/buildinfo": {"version": "3.0.0"}}
@@ -226,12 +221,9 @@ CASES: dict[str, Case] = {
     "jaeger.find_request": Case(
         lambda: jaeger.find_request("x7k2p-1795396000123-5f0c2a9b7d1e", PAST), JAEGER, absent=Status.malformed
     ),
-    "jaeger.search": Case(lambda: jaeger.search({"error": "true"}, PAST), JAEGER, absent=Status.malformed),
     "jaeger.same_root": Case(lambda: jaeger.same_root("POST /api/chat", PAST), JAEGER, absent=Status.malformed),
-    "jaeger.failures": Case(lambda: jaeger.failures(PAST), JAEGER, absent=Status.malformed),
     "jaeger.traces_of": Case(lambda: jaeger.traces_of([TRACE], PAST), JAEGER, absent=Status.malformed),
     "jaeger.window_traces": Case(lambda: jaeger.window_traces(PAST), JAEGER, absent=Status.malformed),
-    "jaeger.services": Case(lambda: jaeger.services(PAST), JAEGER, absent=Status.malformed),
     "jaeger.health": Case(lambda: jaeger.health(), JAEGER, absent=Status.malformed),
     "vercel.request_log": Case(lambda: vercel.request_log("web", PAST), {r"/api/logs/request-logs": REQUEST_LOGS}),
     "vercel.deployments": Case(

@@ -139,8 +139,9 @@ def _problem(error: Mapping[str, Any], document: Mapping[str, Json]) -> str:
         return f"{place[0]} is not written as [[{place[0]}]] tables"
     where = _where(place, document)
     if error["type"] == "extra_forbidden":
-        model = {"objectives": _Objective, "routes": _Route}.get(place[0], _File)
-        known = sorted(field.alias or name for name, field in model.model_fields.items())
+        models: dict[str, type[_Strict]] = {"objectives": _Objective, "routes": _Route}
+        fields = models.get(place[0], _File).model_fields
+        known = sorted(field.alias or name for name, field in fields.items())
         return f"{where}: no such key; known are {', '.join(known)}"
     if error["type"] == "missing":
         return f"{where} is missing"
