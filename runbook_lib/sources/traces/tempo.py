@@ -230,5 +230,3 @@ def _whole_traces(tempo: TempoApi, ids: Iterable[str]) -> tuple[SpanTable, str]:
                 cut = _read(table, reply) or cut
     gone = f"{missing} of {len(wanted)} traces are not there" if missing and table.spans else ""
     return table, "; ".join(filter(None, (gone, cut, lost)))
-
-
