@@ -11,7 +11,7 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml runbook_lib/run/jupyter/kernels/runbook-python/kernel.json
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,sandbox]'
 	mkdir -p $(VENV)/share/jupyter/kernels/runbook-python
 	cp runbook_lib/run/jupyter/kernels/runbook-python/kernel.json $(VENV)/share/jupyter/kernels/runbook-python/
 	touch $@
@@ -23,6 +23,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # What failed is tried once more, by itself: a busy machine makes a test stumble now and then, and the log names it for mending.
 # The drills by themselves: they bring sandboxes side by side, and what they see depends on moments.
@@ -35,4 +36,4 @@ docs: setup
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache build *.egg-info

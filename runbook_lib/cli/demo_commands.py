@@ -12,6 +12,9 @@ def mount(app: typer.Typer) -> None:
 
 def demo(as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False) -> None:
     """Break the sandbox and find the fault. Exit 0 only if the verdict was right, else 1; 5 broke."""
+    from runbook_lib.sandbox.extra import need_sandbox
+
+    need_sandbox("There is nothing to break")
     from runbook_lib.cli import printing
     from runbook_lib.drills.kit.demo import demonstrate
     from runbook_lib.show.verdict_text import verdict_text

@@ -45,6 +45,9 @@ def drill(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Drill. Exit 0 all correct and none left out, 1 otherwise, 2 wrong use, 5 broke."""
+    from runbook_lib.sandbox.extra import need_sandbox
+
+    need_sandbox("There is nothing to drill against")
     from runbook_lib.cli import printing, record_commands
     from runbook_lib.core.errors import UsageError
     from runbook_lib.drills.kit.arena import arena

@@ -22,6 +22,9 @@ class _WithPrimitives(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The usual help, then the primitives."""
+        from runbook_lib.sandbox.extra import need_sandbox
+
+        need_sandbox("The primitives cannot be told")
         from runbook_lib.sandbox.primitives import calls as primitive_calls
 
         super().format_help(ctx, formatter)
@@ -149,6 +152,9 @@ def break_(
     as_json: AsJson = False,
 ) -> None:
     """Inject the named fault of a cause's code, run into it as a user does, and say how to find it."""
+    from runbook_lib.sandbox.extra import need_sandbox
+
+    need_sandbox("The sandbox cannot be broken")
     from runbook_lib.cli import printing
     from runbook_lib.drills.kit import faults
     from runbook_lib.drills.kit.shown import bring_about

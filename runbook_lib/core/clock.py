@@ -26,14 +26,6 @@ class Window:
         """`{since, until}` as ISO 8601 text, as it stands in verdict.json."""
         return {"since": to_iso(self.since), "until": to_iso(self.until)}
 
-    def contains(self, at: datetime) -> bool:
-        """Whether a moment lies within, both ends included."""
-        return self.since <= at <= self.until
-
-    def widened(self, before_s: float, after_s: float) -> "Window":
-        """The same window with seconds added on either side."""
-        return Window(self.since - timedelta(seconds=before_s), self.until + timedelta(seconds=after_s))
-
 
 def parse_time(text: str, *, now: datetime, name: str = "time") -> datetime:
     """A moment from `now`, `30m` (ago), or ISO 8601 with a zone.

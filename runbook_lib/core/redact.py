@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
+from runbook_lib.core.keys import KEY_KINDS
+
 MASK = "<redacted>"
 _SHORTEST_SECRET = 8  # shorter values would mask ordinary words; a key this short is no key
 
@@ -18,20 +20,8 @@ _ANCHORED: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
     (anchor, re.compile(pattern), replacement)
     for anchor, pattern, replacement in (
         # (text that must be present for the pattern to be worth running, pattern, replacement)
-        ("_live_", r"\b(?:sk|rk)_live_[A-Za-z0-9]{8,}", MASK),
-        ("_test_", r"\b(?:sk|rk)_test_[A-Za-z0-9]{8,}", MASK),
-        ("sk_org_", r"\bsk_org_[A-Za-z0-9_]{8,}", MASK),
-        ("whsec_", r"\bwhsec_[A-Za-z0-9+/=_-]{8,}", MASK),
-        ("sk-", r"\bsk-[A-Za-z0-9_-]{16,}", MASK),
-        ("sb_secret_", r"\bsb_secret_[A-Za-z0-9_-]{8,}", MASK),
-        ("sbp_", r"\bsbp_[A-Za-z0-9_]{16,}", MASK),
-        ("tgp_v1_", r"\btgp_v1_[A-Za-z0-9_-]{8,}", MASK),
-        ("FlyV1", r"\bFlyV1 [A-Za-z0-9+/=_,.-]{8,}", MASK),
-        ("fm", r"\bfm[12][a-z]?_[A-Za-z0-9+/=_-]{8,}", MASK),
-        ("fo1_", r"\bfo1_[A-Za-z0-9_-]{8,}", MASK),
+        *((anchor, pattern, MASK) for kind in KEY_KINDS for anchor, pattern in kind.masks),
         ("vc", r"\bvc[prcaik]_[A-Za-z0-9]{16,}", MASK),
-        ("github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{20,}", MASK),
-        ("gh", r"\bgh[pousr]_[A-Za-z0-9]{20,}", MASK),
         ("AKIA", r"\bAKIA[A-Z0-9]{16}\b", MASK),
         ("ASIA", r"\bASIA[A-Z0-9]{16}\b", MASK),
         ("xox", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}", MASK),

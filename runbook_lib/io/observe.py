@@ -1,6 +1,6 @@
 """The only door to the outside: every look gets a deadline, a status, redaction, and a place in the record.
 
-A source calls `Observer.look` with what it asks and a `fetch` that asks it. The fetch runs in a thread of its own under a
+A source returns a `Look`: what it asks and a `fetch` that asks it. The fetch runs in a thread of its own under a
 total wall-time deadline; what it returns or raises becomes an Answer; the answer is redacted, sent once through JSON, and
 recorded. Live diagnosis reads exactly the recorded form. In replay no fetch runs: the record answers.
 """
@@ -117,26 +117,6 @@ class Observer:
     def seconds(self) -> float:
         """Seconds since this observer was made, by the monotonic clock."""
         return time.monotonic() - self._started
-
-    def look(
-        self,
-        source: str,
-        call: str,
-        arguments: Mapping[str, Json],
-        fetch: Fetch,
-        *,
-        deadline_s: float = DEFAULT_DEADLINE_S,
-    ) -> Observation:
-        """Make one look and return what came back, under a status; never raises for anything the source does.
-
-        Args:
-            source: who is asked (tempo, vercel, …).
-            call: what is asked of it, a short name of ours.
-            arguments: everything that makes this look differ from another; no secrets.
-            fetch: asks; runs in its own thread; returns an Answer or raises LookError.
-            deadline_s: total wall time; the run's own deadline may cut it shorter.
-        """
-        return self.together(Look(source, call, arguments, fetch, deadline_s))[0]
 
     def together(self, *looks: Look) -> list[Observation]:
         """Make independent looks at once; a hanging one costs its own deadline and no other. Order is kept."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from runbook_lib.core.clock import from_epoch_s, from_iso, to_iso
 from runbook_lib.core.model import Observation, Situation
+from runbook_lib.core.percentile import percentile
 
 Row = Mapping[str, Any]
 
@@ -170,7 +171,7 @@ def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 8) -> float 
 
     An incident slows its neighbours too, so the streak of slow ones that leads up to the request is left out: going back
     in time, it lasts as long as half of the last ten took more than half as long as the request. Where slow and quick
-    answers always mix, there is no such streak, and the slow ones count as usual. Nearest-rank percentile.
+    answers always mix, there is no such streak, and the slow ones count as usual.
     """
     took = float(like.get("duration_ms") or 0)
     earlier = [
@@ -185,12 +186,8 @@ def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 8) -> float 
     while end and 2 * sum(value > took / 2 for value in earlier[max(0, end - 10) : end]) >= min(10, end):
         end -= 1
     edge = max(0, end - 10)  # where the trouble began, its first few stand among quick ones
-    durations = sorted(
-        [*earlier[:edge], *(value for value in earlier[edge:end] if end == len(earlier) or value <= took / 2)]
-    )
-    if len(durations) < minimum:
-        return None
-    return durations[max(0, -(-95 * len(durations) // 100) - 1)]
+    durations = [*earlier[:edge], *(value for value in earlier[edge:end] if end == len(earlier) or value <= took / 2)]
+    return percentile(durations, 95) if len(durations) >= minimum else None
 
 
 def likes_as_rows(observations: Iterable[Observation], like: Row) -> list[Seen]:

@@ -111,6 +111,8 @@ def healths() -> list[tuple[str, Look]]:
     """Every source's health look, by source, in alphabetical order."""
     found = []
     for module in pkgutil.walk_packages(sources.__path__, f"{sources.__name__}."):
+        if module.ispkg:
+            continue  # its `health` may be a module of that name
         health = getattr(importlib.import_module(module.name), "health", None)
         made = health() if health else ()
         found += [(each.source, each) for each in ([made] if isinstance(made, Look) else made)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runbook_lib.artifact.files import PARTIAL
 from runbook_lib.core.errors import ArtifactError
-from runbook_lib.run.context import RUN_FILE, is_running, read_context
+from runbook_lib.run.context import is_running, read_context
 from runbook_lib.run.home import Home
 
 _OPEN = frozenset({"running", "concluded"})
@@ -39,8 +39,3 @@ def settle_killed(home: Home) -> list[Leftover]:
             context.changed(state="killed", why=why).write(folder)
         found.append(Leftover(folder, why))
     return found
-
-
-def is_partial(folder: Path) -> bool:
-    """Whether a folder is a run's `.partial`."""
-    return folder.name.endswith(PARTIAL) and (folder / RUN_FILE).exists()

@@ -17,6 +17,7 @@ import httpx
 from runbook_lib.core import errors
 from runbook_lib.core.errors import RunbookError, SandboxError, UsageError
 from runbook_lib.sandbox import children, home, plain_http
+from runbook_lib.sandbox.extra import need_sandbox
 from runbook_lib.sandbox.home import Home
 from runbook_lib.sandbox.options import Options
 
@@ -80,9 +81,10 @@ class Sandbox:
         `options.Options` for the rest.
 
         Raises:
-            UsageError: the name is taken or no name, an option is none, a standard port is taken.
+            UsageError: the name is taken or no name, an option is none, a standard port is taken, the extra is not installed.
             SandboxError: it did not come up; nothing of it is left.
         """
+        need_sandbox("The sandbox cannot be started")
         options = Options(
             standard_ports=standard_ports,
             traffic=traffic,

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from runbook_lib.core.model import Json
+from runbook_lib.core.percentile import percentile
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import join, picture, preformatted, tag
-from runbook_lib.show.points import Bucket, Latency, buckets, percentile, read_latency
+from runbook_lib.show.points import Bucket, Latency, buckets, read_latency
 from runbook_lib.show.text import duration, grid, plural
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -31,7 +32,7 @@ def summary(seen: Latency) -> str:
     said = f"{plural(len(within), 'request')}{' in the window' if seen.since or seen.until else ''}"
     said += f", {sum(point.failed for point in within):,} failed"
     if taken:
-        said += f", p50 {duration(percentile(taken, 0.5))}, p95 {duration(percentile(taken, 0.95))}"
+        said += f", p50 {duration(percentile(taken, 50))}, p95 {duration(percentile(taken, 95))}"
     if seen.baseline_p95_ms is not None:
         said += f", p95 before {duration(seen.baseline_p95_ms)}"
     return said

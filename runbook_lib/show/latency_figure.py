@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from runbook_lib.core.percentile import percentile
 from runbook_lib.show.figure import ACCENT, CARD, FAILED, FAINT, HEALTHY, INK, LINE, drawable, new_figure, quiet, to_png
 from runbook_lib.show.latency import summary, undrawn
-from runbook_lib.show.points import Latency, Point, percentile
+from runbook_lib.show.points import Latency, Point
 from runbook_lib.show.text import duration
 
 HEIGHT_IN = 4.0
@@ -84,7 +85,7 @@ def _span(seen: Latency) -> tuple[datetime, datetime]:
 def _scale(axes: Axes, seen: Latency) -> None:
     taken = [_y(point.ms) for point in seen.points] + ([_y(seen.request.ms)] if seen.request else [])
     low, high = min(taken), max(*taken, seen.baseline_p95_ms or 0.0)
-    typical = max(percentile(taken, 0.05), 0.1)
+    typical = max(percentile(taken, 5), 0.1)
     if high / typical >= WIDE:
         axes.set_yscale("log")
         axes.set_ylim(low * 0.75, high * 2.4)
@@ -115,7 +116,7 @@ def _levels(axes: Axes, seen: Latency) -> None:
     window = (_x(seen.since) if seen.since else low, _x(seen.until) if seen.until else high)
     levels: list[tuple[float, str, str, Any, float]] = []
     if taken:
-        levels += [(percentile(taken, 0.5), "p50", INK, "-", 0.8), (percentile(taken, 0.95), "p95", INK, "-", 1.2)]
+        levels += [(percentile(taken, 50), "p50", INK, "-", 0.8), (percentile(taken, 95), "p95", INK, "-", 1.2)]
     if seen.baseline_p95_ms is not None:
         levels.append((seen.baseline_p95_ms, "p95 before", FAINT, (0, (4, 3)), 1.0))
     placed: list[float] = []

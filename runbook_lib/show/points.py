@@ -1,11 +1,11 @@
 """The latency exhibit's data as records: requests over time, percentiles, and the same in buckets for plain text."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runbook_lib.core.model import Json
+from runbook_lib.core.percentile import percentile
 from runbook_lib.show.text import finite, moment_of, one_line
 
 
@@ -84,12 +84,6 @@ def _point(given: Mapping[str, Json]) -> Point | None:
     return None if at is None or ms is None or ms < 0 else Point(at, ms, bool(given.get("failed")))
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile: a value that occurred. 0 where there is none."""
-    ranked = sorted(values)
-    return ranked[max(0, math.ceil(share * len(ranked)) - 1)] if ranked else 0.0
-
-
 def buckets(points: Sequence[Point], most: int = 12) -> list[Bucket]:
     """Equal stretches of time from the first to the last point, those without a request included."""
     if not points:
@@ -100,13 +94,9 @@ def buckets(points: Sequence[Point], most: int = 12) -> list[Bucket]:
     held: list[list[Point]] = [[] for _ in range(count)]
     for point in points:
         held[min(count - 1, int((point.at - first) / step))].append(point)
-    return [
-        Bucket(
-            first + step * at,
-            len(some),
-            sum(point.failed for point in some),
-            percentile([point.ms for point in some], 0.5),
-            percentile([point.ms for point in some], 0.95),
-        )
-        for at, some in enumerate(held)
-    ]
+    return [_bucket(first + step * at, some) for at, some in enumerate(held)]
+
+
+def _bucket(at: datetime, points: Sequence[Point]) -> Bucket:
+    took = [point.ms for point in points] or [0.0]
+    return Bucket(at, len(points), sum(point.failed for point in points), percentile(took, 50), percentile(took, 95))

@@ -56,7 +56,6 @@ def logs(world, in_process) -> Any:
         (SPEC, "/v13/deployments/{idOrUrl}", "/v13/deployments/dpl_vercelweb1.example"),
         (SPEC, "/v3/deployments/{idOrUrl}/events", "/v3/deployments/dpl_vercelweb2/events"),
         (SPEC, "/v2/deployments/{id}/aliases", "/v2/deployments/dpl_vercelweb2/aliases"),
-        (SPEC, "/v3/events", "/v3/events"),
         (NEWER, "/alerts/v3/groups", "/alerts/v3/groups"),
     ],
 )
@@ -205,11 +204,6 @@ def test_a_failed_alias_job_leaves_production_where_it_was(client, world):
     project = client.get("/v9/projects/nexuscore-web").json()
     assert project["lastAliasRequest"]["jobStatus"] == "failed"
     assert project["targets"]["production"]["id"] == "dpl_vercelweb2"
-
-
-def test_audit_tells_deployments_and_edited_variables(client):
-    kinds = {event["type"] for event in client.get("/v3/events", params={"limit": 100}).json()["events"]}
-    assert kinds == {"deployment", "env-variable-edit"}
 
 
 def test_runtime_stream_shows_only_what_happens_after_it_began(client, world):

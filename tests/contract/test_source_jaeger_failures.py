@@ -44,7 +44,7 @@ def asked_of(served: Any) -> Callable[[str, list[tuple[timedelta, int]]], Ask]:
             batch = {"resource": named, "scopeSpans": [{"spans": [span]}]}
             assert httpx.post(f"{otlp}/v1/traces", json={"resourceSpans": [batch]}).status_code == 200
         settings = Settings.from_mapping({"RUNBOOK_JAEGER_URL": url, "RUNBOOK_TRACE_DELAY_S": "0"})
-        return lambda limit: Observer(now=NOW, settings=settings).together(jaeger.failures(HOUR, limit=limit))[0]
+        return lambda limit: Observer(now=NOW, settings=settings).together(jaeger.failed_traces(HOUR, limit=limit))[0]
 
     return make
 
@@ -66,12 +66,12 @@ def test_where_no_failure_was_ever_found_an_hour_is_without_failures_once_it_was
     ask = asked_of(version, [(ago, code) for ago, code in zip(minutes(1, 2, 3), (UNSET, OK, UNSET), strict=True)])
     assert ask(limit=10).status == Status.empty
     seen = ask(limit=2)
-    assert (seen.status, seen.value) == (Status.partial, [])
+    assert (seen.status, seen.value["spans"]) == (Status.partial, [])
     assert "limit" in seen.why
 
 
 def test_a_jaeger_that_takes_errors_for_successes_is_read_and_not_believed(asked_of: Any) -> None:
     ask = asked_of(DO_NOT, [(timedelta(minutes=1), OK), (timedelta(minutes=2), ERROR), (timedelta(hours=3), ERROR)])
     seen = ask(limit=10)
-    assert (seen.status, [row["error_count"] for row in seen.value]) == (Status.ok, [1])
+    assert (seen.status, [span["status"] for span in seen.value["spans"]]) == (Status.ok, ["error"])
     assert ask(limit=1).status == Status.partial

@@ -97,7 +97,6 @@ def test_a_trace_by_id_is_the_sample_of_version_2(tempo):
             "/api/search",
             {"q": "{ status = error } | select(name, span.error.type)"},
         ),
-        ("/api/v2/search/tag/{tag}/values", "/api/v2/search/tag/span.http.response.status_code/values", {}),
         ("/api/metrics/query_range", "/api/metrics/query_range", {"q": "{} | count_over_time() by (name)"}),
     ],
 )
@@ -268,30 +267,6 @@ def test_what_a_hostile_request_id_holds_never_becomes_syntax(tempo, feed):
     assert [trace["traceID"] for trace in found] == ["1"]
     # The same text unquoted is syntax: this is what escaping protects from.
     assert tempo.get("/api/search", params={"q": f'{{ span.vercel.request_id = "{hostile} }}'}).status_code == 400
-
-
-# --- tags ---
-
-
-@pytest.mark.usefixtures("incident")
-@pytest.mark.parametrize(
-    ("tag", "values"),
-    [
-        ("resource.service.name", [("string", "nexus-gateway"), ("string", "nexus-web")]),
-        ("span.http.response.status_code", [("int", "502"), ("int", "503"), ("int", "529")]),
-        ("span.nothing", []),
-    ],
-)
-def test_tag_values_have_types(tempo, tag, values):
-    found = tempo.get(f"/api/v2/search/tag/{tag}/values").json()["tagValues"]
-    assert [(value["type"], value["value"]) for value in found] == values
-
-
-@pytest.mark.parametrize(
-    "asked", ["nonsense/values", "status/values", "service.name/values", "span.a/values?q={}", "span.a/values?limit=1"]
-)
-def test_what_tag_values_cannot_be_given_for_is_refused(tempo, asked):
-    assert tempo.get(f"/api/v2/search/tag/{asked}").status_code == 400
 
 
 # --- metrics ---

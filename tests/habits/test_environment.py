@@ -21,7 +21,8 @@ def test_environment_yml_asks_for_what_pyproject_asks_for() -> None:
     from_conda = [entry for entry in listed if isinstance(entry, str) and entry != "pip"]
     assert "-e ." in from_pip
     given = {bare(entry) for entry in (*from_conda, *from_pip) if entry != "-e ."}
-    assert given == {bare(entry) for entry in wanted["dependencies"]} | {f"python{wanted['requires-python']}"}
+    asked = [*wanted["dependencies"], *wanted["optional-dependencies"]["sandbox"]]
+    assert given == {bare(entry) for entry in asked} | {f"python{wanted['requires-python']}"}
 
 
 def test_the_packages_that_users_asked_for_are_there() -> None:

@@ -77,14 +77,8 @@ def _every_fault() -> list[Case]:
         if any(other.startswith(f"{code}.") for other in faults.codes()):
             cases.append(fault_case(code))
             continue
-        cases += [
-            fault_case(code, variant, **_PECULIAR.get((code, variant), {})) for variant in faults.find(code).variants
-        ]
+        cases += [fault_case(code, variant) for variant in faults.find(code).variants]
     return cases
-
-
-# The same cause brought about in a way that leaves other evidence, and so another verdict.
-_PECULIAR: dict[tuple[str, str], dict[str, Any]] = {}
 
 
 def _elsewhere() -> list[Case]:

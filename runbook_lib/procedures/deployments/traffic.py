@@ -11,6 +11,7 @@ from math import comb
 from typing import Any
 
 from runbook_lib.core.model import Observation, Suspect
+from runbook_lib.core.percentile import percentile
 from runbook_lib.procedures.deployments.reading import Reading, Row, content
 from runbook_lib.procedures.deployments.rules import Judged, finding
 from runbook_lib.reading import requests as rows
@@ -311,6 +312,4 @@ def figures(traffic: Traffic) -> dict[str, Any]:
 
 def p95_ms(values: Sequence[float]) -> float | None:
     """The 95th percentile, nearest rank; None with fewer than `FEWEST` values."""
-    if len(values) < FEWEST:
-        return None
-    return sorted(values)[max(0, -(-95 * len(values) // 100) - 1)]
+    return percentile(values, 95) if len(values) >= FEWEST else None

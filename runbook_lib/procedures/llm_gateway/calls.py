@@ -26,7 +26,6 @@ class Call:
     duration_ms: float | None = None
     gap_s: float | None = None
     output_tokens: int | None = None
-    first_chunk_s: float | None = None
     observation: str = ""
 
     @property

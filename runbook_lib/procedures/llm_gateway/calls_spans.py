@@ -61,7 +61,6 @@ def _of_attempt(attempt: Attempt, observation: str, *, is_last: bool) -> Call:
         attempt.duration_ms,
         attempt.gap_s,
         _tokens(attributes),
-        _seconds(attributes.get("gen_ai.response.time_to_first_chunk")),
         observation,
     )
 
@@ -131,7 +130,6 @@ def of_rows(trace_id: str, rows: Sequence[Mapping[str, Any]], observation: str) 
                 row["duration_ms"],
                 max(0.0, at_s - before.end_s) if before else None,
                 _tokens(row["attributes"]),
-                _seconds(row["attributes"].get("gen_ai.response.time_to_first_chunk")),
                 observation,
             )
         )
@@ -179,10 +177,3 @@ def _as_span(row: Mapping[str, Any]) -> Span:
 def _tokens(attributes: Mapping[str, Any]) -> int | None:
     held = attributes.get("gen_ai.usage.output_tokens", attributes.get("gen_ai.usage.completion_tokens"))
     return number_of(held)
-
-
-def _seconds(held: Any) -> float | None:
-    try:
-        return float(held)
-    except (TypeError, ValueError):
-        return None

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from statistics import median
 
 from runbook_lib.core.model import Finding, Status, Suspect
+from runbook_lib.core.percentile import percentile
 from runbook_lib.procedures.llm_gateway.calls import Call, Request, iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.normal import normal_of
@@ -240,8 +241,8 @@ def usual_ms(reading: Reading, provider: str, models: set[str]) -> float | None:
     """The p95 of what good calls of these models took; None with fewer than five of them."""
     good = [each for each in reading.good_calls(provider) if each.duration_ms is not None and each.model in models]
     normal = normal_of(good)
-    took = sorted(each.duration_ms or 0.0 for each in good if normal is None or not normal.is_slow(each))
-    return took[max(0, -(-95 * len(took) // 100) - 1)] if len(took) >= 5 else None
+    took = [each.duration_ms or 0.0 for each in good if normal is None or not normal.is_slow(each)]
+    return percentile(took, 95) if len(took) >= 5 else None
 
 
 def _model(reading: Reading, target: str, pairs: Sequence[Pair]) -> Finding | Suspect:

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from runbook_lib.core.model import Json
+from runbook_lib.core.percentile import percentile
 from runbook_lib.procedures.llm_gateway.calls import Call, iso_of
 from runbook_lib.procedures.llm_gateway.reading import PROVIDERS, Reading
 
@@ -20,7 +21,7 @@ def provider_rows(reading: Reading) -> list[dict[str, Json]]:
 
 def _row(target: str, calls: Sequence[Call]) -> dict[str, Json]:
     bad = [call for call in calls if not call.ok]
-    took = sorted(call.duration_ms for call in calls if call.ok and call.duration_ms is not None)
+    took = [call.duration_ms for call in calls if call.ok and call.duration_ms is not None]
     per_token = [
         call.duration_ms / call.output_tokens for call in calls if call.ok and call.duration_ms and call.output_tokens
     ]
@@ -32,7 +33,7 @@ def _row(target: str, calls: Sequence[Call]) -> dict[str, Json]:
         "error_ratio": round(len(bad) / len(calls), 4),
         "failed how": ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()) or None,
         "p50_ms": round(median(took), 1) if took else None,
-        "p95_ms": round(took[max(0, -(-95 * len(took) // 100) - 1)], 1) if took else None,
+        "p95_ms": round(percentile(took, 95), 1) if took else None,
         "ms a token": round(median(per_token), 2) if per_token else None,
         "last": iso_of(calls[-1].at_s),
     }

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runbook_lib.core.clock import from_iso
+from runbook_lib.core.keys import VARIABLES
 from runbook_lib.core.model import Finding, Json, Observation, Status
 from runbook_lib.procedures.operations_checklist.reading import RUNBOOK, Evidence, Found, Held, Place, Reading, found
 from runbook_lib.procedures.operations_checklist.variables import FRESH, URLS, how_to_set, is_plausible, soon
 
 ACCEPTED = "accepted"
-CHECKED = (
-    "NEXT_PUBLIC_SUPABASE_ANON_KEY", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY", "STRIPE_SECRET_KEY", "RUNBOOK_STRIPE_KEY",
-    "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "TOGETHER_API_KEY",
-)  # fmt: skip
+CHECKED = tuple(name for name, variable in VARIABLES.items() if variable.vendor)
 _DOORS = {"postgres": "RUNBOOK_DATABASE_URL", "tempo": "RUNBOOK_TEMPO_TOKEN", "jaeger": "RUNBOOK_JAEGER_TOKEN"}
 _CODES = {"rejected": "env.rejected", "expired": "env.expired", "scope": "env.insufficient_scope"}
 

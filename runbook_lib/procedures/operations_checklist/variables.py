@@ -6,6 +6,7 @@ Every rule takes places and returns what it found; what a place does not give ba
 from collections.abc import Iterable, Iterator, Sequence
 
 from runbook_lib.core.clock import from_iso
+from runbook_lib.core.keys import VARIABLES, is_secret_kind
 from runbook_lib.core.model import Finding, Suspect
 from runbook_lib.procedures.operations_checklist.reading import (
     PARTS,
@@ -17,12 +18,11 @@ from runbook_lib.procedures.operations_checklist.reading import (
     Reading,
     found,
 )
+from runbook_lib.reading.needed_variables import PROVIDER_KEYS, SUPABASE_ANON, SUPABASE_URL
 
-URLS = ("NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_URL")
-_ANON = ("NEXT_PUBLIC_SUPABASE_ANON_KEY", "SUPABASE_ANON_KEY")
+URLS, _ANON = SUPABASE_URL, SUPABASE_ANON
 _SERVICE = "SUPABASE_SERVICE_ROLE_KEY"
 _OTLP = ("OTEL_EXPORTER_OTLP_ENDPOINT",)
-PROVIDER_KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "together": "TOGETHER_API_KEY"}
 
 # What each part needs: of each group one name. OTEL_SERVICE_NAME has a default.
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -30,28 +30,9 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "api": (URLS, _ANON, (_SERVICE,), ("STRIPE_SECRET_KEY",), ("STRIPE_WEBHOOK_SECRET",), _OTLP),
     "gateway": (*((name,) for name in PROVIDER_KEYS.values()), _OTLP),
 }
-# The kinds that a name may hold, and the role where the kind tells it.
-KINDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys((*URLS, *_OTLP), ("url",)),
-    **dict.fromkeys(_ANON, ("supabase_jwt", "supabase_publishable")),
-    _SERVICE: ("supabase_jwt", "supabase_secret"),
-    "STRIPE_SECRET_KEY": ("stripe_secret", "stripe_restricted"),
-    "RUNBOOK_STRIPE_KEY": ("stripe_restricted", "stripe_secret"),
-    "STRIPE_WEBHOOK_SECRET": ("stripe_webhook_secret",),
-    "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY": ("stripe_publishable",),
-    "OPENAI_API_KEY": ("openai",),
-    "ANTHROPIC_API_KEY": ("anthropic",),
-    "TOGETHER_API_KEY": ("together", "opaque"),
-    "RUNBOOK_SUPABASE_ACCESS_TOKEN": ("supabase_access_token", "opaque"),
-    "RUNBOOK_FLY_TOKEN": ("fly", "opaque"),
-    "RUNBOOK_DATABASE_URL": ("database_url",),
-}
-_ROLES = {**dict.fromkeys(_ANON, "anon"), _SERVICE: "service_role"}
-_SECRET_KINDS = (
-    "stripe_secret", "stripe_restricted", "stripe_organization", "stripe_webhook_secret", "supabase_secret",
-    "supabase_access_token", "openai", "anthropic", "fly", "github", "database_url",
-)  # fmt: skip
-_MODES = ("STRIPE_SECRET_KEY", "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY", "RUNBOOK_STRIPE_KEY")
+# The kinds that a name may hold.
+KINDS = {name: variable.kinds for name, variable in VARIABLES.items() if variable.kinds}
+_MODES = tuple(name for name, variable in VARIABLES.items() if variable.tells_mode)
 _SUPABASE_KEYS = (*_ANON, _SERVICE)
 _PAIRS = (URLS, _ANON)
 SET, SHAPE, TOGETHER, FRESH = "set", "right kind", "one project", "not expired"
@@ -70,7 +51,7 @@ def is_plausible(held: Held) -> bool:
 
 def is_judged(name: str) -> bool:
     """Whether a variable is NexusCore's or ends up in a browser; of others only the name is looked at."""
-    return name in _EVERY_NAME or name.startswith("NEXT_PUBLIC_")
+    return name in KINDS or name.startswith("NEXT_PUBLIC_")
 
 
 def leaked(reading: Reading, _: Evidence) -> Iterator[Found]:
@@ -92,7 +73,7 @@ def leaked(reading: Reading, _: Evidence) -> Iterator[Found]:
 
 def is_secret(held: Held) -> bool:
     """Whether the value is one that nobody outside may know."""
-    return held.says("kind") in _SECRET_KINDS or held.says("role") == "service_role"
+    return is_secret_kind(str(held.says("kind"))) or held.says("role") == "service_role"
 
 
 def missing(reading: Reading, _: Evidence) -> Iterator[Found]:
@@ -282,7 +263,7 @@ def hidden(reading: Reading) -> list[Finding]:
     """Places that keep values to themselves: a state for each, with the names that could only be compared by name and time."""
     states = []
     for place in reading.places:
-        names = sorted(held.name for held in place.held.values() if held.facts is None and held.name in _EVERY_NAME)
+        names = sorted(held.name for held in place.held.values() if held.facts is None and held.name in KINDS)
         if names and place.serves:
             why = next(held.hidden for held in place.held.values() if held.name == names[0])
             summary = f"{place.name}: {why}; compared by name, environment and time alone: {', '.join(names)}"
@@ -309,7 +290,7 @@ def _wrong_kind(held: Held) -> str:
         return ""
     if kind not in expected:
         return "not_a_url" if expected == ("url",) and kind == "opaque" else "other_kind"
-    role = _ROLES.get(held.name)
+    role = VARIABLES[held.name].role
     return "other_kind" if role and held.says("role") != role else ""
 
 
@@ -327,6 +308,3 @@ def _kind_in_words(held: Held) -> str:
 
 def _all(reading: Reading) -> Iterable[tuple[Place, Held]]:
     return ((place, place.held[name]) for place in reading.places for name in sorted(place.own))
-
-
-_EVERY_NAME = {name for groups in NEEDS.values() for group in groups for name in group} | set(KINDS)

@@ -94,11 +94,6 @@ class Tally:
         """Where the last step ends."""
         return self.since_s + self.step_s * len(self.total)
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether both bounds are the same."""
-        return bool(np.array_equal(self.least, self.most))
-
     def sums(self) -> tuple[float, float, float]:
         """(total, least, most) over everything."""
         return float(self.total.sum()), float(self.least.sum()), float(self.most.sum())
@@ -162,15 +157,6 @@ class Tally:
         low_short, _ = self.burn(max(policy.short_s, self.step_s), target)
         with np.errstate(invalid="ignore"):
             result: np.ndarray[Any, np.dtype[np.bool_]] = (low_long >= threshold) & (low_short >= threshold)
-        return result
-
-    def may_fire(
-        self, policy: Policy, target: float, period_s: float, factor: float = 1.0
-    ) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """At the end of which steps the long window may have burnt at `factor` times the threshold."""
-        _, high = self.burn(policy.long_s, target)
-        with np.errstate(invalid="ignore"):
-            result: np.ndarray[Any, np.dtype[np.bool_]] = high >= policy.threshold(period_s) * factor
         return result
 
     def stretches(self, held: np.ndarray[Any, np.dtype[np.bool_]]) -> list[Stretch]:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.model import Change, Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
 from runbook_lib.judging.concluding import conclude, unseen
-from runbook_lib.procedures.stripe_webhooks import commands
 from runbook_lib.procedures.stripe_webhooks.arrivals import arrivals_of
 from runbook_lib.procedures.stripe_webhooks.events import judge_events
 from runbook_lib.procedures.stripe_webhooks.evidence import Evidence, Judged, Scene, answered, value_of
@@ -199,8 +198,3 @@ def arrivals_table(scene: Scene) -> dict[str, object]:
     """What came to the webhook, for a display."""
     rows = [[each.at, each.status, each.ms, each.words or each.error] for each in arrivals_of(scene)[-30:]]
     return {"columns": ["at", "status", "ms", "words"], "rows": rows}
-
-
-def forwarding_command(scene: Scene) -> str:
-    """The command that brings events to this API, for the CLI at hand."""
-    return commands.listen(scene.where, scene.version) + commands.for_version(scene.version)

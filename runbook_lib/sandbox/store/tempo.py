@@ -1,7 +1,7 @@
 """Grafana Tempo's query API over the sandbox's store: the app, and traces by id.
 
 Facts: api-facts.md §8, specs/tempo, grafana.com/docs/tempo/latest/api_docs. Ids are base64 and enums are names in traces;
-in search results ids are hex without leading zeros. Errors are plain text. Search, tags and metrics have modules of their own.
+in search results ids are hex without leading zeros. Errors are plain text. Search and metrics have modules of their own.
 """
 
 import re
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runbook_lib.sandbox.store import tempo_metrics, tempo_search, tempo_tags
+from runbook_lib.sandbox.store import tempo_metrics, tempo_search
 from runbook_lib.sandbox.store.encode import tempo_batches, traces_data
 from runbook_lib.sandbox.store.model import Trace
 from runbook_lib.sandbox.store.spans import Store
@@ -60,9 +60,6 @@ def create_tempo_app(store: Store) -> Starlette:
     def search(request: Request) -> Response:
         return json_response(tempo_search.search(request, store, _reader(store, request)))
 
-    def tag_values(request: Request) -> Response:
-        return json_response(tempo_tags.values(request, store, _reader(store, request)))
-
     def query_range(request: Request) -> Response:
         return json_response(tempo_metrics.query_range(request, store, _counter(store, request)))
 
@@ -75,7 +72,6 @@ def create_tempo_app(store: Store) -> Starlette:
         "/api/traces/{trace_id}": trace_v1,
         "/api/v2/traces/{trace_id}": trace_v2,
         "/api/search": search,
-        "/api/v2/search/tag/{tag:path}/values": tag_values,
         "/api/metrics/query_range": query_range,
     }
     return Starlette(

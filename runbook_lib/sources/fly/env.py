@@ -7,13 +7,14 @@ Routes: the Machines API's published document.
 from typing import Any
 
 from runbook_lib.core.clock import from_iso
+from runbook_lib.core.keys import is_nexuscores
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.fly.api import HELP, FlyApi
 from runbook_lib.sources.fly.token import expiry_of
 from runbook_lib.sources.kit.asking import iso_of_text, rows_in, text_of
 from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement
-from runbook_lib.sources.this_machine.variable_facts import NEXUSCORE, facts_of
+from runbook_lib.sources.this_machine.variable_facts import facts_of
 
 _SECRET = "a secret of Fly's: it never comes back"  # noqa: S105 - a sentence, not a secret
 
@@ -80,7 +81,7 @@ def _plain(door: Door, machines: list[dict[str, Any]]) -> tuple[list[dict[str, J
         for name, value in dict((machine["config"] or {}).get("env") or {}).items():
             if not isinstance(value, str):
                 raise TypeError("a value is no text")
-            is_judged = name in NEXUSCORE or name.startswith("NEXT_PUBLIC_")
+            is_judged = is_nexuscores(str(name))
             facts = facts_of(door, str(name), value) if is_judged else None
             rows[str(name)] = {
                 **_usual(str(name), "env"),

@@ -146,15 +146,6 @@ def slow_between(within_ms: float, least: Row, most: Row) -> Json:
     return {"within_ms": within_ms, "least": least.clean(), "most": most.clean()}
 
 
-def no_such_service(service: str, known: Sequence[str]) -> LookError:
-    """The error for a service that the source tells nothing apart by."""
-    return LookError(
-        Status.not_configured,
-        f"this source cannot tell {service} apart",
-        do_next=f"name the service as its spans do; known are: {', '.join(known) or 'none'}",
-    )
-
-
 def from_quantiles(
     within_ms: float,
     steps: Steps,

@@ -7,12 +7,13 @@ Schema: railwayapp/cli, src/gql/schema.json; a test validates every query agains
 from typing import Any
 
 from runbook_lib.core.errors import LookError
+from runbook_lib.core.keys import is_nexuscores
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, paged, rows_in, text_of
 from runbook_lib.sources.kit.judging import Judgement, judgement
 from runbook_lib.sources.railway.api import HELP, RailwayApi, service_of
-from runbook_lib.sources.this_machine.variable_facts import NEXUSCORE, facts_of
+from runbook_lib.sources.this_machine.variable_facts import facts_of
 from runbook_lib.sources.this_machine.variable_values import railway_values
 
 _SEALED = "sealed: Railway never gives it back"
@@ -114,7 +115,7 @@ def _nodes(api: RailwayApi, service: str) -> list[dict[str, Any]]:
 
 
 def _row(door: Door, name: str, value: str | None, node: dict[str, Any] | None, part: str) -> dict[str, Json]:
-    is_judged = name in NEXUSCORE or name.startswith("NEXT_PUBLIC_")
+    is_judged = is_nexuscores(name)
     return {
         "name": name,
         "id": name,

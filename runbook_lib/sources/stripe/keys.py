@@ -6,6 +6,7 @@ restricted key lacks. A webhook signing secret shows itself on a signed event al
 
 from collections.abc import Mapping
 
+from runbook_lib.core.keys import shown_to
 from runbook_lib.core.model import Answer, Json
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
@@ -13,7 +14,7 @@ from runbook_lib.sources.kit.asking import need, there
 from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement, vendors_code
 from runbook_lib.sources.this_machine.variable_values import read_key
 
-NAMES = ("STRIPE_SECRET_KEY", "RUNBOOK_STRIPE_KEY")
+NAMES = shown_to("stripe")
 _READS = {  # what a restricted key is asked for, by who uses it; in the words of Stripe's dashboard
     "STRIPE_SECRET_KEY": {"customers": "Customers", "subscriptions": "Subscriptions"},
     "RUNBOOK_STRIPE_KEY": {

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from runbook_lib.core.errors import LookError
+from runbook_lib.core.keys import shown_to
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need, there
@@ -15,7 +16,7 @@ from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement
 from runbook_lib.sources.this_machine.variable_facts import jwt_claims
 from runbook_lib.sources.this_machine.variable_values import read_address, read_key
 
-NAMES = ("NEXT_PUBLIC_SUPABASE_ANON_KEY", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY")
+NAMES = shown_to("supabase")
 _REF = re.compile(r"[a-z]{20}", re.ASCII)
 _MANAGEMENT_HELP = "RUNBOOK_SUPABASE_ACCESS_TOKEN needs the read scope of projects for this project"
 

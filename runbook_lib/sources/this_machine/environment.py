@@ -2,10 +2,11 @@
 
 from urllib.parse import urlsplit
 
+from runbook_lib.core.keys import VARIABLES, is_nexuscores
 from runbook_lib.core.model import Answer, Json
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.hosting import ADDRESSES, hosts, is_address_given
-from runbook_lib.sources.this_machine.variable_facts import NEXUSCORE, RUNBOOKS, facts_of
+from runbook_lib.sources.this_machine.variable_facts import facts_of
 
 
 def variables() -> Look:
@@ -44,7 +45,7 @@ def variables() -> Look:
 
 
 def _is_judged(name: str) -> bool:
-    return name in NEXUSCORE or name in RUNBOOKS or name.startswith("NEXT_PUBLIC_")
+    return name in VARIABLES or is_nexuscores(name)
 
 
 def _is_local(address: str | None) -> bool:

@@ -1,7 +1,4 @@
-"""What a variable's value says about itself: its kind, mode, project and expiry. Read inside a look; the value stays there.
-
-Shapes: the vendors' own key prefixes (Stripe, Supabase, OpenAI, Anthropic, Together, Fly.io; read November 2026) and JWTs.
-"""
+"""What a variable's value says about itself: its kind, mode, project and expiry. Read inside a look; the value stays there."""
 
 import base64
 import hmac
@@ -11,59 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
+from runbook_lib.core.keys import kind_of
 from runbook_lib.core.model import Json
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
 from runbook_lib.sources.fly.token import expiry_of
 
-# The variables of NexusCore; their names are its own.
-NEXUSCORE = (
-    "NEXT_PUBLIC_SUPABASE_URL",
-    "NEXT_PUBLIC_SUPABASE_ANON_KEY",
-    "SUPABASE_URL",
-    "SUPABASE_ANON_KEY",
-    "SUPABASE_SERVICE_ROLE_KEY",
-    "STRIPE_SECRET_KEY",
-    "STRIPE_WEBHOOK_SECRET",
-    "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY",
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "TOGETHER_API_KEY",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_SERVICE_NAME",
-    "LLM_FALLBACK_CHAIN",
-)
-# The runbook's own that are judged by their shape as well.
-RUNBOOKS = (
-    "RUNBOOK_STRIPE_KEY",
-    "RUNBOOK_SUPABASE_ACCESS_TOKEN",
-    "RUNBOOK_DATABASE_URL",
-    "RUNBOOK_VERCEL_TOKEN",
-    "RUNBOOK_RAILWAY_PROJECT_TOKEN",
-    "RUNBOOK_RAILWAY_TOKEN",
-    "RUNBOOK_FLY_TOKEN",
-    "RUNBOOK_TEMPO_TOKEN",
-    "RUNBOOK_JAEGER_TOKEN",
-)
-
-_KINDS: tuple[tuple[str, str, int], ...] = (
-    # (pattern of its beginning, kind, the fewest characters that the vendor has ever given one)
-    (r"sk_(?:live|test)_", "stripe_secret", 24),
-    (r"rk_(?:live|test)_", "stripe_restricted", 24),
-    (r"pk_(?:live|test)_", "stripe_publishable", 24),
-    (r"sk_org_", "stripe_organization", 24),
-    (r"whsec_", "stripe_webhook_secret", 24),
-    (r"sb_publishable_", "supabase_publishable", 24),
-    (r"sb_secret_", "supabase_secret", 24),
-    (r"sbp_", "supabase_access_token", 24),
-    (r"sk-ant-", "anthropic", 40),
-    (r"sk-", "openai", 40),
-    (r"tgp_v1_", "together", 24),
-    (r"(?:FlyV1 |fm[12][a-z]?_|fo1_)", "fly", 24),
-    (r"gh[pousr]_", "github", 30),
-    (r"https?://", "url", 0),
-    (r"postgres(?:ql)?://", "database_url", 16),
-)
 _PLACEHOLDER = re.compile(
     r"^(?:<.*>|\[.*\]|\$\{.*\}|change.?me.*|todo|tbd|none|null|undefined|example|placeholder|dummy|secret|your[-_ ].*)$"
     r"|x{4,}|\.{3}|…|(?:^|[-_/])(?:your|my)[-_][\w-]{0,30}(?:key|token|secret|url|project)|placeholder|change.?me",
@@ -100,20 +50,16 @@ def facts_of(door: Door, name: str, value: str) -> dict[str, Json]:
         return {**facts, "kind": "nothing", "flaws": ["empty"]}
     if claims := jwt_claims(bare):
         return {**facts, **_of_jwt(door, bare, claims)}
-    shortest = 0
-    for pattern, kind, fewest in _KINDS:
-        if re.match(pattern, bare):
-            facts["kind"], shortest = kind, fewest
-            break
+    kind = kind_of(bare)
+    if kind is not None:
+        facts |= {"kind": kind.name, "role": kind.role}
     if facts["kind"] == "url":
         facts |= _of_url(bare)
     elif facts["kind"] == "fly":
         facts["expires_at"] = expiry_of(bare)
-    elif facts["kind"].startswith("supabase_"):
-        facts["role"] = {"supabase_publishable": "anon", "supabase_secret": "service_role"}.get(facts["kind"])
     if _PLACEHOLDER.search(bare):
         facts["flaws"] = [*facts["flaws"], "placeholder"]
-    elif len(bare) < shortest:
+    elif kind is not None and len(bare) < kind.fewest:
         facts["flaws"] = [*facts["flaws"], "cut_off"]
     return facts
 

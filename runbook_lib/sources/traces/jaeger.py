@@ -66,30 +66,6 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
     return Look("jaeger", "find_request", arguments, fetch, deadline_s=20)
 
 
-def search(
-    attributes: Mapping[str, str],
-    window: Window,
-    limit: int = 20,
-    service: str | None = None,
-    operation: str | None = None,
-) -> Look:
-    """Summaries of the traces with a span that has all these attributes, as equal texts; of one service or of all."""
-
-    def fetch(door: Door) -> Answer:
-        jaeger = JaegerApi(door)
-        table, why = jaeger.search(window, limit, attributes, service, operation)
-        return _found(jaeger, table, why, "trace that matches", window)
-
-    arguments = {
-        "attributes": dict(attributes),
-        **span_of(window),
-        "limit": limit,
-        "service": service,
-        "operation": operation,
-    }
-    return Look("jaeger", "search", arguments, fetch, deadline_s=20)
-
-
 def same_root(name: str, window: Window, limit: int = 200) -> Look:
     """Summaries of the traces whose root span has this name: how long its likes took."""
 
@@ -100,19 +76,6 @@ def same_root(name: str, window: Window, limit: int = 200) -> Look:
         return _found(jaeger, _only(table, roots), why, "trace that begins like this", window)
 
     return Look("jaeger", "same_root", {"name": name, **span_of(window), "limit": limit}, fetch, deadline_s=20)
-
-
-def failures(window: Window, route: str | None = None, limit: int = 100) -> Look:
-    """Summaries of the traces that hold a span with status error, of one route or of all."""
-
-    def fetch(door: Door) -> Answer:
-        jaeger = JaegerApi(door)
-        table, why = jaeger.search(window, limit, {"error": "true"})
-        if route:
-            table = _of_route(table, route)
-        return _found(jaeger, table, why, "trace that failed", window)
-
-    return Look("jaeger", "failures", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=20)
 
 
 def traces_of(ids: Sequence[str], window: Window | None = None) -> Look:
@@ -187,17 +150,6 @@ def llm_calls(window: Window, limit: int = 500) -> Look:
     return Look("jaeger", "llm_calls", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
 
 
-def services(window: Window) -> Look:
-    """The names under which parts have sent spans, sorted. Jaeger knows no window for them; it is part of the question only."""
-
-    def fetch(door: Door) -> Answer:
-        jaeger = JaegerApi(door)
-        names, _ = jaeger.services()
-        return Answer(Status.ok, names) if names else jaeger.nothing("service", window)
-
-    return Look("jaeger", "services", span_of(window), fetch)
-
-
 def health() -> Look:
     """Whether Jaeger answers: {"api": "v3" or "v1", "services": how many it knows}."""
 
@@ -245,14 +197,6 @@ def _found(jaeger: JaegerApi, table: SpanTable, why: str, what: str, window: Win
     if why:
         return Answer(Status.partial, rows, why, "narrow the window")
     return Answer(Status.ok, rows) if rows else jaeger.nothing(what, window)
-
-
-def _of_route(table: SpanTable, route: str) -> SpanTable:
-    """The traces of a table that have a span of this route."""
-    attributes = ((span["trace"], span["attributes"]) for span in table.spans)
-    return _only(
-        table, {trace for trace, held in attributes if any(held.get(name) == route for name in _ROUTE_ATTRIBUTES)}
-    )
 
 
 def _only(table: SpanTable, traces: set[str]) -> SpanTable:

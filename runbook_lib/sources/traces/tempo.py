@@ -5,7 +5,6 @@ A trace table is described in `_span_table`; a search returns its summaries, one
 {"trace", "service", "name", "start_ns", "duration_ms", "span_count", "error_count", "spans": [the matched ones]}.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -15,10 +14,10 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import listed, span_of, still_arriving
+from runbook_lib.sources.kit.asking import span_of, still_arriving
 from runbook_lib.sources.kit.ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources.traces.span_table import SpanTable
-from runbook_lib.sources.traces.tempo_api import FAILED, HELP, TempoApi
+from runbook_lib.sources.traces.tempo_api import FAILED, TempoApi
 from runbook_lib.sources.traces.traceql import CALL_FIELDS, PROVIDER_CALL, any_equal, ends_with, route_is, text_literal
 
 _AT_ONCE = 8
@@ -94,17 +93,6 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
     )
 
 
-def search(traceql: str, window: Window, limit: int = 20, spans_per_trace: int = 3) -> Look:
-    """Summaries of the traces that match a TraceQL query. Texts of others go into it by `_traceql.text_literal` only."""
-
-    def fetch(door: Door) -> Answer:
-        tempo = TempoApi(door)
-        return _found(tempo, *tempo.search(traceql, window, limit, spans_per_trace), "trace that matches", window)
-
-    arguments = {"traceql": traceql, **span_of(window), "limit": limit, "spans_per_trace": spans_per_trace}
-    return Look("tempo", "search", arguments, fetch, deadline_s=20)
-
-
 def same_root(name: str, window: Window, limit: int = 200) -> Look:
     """Summaries of the traces whose root span has this name: how long its likes took."""
 
@@ -114,17 +102,6 @@ def same_root(name: str, window: Window, limit: int = 200) -> Look:
         return _found(tempo, *tempo.search(query, window, limit, 1), "trace that begins like this", window)
 
     return Look("tempo", "same_root", {"name": name, **span_of(window), "limit": limit}, fetch, deadline_s=20)
-
-
-def failures(window: Window, route: str | None = None, limit: int = 100) -> Look:
-    """Summaries of the traces that hold a failed span (status error, or HTTP 500 and above), of one route or of all."""
-
-    def fetch(door: Door) -> Answer:
-        tempo = TempoApi(door)
-        query = f"{{ {FAILED} }}" + (f" && {{ {route_is(route)} }}" if route else "")
-        return _found(tempo, *tempo.search(query, window, limit, 10), "trace that failed", window)
-
-    return Look("tempo", "failures", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=20)
 
 
 def traces_of(ids: Sequence[str], window: Window | None = None) -> Look:
@@ -182,21 +159,6 @@ def llm_calls(window: Window, limit: int = 500) -> Look:
         return _found(tempo, rows, why, "call to a provider", window)
 
     return Look("tempo", "llm_calls", {**span_of(window), "limit": limit}, fetch, deadline_s=20)
-
-
-def services(window: Window) -> Look:
-    """The names under which parts send spans in the window, sorted."""
-
-    def fetch(door: Door) -> Answer:
-        tempo = TempoApi(door)
-        start, end = math.floor(window.since.timestamp()), math.ceil(window.until.timestamp())
-        reply = tempo.get("/api/v2/search/tag/resource.service.name/values", start=start, end=end)
-        if reply.status_code == 404:
-            reply = tempo.get("/api/search/tag/service.name/values", start=start, end=end)
-        names = listed(reply, HELP).parsed(_tag_values)
-        return Answer(Status.ok, names) if names else tempo.nothing("service", window)
-
-    return Look("tempo", "services", span_of(window), fetch)
 
 
 def health() -> Look:
@@ -268,8 +230,3 @@ def _whole_traces(tempo: TempoApi, ids: Iterable[str]) -> tuple[SpanTable, str]:
                 cut = _read(table, reply) or cut
     gone = f"{missing} of {len(wanted)} traces are not there" if missing and table.spans else ""
     return table, "; ".join(filter(None, (gone, cut, lost)))
-
-
-def _tag_values(document: dict[str, Json]) -> list[str]:
-    values = document.get("tagValues") or []
-    return sorted({str(each["value"]) if isinstance(each, dict) else str(each) for each in values})

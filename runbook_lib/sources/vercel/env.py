@@ -9,13 +9,14 @@ from typing import Any
 from urllib.parse import quote
 
 from runbook_lib.core.errors import LookError
+from runbook_lib.core.keys import is_nexuscores
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_ms, listed, rows_in, text_of, there
 from runbook_lib.sources.kit.hosting import VERCEL_PROJECTS
 from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement
-from runbook_lib.sources.this_machine.variable_facts import NEXUSCORE, facts_of
+from runbook_lib.sources.this_machine.variable_facts import facts_of
 from runbook_lib.sources.this_machine.variable_values import vercel_value
 from runbook_lib.sources.vercel.api import HELP, VercelApi, project_of
 
@@ -131,7 +132,7 @@ def _value(vercel: VercelApi, project: str, variable_id: str) -> tuple[str | Non
 def _row(door: Door, row: dict[str, Json], part: str, *, shared: bool) -> dict[str, Any]:
     target = row.get("target") or []
     kind, name = text_of(row, "type") or "encrypted", text_of(row, "key") or _missing("key")
-    is_judged = name in NEXUSCORE or name.startswith("NEXT_PUBLIC_")
+    is_judged = is_nexuscores(name)
     held = row.get("value") if kind == "plain" and is_judged else None
     return {
         "name": name,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.http import Http
@@ -36,10 +36,8 @@ from runbook_lib.sources.vercel.lines import from_request_log, from_text
 
 __all__ = [
     "VercelId",
-    "deployment",
     "deployments",
     "env_changes",
-    "events",
     "health",
     "parse_traceparent",
     "parse_vercel_id",
@@ -144,16 +142,6 @@ def deployments(part: str, window: Window) -> Look:
     return Look("vercel", "deployments", {"part": part, **span_of(window)}, fetch)
 
 
-def deployment(id: str, part: str = "web") -> Look:
-    """One deployment by its id or address; see `deployments` for the row."""
-
-    def fetch(door: Door) -> Answer:
-        reply = VercelApi(door).get(f"/v13/deployments/{quote(id, safe='')}").raise_for_status(HELP)
-        return Answer(Status.ok, reply.parsed(lambda document: deployment_row(document, part)))
-
-    return Look("vercel", "deployment", {"id": id, "part": part}, fetch)
-
-
 def env_changes(part: str) -> Look:
     """The variables of `web` or `api`, last changed first, never their values: {"name", "targets", "type", "updated_at",
     "created_at", "branch", "part", "platform"}. A changed variable reaches deployments made after it, no earlier ones."""
@@ -166,21 +154,6 @@ def env_changes(part: str) -> Look:
         return Answer.of(rows)
 
     return Look("vercel", "env_changes", {"part": part}, fetch)
-
-
-def events(part: str, window: Window) -> Look:
-    """Vercel's own record of who changed what in the window, newest first: {"at", "type", "what", "part", "platform"}."""
-
-    def fetch(door: Door) -> Answer:
-        vercel, project = VercelApi(door), project_of(door, part)
-        reply = vercel.get(
-            "/v3/events", projectIds=project, since=to_iso(window.since), until=to_iso(window.until), limit=_PAGE
-        )
-        rows = listed(reply, HELP).parsed(lambda document: [_event(row, part) for row in rows_in(document, "events")])
-        kept = [row for row in rows if within(row["at"], window)]
-        return many(kept, len(rows) >= _PAGE, "events", lambda: Answer(Status.empty, None, "no change in the window"))
-
-    return Look("vercel", "events", {"part": part, **span_of(window)}, fetch)
 
 
 def health() -> Look:
@@ -274,16 +247,6 @@ def _variable(row: dict[str, Json], part: str) -> dict[str, Json]:
         "updated_at": iso_of_ms(row.get("updatedAt")),
         "created_at": iso_of_ms(row.get("createdAt")),
         "branch": text_of(row, "gitBranch"),
-        "part": part,
-        "platform": "vercel",
-    }
-
-
-def _event(row: dict[str, Json], part: str) -> dict[str, Json]:
-    return {
-        "at": iso_of_ms(row["createdAt"]) or missing("createdAt"),
-        "type": text_of(row, "type"),
-        "what": text_of(row, "text"),
         "part": part,
         "platform": "vercel",
     }

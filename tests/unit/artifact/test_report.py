@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runbook_lib.artifact.clean_html import clean_html
 from runbook_lib.artifact.report import report_html
 from runbook_lib.core.redact import Redactor
+from runbook_lib.show.html import band, chip, join, picture, preformatted, rows_table
 
 RUN = {
     "run": "r",
@@ -136,9 +137,26 @@ def test_whatever_is_fed_in_comes_out_balanced_and_harmless(markup: str) -> None
 
 
 def test_what_our_own_displays_use_survives() -> None:
-    markup = '<div class="nx"><table class="nx-table"><tr><td data-label="a" colspan="2">x</td></tr></table>'
-    markup += '<span style="color:#d1453b">y</span></div>'
-    assert clean_html(markup) == markup
+    rows = rows_table(["a", "b"], [(["x", chip("y", "#d1453b", solid=True)], "odd", "look-1")], right=frozenset({1}))
+    shown = join(
+        [rows, chip("z", "#d1453b", solid=False), band("#1a5fb4", picture(b"png", "a plot")), preformatted("1 < 2")]
+    )
+    assert clean_html(shown).replace(", ", ",") == shown
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "position:fixed", "top:0", "transform:scale(0)", "display:none", "display: NONE !important", "display:none/*;*/",
+        "margin-top:-9999px", "margin:-.5em", "text-indent:-1px", "width:calc(0px - 9px)", "background:url(x)",
+        "background:u\\72l(x)", "color:var(--x)", "behavior:expression(1)", 'content:"a;b"', "@import 'x'",
+    ],
+)  # fmt: skip
+def test_a_style_can_colour_and_space_and_nothing_else(style: str) -> None:
+    assert clean_html(f"<p style='{style};color:red'>x</p>".replace("'x'", "x")) in (
+        '<p style="color:red">x</p>',
+        '<p style="">x</p>',
+    )
 
 
 def test_errors_and_unfinished_cells_are_never_hidden(tmp_path: Path) -> None:

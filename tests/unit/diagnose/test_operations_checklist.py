@@ -95,6 +95,10 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         lambda w: w.add("web", "NEXT_PUBLIC_OPENAI_API_KEY", kind="openai"), "env.leaked_to_browser",
         "NEXT_PUBLIC_OPENAI_API_KEY · web · vercel production",
     ),
+    "a key of Together stands in a public variable": (
+        lambda w: w.add("web", "NEXT_PUBLIC_TOGETHER_KEY", kind="together"), "env.leaked_to_browser",
+        "NEXT_PUBLIC_TOGETHER_KEY · web · vercel production",
+    ),
     "the service role stands in the public anon variable": (
         lambda w: w.say("web", "NEXT_PUBLIC_SUPABASE_ANON_KEY", role="service_role"), "env.leaked_to_browser",
         "NEXT_PUBLIC_SUPABASE_ANON_KEY · web · vercel production",

@@ -1,5 +1,6 @@
 """doctor: each source configured, reachable, permitted; least permission; keys that expire; what procedures lack."""
 
+import importlib
 import json
 import time
 from pathlib import Path
@@ -151,6 +152,7 @@ def test_the_least_permission_of_a_source_is_told_and_no_key_is(sources: dict[st
 
 
 def test_every_source_that_has_a_health_look_is_asked() -> None:
+    importlib.import_module("runbook_lib.sources.postgres.health")  # a module of that name is no look
     asked = {source for source, _ in doctor.healths()}
     assert {"tempo", "jaeger", "vercel", "railway", "fly", "postgres"} <= asked
 

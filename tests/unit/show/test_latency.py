@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.show.latency import latency
-from runbook_lib.show.points import Point, buckets, percentile, read_latency
+from runbook_lib.show.points import Point, buckets, read_latency
 
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 Colours = Callable[[bytes], dict[tuple[int, ...], int]]
@@ -53,13 +53,6 @@ def test_the_text_says_what_the_picture_shows() -> None:
     assert text.startswith("10 requests in the window, 4 failed, p50 6 s, p95 6 s, p95 before 100 ms\n")
     assert "deployed 2026-11-23 08:19:00 UTC  api 4be21c0" in text
     assert "this request 2026-11-23 08:25:00 UTC  6 s, failed" in text
-
-
-def test_a_percentile_is_a_value_that_occurred() -> None:
-    assert percentile([1, 2, 3, 4], 0.5) == 2
-    assert percentile(list(range(1, 101)), 0.95) == 95
-    assert percentile([7], 0.95) == 7
-    assert percentile([], 0.5) == 0
 
 
 def test_requests_without_time_or_duration_are_counted_not_guessed() -> None:

@@ -14,6 +14,7 @@ from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.sources.stripe import records as stripe
 from runbook_lib.sources.supabase import records as supabase
+from runbook_lib.sources.supabase import rls as supabase_rls
 from runbook_lib.sources.supabase.api import key_facts
 
 NOW = datetime.now(UTC)
@@ -83,9 +84,9 @@ def test_what_postgrest_answers_instead_of_rows_keeps_its_code_and_words(
 
 def test_a_database_that_postgrest_cannot_reach_is_data_of_the_probe(loopback: Loopback, make_look: MakeLook) -> None:
     loopback.answer = lambda _: Reply(503, {"code": "PGRST002", "message": "Could not query the database"})
-    seen = make_look(supabase.rest_health())
-    assert (seen.status, seen.value["status_code"], seen.value["code"]) == (Status.ok, 503, "PGRST002")
-    assert len(loopback.asked) == 1, "a probe is made once"
+    seen = make_look(supabase.health())
+    assert (seen.status, seen.value["rest"], seen.value["auth"]) == (Status.ok, 503, 503)
+    assert len(loopback.asked) == 2, "each is probed once"
 
 
 def test_a_paused_project_is_not_asked_for_its_services(loopback: Loopback, make_look: MakeLook) -> None:
@@ -94,18 +95,9 @@ def test_a_paused_project_is_not_asked_for_its_services(loopback: Loopback, make
     assert (seen.value["status"], seen.value["services"], len(loopback.asked)) == ("INACTIVE", [], 1)
 
 
-def test_a_log_window_of_more_than_a_day_is_cut_and_called_partial(loopback: Loopback, make_look: MakeLook) -> None:
-    loopback.answer = lambda _: Reply(200, {"result": []})
-    seen = make_look(supabase.edge_logs(Window(NOW - timedelta(days=3), NOW)))
-    assert seen.status == Status.partial
-    (asked,) = loopback.asked
-    begins = datetime.fromisoformat(asked.query["iso_timestamp_start"][0])
-    assert datetime.fromisoformat(asked.query["iso_timestamp_end"][0]) - begins <= timedelta(hours=24)
-
-
 def test_a_log_query_that_supabase_refuses_is_malformed_with_its_words(loopback: Loopback, make_look: MakeLook) -> None:
     loopback.answer = lambda _: Reply(200, {"error": {"message": "Unrecognized name: x"}, "result": None})
-    seen = make_look(supabase.postgres_logs(WINDOW))
+    seen = make_look(supabase_rls.refusals("profiles", WINDOW))
     assert (seen.status, "Unrecognized name: x" in seen.why) == (Status.malformed, True)
 
 

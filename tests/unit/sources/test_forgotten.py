@@ -60,7 +60,7 @@ def test_one_request_that_was_found_is_found_however_wide_the_window(loopback: L
 
 @pytest.mark.parametrize(
     "look_of",
-    [tempo.failed_traces, tempo.llm_calls, tempo.failures, tempo_orgs.refused, lambda w: tempo.same_root("GET /", w)],
+    [tempo.failed_traces, tempo.llm_calls, tempo_orgs.refused, lambda w: tempo.same_root("GET /", w)],
 )
 @pytest.mark.parametrize(("retention_h", "status"), [("48", Status.ok), ("24", Status.partial)])
 def test_tempos_findings_prove_nothing_of_the_time_before_they_were_kept(
@@ -98,8 +98,8 @@ def test_jaegers_findings_prove_nothing_of_the_time_before_they_were_kept(
         return Reply(200, {"data": [trace]}) if asked.path == "/api/traces" else Reply(404, "404 page not found")
 
     loopback.answer = answer
-    seen = make_look(jaeger.failures(_back(hours=30)), RUNBOOK_TRACE_RETENTION_H=retention_h)
-    assert (seen.status, len(seen.value)) == (status, 1)
+    seen = make_look(jaeger.failed_traces(_back(hours=30)), RUNBOOK_TRACE_RETENTION_H=retention_h)
+    assert (seen.status, len(seen.value["spans"])) == (status, 1)
 
 
 @pytest.mark.parametrize("days", [7, 10])

@@ -14,6 +14,7 @@ from support.loopback import Asked, Loopback, Reply
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.sources.vercel import deployments
 from runbook_lib.sources.vercel import logs as vercel
 from runbook_lib.sources.vercel.lines import from_text
 
@@ -192,7 +193,7 @@ def test_no_value_of_a_variable_is_ever_kept(loopback: Loopback, make_look: Make
 @pytest.mark.parametrize("text", ["../../../etc", 'a"b', "a&projectId=x", "a#b", "a?b=c", "%2e%2e", "日本"])
 def test_a_deployments_id_travels_as_one_path_segment(text: str, loopback: Loopback, make_look: MakeLook) -> None:
     loopback.answer = lambda _: Reply(404, {"error": {"code": "not_found"}})
-    assert make_look(vercel.deployment(text)).status == Status.not_found
+    assert make_look(deployments.detail(text, "web")).status == Status.not_found
     assert loopback.asked[0].path.startswith("/v13/deployments/")
     assert loopback.asked[0].path.count("/") == 3
     assert "projectId" not in loopback.asked[0].query

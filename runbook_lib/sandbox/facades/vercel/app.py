@@ -4,7 +4,6 @@ Routes and shapes: Vercel's OpenAPI document of 2025-10-27, the published SDK 1.
 undocumented ones (tests/specs/vercel). A bad token is a 403 with `invalidToken`, as Vercel has it, not a 401.
 """
 
-from datetime import datetime
 from typing import Any
 
 from starlette.applications import Starlette
@@ -28,11 +27,6 @@ from runbook_lib.sandbox.facades.vercel.state import (
     target_of,
 )
 from runbook_lib.sandbox.world import Deployment, World
-
-
-def _moment_ms(text: str) -> int:
-    """Epoch milliseconds of an event filter's time, which is ISO 8601 text or epoch milliseconds."""
-    return int(text) if text.isdigit() else ms(datetime.fromisoformat(text))
 
 
 class _Api(Door):
@@ -213,22 +207,6 @@ class _Api(Door):
         rules = vercel_changes.alert_rules(self.world)
         return JSONResponse([rule for rule in rules if wanted in (None, rule["projectId"])])
 
-    async def audit(self, request: Request) -> Response:
-        """Who changed what, newest first."""
-        query = request.query_params
-        self.check_team(request)
-        names = [name for name in query.get("projectIds", "").split(",") if name]
-        parts = [self.part(request, name) for name in names] or list(PROJECT_NAMES)
-        rows = [row for part in parts for row in vercel_changes.audit_events(self.world, part)]
-        if types := query.get("types"):
-            rows = [row for row in rows if row["type"] in types.split(",")]
-        if "since" in query:
-            rows = [row for row in rows if row["createdAt"] >= _moment_ms(query["since"])]
-        if "until" in query:
-            rows = [row for row in rows if row["createdAt"] <= _moment_ms(query["until"])]
-        rows.sort(key=lambda row: int(row["createdAt"]), reverse=True)
-        return JSONResponse({"events": rows[: int(query.get("limit", "20"))]})
-
     async def alert_groups(self, request: Request) -> Response:
         """No alert has fired: an empty array."""
         self.check_team(request)
@@ -294,7 +272,6 @@ def _api_routes(api: _Api) -> list[Route]:
         ("/v2/deployments/{deployment}/aliases", api.deployment_aliases),
         ("/v3/deployments/{deployment}/events", api.build_log),
         ("/v1/projects/{project}/deployments/{deployment}/runtime-logs", api.runtime_logs),
-        ("/v3/events", api.audit),
         ("/alerts/v2/alert-rules", api.alert_rules),
         ("/alerts/v3/groups", api.alert_groups),
     ]
