@@ -24,3 +24,8 @@ CATALOGUES: tuple[Catalogue, ...] = (
     SERVICE_LEVELS,
     DEPLOY_LLM_GATEWAY,
 )
+
+
+def catalogue_of(procedure: str) -> Catalogue:
+    """The catalogue of a procedure's stem. Raises KeyError where there is none."""
+    return {catalogue.procedure: catalogue for catalogue in CATALOGUES}[procedure]
