@@ -180,10 +180,14 @@ class AnyOf(Witness):
     members: tuple[Witness | str, ...]
 
     def held_against(self, seen: Seen) -> Shown:
-        """Shown by every member that is; else by none, and all that is missing would help."""
-        each = [seen.shown(member) for member in self.members]
-        by = tuple(dict.fromkeys(one for shown in each if shown.is_shown for one in shown.by))
-        return Shown(by=by) if by else Shown(missing=_once(missing for shown in each for missing in shown.missing))
+        """Shown by the first member that is, the others are not asked; else by none, and all that is missing would help."""
+        missing: list[Missing] = []
+        for member in self.members:
+            shown = seen.shown(member)
+            if shown.is_shown:
+                return shown
+            missing += shown.missing
+        return Shown(missing=_once(missing))
 
     def words(self) -> str:
         """The members with `or` between them."""
