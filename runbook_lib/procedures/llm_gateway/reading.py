@@ -7,6 +7,7 @@ from typing import Any
 
 from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.judging.evidence import Filed
 from runbook_lib.procedures.llm_gateway.calls import Call, Calls, Request
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
 
@@ -16,12 +17,12 @@ _NOISE_SHARE, _NOISE_COUNT, _NOISE_AFTER = 0.01, 2, 10
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Filed):
     """Everything the procedure saw, by topic.
 
     probes: the gateway as it answers us · platform: its deployments, machines, request log, its platform's own state ·
     failed: whole traces with a failure · calls: rows of provider calls · before: the same of as long a time before ·
-    logs: lines of gateway and API · providers: what each answers us, its status page · settings: the chain and the
+    logs: lines of gateway and API · providers: what each answers us, its status page · generations: paid probes · settings: the chain and the
     gateway's variables · changes: what changed in the two hours before.
     """
 
@@ -34,13 +35,9 @@ class Evidence:
     before: tuple[Observation, ...] = ()
     logs: tuple[Observation, ...] = ()
     providers: tuple[Observation, ...] = ()
+    generations: tuple[Observation, ...] = ()
     settings: tuple[Observation, ...] = ()
     changes: tuple[Observation, ...] = ()
-
-    def all(self) -> tuple[Observation, ...]:
-        """Every observation, in topic order."""
-        topics = (self.probes, self.platform, self.failed, self.calls, self.before, self.logs)
-        return tuple(look for topic in (*topics, self.providers, self.settings, self.changes) for look in topic)
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,14 @@ class Reading:
 
     def look_at(self, source: str, call: str) -> Observation | None:
         """What a provider answered us; None where it was not asked."""
-        return next((each for each in self.evidence.providers if (each.source, each.call) == (source, call)), None)
+        return next(
+            (
+                each
+                for each in (*self.evidence.providers, *self.evidence.generations)
+                if (each.source, each.call) == (source, call)
+            ),
+            None,
+        )
 
     def offered(self, provider: str) -> tuple[list[str], str] | None:
         """The models on offer to our key, and the look; None where the list was not seen."""

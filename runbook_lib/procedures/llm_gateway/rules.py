@@ -6,11 +6,12 @@ answers us now does not clear what it did to the gateway an hour ago, and a key 
 
 from collections.abc import Sequence
 
-from runbook_lib.core.model import Conclusion, Finding, Observation, Situation, Status, Suspect
+from runbook_lib.core.model import Conclusion, Finding, Observation, Situation, Suspect
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.judging.plan import facts_of
-from runbook_lib.procedures.failed_request.rules import changes_of, not_seen
+from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.llm_gateway.calls import iso_of
+from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.chain import fallback_findings, unoffered_members
 from runbook_lib.procedures.llm_gateway.failures import Judged, judge_failures, make_finding
 from runbook_lib.procedures.llm_gateway.itself import AGAIN, DOWN, NOW, Itself, judge_itself
@@ -55,13 +56,13 @@ def diagnose(evidence: Evidence) -> Conclusion:
     states, blind = ([], []) if faults or suspects else _unseen_or_idle(reading)
     plans = plans_for(reading, faults)
     return conclude(
+        CATALOGUE,
+        evidence.all(),
         faults=faults,
         also=[each for each in also if (each.code, each.subject) not in {(one.code, one.subject) for one in faults}],
         states=states,
         blind=blind,
         suspects=suspects or [_look_for_calls(finding) for finding in blind],
-        needed=_needed(reading),
-        not_seen=not_seen([look for look in evidence.all() if not _is_needless(reading, look)]),
         situation=_situation(reading, itself, judged, faults),
         facts={
             "plans": facts_of(plans),
@@ -72,42 +73,6 @@ def diagnose(evidence: Evidence) -> Conclusion:
             "requests": len(reading.calls.requests),
         },
     )
-
-
-def _is_needless(reading: Reading, look: Observation) -> bool:
-    """What is not missed: our chain where the platform told it, the state of a platform that is not in use; and that the good
-    calls are a sample, for the failed ones are looked for by themselves."""
-    if look.status == Status.partial and look.call == "llm_calls":
-        return True
-    if look.status != Status.not_configured:
-        return False
-    return look.call == "incidents" or (
-        (look.source, look.call) == ("gateway", "chain") and reading.chain.source == "platform"
-    )
-
-
-def _needed(reading: Reading) -> list[Observation]:
-    """The looks on which "nothing is wrong" depends: the gateway now, and one witness of its calls in the window.
-
-    The failed traces (with the rows of the good ones, which alone tell how long a call took) are a witness; so are the
-    gateway's lines, where they name its providers and how long a request took.
-    """
-    evidence = reading.evidence
-    needed = [look for look in evidence.probes if look.call == "probe"][-1:]
-    traced = _one_answered(evidence.failed) and any(
-        look.status.answered or look.status.has_content for look in evidence.calls
-    )
-    logged = _one_answered(_gateway_logs(reading)) and any(
-        call.duration_ms is not None for call in reading.calls.all if call.ok
-    )
-    if not traced and not logged:
-        missing = [
-            look
-            for look in (*evidence.failed, *evidence.calls, *_gateway_logs(reading))
-            if not look.status.answered and look.status != Status.not_configured
-        ]
-        needed += missing or [look for look in evidence.failed if not look.status.answered]
-    return needed
 
 
 def _gateway_logs(reading: Reading) -> list[Observation]:

@@ -1,14 +1,14 @@
 """04: the LLM gateway is degraded, or a provider is down. What its own calls say first, then what answers us now."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
+from typing import ClassVar
 
 from runbook_lib.core.clock import Window, parse_window
 from runbook_lib.core.errors import UsageError
-from runbook_lib.core.model import Conclusion, Json
+from runbook_lib.core.model import Conclusion, Json, Status
 from runbook_lib.io.observe import Look
-from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.llm_gateway import rules
 from runbook_lib.procedures.llm_gateway.plans import plans_for
@@ -31,6 +31,7 @@ from runbook_lib.sources.vercel import logs as vercel
 
 _CHANGES = timedelta(hours=2)
 _PROBES = 3
+_TRACES = (tempo, jaeger)
 _VENDORS = {"openai": openai, "anthropic": anthropic, "together": together}
 
 
@@ -38,6 +39,19 @@ class LlmGateway(Procedure):
     """Parameters: since, until, paid_probe, probe_model (provider/model). Without parameters: the last hour, as an audit."""
 
     stem = "04_llm_gateway"
+    evidence: Evidence
+    topics: ClassVar = {
+        "probes": Topic(lambda _: [*(parts.probe("gateway") for _ in range(_PROBES)), parts.gateway_openapi()]),
+        "platform": Topic(lambda run: run.of_platform()),
+        "failed": Topic(lambda run: [backend.failed_traces(run.window) for backend in _TRACES]),
+        "calls": Topic(lambda run: [backend.llm_calls(run.window) for backend in _TRACES]),
+        "before": Topic(lambda run: [backend.llm_calls(run.time_before(), 200) for backend in _TRACES]),
+        "logs": Topic(lambda run: run.of_logs()),
+        "settings": Topic(lambda _: _of_settings()),
+        "providers": Topic(lambda run: run.of_providers()),
+        "generations": Topic(lambda run: run.generations(), after=("calls", "settings"), waits=True),
+        "changes": Topic(lambda run: run.of_changes()),
+    }
 
     def prepare(self) -> None:
         """Read the window and the probe. Raises UsageError for a paid probe that is not allowed, or of no known provider."""
@@ -71,17 +85,11 @@ class LlmGateway(Procedure):
         """since to until."""
         return self._window
 
-    def foresee(self) -> Sequence[Look]:
-        """Everything but the paid probe of a model that only the chain names: no look here decides another."""
-        return (*self._of_gateway(), *self._of_calls(), *self._of_chain(), *self._of_providers(), *self._of_changes())
-
     @step("Does the gateway answer, and what does its platform say of it?")
     def look_at_the_gateway(self) -> Said:
         """A few calls of our own, its description, its deployments or machines, and the requests its platform saw."""
-        seen = self.see(*self._of_gateway())
-        probes = tuple(look for look in seen if look.source == "parts")
-        self.evidence = replace(self.evidence, probes=probes, platform=tuple(seen[len(probes) :]))
-        answered = [look for look in probes if look.call == "probe" and look.status.has_content]
+        seen = self.ask("probes", "platform")
+        answered = [look for look in seen if look.call == "probe" and look.status is Status.ok]
         rows = [[look.value["status_code"], look.value["ms"], look.value["server"]] for look in answered]
         table = Exhibit(
             "table", "The gateway as it answers here", {"columns": ["status", "took_ms", "server"], "rows": rows}
@@ -91,14 +99,7 @@ class LlmGateway(Procedure):
     @step("What became of its calls to the providers, by its own traces and logs?")
     def read_its_calls(self) -> Said:
         """Attempts, waits, fallbacks and their ends, in the window and before it."""
-        seen = self.see(*self._of_calls())
-        self.evidence = replace(
-            self.evidence,
-            failed=tuple(look for look in seen if look.call == "failed_traces"),
-            calls=tuple(look for look in seen[:4] if look.call == "llm_calls"),
-            before=tuple(seen[4:6]),
-            logs=tuple(seen[6:]),
-        )
+        self.ask("failed", "calls", "before", "logs")
         reading = self._read()
         exhibits = [Exhibit("table", "By provider and model", _table(provider_rows(reading)))]
         if troubled := request_rows(reading):
@@ -115,8 +116,7 @@ class LlmGateway(Procedure):
     @step("Which chain is configured, and does each member exist?")
     def read_the_chain(self) -> Said:
         """The chain as the gateway's platform holds it, else as our settings do, else what traces show."""
-        seen = self.see(*self._of_chain())
-        self.evidence = replace(self.evidence, settings=tuple(seen))
+        self.ask("settings")
         reading = self._read()
         where = {
             "platform": "its platform's variables",
@@ -130,11 +130,7 @@ class LlmGateway(Procedure):
     @step("What do the providers answer here, and what do their status pages say?")
     def ask_the_providers(self) -> Said:
         """Reachability, models, limits, status pages; with paid_probe one smallest generation each."""
-        seen = self.see(*self._of_providers())
-        self.evidence = replace(self.evidence, providers=tuple(seen))
-        if self.paid and not self.probe_model:
-            generations = self.see(*self._generations())
-            self.evidence = replace(self.evidence, providers=(*seen, *generations))
+        self.ask("providers", "generations")
         rows = health_rows(self._read())
         reached = [row["provider"] for row in rows if row["answers here"] == "ok"]
         told = f"{', '.join(reached) or 'No provider'} answer here. A key that works here need not be the gateway's."
@@ -143,8 +139,7 @@ class LlmGateway(Procedure):
     @step("What changed before it?")
     def ask_what_changed(self) -> Said:
         """Deployments and variables of the gateway in the two hours before."""
-        seen = self.see(*self._of_changes())
-        self.evidence = replace(self.evidence, changes=tuple(seen))
+        seen = self.ask("changes")
         changes = changes_of(seen, self._window)
         table = {"columns": ["at", "what", "where"], "rows": [[each.at, each.what, each.where] for each in changes]}
         return Said(
@@ -167,40 +162,42 @@ class LlmGateway(Procedure):
     def _read(self) -> Reading:
         return read(self.evidence)
 
-    def _of_gateway(self) -> list[Look]:
+    def of_platform(self) -> list[Look]:
+        """What the platforms that a gateway may run on say of it."""
         return [
-            *(parts.probe("gateway") for _ in range(_PROBES)),
-            parts.gateway_openapi(),
             railway.deployments("gateway"),
             railway.http_log("gateway", self._window),
             fly.machines(),
             railway.incidents(),
         ]
 
-    def _of_calls(self) -> list[Look]:
+    def time_before(self) -> Window:
+        """As long a time before the window, an hour at least."""
         length = self._window.until - self._window.since
-        before = Window(self._window.since - max(length, timedelta(hours=1)), self._window.since)
+        return Window(self._window.since - max(length, timedelta(hours=1)), self._window.since)
+
+    def of_logs(self) -> list[Look]:
+        """What gateway and API logged in the window."""
         return [
-            tempo.failed_traces(self._window),
-            jaeger.failed_traces(self._window),
-            tempo.llm_calls(self._window),
-            jaeger.llm_calls(self._window),
-            tempo.llm_calls(before, 200),
-            jaeger.llm_calls(before, 200),
             railway.logs("gateway", self._window, limit=2000),
             fly.logs(self._window, limit=2000),
             railway.logs("api", self._window),
             vercel.request_log("api", self._window),
         ]
 
-    def _of_providers(self) -> list[Look]:
-        looks: list[Look] = []
-        for name, vendor in _VENDORS.items():
-            looks += [vendor.reach(), vendor.models(), status_pages.incidents(name, self._window)]
-        return looks + (self._generations() if self.paid and self.probe_model else [])
+    def of_providers(self) -> list[Look]:
+        """Each provider as it answers us, and its status page."""
+        return [
+            look
+            for name, vendor in _VENDORS.items()
+            for look in (vendor.reach(), vendor.models(), status_pages.incidents(name, self._window))
+        ]
 
-    def _generations(self) -> list[Look]:
-        """One smallest generation of the model asked for, else of each provider's first member of the chain or model seen."""
+    def generations(self) -> list[Look]:
+        """With paid_probe one smallest generation of the model asked for, else of each provider's first member of the chain or
+        model seen."""
+        if not self.paid:
+            return []
         if self.probe_model:
             targets = [self.probe_model]
         else:
@@ -213,17 +210,20 @@ class LlmGateway(Procedure):
             if provider in _VENDORS
         ]
 
-    def _of_chain(self) -> list[Look]:
-        return [
-            railway_settings.gateway_settings(),
-            fly_settings.gateway_settings(),
-            railway.variables_names("gateway"),
-            gateway.chain(),
-        ]
-
-    def _of_changes(self) -> list[Look]:
+    def of_changes(self) -> list[Look]:
+        """Deployments and variables of the gateway in the two hours before."""
         before = Window(self._window.since - _CHANGES, self._window.until)
         return [railway.deployments("gateway", before), fly.releases(before)]
+
+
+def _of_settings() -> list[Look]:
+    """The chain as the gateway's platform holds it, and as our settings do."""
+    return [
+        railway_settings.gateway_settings(),
+        fly_settings.gateway_settings(),
+        railway.variables_names("gateway"),
+        gateway.chain(),
+    ]
 
 
 def _table(found: Sequence[dict[str, Json]]) -> Json:

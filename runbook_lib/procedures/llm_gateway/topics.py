@@ -1,0 +1,107 @@
+"""What 04's answer rests on: the gateway as it answers now, and witnesses of its calls in the window.
+
+Whole failed traces beside the rows of the good calls are one witness; the gateway's own lines, where they name its providers and how
+long a request took, are another. Neither says anything where no request was seen at all: then the gateway's platform must have seen
+traffic, if only what this run sent itself, and none of it a chat.
+"""
+
+from collections.abc import Iterable
+
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.judging.witnesses import Seen, Topics, all_of, any_of, first_of, look, proof
+from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
+from runbook_lib.reading import requests as platform_rows
+
+_TRACED = ("tempo.failed_traces", "jaeger.failed_traces", "tempo.llm_calls", "jaeger.llm_calls")
+_SETTINGS = ("railway.gateway_settings", "fly.gateway_settings")
+CHAIN = "LLM_FALLBACK_CHAIN"
+
+
+def gateway_logs(seen: Seen) -> tuple[Observation, ...]:
+    """The looks at the gateway's own lines."""
+    return (*seen.of("railway.logs", part="gateway"), *seen.of("fly.logs"))
+
+
+def _answered(looks: Iterable[Observation]) -> list[Observation]:
+    return [look for look in looks if look.status.answered]
+
+
+def _told_by_lines(seen: Seen) -> Iterable[Observation]:
+    """The gateway's log, where it names calls that went well and how long they took."""
+    heard = _answered(gateway_logs(seen))
+    calls = read_calls((), (), heard)
+    return heard if any(call.ok and call.duration_ms is not None for call in calls.all) else ()
+
+
+def _called(seen: Seen) -> Iterable[Observation]:
+    """Looks in which calls to providers were seen, good or bad."""
+    told = [look for look in seen.of(*_TRACED) if look.status.has_content and look.value]
+    return told or _told_by_lines(seen)
+
+
+def _idle(seen: Seen) -> Iterable[Observation]:
+    """The request log of the gateway's platform, where it holds traffic and no chat: our own knock is traffic."""
+    for log in _answered(seen.of("railway.http_log", part="gateway")):
+        rows = [each for each in platform_rows.rows_of([log]) if each.row.get("part") == "gateway"]
+        if rows and not any(each.row.get("method") == "POST" for each in rows):
+            yield log
+
+
+def _nothing_failed_by_lines(seen: Seen) -> Iterable[Observation]:
+    """The gateway's log, where no call in it failed: what did not fail was not repeated."""
+    heard = list(_told_by_lines(seen))
+    return heard if all(call.ok for call in read_calls((), (), heard).all) else ()
+
+
+def _chain_known(seen: Seen) -> Iterable[Observation]:
+    """Where the chain was read; a value that is hidden, or set nowhere, is not read."""
+    for look in seen.of(*_SETTINGS):
+        if look.status is Status.ok and look.value["values"].get(CHAIN):
+            yield look
+    yield from (look for look in seen.of("gateway.chain") if look.status is Status.ok)
+
+
+def _fell_back(seen: Seen) -> Iterable[Observation]:
+    """Looks that show calls to several providers: there is something to fall back to."""
+    traced = [look for look in seen.of(*_TRACED) if look.status.has_content]
+    calls = read_calls(
+        [look for look in traced if look.call == "failed_traces"],
+        [look for look in traced if look.call == "llm_calls"],
+        _answered(gateway_logs(seen)),
+    )
+    providers = {call.provider: call.observation for call in calls.all}
+    return [look for look in seen.observations if look.id in providers.values()] if len(providers) > 1 else ()
+
+
+TOPICS = Topics(
+    {
+        "probe": look("parts.probe"),
+        "description": look("parts.gateway_openapi", is_helpful=True),
+        "failed": first_of("tempo.failed_traces", "jaeger.failed_traces"),
+        "rows": first_of(look("tempo.llm_calls", despite_partial=True), look("jaeger.llm_calls", despite_partial=True)),
+        "platform": first_of("railway.deployments", all_of("fly.machines", "fly.releases")),
+        "request_log": first_of("railway.http_log", "fly.machines"),
+        "lines": first_of(look("railway.logs", part="gateway"), "fly.logs"),
+        "api_lines": first_of(look("railway.logs", part="api"), look("vercel.request_log", part="api")),
+        "traced": all_of("failed", "rows"),
+        "logged": proof(
+            "the gateway's log names its calls and how long they took", _told_by_lines, "railway.logs", "fly.logs"
+        ),
+        "called": proof("a call to a provider was seen", _called, *_TRACED),
+        "idle": proof("the gateway's platform saw traffic, and no chat", _idle, "railway.http_log"),
+        "calls": any_of(all_of("traced", "called"), "logged", all_of("traced", "idle")),
+        "repetitions": any_of(
+            all_of("traced", any_of("called", "idle")),
+            proof("no call failed, by the gateway's log", _nothing_failed_by_lines, "railway.logs", "fly.logs"),
+        ),
+        "chain": any_of(
+            proof("the chain was read", _chain_known, *_SETTINGS, "gateway.chain"),
+            proof("several providers were called", _fell_back, *_TRACED),
+        ),
+        "settings": first_of(
+            all_of("railway.gateway_settings", "railway.variables_names"), "fly.gateway_settings", "gateway.chain"
+        ),
+        "our_chain": look("gateway.chain", is_helpful=True),
+        "platform_status": look("railway.incidents", is_helpful=True),
+    }
+)
