@@ -22,7 +22,8 @@ class Evidence(Filed):
 
     probes: the gateway as it answers us · platform: its deployments, machines, request log, its platform's own state ·
     failed: whole traces with a failure · calls: rows of provider calls · before: the same of as long a time before ·
-    logs: lines of gateway and API · providers: what each answers us, its status page · generations: paid probes · settings: the chain and the
+    logs: lines of gateway and API · providers: what each answers us, its status page · generations: paid probes ·
+    settings: the chain and the
     gateway's variables · changes: what changed in the two hours before.
     """
 

@@ -20,6 +20,7 @@ from runbook_lib.procedures.llm_gateway.tables import (
     provider_rows,
     request_rows,
 )
+from runbook_lib.procedures.llm_gateway.topics import MOST_BEFORE, MOST_CALLS
 from runbook_lib.sources.fly import logs as fly
 from runbook_lib.sources.fly import settings as fly_settings
 from runbook_lib.sources.providers import anthropic, openai, status_pages, together
@@ -44,8 +45,8 @@ class LlmGateway(Procedure):
         "probes": Topic(lambda _: [*(parts.probe("gateway") for _ in range(_PROBES)), parts.gateway_openapi()]),
         "platform": Topic(lambda run: run.of_platform()),
         "failed": Topic(lambda run: [backend.failed_traces(run.window) for backend in _TRACES]),
-        "calls": Topic(lambda run: [backend.llm_calls(run.window) for backend in _TRACES]),
-        "before": Topic(lambda run: [backend.llm_calls(run.time_before(), 200) for backend in _TRACES]),
+        "calls": Topic(lambda run: [backend.llm_calls(run.window, MOST_CALLS) for backend in _TRACES]),
+        "before": Topic(lambda run: [backend.llm_calls(run.time_before(), MOST_BEFORE) for backend in _TRACES]),
         "logs": Topic(lambda run: run.of_logs()),
         "settings": Topic(lambda _: _of_settings()),
         "providers": Topic(lambda run: run.of_providers()),

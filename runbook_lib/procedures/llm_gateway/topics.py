@@ -1,20 +1,21 @@
 """What 04's answer rests on: the gateway as it answers now, and witnesses of its calls in the window.
 
-Whole failed traces beside the rows of the good calls are one witness; the gateway's own lines, where they name its providers and how
-long a request took, are another. Neither says anything where no request was seen at all: then the gateway's platform must have seen
-traffic, if only what this run sent itself, and none of it a chat.
+Whole failed traces beside the rows of the good calls are one witness; the gateway's own lines, where they name its providers and
+how long a request took, are another. Neither says anything where no request was seen at all: then the gateway's platform must have
+seen traffic, if only what this run sent itself, and none of it a chat.
 """
 
 from collections.abc import Iterable
 
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.judging.witnesses import Seen, Topics, all_of, any_of, first_of, look, proof
+from runbook_lib.judging.witnesses import Seen, Topics, Witness, all_of, any_of, first_of, look, proof
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
 from runbook_lib.reading import requests as platform_rows
 
 _TRACED = ("tempo.failed_traces", "jaeger.failed_traces", "tempo.llm_calls", "jaeger.llm_calls")
 _SETTINGS = ("railway.gateway_settings", "fly.gateway_settings")
 CHAIN = "LLM_FALLBACK_CHAIN"
+MOST_CALLS, MOST_BEFORE = 500, 200  # rows that are asked for, of the window and of the time before it
 
 
 def gateway_logs(seen: Seen) -> tuple[Observation, ...]:
@@ -55,10 +56,10 @@ def _nothing_failed_by_lines(seen: Seen) -> Iterable[Observation]:
 
 def _chain_known(seen: Seen) -> Iterable[Observation]:
     """Where the chain was read; a value that is hidden, or set nowhere, is not read."""
-    for look in seen.of(*_SETTINGS):
-        if look.status is Status.ok and look.value["values"].get(CHAIN):
-            yield look
-    yield from (look for look in seen.of("gateway.chain") if look.status is Status.ok)
+    for held in seen.of(*_SETTINGS):
+        if held.status is Status.ok and held.value["values"].get(CHAIN):
+            yield held
+    yield from (ours for ours in seen.of("gateway.chain") if ours.status is Status.ok)
 
 
 def _fell_back(seen: Seen) -> Iterable[Observation]:
@@ -73,12 +74,18 @@ def _fell_back(seen: Seen) -> Iterable[Observation]:
     return [look for look in seen.observations if look.id in providers.values()] if len(providers) > 1 else ()
 
 
+def _calls(backend: str, *, before: bool = False) -> Witness:
+    """A backend's rows of calls, in the window or before it. A sample is enough: the failed ones are looked for by themselves."""
+    return look(f"{backend}.llm_calls", despite_partial=True, limit=MOST_BEFORE if before else MOST_CALLS)
+
+
 TOPICS = Topics(
     {
         "probe": look("parts.probe"),
         "description": look("parts.gateway_openapi", is_helpful=True),
         "failed": first_of("tempo.failed_traces", "jaeger.failed_traces"),
-        "rows": first_of(look("tempo.llm_calls", despite_partial=True), look("jaeger.llm_calls", despite_partial=True)),
+        "rows": first_of(_calls("tempo"), _calls("jaeger")),
+        "before": first_of(_calls("tempo", before=True), _calls("jaeger", before=True)),
         "platform": first_of("railway.deployments", all_of("fly.machines", "fly.releases")),
         "request_log": first_of("railway.http_log", "fly.machines"),
         "lines": first_of(look("railway.logs", part="gateway"), "fly.logs"),
