@@ -134,13 +134,27 @@ class Reading:
         return None
 
 
-def read(evidence: Evidence) -> Reading:
-    """Read the evidence gathered so far."""
-    window = evidence.window
-    gateway_logs = [look for look in evidence.logs if _part(look) == "gateway"]
-    calls = read_calls(evidence.failed, evidence.calls, gateway_logs, evidence.now.timestamp())
-    calls = calls.within(window.since.timestamp(), window.until.timestamp())
-    before = read_calls((), evidence.before)
+def read(evidence: Evidence, earlier: Reading | None = None) -> Reading:
+    """Read the evidence gathered so far; `earlier` is a reading of less of it, whose calls are taken where they are the same."""
+    was = earlier.evidence if earlier is not None else None
+    if (
+        earlier is not None
+        and was is not None
+        and (was.failed, was.calls, was.before, was.logs)
+        == (
+            evidence.failed,
+            evidence.calls,
+            evidence.before,
+            evidence.logs,
+        )
+    ):
+        calls, before = earlier.calls, earlier.before
+    else:
+        window = evidence.window
+        gateway_logs = [look for look in evidence.logs if _part(look) == "gateway"]
+        calls = read_calls(evidence.failed, evidence.calls, gateway_logs, evidence.now.timestamp())
+        calls = calls.within(window.since.timestamp(), window.until.timestamp())
+        before = read_calls((), evidence.before)
     seen = tuple(dict.fromkeys(call.target for call in calls.all))
     return Reading(evidence, calls, before, _chain(evidence.settings, seen), seen)
 

@@ -28,9 +28,9 @@ _QUIET_S = 600.0
 _GOOD_AFTER = 3
 
 
-def diagnose(evidence: Evidence) -> Conclusion:
-    """The verdict on the gateway and its providers over the window."""
-    reading = read(evidence)
+def diagnose(evidence: Evidence, read_already: Reading | None = None) -> Conclusion:
+    """The verdict on the gateway and its providers over the window; `read_already`: the evidence, where it is read."""
+    reading = read_already or read(evidence)
     itself = judge_itself(reading)
     judged = judge_failures(reading)
     fallback, worth_saying = fallback_findings(reading)

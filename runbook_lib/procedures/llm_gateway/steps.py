@@ -80,6 +80,7 @@ class LlmGateway(Procedure):
                 + ".",
             )
         self.evidence = Evidence(now, self._window)
+        self._reading: Reading | None = None
 
     @property
     def window(self) -> Window:
@@ -158,10 +159,13 @@ class LlmGateway(Procedure):
 
     def diagnose(self) -> Conclusion:
         """The verdict on the window."""
-        return rules.diagnose(self.evidence)
+        return rules.diagnose(self.evidence, self._read())
 
     def _read(self) -> Reading:
-        return read(self.evidence)
+        """The evidence so far, read; its calls are read once."""
+        if self._reading is None or self._reading.evidence is not self.evidence:
+            self._reading = read(self.evidence, self._reading)
+        return self._reading
 
     def of_platform(self) -> list[Look]:
         """What the platforms that a gateway may run on say of it."""
