@@ -9,6 +9,7 @@ from support.evidence import look
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.procedures.llm_gateway.reading import Evidence
+from runbook_lib.procedures.llm_gateway.topics import MOST_BEFORE, MOST_CALLS
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SINCE = NOW - timedelta(hours=1)
@@ -158,8 +159,8 @@ class Gateway:
             window=Window(SINCE, NOW),
             probes=tuple(replace(probe(), nth=nth, id=f"parts.probe-{nth}") for nth in (1, 2, 3)),
             failed=(_of("tempo", "failed_traces", table if self.failed_spans else None, traces),),
-            calls=(_of("tempo", "llm_calls", self.rows or None, traces, window="now"),),
-            before=(_of("tempo", "llm_calls", self.before_rows or None, traces, window="before"),),
+            calls=(_of("tempo", "llm_calls", self.rows or None, traces, window="now", limit=MOST_CALLS),),
+            before=(_of("tempo", "llm_calls", self.before_rows or None, traces, window="before", limit=MOST_BEFORE),),
             logs=(_of("railway", "logs", self.lines or None, logs, part="gateway"),),
             providers=tuple(answers(provider) for provider in MODELS) + tuple(offers(provider) for provider in MODELS),
             settings=(settings(), look("gateway", "chain", {"chain": CHAIN})),
