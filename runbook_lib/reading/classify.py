@@ -61,22 +61,22 @@ def classify_provider(fault: Fault, *, in_stream: bool = False) -> Named:
                  r"spending limit|out of credit|billing_hard_limit|credit_limit", text) or status == 402:  # fmt: skip
         return named("out_of_credit", "refuses because the account is out of credit or at its spending limit")
     if in_stream:
-        return named("stream_error", "began to answer, then sent an error inside the stream")
+        return named("stream_broken", "began to answer, then sent an error inside the stream")
     if re.search(r"model_not_found|model not found|does not exist|not_found_error|model_not_available|decommissioned|"
                  r"deprecated model", text) or status == 404:  # fmt: skip
         return named("model_gone", "does not offer the model")
     if status == 401 or re.search(r"invalid_api_key|authentication_error|incorrect api key|invalid x-api-key", text):
-        return named("bad_key", "refuses the gateway's key")
+        return named("key_invalid", "refuses the gateway's key")
     if status == 403 or "permission_error" in text:
         return named("access_denied", "denies access to the gateway's key")
     if status == 529 or "overloaded" in text:
         return named("overloaded", "is overloaded")
     if status == 429 or re.search(r"rate_limit|rate limit|too many requests", text):
-        return named("throttled", "throttles the gateway")
+        return named("rate_limited", "throttles the gateway")
     if status in (408, 504) or (status is None and is_timeout(fault)) or "timeout_error" in text:
         return named("timeout", "did not answer in time")
     if status in (400, 413, 422):
-        return named("rejected", "rejects the gateway's payload")
+        return named("request_rejected", "rejects the gateway's payload")
     return named("down", "is down")
 
 
@@ -137,15 +137,15 @@ def classify_stripe(fault: Fault) -> Named:
     """Why a call to Stripe failed: `request.stripe_failed.<sub>`."""
     status, text = fault.http_status, fault.text.lower()
     if status == 401:
-        return Named("request.stripe_failed.bad_key", "refuses the API's key")
+        return Named("request.stripe_failed.key_invalid", "refuses the API's key")
     if status == 403 or "permission" in text:
         return Named("request.stripe_failed.access_denied", "denies the API's key this call")
     if status == 429:
-        return Named("request.stripe_failed.throttled", "throttles the API")
+        return Named("request.stripe_failed.rate_limited", "throttles the API")
     if is_timeout(fault):
         return Named("request.stripe_failed.timeout", "did not answer in time")
     if status is not None and 400 <= status < 500:
-        return Named("request.stripe_failed.rejected", "rejects the call")
+        return Named("request.stripe_failed.request_rejected", "rejects the call")
     return Named("request.stripe_failed.down", "is down")
 
 

@@ -86,7 +86,7 @@ def _elsewhere() -> list[Case]:
     everywhere = [
         ("request.provider_failed.overloaded", "openai"),
         ("request.provider_failed.timeout", "openai"),
-        ("request.provider_failed.stream_error", "openai"),
+        ("request.provider_failed.stream_broken", "openai"),
         ("request.db_failed.grant", ""),
         ("request.db_failed.lock", ""),
         ("request.web_failed", "event"),

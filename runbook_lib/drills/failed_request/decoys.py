@@ -135,7 +135,7 @@ def _among_decoys() -> list[Case]:
         ),
         fault_case("request.db_failed.grant", id="fault/deployment-coincides", before=(use("deploy", part="gateway"),)),
         fault_case(
-            "request.provider_failed.bad_key",
+            "request.provider_failed.key_invalid",
             "openai",
             id="fault/gateway-clock-ahead",
             before=(use("clock", part="gateway", shift_s=90.0),),
@@ -184,7 +184,7 @@ def _doubles() -> list[Case]:
             P,
             "double",
             "confirmed",
-            (f"{provider}.throttled", f"{provider}.bad_key", f"{provider}.overloaded"),
+            (f"{provider}.rate_limited", f"{provider}.key_invalid", f"{provider}.overloaded"),
             before=all_fail,
             ask=by_request,
             again=fresh_request,
@@ -223,8 +223,8 @@ def _doubles() -> list[Case]:
         ),
         double(
             "window-two-causes",
-            (Injected("request.db_failed.constraint"), Injected("request.stripe_failed.rejected")),
-            ("request.db_failed.constraint", "request.stripe_failed.rejected"),
+            (Injected("request.db_failed.constraint"), Injected("request.stripe_failed.request_rejected")),
+            ("request.db_failed.constraint", "request.stripe_failed.request_rejected"),
             exercise=lambda sandbox: (several("chat", 9)(sandbox), sandbox.visit("checkout"))[1],
             ask=by_window,
             again=fresh_checkout,

@@ -99,9 +99,9 @@ _NO_ROOM = "alter table public.usage_records add constraint usage_records_tokens
 
 _PROVIDER = (
     _providers("down", "down", server_error="server_error"),
-    _providers("throttled", "throttled"),
+    _providers("rate_limited", "throttled"),
     _providers("overloaded", "overloaded"),
-    _providers("bad_key", "bad_key"),
+    _providers("key_invalid", "bad_key"),
     _providers("access_denied", "forbidden"),
     _providers("out_of_credit", "insufficient_quota", spending_limit="spending_limit", billing="billing"),
     _providers("model_gone", "model_gone"),
@@ -115,10 +115,10 @@ _PROVIDER = (
         },
     ),
     Fault(
-        "request.provider_failed.stream_error",
+        "request.provider_failed.stream_broken",
         {name: _by(name, use("dial", of=name, field="mode", value="stream_error"), stream=True) for name in _MODELS},
     ),
-    _providers("rejected", "bad_request", too_large="too_large"),
+    _providers("request_rejected", "bad_request", too_large="too_large"),
 )
 
 _REST_DOWN = json.dumps(
@@ -227,7 +227,7 @@ def _stripe(sub: str, status: int, kind: str, message: str, code: str = "") -> F
 
 _STRIPE = (
     _stripe(
-        "bad_key", 401, "invalid_request_error", "Invalid API Key provided: sk_test_****************************Zk1x"
+        "key_invalid", 401, "invalid_request_error", "Invalid API Key provided: sk_test_****************************Zk1x"
     ),
     _stripe(
         "access_denied",
@@ -236,14 +236,14 @@ _STRIPE = (
         "The provided key does not have the required permissions for this endpoint on account 'acct_1'. "
         "Having the 'rak_checkout_session_write' permission would allow this request to continue.",
     ),
-    _stripe("throttled", 429, "invalid_request_error", "Too many requests hit the API too quickly.", "rate_limit"),
+    _stripe("rate_limited", 429, "invalid_request_error", "Too many requests hit the API too quickly.", "rate_limit"),
     fault(
         "request.stripe_failed.timeout",
         use("http", part="stripe", path="/v1/checkout/*", hang=True),
         use("code", part="api", timeout_s=0.8),
         by=visit("checkout"),
     ),
-    _stripe("rejected", 400, "invalid_request_error", "No such price: 'price_pro_monthly'", "resource_missing"),
+    _stripe("request_rejected", 400, "invalid_request_error", "No such price: 'price_pro_monthly'", "resource_missing"),
     fault(
         "request.stripe_failed.down",
         use(

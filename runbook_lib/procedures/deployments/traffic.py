@@ -23,7 +23,7 @@ FEWEST = 8  # requests on each side, below which nothing is said of a rate
 BY_CHANCE = 0.005
 _OURS = {"request.web_failed": "web", "request.api_failed": "api", "request.gateway_failed": "gateway"}
 _EITHER = ("request.db_failed.constraint", "request.db_failed.grant", "request.db_failed.rls", "request.stripe_failed.rejected",
-           "request.provider_failed.rejected")  # fmt: skip
+           "request.provider_failed.request_rejected")  # fmt: skip
 _MISSED = re.compile(
     r"(?:relation|table) ['\"]?(?P<table>[\w.]+)['\"]? does not exist"
     r"|column ['\"]?(?P<column>[\w.]+)['\"]? (?:of relation ['\"]?(?P<of>[\w.]+)['\"]? )?does not exist"

@@ -55,12 +55,12 @@ CATALOGUE = Catalogue(
         "Run 04_llm_gateway; switch to another provider or model in the gateway's chain.",
         {
             "down": Sub("it is down: connection refused or 5xx"),
-            "throttled": Sub(
+            "rate_limited": Sub(
                 "429: it throttles the gateway",
                 "Spread the load, ask for a higher limit, or put a second provider in the chain.",
             ),
             "overloaded": Sub("529 or the like: it is overloaded", "Fall back to another provider until it recovers."),
-            "bad_key": Sub(
+            "key_invalid": Sub(
                 "401: it refuses the gateway's key", "Set a valid key on the gateway's platform and redeploy."
             ),
             "access_denied": Sub(
@@ -73,8 +73,8 @@ CATALOGUE = Catalogue(
                 "the model is not offered (any more)", "Put a model that the provider lists into the gateway's chain."
             ),
             "timeout": Sub("it did not answer in time"),
-            "stream_error": Sub("an error inside the stream, after 200"),
-            "rejected": Sub(
+            "stream_broken": Sub("an error inside the stream, after 200"),
+            "request_rejected": Sub(
                 "it rejects the payload: 400, 413, 422", "Look at the payload the gateway builds; our side is wrong."
             ),
         },
@@ -131,11 +131,11 @@ CATALOGUE = Catalogue(
         "a call to Stripe failed",
         "Look up the request id in Stripe's log; check Stripe's status page.",
         {
-            "bad_key": Sub("401: Stripe refuses the API's key", "Set a valid STRIPE_SECRET_KEY and redeploy."),
+            "key_invalid": Sub("401: Stripe refuses the API's key", "Set a valid STRIPE_SECRET_KEY and redeploy."),
             "access_denied": Sub("403: the restricted key lacks the permission", "Add the permission to the key."),
-            "throttled": Sub("429"),
+            "rate_limited": Sub("429"),
             "timeout": Sub("no answer in time"),
-            "rejected": Sub("Stripe rejects the call", "The parameters are wrong; Stripe's log shows them."),
+            "request_rejected": Sub("Stripe rejects the call", "The parameters are wrong; Stripe's log shows them."),
             "down": Sub("no connection, or 5xx"),
         },
     ),

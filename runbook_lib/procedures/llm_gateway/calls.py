@@ -13,7 +13,7 @@ _PREFIX = "request.provider_failed."
 class Call:
     """One attempt of one model. Times in epoch seconds; None where the witness does not tell.
 
-    failure: what `classify` calls it (throttled, bad_key, …); empty for a call that went well.
+    failure: what `classify` calls it (rate_limited, key_invalid, …); empty for a call that went well.
     """
 
     provider: str
@@ -93,7 +93,7 @@ class Calls:
 
 
 def classified(failed: Fault, in_stream: bool) -> tuple[str, str]:
-    """What a failed call is called (throttled, bad_key, …), and in words. An answer that the gateway itself gave up reading is
+    """What a failed call is called (rate_limited, key_invalid, …), and in words. An answer that the gateway itself gave up reading is
     a time-out, not the provider's error."""
     named: Named = (
         classify_provider(replace(failed, http_status=None))

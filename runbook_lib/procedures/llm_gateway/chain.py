@@ -7,7 +7,7 @@ from runbook_lib.procedures.llm_gateway.calls import Request
 from runbook_lib.procedures.llm_gateway.failures import make_finding
 from runbook_lib.procedures.llm_gateway.reading import CHAIN, Reading
 
-_FINAL = frozenset({"rejected"})  # another provider would refuse the same payload too
+_FINAL = frozenset({"request_rejected"})  # another provider would refuse the same payload too
 _MODELS_OWN = frozenset({"model_gone"})
 
 

@@ -21,17 +21,17 @@ from runbook_lib.procedures.llm_gateway.reading import Reading
 from runbook_lib.reading.classify import is_unreachable
 
 LASTING = 3  # calls in a row, up to the last, without one that went well between them
-_LASTING_KINDS = frozenset({"down", "bad_key", "access_denied", "out_of_credit", "model_gone", "timeout"})
-_BY_MODEL = frozenset({"model_gone", "rejected", "stream_error"})
+_LASTING_KINDS = frozenset({"down", "key_invalid", "access_denied", "out_of_credit", "model_gone", "timeout"})
+_BY_MODEL = frozenset({"model_gone", "request_rejected", "stream_broken"})
 CODES = {
     "down": "provider.down",
     "overloaded": "provider.overloaded",
-    "throttled": "provider.rate_limited",
-    "bad_key": "provider.key_invalid",
+    "rate_limited": "provider.rate_limited",
+    "key_invalid": "provider.key_invalid",
     "access_denied": "provider.access_denied",
     "out_of_credit": "provider.out_of_credit",
-    "rejected": "provider.request_rejected",
-    "stream_error": "provider.stream_broken",
+    "request_rejected": "provider.request_rejected",
+    "stream_broken": "provider.stream_broken",
 }
 _RECENT_S = 600.0
 # Models whose retirement the vendors have announced and carried out (their deprecation pages, November 2026).

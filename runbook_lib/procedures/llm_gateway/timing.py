@@ -125,7 +125,7 @@ def waits_of(reading: Reading) -> list[Waits]:
     found = []
     for request in reading.calls.requests:
         gaps: dict[str, list[float]] = {}
-        told = {call.target for call in request.calls if call.failure in ("throttled", "overloaded")}
+        told = {call.target for call in request.calls if call.failure in ("rate_limited", "overloaded")}
         for earlier, later in zip(request.calls, request.calls[1:], strict=False):
             if not earlier.ok and earlier.target == later.target and later.gap_s is not None:
                 gaps.setdefault(later.target, []).append(later.gap_s)

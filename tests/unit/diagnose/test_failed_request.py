@@ -33,7 +33,7 @@ def test_a_healthy_request_is_ruled_out() -> None:
 @pytest.mark.parametrize(
     ("said", "code"),
     [
-        ({"status": 429, "error": "rate_limit_exceeded"}, "throttled"),
+        ({"status": 429, "error": "rate_limit_exceeded"}, "rate_limited"),
         ({"status": 429, "error": "insufficient_quota"}, "out_of_credit"),
         (
             {
@@ -44,12 +44,12 @@ def test_a_healthy_request_is_ruled_out() -> None:
             "out_of_credit",
         ),
         ({"status": 529, "error": "overloaded_error"}, "overloaded"),
-        ({"status": 401, "error": "invalid_api_key"}, "bad_key"),
+        ({"status": 401, "error": "invalid_api_key"}, "key_invalid"),
         ({"status": 404, "error": "model_not_found"}, "model_gone"),
         ({"status": 500, "error": "server_error"}, "down"),
         ({"status": 0, "error": "httpx.ConnectError", "message": "All connection attempts failed"}, "down"),
         ({"status": 0, "error": "httpx.ReadTimeout", "message": "timed out after 4 s"}, "timeout"),
-        ({"status": 400, "error": "invalid_request_error", "message": "messages: too long"}, "rejected"),
+        ({"status": 400, "error": "invalid_request_error", "message": "messages: too long"}, "request_rejected"),
     ],
 )
 @pytest.mark.parametrize("service_names", ["one", "several"])
@@ -89,7 +89,7 @@ def test_a_chain_that_failed_throughout_names_every_member_the_first_one_first()
     builder.provider(gateway, 40, 100, 429, error="rate_limit_exceeded")
     builder.provider(gateway, 150, 600, 529, provider="anthropic", error="overloaded_error")
     conclusion = diagnose(evidence(row(), trace=builder.table()))
-    assert codes(conclusion) == ["request.provider_failed.throttled", "request.provider_failed.overloaded"]
+    assert codes(conclusion) == ["request.provider_failed.rate_limited", "request.provider_failed.overloaded"]
 
 
 def test_clock_skew_between_hosts_does_not_change_the_root() -> None:
@@ -223,7 +223,7 @@ def test_an_error_inside_a_stream_counts_although_every_status_was_200() -> None
     builder = TraceBuilder()
     gateway = builder.chat(200)
     builder.provider(gateway, 40, 700, 200, error="stream_error", message="overloaded_error in the stream")
-    assert codes(diagnose(evidence(row(status=200), trace=builder.table()))) == ["request.provider_failed.stream_error"]
+    assert codes(diagnose(evidence(row(status=200), trace=builder.table()))) == ["request.provider_failed.stream_broken"]
 
 
 def test_a_slow_request_names_the_span_the_time_went_into() -> None:
@@ -275,7 +275,7 @@ def test_without_a_trace_the_parts_logs_still_name_the_cause() -> None:
     }
     line = {**line, "trace_id": TRACE_ID, "attributes": said}
     conclusion = diagnose(evidence(row(), trace_status=Status.unreachable, logs=[line]))
-    assert codes(conclusion) == ["request.provider_failed.throttled"]
+    assert codes(conclusion) == ["request.provider_failed.rate_limited"]
     assert [unseen.source for unseen in conclusion.not_seen] == ["tempo"]
 
 

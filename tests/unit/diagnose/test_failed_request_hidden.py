@@ -293,7 +293,7 @@ class TestLogsAlone:
         conclusion = diagnose(
             evidence(row(status=200), logs=[failed, line("POST /v1/chat 200", "gateway", "info", status=200)])
         )
-        assert codes(conclusion) == ["request.provider_failed.stream_error"]
+        assert codes(conclusion) == ["request.provider_failed.stream_broken"]
 
     def test_a_provider_that_failed_before_another_answered_did_not(self) -> None:
         failed = line(
