@@ -5,6 +5,7 @@ Sources: the vendors' documented error shapes (OpenAI, Anthropic, Together, Post
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runbook_lib.reading.spans import Fault
@@ -22,6 +23,11 @@ _RESET = re.compile(
 _NOT_IN_CACHE = re.compile(r"in the schema cache|invalid schema: |schema must be one of")
 _CONSTRAINT = re.compile(r"violates (?:foreign key|unique|check|not-null|exclusion) constraint|duplicate key value")
 _NOT_THERE = re.compile(r"(?:relation|column|function|type) \S+.* does not exist")
+_FILTERED = re.compile(  # OpenAI's codes and Azure's words, Anthropic's words (its `refusal` is a stop reason of a 200: no failure)
+    r"content_policy_violation|content_filter\b|content management policy|content filtering policy|responsibleaipolicyviolation|"
+    r"flagged as potentially violating|rejected as a result of our safety system"
+)
+_BROKEN_SERVER = re.compile(r"server_error|api_error|internal server error|service unavailable|bad gateway", re.I)
 _BAD_URL = re.compile(r"invalid url|failed to parse url|err_invalid_url|unsupportedprotocol|unknown scheme", re.I)
 
 
@@ -49,35 +55,61 @@ def is_unreachable(fault: Fault) -> str:
     return "reset" if _RESET.search(fault.text) else ""
 
 
+PROVIDER_FAILURES: Mapping[str, str] = {
+    # how a provider fails, and 04's code for it; the words that 01's sub-codes are
+    "content_filtered": "provider.content_filtered",
+    "out_of_credit": "provider.out_of_credit",
+    "stream_broken": "provider.stream_broken",
+    "model_gone": "provider.model_gone",
+    "key_invalid": "provider.key_invalid",
+    "access_denied": "provider.access_denied",
+    "overloaded": "provider.overloaded",
+    "rate_limited": "provider.rate_limited",
+    "timeout": "provider.down.no_answer",
+    "request_rejected": "provider.request_rejected",
+    "down": "provider.down",
+}
+
+
 def classify_provider(fault: Fault, *, in_stream: bool = False) -> Named:
-    """Why a model provider failed: `request.provider_failed.<sub>`."""
+    """Why a model provider failed: `request.provider_failed.<sub>`; without a sub-code where nothing that it says is recognised."""
+    sub, what = _of_provider(fault, in_stream)
+    return Named(f"request.provider_failed.{sub}" if sub else "request.provider_failed", what)
+
+
+def _of_provider(fault: Fault, in_stream: bool) -> tuple[str, str]:
     text, status = fault.text.lower(), fault.http_status
-    prefix = "request.provider_failed"
-
-    def named(sub: str, what: str) -> Named:
-        return Named(f"{prefix}.{sub}", what)
-
     if re.search(r"insufficient_quota|exceeded your current quota|billing_error|credit balance|reached your specified|"
                  r"spending limit|out of credit|billing_hard_limit|credit_limit", text) or status == 402:  # fmt: skip
-        return named("out_of_credit", "refuses because the account is out of credit or at its spending limit")
+        return "out_of_credit", "refuses because the account is out of credit or at its spending limit"
+    if _FILTERED.search(text):
+        return "content_filtered", "refuses what was asked for its content policy"
     if in_stream:
-        return named("stream_broken", "began to answer, then sent an error inside the stream")
+        return "stream_broken", "began to answer, then sent an error inside the stream"
     if re.search(r"model_not_found|model not found|does not exist|not_found_error|model_not_available|decommissioned|"
                  r"deprecated model", text) or status == 404:  # fmt: skip
-        return named("model_gone", "does not offer the model")
+        return "model_gone", "does not offer the model"
     if status == 401 or re.search(r"invalid_api_key|authentication_error|incorrect api key|invalid x-api-key", text):
-        return named("key_invalid", "refuses the gateway's key")
+        return "key_invalid", "refuses the gateway's key"
     if status == 403 or "permission_error" in text:
-        return named("access_denied", "denies access to the gateway's key")
+        return "access_denied", "denies access to the gateway's key"
     if status == 529 or "overloaded" in text:
-        return named("overloaded", "is overloaded")
+        return "overloaded", "is overloaded"
     if status == 429 or re.search(r"rate_limit|rate limit|too many requests", text):
-        return named("rate_limited", "throttles the gateway")
+        return "rate_limited", "throttles the gateway"
     if status in (408, 504) or (status is None and is_timeout(fault)) or "timeout_error" in text:
-        return named("timeout", "did not answer in time")
+        return "timeout", "did not answer in time"
     if status in (400, 413, 422):
-        return named("request_rejected", "rejects the gateway's payload")
-    return named("down", "is down")
+        return "request_rejected", "rejects the gateway's payload"
+    if _is_down(fault):
+        return "down", "is down"
+    return "", "failed, in words that are not recognised"
+
+
+def _is_down(fault: Fault) -> bool:
+    """Whether it says that there is no service: a 5xx, no connection, or a server's own error."""
+    status = fault.http_status
+    return (status is not None and status >= 500) or bool(is_unreachable(fault) or _BROKEN_SERVER.search(fault.text))
 
 
 def classify_database(fault: Fault) -> Named:
@@ -123,18 +155,20 @@ def classify_database(fault: Fault) -> Named:
 
 
 def classify_auth(fault: Fault) -> Named:
-    """Why Supabase Auth failed: `request.auth_failed.<sub>`, or the database behind it where Auth says so."""
+    """Why Supabase Auth failed: `request.auth_failed[.<sub>]`, or the database behind it where Auth says so."""
     if fault.http_status == 540 or "paused" in fault.text.lower():
         return Named("request.db_failed.paused", "the project is paused")
     if re.search(r"database error|querying schema", fault.text, re.I):
         return Named("request.db_failed.down", "Supabase Auth could not reach its database")
     if fault.http_status in (400, 401, 403) or re.search(r"session|jwt|expired|token", fault.text, re.I):
         return Named("request.auth_failed.session_expired", "the user's session is expired or unknown")
-    return Named("request.auth_failed.down", "Supabase Auth does not answer")
+    if _is_down(fault) or is_timeout(fault):
+        return Named("request.auth_failed.down", "Supabase Auth does not answer")
+    return Named("request.auth_failed", "failed, in words that are not recognised")
 
 
 def classify_stripe(fault: Fault) -> Named:
-    """Why a call to Stripe failed: `request.stripe_failed.<sub>`."""
+    """Why a call to Stripe failed: `request.stripe_failed[.<sub>]`."""
     status, text = fault.http_status, fault.text.lower()
     if status == 401:
         return Named("request.stripe_failed.key_invalid", "refuses the API's key")
@@ -144,9 +178,11 @@ def classify_stripe(fault: Fault) -> Named:
         return Named("request.stripe_failed.rate_limited", "throttles the API")
     if is_timeout(fault):
         return Named("request.stripe_failed.timeout", "did not answer in time")
-    if status is not None and 400 <= status < 500:
+    if (status is not None and 400 <= status < 500) or re.search(r"\bno such \w+:", text):
         return Named("request.stripe_failed.request_rejected", "rejects the call")
-    return Named("request.stripe_failed.down", "is down")
+    if _is_down(fault):
+        return Named("request.stripe_failed.down", "is down")
+    return Named("request.stripe_failed", "failed, in words that are not recognised")
 
 
 def _sqlstate(fault: Fault) -> str:

@@ -28,14 +28,14 @@ VENDORS: dict[str, tuple[ModuleType, str]] = {
 }
 # The class that the samples name, and what the gateway's failure is called for it.
 CLASSES = {
-    "auth": "bad_key",
+    "auth": "key_invalid",
     "permission": "access_denied",
     "model": "model_gone",
-    "rate_limit": "throttled",
+    "rate_limit": "rate_limited",
     "quota": "out_of_credit",
     "provider": "down",
     "overload": "overloaded",
-    "request": "rejected",
+    "request": "request_rejected",
 }
 SAMPLES = [(vendor, sample) for vendor, samples in ERRORS.items() for sample in samples]
 

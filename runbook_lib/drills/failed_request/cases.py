@@ -36,6 +36,7 @@ _CALM = ("request.slow",)
 _LOGS_ALONE: dict[tuple[str, str], dict[str, Any]] = {
     ("request.gateway_unreachable.refused", ""): {"status": "could_not_tell", "codes": ()},
     ("request.quota_blocked.over_limit", ""): {"codes": ("request.quota_blocked",)},
+    ("request.stripe_failed.down", ""): {"codes": ("request.stripe_failed",)},  # "An error occurred" says no more
 }
 
 

@@ -118,6 +118,13 @@ _PROVIDER = (
         "request.provider_failed.stream_broken",
         {name: _by(name, use("dial", of=name, field="mode", value="stream_error"), stream=True) for name in _MODELS},
     ),
+    Fault(
+        "request.provider_failed.content_filtered",
+        {
+            name: _by(name, use("dial", of=name, field="mode", value="content_filtered"))
+            for name in ("openai", "anthropic")
+        },
+    ),
     _providers("request_rejected", "bad_request", too_large="too_large"),
 )
 

@@ -200,6 +200,7 @@ _PROVIDERS = (
         {"usual": _by("openai", use("dial", of="openai", field="model_modes.gpt-4o-mini", value="model_gone"))},
     ),
     _provider("request_rejected", "bad_request", of=("anthropic",), too_large="too_large"),
+    _provider("content_filtered", "content_filtered", of=("openai", "anthropic")),
     Fault(
         "provider.stream_broken",
         {name: _by(name, _mode(name, "stream_error"), stream=True) for name in ("openai", "anthropic")},

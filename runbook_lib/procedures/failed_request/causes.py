@@ -74,6 +74,10 @@ CATALOGUE = Catalogue(
             ),
             "timeout": Sub("it did not answer in time"),
             "stream_broken": Sub("an error inside the stream, after 200"),
+            "content_filtered": Sub(
+                "it refuses what is asked for its content policy: the payload's form is right",
+                "Look at what was asked; moderate it before it is sent, or use a model with another policy.",
+            ),
             "request_rejected": Sub(
                 "it rejects the payload: 400, 413, 422", "Look at the payload the gateway builds; our side is wrong."
             ),

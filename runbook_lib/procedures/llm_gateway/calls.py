@@ -7,6 +7,7 @@ from runbook_lib.reading.classify import Named, classify_provider, is_timeout
 from runbook_lib.reading.spans import Fault
 
 _PREFIX = "request.provider_failed."
+UNRECOGNISED = "unrecognised"  # a failure in words that nobody knows
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def classified(failed: Fault, in_stream: bool) -> tuple[str, str]:
         if in_stream and is_timeout(failed)
         else classify_provider(failed, in_stream=in_stream)
     )
-    return named.code.removeprefix(_PREFIX), named.what
+    return (named.code.removeprefix(_PREFIX) if named.code.startswith(_PREFIX) else UNRECOGNISED), named.what
 
 
 def iso_of(moment_s: float) -> str:

@@ -177,6 +177,13 @@ CATALOGUE = Catalogue(
         shown_by="calls",
     ),
     Cause(
+        "provider.content_filtered",
+        Kind.fault,
+        "the provider refuses what is asked, or what it would answer, for its content policy",
+        "Look at what was asked; moderate it before it is sent, or put a model with another policy into the chain.",
+        shown_by="calls",
+    ),
+    Cause(
         "provider.stream_broken",
         Kind.fault,
         "the provider began to answer, then sent an error inside the stream",

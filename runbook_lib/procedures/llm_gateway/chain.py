@@ -7,7 +7,8 @@ from runbook_lib.procedures.llm_gateway.calls import Request
 from runbook_lib.procedures.llm_gateway.failures import make_finding
 from runbook_lib.procedures.llm_gateway.reading import CHAIN, Reading
 
-_FINAL = frozenset({"request_rejected"})  # another provider would refuse the same payload too
+# Another provider would refuse the same payload too; whether to ask it what one refuses for its policy is the team's choice.
+_FINAL = frozenset({"request_rejected", "content_filtered"})
 _MODELS_OWN = frozenset({"model_gone"})
 
 

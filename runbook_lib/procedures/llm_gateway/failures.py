@@ -18,21 +18,11 @@ from runbook_lib.procedures.llm_gateway.calls import Call, Request, iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.normal import normal_of
 from runbook_lib.procedures.llm_gateway.reading import Reading
-from runbook_lib.reading.classify import is_unreachable
+from runbook_lib.reading.classify import PROVIDER_FAILURES, is_unreachable
 
 LASTING = 3  # calls in a row, up to the last, without one that went well between them
 _LASTING_KINDS = frozenset({"down", "key_invalid", "access_denied", "out_of_credit", "model_gone", "timeout"})
 _BY_MODEL = frozenset({"model_gone", "request_rejected", "stream_broken"})
-CODES = {
-    "down": "provider.down",
-    "overloaded": "provider.overloaded",
-    "rate_limited": "provider.rate_limited",
-    "key_invalid": "provider.key_invalid",
-    "access_denied": "provider.access_denied",
-    "out_of_credit": "provider.out_of_credit",
-    "request_rejected": "provider.request_rejected",
-    "stream_broken": "provider.stream_broken",
-}
 _RECENT_S = 600.0
 # Models whose retirement the vendors have announced and carried out (their deprecation pages, November 2026).
 _RETIRED = re.compile(
@@ -146,9 +136,12 @@ def _name(reading: Reading, who: str, kind: str, pairs: Sequence[Pair]) -> Findi
         return _timed_out(reading, who, pairs)
     if kind == "model_gone":
         return _model(reading, who, pairs)
-    code = CODES.get(kind, "provider.down")
     call = pairs[-1][1]
     text = call.fault.text if call.fault else ""
+    if kind not in PROVIDER_FAILURES:
+        look = "what it said, in the gateway's log or traces; or its status page: any on-call"
+        return Suspect("provider.down", who, f"{who} {call.what}: {_short(text) or 'it says nothing'}", look)
+    code = PROVIDER_FAILURES[kind]
     if code == "provider.out_of_credit" and re.search(r"reached your specified|spend(?:ing)? limit", text, re.I):
         code = "provider.out_of_credit.spending_limit"
     return _finding(code, who, call.what, pairs)

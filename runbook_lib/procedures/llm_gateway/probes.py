@@ -7,11 +7,13 @@ when it is asked. Where the gateway did call, its own calls speak; where our key
 import re
 
 from runbook_lib.core.model import Finding, Observation, Status
-from runbook_lib.procedures.llm_gateway.failures import CODES, make_finding
+from runbook_lib.procedures.llm_gateway.failures import make_finding
 from runbook_lib.procedures.llm_gateway.reading import Reading
-from runbook_lib.reading.classify import classify_provider
+from runbook_lib.reading.classify import PROVIDER_FAILURES, classify_provider
 from runbook_lib.reading.spans import Fault
 
+# what our own smallest question is refused for, or how long we waited for its answer, says nothing of the gateway's
+_OF_THE_QUESTION = frozenset({"request_rejected", "content_filtered", "stream_broken", "model_gone", "timeout"})
 _HTTP = re.compile(r"HTTP (\d{3})")
 
 
@@ -40,11 +42,11 @@ def _refused(provider: str, look: Observation) -> Finding | None:
     else:
         return None
     named = classify_provider(refused)
-    code = CODES.get(named.code.rpartition(".")[2])
-    if code is None or code in ("provider.request_rejected", "provider.stream_broken"):
-        return None  # what our own smallest question is refused for says nothing of the gateway's
+    kind = named.code.rpartition(".")[2]
+    if kind not in PROVIDER_FAILURES or kind in _OF_THE_QUESTION:
+        return None
     summary = (
         f"{provider} {named.what} now ({look.why or refused.text}); the key is the gateway's own, and it has not called {provider} "
         "in the window"
     )
-    return make_finding(code, provider, summary, [look.id])
+    return make_finding(PROVIDER_FAILURES[kind], provider, summary, [look.id])

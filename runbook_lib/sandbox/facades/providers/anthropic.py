@@ -56,6 +56,7 @@ _REFUSALS: dict[Mode, Refusal] = {
     "overloaded": Refusal(529, "overloaded_error", "Overloaded"),
     "server_error": Refusal(500, "api_error", "Internal server error"),
     "bad_request": Refusal(400, "invalid_request_error", "messages.0.content: Input should be a valid list"),
+    "content_filtered": Refusal(400, "invalid_request_error", "Output blocked by content filtering policy"),
     "too_large": Refusal(413, "request_too_large", "Request exceeds the maximum size"),
 }
 

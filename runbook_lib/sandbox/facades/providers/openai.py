@@ -71,6 +71,7 @@ _LIMIT = "You have reached the spend limit set for this project. Raise the limit
 _SERVER = "The server had an error while processing your request. Sorry about that!"
 _OVERLOADED = "The engine is currently overloaded, please try again later."
 _COUNTRY = "Country, region, or territory not supported"
+_POLICY = "Your request was rejected as a result of our safety system. Your prompt may contain text that is not allowed."
 _REFUSALS: dict[Mode, Refusal] = {
     "insufficient_quota": Refusal(429, _QUOTA, "insufficient_quota", "insufficient_quota"),
     "spending_limit": Refusal(429, _LIMIT, "insufficient_quota", "insufficient_quota"),
@@ -85,6 +86,7 @@ _REFUSALS: dict[Mode, Refusal] = {
         "invalid_value",
         "messages",
     ),
+    "content_filtered": Refusal(400, _POLICY, "invalid_request_error", "content_policy_violation"),
     "too_large": Refusal(413, "Request too large.", "invalid_request_error", "request_too_large"),
 }
 

@@ -25,6 +25,7 @@ Mode = Literal[
     "model_gone",  # no model answers any more
     "bad_request",  # our payload is refused
     "too_large",  # our payload is too large
+    "content_filtered",  # what is asked is refused for the content policy
     "slow",  # answers, `slow_factor` times as slowly
     "stream_error",  # 200, then an error inside the stream
     "down",  # what stands in front of the provider answers 503 with a page

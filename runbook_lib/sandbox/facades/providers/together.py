@@ -72,6 +72,8 @@ _REFUSALS: dict[Mode, Refusal] = {
     "overloaded": Refusal(503, "Engine overloaded", "service_unavailable", None, retries=True),
     "server_error": Refusal(500, "Internal server error", "server_error", None),
     "bad_request": Refusal(400, "Input validation error", "invalid_request_error", None, "messages"),
+    # Together documents no words of its own for it: the code of the OpenAI family
+    "content_filtered": Refusal(400, "The request was flagged", "invalid_request_error", "content_filter"),
     "too_large": Refusal(413, "Request body too large", "invalid_request_error", None),
 }
 
