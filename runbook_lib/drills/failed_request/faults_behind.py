@@ -234,7 +234,10 @@ def _stripe(sub: str, status: int, kind: str, message: str, code: str = "") -> F
 
 _STRIPE = (
     _stripe(
-        "key_invalid", 401, "invalid_request_error", "Invalid API Key provided: sk_test_****************************Zk1x"
+        "key_invalid",
+        401,
+        "invalid_request_error",
+        "Invalid API Key provided: sk_test_****************************Zk1x",
     ),
     _stripe(
         "access_denied",

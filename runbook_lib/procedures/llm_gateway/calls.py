@@ -94,8 +94,8 @@ class Calls:
 
 
 def classified(failed: Fault, in_stream: bool) -> tuple[str, str]:
-    """What a failed call is called (rate_limited, key_invalid, …), and in words. An answer that the gateway itself gave up reading is
-    a time-out, not the provider's error."""
+    """What a failed call is called (rate_limited, key_invalid, …), and in words. An answer that the gateway itself gave up reading
+    is a time-out, not the provider's error."""
     named: Named = (
         classify_provider(replace(failed, http_status=None))
         if in_stream and is_timeout(failed)

@@ -30,7 +30,7 @@ CATALOGUE = Catalogue(
                 "Look at its CPU and memory, at what blocks its event loop, and at its number of instances.",
             ),
         },
-        shown_by=all_of("probe", "calls"),
+        shown_by=all_of("probe", "calls", "times"),
     ),
     Cause(
         "gateway.egress_broken",
@@ -113,6 +113,7 @@ CATALOGUE = Catalogue(
             )
         },
         shown_by="calls",
+        subject_looks=("openai.reach", "anthropic.reach", "together.reach"),
     ),
     Cause(
         "provider.overloaded",
@@ -133,7 +134,7 @@ CATALOGUE = Catalogue(
         Kind.fault,
         "the provider takes several times its usual time for as many output tokens",
         "Put another provider or a quicker model first (see the plan) until it is quick again.",
-        shown_by="calls",
+        shown_by=all_of("calls", "times"),
     ),
     Cause(
         "provider.key_invalid",

@@ -31,6 +31,12 @@ _RETIRED = re.compile(
 )
 
 Pair = tuple[Request, Call]
+_READINGS = {
+    400: ("provider.request_rejected", "provider.content_filtered"),
+    429: ("provider.rate_limited", "provider.out_of_credit"),
+    503: ("provider.overloaded", "provider.down"),
+}
+_TELLING = re.compile(r"overloaded|rate_limit_|insufficient_quota|content_filter|content_policy|credit|invalid_request")
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,10 @@ def _name(reading: Reading, who: str, kind: str, pairs: Sequence[Pair]) -> Findi
         return _model(reading, who, pairs)
     call = pairs[-1][1]
     text = call.fault.text if call.fault else ""
+    if (readings := _unworded(pairs)) is not None:
+        look = "what the provider said: the failed traces or the gateway's log; read access to the trace backend"
+        why = f"{who} answered {call.fault.http_status if call.fault else ''}, and its words were not seen"
+        return Suspect(readings[0], who, why, look)
     if kind not in PROVIDER_FAILURES:
         look = "what it said, in the gateway's log or traces; or its status page: any on-call"
         return Suspect("provider.down", who, f"{who} {call.what}: {_short(text) or 'it says nothing'}", look)
@@ -145,6 +155,16 @@ def _name(reading: Reading, who: str, kind: str, pairs: Sequence[Pair]) -> Findi
     if code == "provider.out_of_credit" and re.search(r"reached your specified|spend(?:ing)? limit", text, re.I):
         code = "provider.out_of_credit.spending_limit"
     return _finding(code, who, call.what, pairs)
+
+
+def _unworded(pairs: Sequence[Pair]) -> tuple[str, str] | None:
+    """The two readings of a status that stands alone in every call: a row of spans has no words, and 429 may be a throttle or an
+    empty account. None where a call's words, or its error's type, decide."""
+    faults = [call.fault for _, call in pairs if call.fault is not None]
+    told = {fault.http_status for fault in faults if not fault.message and not _TELLING.search(fault.text)}
+    if len(told) != 1 or any(fault.message or _TELLING.search(fault.text) for fault in faults):
+        return None
+    return _READINGS.get(told.pop() or 0)
 
 
 def _finding(code: str, who: str, what: str, pairs: Sequence[Pair], *more: str, note: str = "") -> Finding:
@@ -166,14 +186,14 @@ def _no_connection(reading: Reading, who: str, pairs: Sequence[Pair]) -> Finding
     why = is_unreachable(last.fault) if last.fault else ""
     if why == "wrong_url":
         return _finding("gateway.egress_broken.wrong_address", who, "is asked at an address that is none", pairs)
-    sub = "dns" if why == "dns" else "refused"
+    sub = _how_broken([last])
     reach = reading.look_at(who, "reach")
     goes_on = _goes_on(reading, who, last)
     if reach is not None and reach.status == Status.unreachable and goes_on:
         return _finding("provider.down", who, "takes no connections, from here either", pairs, reach.id)
     if reach is not None and reach.status in (Status.ok, Status.rate_limited) and goes_on:
         what = "answers from here, and the gateway gets no connection to it"
-        return _finding(f"gateway.egress_broken.{sub}", who, what, pairs, reach.id)
+        return _finding(f"gateway.egress_broken{sub}", who, what, pairs, reach.id)
     if (told := reading.incident(who)) is not None:
         note = f"; its status page: {told[0]}"
         return _finding("provider.down", who, "took no connections", pairs, told[1], note=note)
@@ -182,6 +202,14 @@ def _no_connection(reading: Reading, who: str, pairs: Sequence[Pair]) -> Finding
         "it is over, and what answers now does not tell" if not goes_on else "whether it answers from here was not seen"
     )
     return Suspect("gateway.egress_broken", who, f"the gateway got no connection to {who}; {over}", look)
+
+
+def _how_broken(calls: Sequence[Call]) -> str:
+    """The narrower code of a way out that is broken, by what most of the errors say; empty where they say nothing."""
+    said = Counter(is_unreachable(call.fault) for call in calls if call.fault is not None and call.fault.message)
+    if not said:
+        return ""
+    return {"dns": ".dns", "wrong_url": ".wrong_address"}.get(said.most_common(1)[0][0], ".refused")
 
 
 def _goes_on(reading: Reading, who: str, last: Call) -> bool:
@@ -195,6 +223,7 @@ def _twins(suspect: Suspect) -> list[Suspect]:
     """The other reading of the same evidence."""
     other = {"gateway.egress_broken": "provider.down", "gateway.timeout_too_short": "provider.slow"}
     other["gateway.wrong_model_configured"] = "provider.model_gone"
+    other |= dict(_READINGS.values())
     code = other.get(suspect.code)
     return [replace(suspect, code=code)] if code else []
 
@@ -300,9 +329,8 @@ def _in_common(reading: Reading, together: Sequence[Request]) -> Finding | None:
             what = (
                 f"answer from here ({', '.join(look.source for look in reached)}), and the gateway reaches none of them"
             )
-            kinds = Counter(is_unreachable(call.fault) for _, call in pairs if call.fault)
-            sub = {"dns": "dns", "wrong_url": "wrong_address"}.get(kinds.most_common(1)[0][0], "refused")
-            return _finding(f"gateway.egress_broken.{sub}", ", ".join(providers), what, pairs, *(o.id for o in reached))
+            sub = _how_broken([call for _, call in pairs])
+            return _finding(f"gateway.egress_broken{sub}", ", ".join(providers), what, pairs, *(o.id for o in reached))
     if all(call.failure == "timeout" for _, call in pairs):
         named = [
             _timed_out(reading, provider, [pair for pair in pairs if pair[1].provider == provider])

@@ -1,7 +1,7 @@
 """The gateway itself: whether it answers, what its platform says of it, and which failures are its own."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from runbook_lib.core.clock import from_iso
@@ -45,7 +45,8 @@ def judge_itself(reading: Reading) -> Itself:
     found = Itself()
     evidence = reading.evidence
     traces = _failing_traces(evidence)
-    unreached = _unreached(evidence, traces)
+    reached = {request.id.partition(":")[0] for request in reading.calls.requests}
+    unreached = _unreached(evidence, traces, reached)
     own = _own_errors(evidence, traces)
     found.lost = [*unreached, *((at_s, look) for at_s, look, _ in own)]
     now = _down_now(reading, unreached)
@@ -75,8 +76,13 @@ def _failing_traces(evidence: Evidence) -> list[tuple[TraceReading, str]]:
     ]
 
 
-def _unreached(evidence: Evidence, traces: Sequence[tuple[TraceReading, str]]) -> list[tuple[float, str]]:
-    """When the gateway could not be reached: by its callers' spans and lines, and by its own platform."""
+def _unreached(
+    evidence: Evidence, traces: Sequence[tuple[TraceReading, str]], reached: Collection[str]
+) -> list[tuple[float, str]]:
+    """When the gateway could not be reached: by its callers' spans and lines, and by its own platform.
+
+    A request in which the gateway called a provider (`reached`) reached it, whatever a caller's line quotes of its error.
+    """
     found: dict[str, tuple[float, str]] = {}
     at_edge = [
         (from_iso(str(seen.row["at"])).timestamp(), seen.observation.id)
@@ -103,6 +109,8 @@ def _unreached(evidence: Evidence, traces: Sequence[tuple[TraceReading, str]]) -
                 found[reading.trace.id] = (at_s, refused[0][1])
     lines = lines_of(evidence.logs)
     for trace_id, request_id in _requests_of_api(lines):
+        if {trace_id, request_id} & set(reached):
+            continue
         mine = lines_for(lines, trace_id=trace_id, request_ids={request_id} - {""})
         for finding in log_findings(log_failures(mine), mine):
             if finding.code.startswith("request.gateway_unreachable"):
@@ -179,7 +187,7 @@ def _sees_little(evidence: Evidence) -> bool:
     """Whether most of what this machine asked did not answer: then it is our own way out that is in doubt."""
     others = [look for look in evidence.all() if look.source != "parts" and look.status != Status.not_configured]
     away = [look for look in others if look.status in (Status.unreachable, Status.timed_out)]
-    return 2 * len(away) > len(others)
+    return not any(look.status.answered for look in others) or 2 * len(away) > len(others)
 
 
 def _is_edge_answer(look: Observation) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from runbook_lib.core.model import Finding
+from runbook_lib.core.model import Finding, Status
 from runbook_lib.judging.plan import Plan, PlanStep
 from runbook_lib.procedures.llm_gateway.reading import CHAIN, PROVIDERS, Reading, members_of
 
@@ -85,7 +85,7 @@ def _widened(reading: Reading, members: list[str], faults: Sequence[Finding], wh
     in_trouble = {finding.subject.partition("/")[0] for finding in faults if finding.code.startswith(_MOVES)}
     known = [target for target in reading.seen_targets if target.partition("/")[0] not in has]
     ours = members_of(next((str(look.value["chain"]) for look in reading.evidence.settings
-                            if look.source == "gateway" and look.status.has_content), ""))  # fmt: skip
+                            if look.source == "gateway" and look.status is Status.ok), ""))  # fmt: skip
     known += [member for member in ours if member.partition("/")[0] not in has and member not in known]
     for provider in PROVIDERS:
         offered = reading.offered(provider)
@@ -110,7 +110,7 @@ def _by_hand(members: list[str], faults: Sequence[Finding], why: list[str]) -> l
 def _step(reading: Reading, value: str, before: str | None) -> PlanStep:
     """The change on the platform in use."""
     for look in reading.evidence.settings:
-        if look.call == "gateway_settings" and look.status.has_content:
+        if look.call == "gateway_settings" and look.status is Status.ok:
             place: dict[str, Any] = look.value["place"]
             if look.value["platform"] == "railway":
                 given = {

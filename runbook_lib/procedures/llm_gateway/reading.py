@@ -118,7 +118,7 @@ class Reading:
             (
                 same
                 for look in self.evidence.settings
-                if look.call == "gateway_settings" and look.status.has_content
+                if look.call == "gateway_settings" and look.status is Status.ok
                 if (same := look.value["same_key"].get(provider)) is not None
             ),
             None,

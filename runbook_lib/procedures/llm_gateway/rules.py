@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from runbook_lib.core.model import Conclusion, Finding, Observation, Situation, Suspect
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.judging.plan import facts_of
+from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.llm_gateway.calls import iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
@@ -20,6 +21,7 @@ from runbook_lib.procedures.llm_gateway.probes import probe_findings
 from runbook_lib.procedures.llm_gateway.reading import Evidence, Reading, read
 from runbook_lib.procedures.llm_gateway.tables import chain_rows, health_rows, provider_rows
 from runbook_lib.procedures.llm_gateway.timing import backoff_findings, own_slowness, slow_findings
+from runbook_lib.procedures.llm_gateway.topics import TOPICS
 from runbook_lib.reading import requests as platform_rows
 from runbook_lib.reading.logs import field_of, lines_of
 from runbook_lib.reading.parts import GATEWAY
@@ -107,15 +109,12 @@ def _unseen_or_idle(reading: Reading) -> tuple[list[Finding], list[Finding]]:
             f"{max(len(rows), len(told))} requests reached the gateway, and nothing tells of its calls to the providers"
         )
         return [], [make_finding("gateway.calls_not_seen", "gateway", summary, ids)]
-    looks = [
-        look.id
-        for look in (*reading.evidence.failed, *reading.evidence.calls, *_gateway_logs(reading))
-        if look.status.answered
-    ]
-    if not looks:
-        return [], []
-    summary = "no request to the gateway in the window: neither traces nor its log hold one"
-    return [make_finding("gateway.idle", "gateway", summary, looks)], []
+    seen = Seen(reading.evidence.all(), TOPICS)
+    idle, traced = seen.shown("idle"), seen.shown("traced")
+    if not (idle.is_shown and traced.is_shown):
+        return [], []  # nothing was seen, and nobody has shown that nothing came
+    summary = "no chat came to the gateway in the window: its platform saw other traffic, and neither traces nor its log hold one"
+    return [make_finding("gateway.idle", "gateway", summary, (*idle.by, *traced.by))], []
 
 
 def _look_for_calls(finding: Finding) -> Suspect:

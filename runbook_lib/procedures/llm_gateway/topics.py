@@ -2,7 +2,7 @@
 
 Whole failed traces beside the rows of the good calls are one witness; the gateway's own lines, where they name its providers and
 how long a request took, are another. Neither says anything where no request was seen at all: then the gateway's platform must have
-seen traffic, if only what this run sent itself, and none of it a chat.
+seen traffic, if only what a run sent itself, and none of it a chat; or the backend must have told of calls before.
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.judging.witnesses import Seen, Topics, Witness, all_of, any_of, first_of, look, proof
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
+from runbook_lib.procedures.llm_gateway.normal import SLOW_MARGIN_MS
 from runbook_lib.reading import requests as platform_rows
 
 _TRACED = ("tempo.failed_traces", "jaeger.failed_traces", "tempo.llm_calls", "jaeger.llm_calls")
@@ -27,6 +28,11 @@ def _answered(looks: Iterable[Observation]) -> list[Observation]:
     return [look for look in looks if look.status.answered]
 
 
+def _answers(seen: Seen) -> Iterable[Observation]:
+    """Our calls that the gateway answered: one of several that is lost on the way is no outage."""
+    return (probe for probe in seen.of("parts.probe") if probe.status is Status.ok)
+
+
 def _told_by_lines(seen: Seen) -> Iterable[Observation]:
     """The gateway's log, where it names calls that went well and how long they took."""
     heard = _answered(gateway_logs(seen))
@@ -36,8 +42,24 @@ def _told_by_lines(seen: Seen) -> Iterable[Observation]:
 
 def _called(seen: Seen) -> Iterable[Observation]:
     """Looks in which calls to providers were seen, good or bad."""
-    told = [look for look in seen.of(*_TRACED) if look.status.has_content and look.value]
-    return told or _told_by_lines(seen)
+    rows = _with_rows(seen, "tempo.llm_calls", "jaeger.llm_calls", limit=MOST_CALLS)
+    return [*_with_rows(seen, "tempo.failed_traces", "jaeger.failed_traces"), *rows] or _told_by_lines(seen)
+
+
+def _with_rows(seen: Seen, *names: str, **arguments: int) -> list[Observation]:
+    return [held for held in seen.of(*names, **arguments) if held.status.has_content and held.value]
+
+
+def _called_before(seen: Seen) -> Iterable[Observation]:
+    """The trace backend's rows of the time before the window: it is told of this gateway's calls, so that none is an answer."""
+    return _with_rows(seen, "tempo.llm_calls", "jaeger.llm_calls", limit=MOST_BEFORE)
+
+
+def _quick(seen: Seen) -> Iterable[Observation]:
+    """The gateway's log, where every call was over sooner than anything counts as slow, be it the provider's or its own time."""
+    heard = list(_told_by_lines(seen))
+    took = [call.duration_ms for call in read_calls((), (), heard).all if call.ok]
+    return heard if all(ms is not None and ms < SLOW_MARGIN_MS for ms in took) else ()
 
 
 def _idle(seen: Seen) -> Iterable[Observation]:
@@ -64,7 +86,7 @@ def _chain_known(seen: Seen) -> Iterable[Observation]:
 
 def _fell_back(seen: Seen) -> Iterable[Observation]:
     """Looks that show calls to several providers: there is something to fall back to."""
-    traced = [look for look in seen.of(*_TRACED) if look.status.has_content]
+    traced = _with_rows(seen, *_TRACED)
     calls = read_calls(
         [look for look in traced if look.call == "failed_traces"],
         [look for look in traced if look.call == "llm_calls"],
@@ -81,7 +103,7 @@ def _calls(backend: str, *, before: bool = False) -> Witness:
 
 TOPICS = Topics(
     {
-        "probe": look("parts.probe"),
+        "probe": proof("the gateway answers", _answers, "parts.probe"),
         "description": look("parts.gateway_openapi", is_helpful=True),
         "failed": first_of("tempo.failed_traces", "jaeger.failed_traces"),
         "rows": first_of(_calls("tempo"), _calls("jaeger")),
@@ -95,8 +117,21 @@ TOPICS = Topics(
             "the gateway's log names its calls and how long they took", _told_by_lines, "railway.logs", "fly.logs"
         ),
         "called": proof("a call to a provider was seen", _called, *_TRACED),
-        "idle": proof("the gateway's platform saw traffic, and no chat", _idle, "railway.http_log"),
+        "idle": any_of(
+            proof("the gateway's platform saw traffic, and no chat", _idle, "railway.http_log"),
+            proof(
+                "the trace backend told of calls before the window",
+                _called_before,
+                "tempo.llm_calls",
+                "jaeger.llm_calls",
+            ),
+        ),
         "calls": any_of(all_of("traced", "called"), "logged", all_of("traced", "idle")),
+        "times": any_of(
+            all_of("traced", "called", "before"),
+            all_of("traced", "idle"),
+            proof("every call in the gateway's log was quick", _quick, "railway.logs", "fly.logs"),
+        ),
         "repetitions": any_of(
             all_of("traced", any_of("called", "idle")),
             proof("no call failed, by the gateway's log", _nothing_failed_by_lines, "railway.logs", "fly.logs"),

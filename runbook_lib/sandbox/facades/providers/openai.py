@@ -71,7 +71,9 @@ _LIMIT = "You have reached the spend limit set for this project. Raise the limit
 _SERVER = "The server had an error while processing your request. Sorry about that!"
 _OVERLOADED = "The engine is currently overloaded, please try again later."
 _COUNTRY = "Country, region, or territory not supported"
-_POLICY = "Your request was rejected as a result of our safety system. Your prompt may contain text that is not allowed."
+_POLICY = (
+    "Your request was rejected as a result of our safety system. Your prompt may contain text that is not allowed."
+)
 _REFUSALS: dict[Mode, Refusal] = {
     "insufficient_quota": Refusal(429, _QUOTA, "insufficient_quota", "insufficient_quota"),
     "spending_limit": Refusal(429, _LIMIT, "insufficient_quota", "insufficient_quota"),
