@@ -49,8 +49,10 @@ def _could_fall_back(request: Request) -> bool:
 
 
 def _untried(reading: Reading, request: Request) -> list[str]:
-    """The chain's members that a failed request did not try; by what others tried, where the chain is not known."""
-    members = reading.chain.at(request) or reading.seen_targets
+    """The chain's members that a failed request did not try; by what others tried, where the gateway's own chain is not known:
+    the one in our settings need not be it."""
+    chain = reading.chain
+    members = (chain.at(request) if chain.source == "platform" else ()) or reading.seen_targets
     tried = {call.target for call in request.calls}
     return [member for member in members if member not in tried]
 

@@ -223,7 +223,9 @@ def test_an_error_inside_a_stream_counts_although_every_status_was_200() -> None
     builder = TraceBuilder()
     gateway = builder.chat(200)
     builder.provider(gateway, 40, 700, 200, error="stream_error", message="overloaded_error in the stream")
-    assert codes(diagnose(evidence(row(status=200), trace=builder.table()))) == ["request.provider_failed.stream_broken"]
+    assert codes(diagnose(evidence(row(status=200), trace=builder.table()))) == [
+        "request.provider_failed.stream_broken"
+    ]
 
 
 def test_a_slow_request_names_the_span_the_time_went_into() -> None:

@@ -19,6 +19,7 @@ from support.gateway_evidence import (
     REFUSED_KEY,
     REJECTED,
     SERVER_ERROR,
+    SINCE,
     THROTTLED,
     TIMED_OUT,
     Gateway,
@@ -30,6 +31,7 @@ from support.gateway_evidence import (
     settings,
 )
 
+from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Conclusion, Observation, Status
 from runbook_lib.procedures.llm_gateway.rules import diagnose
 
@@ -75,7 +77,20 @@ class TestClean:
         assert conclusion.situation.requests_failed == 0
 
     def test_a_window_without_any_call_is_idle_which_is_no_fault(self) -> None:
-        assert said(diagnose(Gateway().evidence())) == ("ruled_out", ["gateway.idle"])
+        was_used = Gateway().good_before(10).evidence()
+        assert said(diagnose(was_used)) == ("ruled_out", ["gateway.idle"])
+
+    def test_a_knock_in_the_platforms_log_is_traffic_and_shows_that_no_chat_came(self) -> None:
+        knock = {"part": "gateway", "method": "GET", "path": "/", "status": 200, "at": to_iso(SINCE), "request_id": "k"}
+        log = look("railway", "http_log", [knock], part="gateway")
+        assert said(diagnose(Gateway().evidence(platform=(log,)))) == ("ruled_out", ["gateway.idle"])
+        chat = look("railway", "http_log", [{**knock, "method": "POST", "path": "/v1/chat"}], part="gateway")
+        assert said(diagnose(Gateway().evidence(platform=(chat,)))) == ("could_not_tell", ["gateway.calls_not_seen"])
+
+    def test_a_trace_backend_that_holds_nothing_at_all_is_no_witness_that_nobody_came(self) -> None:
+        conclusion = diagnose(Gateway().evidence())
+        assert said(conclusion) == ("could_not_tell", [])
+        assert conclusion.suspects[0].deciding_look
 
     def test_good_lines_alone_will_do_when_the_trace_backend_is_away(self) -> None:
         gateway = Gateway()
