@@ -21,6 +21,8 @@ def fallback_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
     chain = reading.chain
     if not_tried and 2 * len(not_tried) >= len(could_fall_back):
         return [_not_firing(reading, not_tried, untried[not_tried[-1].id])], []
+    if chain.source == "settings":  # ours need not be the gateway's: what it lacks is no fault of the gateway
+        return [], []
     if chain.is_set and len(chain.members) == 1:
         (member,) = chain.members
         tail = f"; {len(could_fall_back)} requests failed with it" if could_fall_back else ""
@@ -32,7 +34,8 @@ def fallback_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
         found = make_finding("gateway.no_fallback.one_provider", one, summary, _evidence(reading, could_fall_back))
         befell_all = any(call.failure not in _MODELS_OWN for request in could_fall_back for call in request.calls)
         return ([found], []) if befell_all else ([], [found])
-    if could_fall_back and not chain.is_set and len(reading.seen_targets) == 1:
+    was_read = bool(chain.evidence)  # that it was not seen to be set does not say that it is not
+    if could_fall_back and was_read and not chain.is_set and len(reading.seen_targets) == 1:
         summary = (
             f"no chain is set ({CHAIN} is nowhere to be seen), and {len(could_fall_back)} requests failed after trying "
             f"{reading.seen_targets[0]} alone"

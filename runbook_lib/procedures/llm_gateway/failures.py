@@ -36,7 +36,7 @@ _READINGS = {
     429: ("provider.rate_limited", "provider.out_of_credit"),
     503: ("provider.overloaded", "provider.down"),
 }
-_TELLING = re.compile(r"overloaded|rate_limit_|insufficient_quota|content_filter|content_policy|credit|invalid_request")
+_TELLING = re.compile(r"overloaded|rate_limit_|insufficient_quota|content_filter|content_policy|credit")
 
 
 @dataclass(frozen=True)

@@ -77,11 +77,10 @@ def _nothing_failed_by_lines(seen: Seen) -> Iterable[Observation]:
 
 
 def _chain_known(seen: Seen) -> Iterable[Observation]:
-    """Where the chain was read; a value that is hidden, or set nowhere, is not read."""
+    """Where the gateway's own chain was read; a value that is hidden or set nowhere is not, and ours need not be the gateway's."""
     for held in seen.of(*_SETTINGS):
         if held.status is Status.ok and held.value["values"].get(CHAIN):
             yield held
-    yield from (ours for ours in seen.of("gateway.chain") if ours.status is Status.ok)
 
 
 def _fell_back(seen: Seen) -> Iterable[Observation]:
@@ -117,14 +116,13 @@ TOPICS = Topics(
             "the gateway's log names its calls and how long they took", _told_by_lines, "railway.logs", "fly.logs"
         ),
         "called": proof("a call to a provider was seen", _called, *_TRACED),
+        "arrivals": any_of(look("railway.http_log", part="gateway"), "lines"),
+        "told_before": proof(
+            "the trace backend told of calls before the window", _called_before, "tempo.llm_calls", "jaeger.llm_calls"
+        ),
         "idle": any_of(
             proof("the gateway's platform saw traffic, and no chat", _idle, "railway.http_log"),
-            proof(
-                "the trace backend told of calls before the window",
-                _called_before,
-                "tempo.llm_calls",
-                "jaeger.llm_calls",
-            ),
+            all_of("told_before", "arrivals"),
         ),
         "calls": any_of(all_of("traced", "called"), "logged", all_of("traced", "idle")),
         "times": any_of(
@@ -137,7 +135,7 @@ TOPICS = Topics(
             proof("no call failed, by the gateway's log", _nothing_failed_by_lines, "railway.logs", "fly.logs"),
         ),
         "chain": any_of(
-            proof("the chain was read", _chain_known, *_SETTINGS, "gateway.chain"),
+            proof("the chain was read", _chain_known, *_SETTINGS),
             proof("several providers were called", _fell_back, *_TRACED),
         ),
         "settings": first_of(
