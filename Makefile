@@ -33,7 +33,7 @@ check: lint
 
 # The drills by themselves: they bring sandboxes side by side. Nothing is tried twice: what is wrong once is wrong.
 test: check
-	$(PYTEST) --numprocesses 3 --dist loadfile -m slow tests/unit tests/habits
+	$(PYTEST) --numprocesses 2 --dist worksteal -m slow tests/unit tests/habits $(wildcard tests/golden)
 	$(PYTEST) --numprocesses 3 --dist loadfile tests/contract tests/notebooks tests/browser
 	$(PYTEST) tests/drills
 
