@@ -1,9 +1,11 @@
-# setup: .venv with the runbook and everything its tests need · demo: break the sandbox and find the fault · test: lint, types, every test
+# setup: .venv with the runbook and everything its tests need · demo: break the sandbox and find the fault
+# check: before every commit · test: before every merge, what CI runs · drills: every live drill, recorded anew
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -p no:nbval # importing it takes seconds in every worker; its tests start it themselves
 
-.PHONY: setup demo test lint docs bench clean
+.PHONY: setup demo lint check test drills docs clean
 
 setup: $(VENV)/.ready
 
@@ -25,12 +27,21 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# What failed is tried once more, by itself: a busy machine makes a test stumble now and then, and the log names it for mending.
-# The drills by themselves: they bring sandboxes side by side, and what they see depends on moments.
-test: lint
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/drills \
-	|| $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --ignore tests/drills
-	$(BIN)/python -m pytest tests/drills
+# Two minutes of one processor at most, so that it is run before every commit. What takes over a second is marked slow.
+check: lint
+	$(PYTEST) --numprocesses 2 --dist worksteal -m "not slow" tests/unit tests/habits $(wildcard tests/golden)
+
+# The drills by themselves: they bring sandboxes side by side. Nothing is tried twice: what is wrong once is wrong.
+test: check
+	$(PYTEST) --numprocesses 2 --dist worksteal -m slow tests/unit tests/habits $(wildcard tests/golden)
+	$(PYTEST) --numprocesses 3 --dist loadfile tests/contract tests/notebooks tests/browser
+	$(PYTEST) tests/drills
+
+# Hours: every case live, its records made anew, then replayed whole and with each observation left out.
+drills: setup
+	$(BIN)/runbook drill --all --record
+	$(BIN)/runbook drill --golden
+	$(BIN)/runbook drill --ablation
 
 docs: setup
 	$(BIN)/python docs/generate.py

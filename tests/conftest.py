@@ -1,7 +1,9 @@
 """What tests of every kind share: one real Postgres for the session, and fresh databases on it."""
 
 import itertools
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,11 +20,16 @@ from runbook_lib.sandbox.facades.supabase.pool import let_go
 from runbook_lib.sandbox.postgres import SCHEMA, Postgres
 from runbook_lib.sandbox.world import World, make_world
 
-# How long an example takes says how busy the machine is, and no test is about that.
+# How long an example takes says how busy the machine is, and no test is about that; the same examples are tried everywhere.
 hypothesis.settings.register_profile(
-    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "any-machine", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any-machine")
+
+# A shell that has it would hide what a command forgets to flush into a pipe.
+os.environ.pop("PYTHONUNBUFFERED", None)
+# What a shell starts in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +84,13 @@ def npm_package() -> Callable[[str, str], Path]:
             raise
 
     return fetch
+
+
+@pytest.fixture(scope="session")
+def stripe_cli(npm_package: Callable[[str, str], Path]) -> Path:
+    """The real Stripe CLI's executable; skips like `npm_package`."""
+    npm_package(*npm.STRIPE_CLI)
+    return npm.stripe_cli()
 
 
 @pytest.fixture

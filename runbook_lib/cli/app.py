@@ -18,7 +18,7 @@ from runbook_lib.cli import (
     run_commands,
     sandbox_commands,
 )
-from runbook_lib.cli.printing import broke, complain, tell_leftovers
+from runbook_lib.cli.printing import broke, complain, result, tell_leftovers
 from runbook_lib.core.errors import RunbookError
 
 app = typer.Typer(
@@ -55,7 +55,7 @@ def run_app(arguments: Sequence[str]) -> None:
         code = 130
     except RunbookError as error:
         if as_json:
-            print(json.dumps({**error.as_dict(), "exit_code": error.exit_code}))  # noqa: T201 (the command's result)
+            result(json.dumps({**error.as_dict(), "exit_code": error.exit_code}))
         complain(error)
         code = error.exit_code
     except KeyboardInterrupt:

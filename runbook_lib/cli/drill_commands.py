@@ -53,7 +53,7 @@ def drill(
     from runbook_lib.drills.kit.arena import arena
     from runbook_lib.drills.kit.case import KINDS
     from runbook_lib.drills.kit.documents import keep
-    from runbook_lib.drills.kit.golden import keep_records
+    from runbook_lib.drills.kit.golden import keep_records, keep_wrong
     from runbook_lib.drills.kit.listed import select, through_the_notebook
     from runbook_lib.drills.kit.results import as_json as as_document
     from runbook_lib.drills.kit.results import exit_code
@@ -84,6 +84,8 @@ def drill(
             outcomes[outcome.case.id] = outcome
             mark = "ok   " if outcome.is_correct else "WRONG"
             printing.note(f"{number}/{len(cases)} {mark} {outcome.case.id} {outcome.why}".rstrip())
+            if kept := keep_wrong(outcome):
+                printing.note(f"  what it saw: {kept}")
     in_order = [outcomes[each.id] for each in cases]
     document = as_document(len(cases), in_order)
     if write_docs:

@@ -1,4 +1,7 @@
-"""What the terminal shows: results on standard output, everything about them on standard error, redacted."""
+"""What the terminal shows: results on standard output, everything about them on standard error, redacted.
+
+Every line leaves at once: into a pipe Python would keep it until the command ends, and whoever reads it may wait for it.
+"""
 
 import json
 import sys
@@ -11,7 +14,7 @@ from runbook_lib.core.model import Json
 
 def result(text: str) -> None:
     """Print a command's result."""
-    print(text)  # noqa: T201 (the one place that does)
+    print(text, flush=True)  # noqa: T201 (the one place that does)
 
 
 def as_json(data: Json) -> None:
@@ -21,7 +24,7 @@ def as_json(data: Json) -> None:
 
 def note(text: str) -> None:
     """Print something about the result, where a program that reads the result does not see it."""
-    print(text, file=sys.stderr)  # noqa: T201
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def complain(error: RunbookError) -> None:
@@ -43,11 +46,10 @@ def broke(error: Exception) -> None:
 
 
 def address(url: str, notebook: str, *, as_json: bool) -> None:
-    """Print where a server listens, at once, also into a pipe."""
-    text = (
+    """Print where a server listens."""
+    result(
         json.dumps({"url": url, "notebook": notebook}) if as_json else f"{notebook}\n{url}\n\nCtrl-C ends the server."
     )
-    print(text, flush=True)  # noqa: T201
 
 
 def table(headings: list[str], rows: list[list[str]]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from runbook_lib.artifact.files import NOTEBOOK, REPORT, VERDICT, write_atomic
+from runbook_lib.artifact.files import NOTEBOOK, OBSERVATIONS, REPORT, VERDICT, write_atomic
 from runbook_lib.artifact.record import read_looks
 from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.errors import RunbookError
@@ -245,7 +245,8 @@ class _Run:
     def _conclude_cut_off(self, why: str) -> None:
         """Write the verdict of a run that its deadline ended."""
         self._context = self._context.changed(state="deadline", why=why)
-        looks = read_looks(self._folder) if (self._folder / "observations.jsonl").exists() else []
+        (self._folder / OBSERVATIONS).touch()  # a kernel that was still starting had not made it
+        looks = read_looks(self._folder)
         conclusion = cut_off(self._context.procedure, looks, why)
         assert conclusion.status is VerdictStatus.could_not_tell
         now = from_iso(self._context.now)

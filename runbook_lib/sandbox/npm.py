@@ -12,7 +12,7 @@ from pathlib import Path
 from runbook_lib.core.errors import SandboxError
 
 STRIPE_CLI = ("@stripe/cli", "1.52.0")
-_FETCH_S = 300
+_FETCH_S = 140
 
 
 def package(name: str, version: str) -> Path:

@@ -77,6 +77,7 @@ def duration(ms: Json) -> str:
 
 
 _MOST = 1e18  # larger ones overflow in the arithmetic of a picture
+_YEARS = range(1970, 2970)
 
 
 def finite(value: Json) -> float | None:
@@ -91,10 +92,13 @@ def finite(value: Json) -> float | None:
 
 
 def moment_of(text: Json) -> datetime | None:
-    """The aware UTC moment of an ISO 8601 text with a zone; None where it is none."""
+    """The aware UTC moment of an ISO 8601 text with a zone; None where it is none, and for a placeholder far from any incident
+    (Go's zero time is of the year 1), which a picture's axis could not hold."""
     try:
         moment = datetime.fromisoformat(text)
-        return None if moment.tzinfo is None else moment.astimezone(UTC)
+        if moment.tzinfo is None or moment.year not in _YEARS:
+            return None
+        return moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from runbook_lib.sandbox import npm
 from runbook_lib.sandbox.facades.stripe.app import create_app
 from runbook_lib.sandbox.facades.stripe.events import Wire
 from runbook_lib.sandbox.facades.stripe.plant import METER_EVENT, Payer, plant, report_usage
@@ -60,10 +59,9 @@ def wait_for(what: Callable[[], Any], limit_s: float = 60) -> Any:
 
 
 @pytest.fixture(scope="session")
-def binary(npm_package) -> str:
+def binary(stripe_cli) -> str:
     """The CLI's own executable for this machine."""
-    npm_package(*npm.STRIPE_CLI)
-    return str(npm.stripe_cli())
+    return str(stripe_cli)
 
 
 @pytest.fixture

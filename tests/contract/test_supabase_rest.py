@@ -20,7 +20,7 @@ from supabase import ClientOptions, create_client
 from support.needs import missing
 
 from runbook_lib.sandbox.facades.supabase.gateway import create_project_app
-from runbook_lib.sandbox.facades.supabase.pool import authenticator_password
+from runbook_lib.sandbox.facades.supabase.pool import authenticator_password, let_go
 from runbook_lib.sandbox.facades.supabase.state import SupabaseState
 from runbook_lib.sandbox.world import World, make_world
 
@@ -200,6 +200,7 @@ def facade(worlds: tuple[World, str]) -> Iterator[Peer]:
     yield Peer(f"http://127.0.0.1:{port}", "", world)
     server.should_exit = True
     thread.join(10)
+    let_go(world)
 
 
 @pytest.fixture(scope="module")

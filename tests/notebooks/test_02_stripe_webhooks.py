@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.needs import missing
 
 from runbook_lib.artifact.verify import verify
-from runbook_lib.core.errors import SandboxError
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.stripe_webhooks.faults import OTHER_SECRET
 from runbook_lib.run.replay import replay
-from runbook_lib.sandbox import Sandbox, npm
+from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
 from tests.notebooks.on_a_sandbox import environment_of, nbval
 
@@ -22,11 +20,7 @@ CODE = "webhook.secret_mismatch"
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    try:
-        npm.stripe_cli()
-    except SandboxError as error:
-        missing(str(error))
+def sandbox(stripe_cli: Path) -> Iterator[Sandbox]:
     made = Sandbox.up(f"notebooks-{uuid.uuid4().hex[:6]}", traffic=False, webhooks="cli")
     yield made
     made.down()

@@ -151,6 +151,20 @@ def test_a_run_over_its_deadline_is_cut_off_and_says_so(house: House) -> None:
     assert house.run("replay", said["artifact"], "--no-kernel").returncode == 3
 
 
+def test_a_deadline_while_the_kernel_starts_leaves_an_artifact_that_replays(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in house.env.items():
+        monkeypatch.setenv(name, value)
+    ended = run_notebook(prepare("90", {}, target="fix", deadline_s=0.01))
+    assert (ended.exit_code, ended.state) == (3, "deadline")
+    assert ended.verdict is not None
+    assert ended.verdict["looked_at"] == []
+    assert verify(ended.folder).intact
+    again = house.run("replay", str(ended.folder), "--no-kernel")
+    assert again.returncode == 3, again.stderr
+
+
 def test_a_time_out_after_the_conclusion_takes_nothing_back(house: House) -> None:
     own = {"metadata": {"tags": ["own"], "runbook": {"timeout_s": 1}}, "source": "import time\ntime.sleep(60)"}
     house.edit(lambda cells: cells.append({**cells[5], "id": "last", **own}))

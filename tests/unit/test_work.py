@@ -50,6 +50,7 @@ def test_a_program_that_is_not_there_says_which_setting_names_its_folder(tmp_pat
     assert (caught.value.status, "RUNBOOK_PG_BIN" in caught.value.do_next) == (Status.not_configured, True)
 
 
+@pytest.mark.slow
 def test_a_program_over_its_time_is_ended_with_what_it_started() -> None:
     begun = time.monotonic()
     with pytest.raises(LookError) as caught:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from runbook_lib.drills.kit import records
@@ -73,6 +74,13 @@ def keep_records(outcomes: Iterable[Outcome]) -> None:
         kept[case.procedure][case.id] = {"case": case.id, "commit": commit, **verdicts}
     for procedure, lines in kept.items():
         _write_index(procedure, {**records.read_index(procedure), **lines})
+
+
+def keep_wrong(outcome: Outcome) -> Path | None:
+    """Keep what a case with a wrong verdict saw, apart from the golden records; returns the file, None where it saw nothing."""
+    if outcome.is_correct or not outcome.records:
+        return None
+    return records.write(outcome.case.procedure, outcome.case.id, outcome.records, records.WRONG)
 
 
 def _write_index(procedure: str, lines: dict[str, dict[str, Any]]) -> None:

@@ -62,13 +62,18 @@ _LISTED: tuple[Case, ...] = (
 )
 
 
+def cause_of(code: str) -> str:
+    """The cause that a code or a narrower one names: its first two parts."""
+    return ".".join(code.split(".")[:2])
+
+
 def _healed_once(cases: Sequence[Case]) -> tuple[Case, ...]:
     """The cases, with the check after healing left in one of each cause: what its narrower ones and its variants break is
     healed in the same way."""
     seen: set[tuple[str, str]] = set()
     kept = []
     for case in cases:
-        cause = (case.procedure, ".".join(case.faults[0].code.split(".")[:2])) if case.faults else None
+        cause = (case.procedure, cause_of(case.faults[0].code)) if case.faults else None
         if case.again is not None and case.kind == "fault" and cause is not None:
             kept.append(replace(case, again=None) if cause in seen else case)
             seen.add(cause)
@@ -111,6 +116,16 @@ def through_the_notebook(cases: Sequence[Case]) -> frozenset[str]:
         if case.kind == "fault" and case.faults:
             first.setdefault((case.procedure, case.faults[0].code), case.id)
     return frozenset(first.values())
+
+
+def once_per_cause(cases: Sequence[Case]) -> list[Case]:
+    """Of every cause of every procedure one case: a fault that is looked at after healing too, else any fault, else any case."""
+    chosen: dict[tuple[str, str], Case] = {}
+    for case in sorted(cases, key=lambda case: (case.kind != "fault", case.again is None)):
+        for code in case.injected:
+            chosen.setdefault((case.procedure, cause_of(code)), case)
+    ids = {case.id for case in chosen.values()}
+    return [case for case in cases if case.id in ids]
 
 
 def _is_meant(case: Case, wanted: str) -> bool:

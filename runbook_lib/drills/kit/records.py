@@ -3,6 +3,8 @@
     tests/records/<procedure>/<case>.json.xz   the runs of one case: how they were asked, and every observation
     tests/records/<procedure>.jsonl            one line a case: at which commit it was recorded, and the verdicts to reach
 
+    build/wrong-drills/…                       in the same form, what a drill with a wrong verdict saw
+
 A record is written by `runbook drill --record`, and read by `runbook drill --golden`; a rule that gives another verdict shows as a
 changed line of the second file once `runbook drill --golden --accept` has been said.
 """
@@ -21,6 +23,7 @@ from runbook_lib.run.headless import HeadlessRun, replay_procedure
 from runbook_lib.run.home import Home
 
 RECORDS = Path(__file__).resolve().parents[3] / "tests" / "records"
+WRONG = Path(__file__).resolve().parents[3] / "build" / "wrong-drills"
 BROKEN, HEALED = "broken", "healed"
 _KEPT = ("run", "procedure", "incident", "target", "now", "parameters", "active", "executed")
 _FILTERS = ({"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME},)
@@ -50,8 +53,8 @@ def record_of(case: str, when: str, run: HeadlessRun) -> Record:
     return Record(case, when, run.context, run.observations)
 
 
-def write(procedure: str, case: str, records: Iterable[Record]) -> None:
-    """Keep the runs of one case in place of what was kept of it before."""
+def write(procedure: str, case: str, records: Iterable[Record], folder: Path = RECORDS) -> Path:
+    """Keep the runs of one case in place of what was kept of it before; returns the file."""
     runs = {
         each.when: {
             **{name: getattr(each.context, name) for name in _KEPT},
@@ -60,14 +63,15 @@ def write(procedure: str, case: str, records: Iterable[Record]) -> None:
         for each in records
     }
     text = json.dumps(runs, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    path = path_of(procedure, case)
+    path = path_of(procedure, case, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, lzma.compress(text, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC32, filters=_FILTERS))
+    return path
 
 
-def read(procedure: str, case: str) -> list[Record]:
+def read(procedure: str, case: str, folder: Path = RECORDS) -> list[Record]:
     """The runs of one case, the broken one first; none where nothing is recorded."""
-    path = path_of(procedure, case)
+    path = path_of(procedure, case, folder)
     if not path.exists():
         return []
     runs: dict[str, dict[str, Any]] = json.loads(lzma.decompress(path.read_bytes()))
@@ -81,9 +85,9 @@ def _record(case: str, when: str, run: Mapping[str, Any]) -> Record:
     return Record(case, when, context, tuple(Observation.from_dict(each) for each in run["observations"]))
 
 
-def path_of(procedure: str, case: str) -> Path:
+def path_of(procedure: str, case: str, folder: Path = RECORDS) -> Path:
     """Where the record of a case lies. What a file's name cannot hold is a hyphen."""
-    return RECORDS / procedure / f"{case.replace('/', '-').replace(' ', '_')}.json.xz"
+    return folder / procedure / f"{case.replace('/', '-').replace(' ', '_')}.json.xz"
 
 
 def said(verdict: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,13 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.core.errors import RunbookError, SandboxError
+from runbook_lib.artifact.files import OBSERVATIONS
+from runbook_lib.artifact.record import read_observations
+from runbook_lib.core.errors import ArtifactError, RunbookError, SandboxError
 from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.case import Case, Got, Parameters, told, why_wrong
 from runbook_lib.drills.kit.commands import runbook
 from runbook_lib.drills.kit.fault import Result
 from runbook_lib.drills.kit.records import BROKEN, HEALED, Record, record_of
+from runbook_lib.run.context import read_context
 from runbook_lib.run.headless import HeadlessRun, run_procedure
 from runbook_lib.run.targets import Target
 from runbook_lib.sandbox import Sandbox
@@ -33,7 +36,7 @@ KERNEL_LIMIT_S = 120.0
 @dataclass(frozen=True)
 class Outcome:
     """How a case went. `got` None: no verdict; `error` says why. `healed`: the verdict after healing, None where not asked for.
-    `lacks`: what the machine lacks for it, so that it did not run. `records`: what its runs saw, of those without a kernel."""
+    `lacks`: what the machine lacks for it, so that it did not run. `records`: what its runs saw."""
 
     case: Case
     got: Got | None
@@ -107,7 +110,7 @@ def run_case(case: Case, sandbox: Sandbox, *, kernel: bool) -> Outcome:
 
 
 def _broken(case: Case, sandbox: Sandbox, kernel: bool, records: list[Record]) -> dict[str, Any]:
-    """The verdict while the case's faults are on; without a kernel, what the run saw is put into `records`."""
+    """The verdict while the case's faults are on; what the run saw is put into `records`."""
     if case.calm:
         _calm(sandbox)
     since = datetime.now(UTC)
@@ -122,7 +125,7 @@ def _broken(case: Case, sandbox: Sandbox, kernel: bool, records: list[Record]) -
         step.apply(sandbox)
     variables = {**sandbox.env, **DELAYS, **case.settings}
     if kernel:
-        return run_notebook(case.procedure, parameters, variables)
+        return run_notebook(case, parameters, variables, records)
     run = run_here(case.procedure, parameters, variables)
     records.append(record_of(case.id, BROKEN, run))
     return run.verdict
@@ -165,9 +168,15 @@ def run_here(procedure: str, parameters: Parameters, variables: Mapping[str, str
 
 
 def run_notebook(
-    procedure: str, parameters: Parameters, variables: Mapping[str, str], *, limit_s: float = KERNEL_LIMIT_S
+    case: Case,
+    parameters: Parameters,
+    variables: Mapping[str, str],
+    records: list[Record],
+    *,
+    limit_s: float = KERNEL_LIMIT_S,
 ) -> dict[str, Any]:
-    """The verdict of the real notebook, run as a user runs it: `runbook run`, in a process and a kernel of its own.
+    """The verdict of the real notebook, run as a user runs it: `runbook run`, in a process and a kernel of its own; what its
+    artifact says it saw is put into `records`.
 
     Raises:
         SandboxError: the run brought no verdict.
@@ -175,9 +184,12 @@ def run_notebook(
     """
     with env_file(variables) as (settings, folder):
         done = runbook(
-            "run", procedure, *_as_options(parameters), "--incident", "drill", "--target", "sandbox",
+            "run", case.procedure, *_as_options(parameters), "--incident", "drill", "--target", "sandbox",
             "--outputs", str(folder / "outputs"), "--json", settings=settings, limit_s=limit_s,
         )  # fmt: skip
+        for artifact in (path.parent for path in (folder / "outputs").rglob(OBSERVATIONS)):
+            with contextlib.suppress(ArtifactError):  # of a run that broke there may be half a record
+                records.append(Record(case.id, BROKEN, read_context(artifact), tuple(read_observations(artifact))))
     try:
         verdict: dict[str, Any] = json.loads(done.stdout)
     except ValueError:

@@ -149,7 +149,7 @@ def remove_image(rest: list[str]) -> int:
 
 
 def _say(what: object, stream: TextIO = sys.stdout) -> None:
-    stream.write(f"{what}\n")
+    print(what, file=stream, flush=True)
 
 
 def _option(rest: list[str], name: str) -> str:

@@ -19,6 +19,7 @@ from runbook_lib.core.errors import SandboxError, UsageError
 from runbook_lib.sandbox import Sandbox, children, home
 
 RUNBOOK = Path(sys.executable).with_name("runbook")
+_PLAIN = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_bound_sandbox_goes_when_its_starter_is_killed(name: str) -> None:
     assert starter.stdout.readline() == "up\n"
     pids = _pids(name)
     starter.kill()
-    starter.wait()
+    starter.communicate()
     assert _until(lambda: not _alive(pids) and not home.home_of(name).folder.exists())
 
 
@@ -124,11 +125,13 @@ def test_ctrl_c_during_up_leaves_nothing(name: str, after_s: float) -> None:
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_a_foreground_sandbox_goes_down_on_a_signal(name: str, signal_number: int) -> None:
     command = [RUNBOOK, "sandbox", "up", "--foreground", "--no-traffic", "--json", "--name", name]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_PLAIN)
     assert process.stdout is not None
     text = ""
-    while not text.rstrip().endswith("}"):
-        text += process.stdout.readline()
+    while not text.rstrip().endswith("}"):  # it says so into a pipe as well, while it stays up
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        text += line
     assert json.loads(text)["name"] == name
     pids = _pids(name)
     process.send_signal(signal_number)

@@ -82,5 +82,7 @@ def test_the_teams_job_leaves_a_dump(sandbox: Sandbox) -> None:
 
 def test_every_primitive_of_recovery_is_tested_here() -> None:
     if len(_TESTED) > 3:
-        here = {name for name, made in PRIMITIVES.items() if made.__module__.endswith("primitives_recovery")}
+        here = {
+            name for name, made in PRIMITIVES.items() if made.__module__ == "runbook_lib.sandbox.primitives.recovery"
+        }
         assert here == _TESTED

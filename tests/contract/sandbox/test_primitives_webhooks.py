@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,8 +10,8 @@ import psycopg
 import pytest
 from support.needs import missing
 
-from runbook_lib.core.errors import SandboxError, UsageError
-from runbook_lib.sandbox import Sandbox, npm
+from runbook_lib.core.errors import UsageError
+from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.primitives.calls import PRIMITIVES
 from runbook_lib.sandbox.server import has_address
 
@@ -20,11 +21,7 @@ _TESTED = set[str]()
 
 
 @pytest.fixture(scope="module")
-def made() -> Iterator[Sandbox]:
-    try:
-        npm.stripe_cli()
-    except SandboxError as error:
-        missing(str(error))
+def made(stripe_cli: Path) -> Iterator[Sandbox]:
     with Sandbox.up("webhooks-test", webhooks="cli", traffic=False, foreground=True) as sandbox:
         yield sandbox
 
@@ -157,8 +154,6 @@ def test_an_endpoint_is_added_changed_and_removed(workshop: Sandbox) -> None:
 
 
 def test_a_variable_of_a_local_api_stands_in_its_env_file_before_it_runs_with_it(workshop: Sandbox) -> None:
-    from pathlib import Path
-
     file = Path(workshop.env["RUNBOOK_API_ENV_FILE"])
     assert workshop.env["STRIPE_WEBHOOK_SECRET"] in file.read_text()
     assert file.stat().st_mode & 0o077 == 0
@@ -168,7 +163,7 @@ def test_a_variable_of_a_local_api_stands_in_its_env_file_before_it_runs_with_it
     assert "whsec_new_one_000" not in file.read_text()
 
 
-def test_the_cli_ends_with_its_sandbox_and_leaves_no_file() -> None:
+def test_the_cli_ends_with_its_sandbox_and_leaves_no_file(stripe_cli: Path) -> None:
     import psutil
 
     sandbox = Sandbox.up("webhooks-end", webhooks="cli", traffic=False, foreground=True)

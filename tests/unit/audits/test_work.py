@@ -27,6 +27,7 @@ def plan(tmp_path: Path) -> Plan:
     return Plan("nightly", Audit(deadline_s=1), jobs, Home(tmp_path, tmp_path / "outputs"))
 
 
+@pytest.mark.slow
 def test_what_heeds_nothing_is_killed_and_what_breaks_is_told(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "_OVERTIME_S", 3.0)
     monkeypatch.setattr(work, "_GRACE_S", 0.2)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 
 from runbook_lib.run.client import CellRunner
 from runbook_lib.run.kernels import Kernel
@@ -22,6 +23,7 @@ for count in range(3):
 """
 
 
+@pytest.mark.slow
 def test_one_line_is_written_over_and_told_to_the_runner(tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
     mark_fresh(notebook)

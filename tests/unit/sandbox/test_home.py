@@ -100,6 +100,7 @@ for number in range(60):
 """
 
 
+@pytest.mark.slow
 def test_many_that_come_and_go_at_once_do_not_stumble_over_each_other(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "RUNBOOK_SANDBOX_HOME"}
     at_once = [

@@ -21,6 +21,7 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs Postgres as somebody else")
 def test_programs_that_the_unprivileged_user_cannot_reach_are_brought_along(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -53,6 +54,7 @@ def test_a_folder_that_the_unprivileged_user_cannot_reach_is_told_with_a_way_out
         asyncio.run(Postgres(tmp_path / "closed" / "cluster").create())
 
 
+@pytest.mark.slow
 def test_stopping_and_starting_keeps_data_and_port(open_folder: Path) -> None:
     said: list[str] = []
 

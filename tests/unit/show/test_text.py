@@ -105,6 +105,8 @@ def test_a_moment_needs_a_zone() -> None:
     assert moment_of("2026-11-23T08:54:00+01:00") is not None
     assert moment_of("2026-11-23T08:54:00") is None
     assert moment_of(None) is None
+    assert moment_of("0001-01-01T00:00:00Z") is None
+    assert moment_of("9999-12-31T00:00:00Z") is None
     assert when("2026-11-23T08:54:00+01:00") == "2026-11-23 07:54:00 UTC"
     assert when("yesterday") == "yesterday"
 

