@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 
-from runbook_lib.drills.kit.documents import counts_table, matrix_page  # noqa: E402
-from runbook_lib.judging.causes import Catalogue  # noqa: E402
+from runbook_lib.drills.kit.documents import counts_table, drills_page  # noqa: E402
+from runbook_lib.judging.causes import Catalogue, Cause  # noqa: E402
 from runbook_lib.procedures.catalogues import CATALOGUES  # noqa: E402
 from runbook_lib.run.audits.file import FILE, find_audit, read_audit_file  # noqa: E402
 from runbook_lib.run.audits.schedule import unit  # noqa: E402
@@ -41,12 +41,18 @@ def causes_page() -> str:
     parts = [
         "# What each procedure can name",
         "",
-        "Generated from `runbook_lib/diagnose` by `make docs`; do not edit. A **fault** confirms; a **state** is true and "
+        "Generated from the procedures' `causes.py` by `make docs`; do not edit. A **fault** confirms; a **state** is true and "
         "worth saying, nothing is broken; a **blind** code names what hides the answer; an **exposure** is a finding of an "
-        "audit.",
+        "audit. *Shown by* says what would have shown it: without that, it is not ruled out.",
     ]
     for catalogue in CATALOGUES:
-        parts += ["", f"## {catalogue.procedure}", "", "| code | kind | what is so | what to do |", "|---|---|---|---|"]
+        parts += [
+            "",
+            f"## {catalogue.procedure}",
+            "",
+            "| code | kind | what is so | what to do | shown by |",
+            "|---|---|---|---|---|",
+        ]
         parts += _cause_rows(catalogue)
         if catalogue.also:
             parts += ["", "It may name these as well: " + ", ".join(f"`{code}`" for code in catalogue.also) + "."]
@@ -56,17 +62,24 @@ def causes_page() -> str:
 def _cause_rows(catalogue: Catalogue) -> list[str]:
     rows = []
     for cause in catalogue.causes.values():
-        rows.append(f"| `{cause.code}` | {cause.kind} | {cause.what} | {cause.remedy} |")
+        rows.append(f"| `{cause.code}` | {cause.kind} | {cause.what} | {cause.remedy} | {_shown_by(cause)} |")
         for name, sub in cause.subcodes.items():
-            rows.append(f"| `{cause.code}.{name}` | | {sub.what} | {sub.remedy} |")
+            rows.append(f"| `{cause.code}.{name}` | | {sub.what} | {sub.remedy} | |")
     return [row.replace("\n", " ") for row in rows]
+
+
+def _shown_by(cause: Cause) -> str:
+    """What would have shown it, in words; empty for a cause that nothing has to exclude."""
+    if cause.shown_by is None:
+        return ""
+    return cause.shown_by.replace("_", " ") if isinstance(cause.shown_by, str) else cause.shown_by.words()
 
 
 PARTS: dict[str, Callable[[], str]] = {"procedures": procedures_table, "drills": counts_table}
 FILES: dict[str, Callable[[], str]] = {
     ".env.example": env_example,
     "docs/causes.md": causes_page,
-    "docs/drills.md": matrix_page,
+    "docs/drills.md": drills_page,
 }
 
 

@@ -27,7 +27,6 @@ def drill(
         bool, typer.Option("--kernel/--no-kernel", help="Run every fault once through the real notebook.")
     ] = True,
     list_only: Annotated[bool, typer.Option("--list", help="Show the cases, run none.")] = False,
-    write_docs: Annotated[bool, typer.Option(help="Keep what the cases came to for README.md and docs/.")] = False,
     from_records: Annotated[
         bool,
         typer.Option("--golden", help="Replay the kept records by today's rules: no sandbox, no network, no clock."),
@@ -52,7 +51,6 @@ def drill(
     from runbook_lib.core.errors import UsageError
     from runbook_lib.drills.kit.arena import arena
     from runbook_lib.drills.kit.case import KINDS
-    from runbook_lib.drills.kit.documents import keep
     from runbook_lib.drills.kit.golden import keep_records, keep_wrong
     from runbook_lib.drills.kit.listed import select, through_the_notebook
     from runbook_lib.drills.kit.results import as_json as as_document
@@ -88,8 +86,6 @@ def drill(
                 printing.note(f"  what it saw: {kept}")
     in_order = [outcomes[each.id] for each in cases]
     document = as_document(len(cases), in_order)
-    if write_docs:
-        keep(in_order)
     if record:
         keep_records(in_order)
     if as_json:

@@ -91,7 +91,7 @@ def conclude(
         also=_once(also),
         states=_once(states),
         blind=_once(blind) if open_ended else (),
-        suspects=tuple(suspects) or _deciding(missing, open_causes, seen) if open_ended else (),
+        suspects=tuple(suspects) or _deciding(missing, open_causes, seen) or _of_blind(blind) if open_ended else (),
         not_seen=(*_gaps(seen), *not_seen),
         coverage=coverage,
         situation=situation or Situation(),
@@ -124,6 +124,11 @@ def _deciding(missing: Sequence[Observation], causes: Sequence[Cause], seen: See
     if missing or seen is None or not causes:
         return tuple(_look_again(look) for look in missing)
     return tuple(deciding_looks(seen, causes[0]))
+
+
+def _of_blind(blind: Sequence[Finding]) -> tuple[Suspect, ...]:
+    """Where only something that hides the answer is known: that, and what its remedy says would lift it."""
+    return tuple(Suspect(each.code, each.subject, each.summary, each.remedy or "look again") for each in _once(blind))
 
 
 def _look_again(look: Observation) -> Suspect:
