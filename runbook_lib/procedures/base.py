@@ -39,7 +39,8 @@ class Topic:
     """How a topic of the evidence is asked; its name is the field of the procedure's Evidence that holds what it brought.
 
     Attributes:
-        looks: the looks of it, from the procedure as it stands; none where there is nothing to ask (it was not refused: no quota).
+        looks: the looks of it, from the procedure as it stands; none where there is nothing to ask (it was not refused: no quota),
+            or nothing yet: it is asked again once another topic is filed.
         after: the topics whose answers `looks` reads. Without any, it begins with the first step; else once those are filed.
         otherwise: asked in addition where no look of it was answered: another way to the same thing.
         is_one: whether it is a single look: its field then holds the observation, or None, instead of a tuple.
@@ -123,12 +124,14 @@ class Procedure(ABC):
 
     @classmethod
     def steps(cls) -> tuple[Step, ...]:
-        """The steps in order."""
-        return tuple(
-            Step(name, method.__dict__["question"], method)
-            for name, method in vars(cls).items()
+        """The steps in the order in which they are written, those of a base first; a step that is written anew keeps its place."""
+        asked = {
+            name: method.__dict__["question"]
+            for each in reversed(cls.__mro__)
+            for name, method in vars(each).items()
             if callable(method) and "question" in getattr(method, "__dict__", {})
-        )
+        }
+        return tuple(Step(name, question, getattr(cls, name)) for name, question in asked.items())
 
     @property
     @abstractmethod
@@ -208,7 +211,7 @@ class Procedure(ABC):
             return
         for name, topic in self.topics.items():
             filed = all(getattr(self.evidence, before) for before in topic.after)
-            if filed and not topic.waits and name not in self._begun and name not in asked:
+            if filed and not topic.waits and name not in self._begun and name not in asked and topic.looks(self):
                 self.look.ahead(*self._looks_of(name))
 
     def see(self, *looks: Look) -> list[Observation]:
