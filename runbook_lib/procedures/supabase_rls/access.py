@@ -3,6 +3,7 @@
 Pure functions of everything that was seen; each names the looks that show it, and none where nothing does.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from runbook_lib.procedures.supabase_rls.reading import value_of
 _NOT_AT_POSTGRES = ("PGRST", "42P01")  # PostgREST's own refusals, and a table that Postgres does not find
 _TOKEN_REFUSED = "PGRST30"  # noqa: S105 (the beginning of PostgREST's codes for a token that it does not take)
 
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Clause = tuple[str, str]
 
 
@@ -66,6 +68,12 @@ def let_through(seen: Seen) -> tuple[Observation, ...]:
     return tuple(
         each for each in seen.of("supabase.rest_as_user") if value_of(each).get("as") == "user" and value_of(each)["count"]
     )  # fmt: skip
+
+
+def met_user(seen: Seen) -> tuple[Observation, ...]:
+    """The user was met where the query was made as them: let through, or found by a name that is no id."""
+    named = [each for each in seen.of("postgres.as_user") if _is_name(str(each.arguments.get("user") or ""))]
+    return (*let_through(seen), *(each for each in named if value_of(each)))
 
 
 def absent_row(seen: Seen) -> tuple[Observation, ...]:
@@ -129,6 +137,10 @@ def _without_rls(seen: Seen, table: str) -> tuple[Observation, ...]:
 
 def _sees_none(said: Mapping[str, Any]) -> bool:
     return bool(said["sees_past_rls"]) and said["past_rls"] == 0 and said["judged"] is None and not said["id_refused"]
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and not UUID.fullmatch(text.lower())
 
 
 def _command(seen: Seen) -> str:

@@ -16,7 +16,8 @@ from runbook_lib.procedures.supabase_rls.access import (
     taken_token,
 )
 
-ACCESS, SESSION, EVERY_TABLE, COMPARISON = "a user's access", "a token", "every table", "the repository's file"
+ACCESS, SESSION, IDENTITY = "a user's access", "a token", "whether a token is that user's"
+EVERY_TABLE, COMPARISON = "every table", "the repository's file"
 
 NO_MIGRATIONS = not_used("migrations", "repository of its schema", "postgres.schema_file")
 
@@ -116,7 +117,7 @@ CATALOGUE = Catalogue(
         Kind.fault,
         "the token is another user's than the one that was named",
         "Check whose session the client holds: a cached client, or another account in the same browser.",
-        questions=(SESSION,),
+        questions=(IDENTITY,),
         shown_by=all_of("token", "user"),
     ),
     Cause(

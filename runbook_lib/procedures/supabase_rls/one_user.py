@@ -14,13 +14,13 @@ from runbook_lib.core.model import Conclusion, Json, Status
 from runbook_lib.io.observe import Look
 from runbook_lib.procedures.base import Exhibit, Said, Topic
 from runbook_lib.procedures.supabase_rls import rules
+from runbook_lib.procedures.supabase_rls.access import UUID
 from runbook_lib.procedures.supabase_rls.reading import value_of
 from runbook_lib.procedures.supabase_rls.rights import Rights, is_about_one, shown
 from runbook_lib.sources.postgres import rls as postgres_rls
 from runbook_lib.sources.supabase import rls as supabase_rls
 
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}", re.ASCII)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class OneUser(Rights):
@@ -96,7 +96,7 @@ class OneUser(Rights):
         Where nobody found it, or none was named, they are about the user's own.
         """
         known = self.evidence.org_id.lower()
-        org = known if _UUID.fullmatch(known) else ""
+        org = known if UUID.fullmatch(known) else ""
         return () if self.org and not org and not self.evidence.organizations else looks(org)
 
     def judge_the_token(self) -> Said:

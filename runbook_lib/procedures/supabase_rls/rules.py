@@ -6,8 +6,9 @@ explains the symptom before anything about this one does; both are named where b
 
 from runbook_lib.core.model import Conclusion, Finding, Status, Suspect
 from runbook_lib.judging.concluding import conclude
+from runbook_lib.procedures.supabase_rls.access import met_user
 from runbook_lib.procedures.supabase_rls.audit import audit_findings
-from runbook_lib.procedures.supabase_rls.causes import ACCESS, CATALOGUE, COMPARISON, EVERY_TABLE, SESSION
+from runbook_lib.procedures.supabase_rls.causes import ACCESS, CATALOGUE, COMPARISON, EVERY_TABLE, IDENTITY, SESSION
 from runbook_lib.procedures.supabase_rls.drift import drift_findings
 from runbook_lib.procedures.supabase_rls.exposed import exposures, is_in
 from runbook_lib.procedures.supabase_rls.policies import Judged, policy_findings
@@ -70,17 +71,20 @@ def _asked(evidence: Evidence, token: TokenSays) -> list[str]:
     wanted = {
         ACCESS: _is_about_a_user(evidence, token),
         SESSION: evidence.token is not None,
+        IDENTITY: evidence.token is not None and bool(evidence.user),
         COMPARISON: evidence.is_file_asked,
     }
     return [name for name, is_asked in wanted.items() if is_asked]
 
 
 def _person(evidence: Evidence) -> list[Finding]:
-    """Whether the user exists, and has a profile."""
+    """Whether the user exists, and has a profile. Where one way knows nobody and another met them, nobody is unknown."""
     look, said = evidence.person, value_of(evidence.person)
     if look is None:
         return []
     if look.status == Status.not_found:
+        if met_user(evidence.seen):
+            return []
         subject = evidence.user or str(value_of(evidence.token).get("sub") or "the token's subject")
         return [CATALOGUE.finding("rls.user_unknown", subject, "auth.users holds no such user", [look])]
     if said.get("deleted"):
