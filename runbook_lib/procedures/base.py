@@ -183,20 +183,27 @@ class Procedure(ABC):
     def ask(self, *topics: str) -> list[Observation]:
         """Ask for topics at once and file what they bring; returns it all, in the order of the topics.
 
-        Topics that others come after are waited for first, so that those others begin at once.
+        Topics that others come after are waited for first, so that those others begin at once; so do all that stand in.
         """
         found: dict[str, list[Observation]] = {}
+        standing_in: dict[str, Callable[[], list[Observation]]] = {}
         waiting = {name: self.look.begin(*self._looks_of(name)) for name in topics}
         for name in sorted(topics, key=lambda each: not self._is_awaited(each)):
-            seen = waiting[name]()
+            found[name] = waiting[name]()
             other = self.topics[name].otherwise
-            if other is not None and not any(each.status.answered for each in seen):
-                seen += self.see(*other(self))
-            found[name] = seen
-            held = next(iter(seen), None) if self.topics[name].is_one else tuple(seen)
-            self.evidence = self.evidence.filed(**{name: held})
-            self._begin_what_can(topics)
+            if other is not None and not any(each.status.answered for each in found[name]):
+                standing_in[name] = self.look.begin(*other(self))
+            else:
+                self._file(name, found[name], topics)
+        for name, wait in standing_in.items():
+            found[name] += wait()
+            self._file(name, found[name], topics)
         return [each for name in topics for each in found[name]]
+
+    def _file(self, name: str, seen: Sequence[Observation], asked: Sequence[str]) -> None:
+        held = next(iter(seen), None) if self.topics[name].is_one else tuple(seen)
+        self.evidence = self.evidence.filed(**{name: held})
+        self._begin_what_can(asked)
 
     def _looks_of(self, name: str) -> Sequence[Look]:
         self._begun.add(name)
