@@ -140,11 +140,12 @@ def _group(evidence: Evidence, group: Sequence[Mapping[str, Any]], judged: Judge
             judged.suspects.append(unread)
         else:
             judged.faults += _narrowest(evidence, allowing, ids)
-    elif allowing and not any(each["result"] for each in allowing):
-        failed = next(each for each in allowing if each["result"] is None)
-        why = f"`{failed['name']}` could not be evaluated: {failed['sqlstate']} {failed['message']}"
+    elif (failed := [each for each in allowing if each["result"] is None]) and not any(
+        each["result"] for each in allowing
+    ):
+        why = f"`{failed[0]['name']}` could not be evaluated: {failed[0]['sqlstate']} {failed[0]['message']}"
         look = f"the same question with {_ONE_ROW}"
-        judged.suspects.append(Suspect("rls.policy_false", f"{evidence.table}: {failed['name']}", why, look))
+        judged.suspects.append(Suspect("rls.policy_false", f"{evidence.table}: {failed[0]['name']}", why, look))
     for each in group:
         if not each["permissive"] and each["result"] is False:
             judged.faults.append(_false(evidence, each, "rls.restrictive_policy", ids))
