@@ -37,6 +37,11 @@ def is_narrow(look: Observation | None) -> bool:
     return bool(look.arguments.get("row_id")) or has_org or look.arguments.get("table") == "profiles"
 
 
+def is_filled(look: Observation) -> bool:
+    """Whether there is something in it."""
+    return bool(value_of(look))
+
+
 def is_run(look: Observation) -> bool:
     """Whether the command ran as the user, refused neither by a grant nor by a recursion."""
     said = value_of(look)
@@ -68,6 +73,15 @@ def let_through(seen: Seen) -> tuple[Observation, ...]:
     return tuple(
         each for each in seen.of("supabase.rest_as_user") if value_of(each).get("as") == "user" and value_of(each)["count"]
     )  # fmt: skip
+
+
+def is_vain(look: Observation, seen: Seen) -> bool:
+    """Whether it is an empty answer of a door that never gave anything else: of the Management API, whose catalogue is not one.
+
+    What stands in between answers every statement with an empty list, and nobody is unknown for that.
+    """
+    is_by_api = (look.source, look.call) == ("supabase", "user")
+    return is_by_api and not any(value_of(each) for each in seen.of("supabase.policies"))
 
 
 def met_user(seen: Seen) -> tuple[Observation, ...]:

@@ -6,7 +6,7 @@ explains the symptom before anything about this one does; both are named where b
 
 from runbook_lib.core.model import Conclusion, Finding, Status, Suspect
 from runbook_lib.judging.concluding import conclude
-from runbook_lib.procedures.supabase_rls.access import met_user
+from runbook_lib.procedures.supabase_rls.access import is_vain, met_user
 from runbook_lib.procedures.supabase_rls.audit import audit_findings
 from runbook_lib.procedures.supabase_rls.causes import ACCESS, CATALOGUE, COMPARISON, EVERY_TABLE, IDENTITY, SESSION
 from runbook_lib.procedures.supabase_rls.drift import drift_findings
@@ -78,12 +78,12 @@ def _asked(evidence: Evidence, token: TokenSays) -> list[str]:
 
 
 def _person(evidence: Evidence) -> list[Finding]:
-    """Whether the user exists, and has a profile. Where one way knows nobody and another met them, nobody is unknown."""
+    """Whether the user exists, and has a profile. Nobody is unknown whom another way met, or to a door that knows nothing."""
     look, said = evidence.person, value_of(evidence.person)
     if look is None:
         return []
     if look.status == Status.not_found:
-        if met_user(evidence.seen):
+        if met_user(evidence.seen) or is_vain(look, evidence.seen):
             return []
         subject = evidence.user or str(value_of(evidence.token).get("sub") or "the token's subject")
         return [CATALOGUE.finding("rls.user_unknown", subject, "auth.users holds no such user", [look])]

@@ -187,6 +187,11 @@ class TestUser:
         assert verdict(world.deny(FALSE)).status == "could_not_tell"
         assert verdict(world).causes == ()
 
+    def test_one_is_not_unknown_because_a_door_answers_everything_with_nothing(self) -> None:
+        world = World().without(sql=Status.not_configured, api=Status.not_found)
+        conclusion = verdict(world)
+        assert (conclusion.status, conclusion.causes) == ("could_not_tell", ())
+
     def test_one_whom_nobody_could_look_up_is_not_called_unknown(self) -> None:
         world = World().without(sql=Status.unreachable, api=Status.malformed)
         assert verdict(world).status == "could_not_tell"
