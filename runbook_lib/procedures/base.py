@@ -39,7 +39,8 @@ class Topic:
     """How a topic of the evidence is asked; its name is the field of the procedure's Evidence that holds what it brought.
 
     Attributes:
-        looks: the looks of it, from the procedure as it stands; none where there is nothing to ask (it was not refused: no quota).
+        looks: the looks of it, from the procedure as it stands; none where there is nothing to ask (it was not refused: no quota),
+            or nothing yet: it is asked again once another topic is filed.
         after: the topics whose answers `looks` reads. Without any, it begins with the first step; else once those are filed.
         otherwise: asked in addition where no look of it was answered: another way to the same thing.
         is_one: whether it is a single look: its field then holds the observation, or None, instead of a tuple.
@@ -116,13 +117,21 @@ class Procedure(ABC):
         return ()
 
     @classmethod
+    def is_for(cls, parameters: Mapping[str, Json]) -> bool:  # noqa: ARG003 (one of two classes reads them)
+        """Whether it is the class that answers these parameters. A stem may have two, of the same steps: one is asked about one
+        thing, the other about all of them. Looks at nothing, and refuses nothing: that is for `prepare`."""
+        return True
+
+    @classmethod
     def steps(cls) -> tuple[Step, ...]:
-        """The steps in order."""
-        return tuple(
-            Step(name, method.__dict__["question"], method)
-            for name, method in vars(cls).items()
+        """The steps in the order in which they are written, those of a base first; a step that is written anew keeps its place."""
+        asked = {
+            name: method.__dict__["question"]
+            for each in reversed(cls.__mro__)
+            for name, method in vars(each).items()
             if callable(method) and "question" in getattr(method, "__dict__", {})
-        )
+        }
+        return tuple(Step(name, question, getattr(cls, name)) for name, question in asked.items())
 
     @property
     @abstractmethod
@@ -174,20 +183,27 @@ class Procedure(ABC):
     def ask(self, *topics: str) -> list[Observation]:
         """Ask for topics at once and file what they bring; returns it all, in the order of the topics.
 
-        Topics that others come after are waited for first, so that those others begin at once.
+        Topics that others come after are waited for first, so that those others begin at once; so do all that stand in.
         """
         found: dict[str, list[Observation]] = {}
+        standing_in: dict[str, Callable[[], list[Observation]]] = {}
         waiting = {name: self.look.begin(*self._looks_of(name)) for name in topics}
         for name in sorted(topics, key=lambda each: not self._is_awaited(each)):
-            seen = waiting[name]()
+            found[name] = waiting[name]()
             other = self.topics[name].otherwise
-            if other is not None and not any(each.status.answered for each in seen):
-                seen += self.see(*other(self))
-            found[name] = seen
-            held = next(iter(seen), None) if self.topics[name].is_one else tuple(seen)
-            self.evidence = self.evidence.filed(**{name: held})
-            self._begin_what_can(topics)
+            if other is not None and not any(each.status.answered for each in found[name]):
+                standing_in[name] = self.look.begin(*other(self))
+            else:
+                self._file(name, found[name], topics)
+        for name, wait in standing_in.items():
+            found[name] += wait()
+            self._file(name, found[name], topics)
         return [each for name in topics for each in found[name]]
+
+    def _file(self, name: str, seen: Sequence[Observation], asked: Sequence[str]) -> None:
+        held = next(iter(seen), None) if self.topics[name].is_one else tuple(seen)
+        self.evidence = self.evidence.filed(**{name: held})
+        self._begin_what_can(asked)
 
     def _looks_of(self, name: str) -> Sequence[Look]:
         self._begun.add(name)
@@ -202,7 +218,7 @@ class Procedure(ABC):
             return
         for name, topic in self.topics.items():
             filed = all(getattr(self.evidence, before) for before in topic.after)
-            if filed and not topic.waits and name not in self._begun and name not in asked:
+            if filed and not topic.waits and name not in self._begun and name not in asked and topic.looks(self):
                 self.look.ahead(*self._looks_of(name))
 
     def see(self, *looks: Look) -> list[Observation]:

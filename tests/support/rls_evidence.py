@@ -89,7 +89,7 @@ class World:
         return self
 
     def without(self, **missing: Status) -> "World":
-        """Looks that proved nothing: sql, api, rest, reach, file, as_user, organization."""
+        """Looks that proved nothing: sql, api, rest, reach, file, as_user, user, organization."""
         self.missing |= missing
         return self
 
@@ -150,22 +150,26 @@ class World:
                 seen("postgres", "policies", self.catalogue(), sql),
                 seen("supabase", "policies", self.catalogue(), api),
             ),
-            people=(user("postgres", sql), user("supabase", api)),
-            as_user=seen("postgres", "as_user", self.seen, missing.get("as_user", sql)),
+            people=(user("postgres", missing.get("user", sql)), user("supabase", api)),
+            as_user=seen("postgres", "as_user", self.seen, missing.get("as_user", sql), **self.as_asked()),
             rest=seen("supabase", "rest_as_user", self.rest, missing.get("rest")),
             rows=(seen("supabase", "rest_past_rls", self.past, missing.get("rest")),),
             schema_file=None if self.file is None else seen("postgres", "schema_file", self.file, missing.get("file")),
         )
 
+    def as_asked(self) -> dict[str, str]:
+        """The arguments of the query as the user."""
+        return {name: str(self.asked.get(name, "")) for name in ("user", "org", "table", "command", "row_id")}
+
     def audit(self) -> Evidence:
-        """The same, asked about nobody."""
+        """The same, asked about nobody. Without a file of the repository there is none, the team says."""
         reach = look(
             "postgres", "reach", None if "reach" in self.missing else self.reach, self.missing.get("reach", Status.ok)
         )
         return replace(
             self.evidence(), user="", org="", table="memberships",
             is_audit=True, people=(), organizations=(), as_user=None, rest=None,
-            token=None, reach=reach,
+            token=None, reach=reach, not_used=look("team", "not_used", [] if self.file else ["migrations"]),
         )  # fmt: skip
 
 

@@ -210,8 +210,11 @@ def _without_comparison() -> list[Case]:
             not_seen=("postgres",),
         ),
         _case("drift/no-place/member", "ruled_out", (), access(), settings=no_place, not_seen=("postgres",)),
-        _case("drift/no-file", "ruled_out", (), audit, settings={"RUNBOOK_MIGRATIONS": ""}),
-    ]
+        # that no file is set says nothing; that there is no such thing, only the team can
+        _case("drift/no-file", "could_not_tell", (), audit, settings={"RUNBOOK_MIGRATIONS": ""}, not_seen=("postgres",)),
+        _case("drift/no-repository", "ruled_out", (), audit,
+              settings={"RUNBOOK_MIGRATIONS": "", "RUNBOOK_NOT_USED": "migrations"}),
+    ]  # fmt: skip
 
 
 CASES: tuple[Case, ...] = (

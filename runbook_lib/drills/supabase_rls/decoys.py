@@ -17,7 +17,7 @@ _AN_OWNER_OUT = sql(
     "delete from public.memberships where user_id = (select id from auth.users where email = 'donald@initech.example')",
     "insert into public.memberships select * from private.kept on conflict do nothing; drop table private.kept",
 )
-_WITHOUT_THE_FILE = {"RUNBOOK_MIGRATIONS": ""}
+_WITHOUT_THE_FILE = {"RUNBOOK_MIGRATIONS": "", "RUNBOOK_NOT_USED": "migrations"}
 
 
 def _after_a_refusal(sandbox: Sandbox) -> Result:

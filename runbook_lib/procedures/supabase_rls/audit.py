@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.core.model import Finding, Json
+from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
 from runbook_lib.procedures.supabase_rls.exposed import ROLES, granted_to, open_to
-from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, make, tables_of, value_of
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of, value_of
 from runbook_lib.procedures.supabase_rls.way import circle_of, grant_finding, recursion_finding
 
 COMMANDS = ("select", "insert", "update", "delete")
@@ -22,10 +23,14 @@ def _not_exposed(evidence: Evidence) -> list[Finding]:
         if said.get("code") in ("PGRST106", "PGRST205"):
             words = f"PostgREST says {said['code']}: {said['message']}"
             if said["code"] == "PGRST106":
-                return [make("rls.not_exposed.schema", "schema public", words, [look.id])]
+                return [CATALOGUE.finding("rls.not_exposed.schema", "schema public", words, [look.id])]
             if evidence.table in tables_of(evidence):
                 words = f"{words}; Postgres has the table"
-                return [make("rls.not_exposed.cache", evidence.table, words, [look.id, *ids_of(evidence.catalogue)])]
+                return [
+                    CATALOGUE.finding(
+                        "rls.not_exposed.cache", evidence.table, words, [look.id, *ids_of(evidence.catalogue)]
+                    )
+                ]
     return []
 
 
@@ -39,7 +44,7 @@ def _recursion(evidence: Evidence) -> list[Finding]:
     ids = ids_of(evidence.reach, evidence.catalogue)
     if struck:
         return [
-            make(
+            CATALOGUE.finding(
                 code, subject, f"{state}: a policy of {subject} recurses; refused are {', '.join(sorted(tables))}", ids
             )
             for (code, subject, state), tables in struck.items()
@@ -50,7 +55,9 @@ def _recursion(evidence: Evidence) -> list[Finding]:
         tuple(sorted(circle)): circle for name in tables_of(evidence) if (circle := circle_of(evidence, name, "select"))
     }
     return [
-        make("rls.policy_recursion", circle[0], f"policies look into each other in a circle: {' → '.join(circle)}", ids)
+        CATALOGUE.finding(
+            "rls.policy_recursion", circle[0], f"policies look into each other in a circle: {' → '.join(circle)}", ids
+        )
         for circle in circles.values()
     ]
 
@@ -82,7 +89,7 @@ def _no_policy(evidence: Evidence) -> list[Finding]:
         ]
         if table["rls"] and not policies and granted_to(table):
             words = "RLS is on, and no policy opens the table to anybody: only the service role reaches it"
-            found.append(make("rls.no_policy", name, words, ids_of(evidence.catalogue)))
+            found.append(CATALOGUE.finding("rls.no_policy", name, words, ids_of(evidence.catalogue)))
     return found
 
 

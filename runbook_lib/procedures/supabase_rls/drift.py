@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.core.model import Finding
-from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, make, tables_of, value_of
+from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of, value_of
 
 _SAID = ("permissive", "command", "roles", "using", "check")
 
@@ -23,13 +24,15 @@ def drift_findings(evidence: Evidence) -> list[Finding]:
     in_question = [name for name in wanted if evidence.is_audit or name == evidence.table]
     for name in in_question:
         if name not in known:
-            found.append(make("rls.drift.table_missing", name, "the repository makes it, and it is not there", ids))
+            found.append(
+                CATALOGUE.finding("rls.drift.table_missing", name, "the repository makes it, and it is not there", ids)
+            )
             continue
         for flag, word in (("rls", "RLS"), ("forced", "FORCE ROW LEVEL SECURITY")):
             if known[name][flag] != wanted[name][flag]:
                 now = "on" if known[name][flag] else "off"
                 words = f"{word} is {now}; in the repository it is {'off' if now == 'on' else 'on'}"
-                found.append(make("rls.drift.flag", f"{name}: {word}", words, ids))
+                found.append(CATALOGUE.finding("rls.drift.flag", f"{name}: {word}", words, ids))
         found += _policies(name, file, live, ids)
     return [*found, *_functions(file, live, in_question, ids)]
 
@@ -38,17 +41,21 @@ def _policies(table: str, file: Mapping[str, Any], live: Mapping[str, Any], ids:
     before = {str(each["name"]): each for each in file["policies"] if each["table"] == table}
     now = {str(each["name"]): each for each in live["policies"] if each["table"] == table}
     found = [
-        make("rls.drift.policy_missing", f"{table}: {name}", f"the repository has `{name}`, the database has not", ids)
+        CATALOGUE.finding(
+            "rls.drift.policy_missing", f"{table}: {name}", f"the repository has `{name}`, the database has not", ids
+        )
         for name in before.keys() - now.keys()
     ] + [
-        make("rls.drift.policy_extra", f"{table}: {name}", f"the database has `{name}`, the repository has not", ids)
+        CATALOGUE.finding(
+            "rls.drift.policy_extra", f"{table}: {name}", f"the database has `{name}`, the repository has not", ids
+        )
         for name in now.keys() - before.keys()
     ]
     for name in before.keys() & now.keys():
         if differing := [key for key in _SAID if before[name][key] != now[name][key]]:
             key = differing[0]
             words = f"`{name}`: {key} is {now[name][key]!s:.200}; in the repository {before[name][key]!s:.200}"
-            found.append(make("rls.drift.policy_changed", f"{table}: {name}", words, ids))
+            found.append(CATALOGUE.finding("rls.drift.policy_changed", f"{table}: {name}", words, ids))
     return sorted(found, key=lambda each: (each.subject, each.code))
 
 
@@ -62,7 +69,11 @@ def _functions(file: Mapping[str, Any], live: Mapping[str, Any], tables: list[st
     found = []
     for name in sorted(used & before.keys() & now.keys()):
         if _plain(before[name]["body"]) != _plain(now[name]["body"]):
-            found.append(make("rls.drift.function", name, f"`{name}` is defined otherwise than in the repository", ids))
+            found.append(
+                CATALOGUE.finding(
+                    "rls.drift.function", name, f"`{name}` is defined otherwise than in the repository", ids
+                )
+            )
     return found
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.model import Finding
-from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, make, tables_of, value_of
+from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of, value_of
 
 ROLES = ("anon", "authenticated")
 _ALWAYS = re.compile(r"\(*\s*(?:true|1 = 1)\s*\)*")
@@ -21,7 +22,9 @@ def _open_roles(evidence: Evidence) -> list[Finding]:
     """The API's own roles that no policy binds."""
     ids = ids_of(evidence.catalogue)
     return [
-        make("rls.disabled.role", str(role["name"]), f"{role['name']} has BYPASSRLS: no policy binds it", ids)
+        CATALOGUE.finding(
+            "rls.disabled.role", str(role["name"]), f"{role['name']} has BYPASSRLS: no policy binds it", ids
+        )
         for role in value_of(evidence.catalogue).get("roles", ())
         if role["name"] in ROLES and (role["bypass"] or role["super"])
     ]
@@ -39,10 +42,10 @@ def _open_tables(evidence: Evidence) -> list[Finding]:
             policies = [rule for rule in value_of(evidence.catalogue)["policies"] if rule["table"] == name]
             sub = ".policies_unused" if policies else ""
             unused = f", its {len(policies)} policies are not asked" if policies else ""
-            found.append(make(f"rls.disabled{sub}", name, f"RLS is off, and {held}{unused}", ids))
+            found.append(CATALOGUE.finding(f"rls.disabled{sub}", name, f"RLS is off, and {held}{unused}", ids))
         elif table["kind"] in ("v", "m", "f") and not table["invoker"] and not _reads_nothing_protected(evidence):
             words = f"it reads with the rights of {table['owner']}, past the policies of the tables below, and {held}"
-            found.append(make("rls.disabled.view", name, words, ids))
+            found.append(CATALOGUE.finding("rls.disabled.view", name, words, ids))
     return found
 
 
@@ -65,7 +68,7 @@ def _open_policies(evidence: Evidence) -> list[Finding]:
         if who := open_to(evidence, rule):
             words = f"`{rule['name']}` allows {rule['command']} to {_WHO[who]}, whatever the row"
             ids = ids_of(evidence.catalogue, evidence.reach)
-            found.append(make("rls.policy_always_true", f"{rule['table']}: {rule['name']}", words, ids))
+            found.append(CATALOGUE.finding("rls.policy_always_true", f"{rule['table']}: {rule['name']}", words, ids))
     return found
 
 
@@ -99,7 +102,7 @@ def _trusting(evidence: Evidence) -> list[Finding]:
         if _in_question(evidence, rule["table"]) and re.search(r"\b(?:raw_)?user_meta_?data\b", text):
             words = f"`{rule['name']}` decides by user_metadata, which the user writes"
             subject = f"{rule['table']}: {rule['name']}"
-            found.append(make("rls.trusts_user_metadata", subject, words, ids_of(evidence.catalogue)))
+            found.append(CATALOGUE.finding("rls.trusts_user_metadata", subject, words, ids_of(evidence.catalogue)))
     return found
 
 

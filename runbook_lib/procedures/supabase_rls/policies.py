@@ -10,18 +10,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.procedures.supabase_rls.access import absent_row, is_narrow, let_through, uses_of
+from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
 from runbook_lib.procedures.supabase_rls.reading import (
     Evidence,
     Policy,
     asked_text,
     ids_of,
     is_about_membership,
-    make,
     value_of,
 )
 
 _ROLES = re.compile(r"'(owner|admin|member|viewer)'")
 _AS_USER = "the same query as this user in Postgres: RUNBOOK_DATABASE_URL of a role that may become authenticated"
+_WHO = "who the user is, past RLS: RUNBOOK_DATABASE_URL, the Management API's token, or the service-role key"
+_WHAT = "what the policies say: RUNBOOK_DATABASE_URL, or the Management API's token"
 _ONE_ROW = "row_id=<the id of one row that should be there for this user>"
 
 
@@ -33,6 +36,11 @@ class Judged:
     states: list[Finding] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was found, and nothing is suspected."""
+        return not (self.faults or self.states or self.suspects)
+
 
 def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False) -> Judged:
     """The policies' part of the verdict.
@@ -41,6 +49,15 @@ def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False)
         blocked: something refuses every user already; only what is known without asking the policies can be added.
         unclear: which organization or row is meant is not known; only what is so for every row can be said.
     """
+    judged = _judge(evidence, blocked=blocked, unclear=unclear)
+    is_denied = value_of(evidence.as_user) and not (let_through(evidence.seen) or absent_row(evidence.seen))
+    if is_denied and judged.is_silent and not blocked and not unclear:
+        why = "Postgres does not show this user what was asked for, and no policy that was read says why"
+        judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, f"the same question with {_ONE_ROW}"))
+    return judged
+
+
+def _judge(evidence: Evidence, *, blocked: bool, unclear: bool) -> Judged:
     judged = Judged()
     facts, seen = evidence.table_facts, value_of(evidence.as_user)
     ids = ids_of(evidence.catalogue, evidence.person, evidence.as_user, *evidence.rows)
@@ -55,20 +72,17 @@ def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False)
         return judged
     if not seen:
         return _without_impersonation(evidence, ids)
-    entries = seen["policies"]
     if seen["judged"] is None:
         return _nothing_to_judge(evidence, ids)
-    if evidence.command == "select" and not seen["hidden"] and seen["visible"]:
+    if let_through(evidence.seen):
         return _disagreement(evidence)
-    if evidence.command == "select" and not _is_narrow(evidence) and seen["visible"]:
-        return _disagreement(evidence)  # rows of others are hidden, as they should be
-    for use, clause in _uses(evidence.command):
-        group = [each for each in entries if each["use"] == use and each["clause"] == clause]
+    for use, clause in uses_of(evidence.command):
+        group = [each for each in seen["policies"] if each["use"] == use and each["clause"] == clause]
         if evidence.command == "insert" and use == "select":
             judged.faults += _reading_back(evidence, group, ids) if not judged.faults and not judged.suspects else []
             continue
         _group(evidence, group, judged, ids)
-    if evidence.command == "select" and judged.faults and not _is_narrow(evidence):
+    if evidence.command == "select" and judged.faults and not is_narrow(evidence.as_user):
         words = "the user sees no row of the table, and no row was named that should be theirs"
         judged.suspects = [
             Suspect(each.code, each.subject, f"{each.summary}; {words}", _narrower(evidence)) for each in judged.faults
@@ -77,31 +91,14 @@ def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False)
     return judged
 
 
-def _uses(command: str) -> tuple[tuple[str, str], ...]:
-    """The clauses that a command must pass; a row is found before it is changed, and PostgREST finds it by reading."""
-    return {
-        "select": (("select", "using"),),
-        "insert": (("insert", "check"), ("select", "using")),
-        "update": (("select", "using"), ("update", "using"), ("update", "check")),
-        "delete": (("select", "using"), ("delete", "using")),
-    }[command]
-
-
 def _no_policy(evidence: Evidence, ids: list[str]) -> list[Finding]:
     """No permissive policy for the command, or, for a change, none that lets the row be found."""
     for command in (evidence.command, *(("select",) if evidence.command in ("update", "delete") else ())):
         if not any(rule["permissive"] for rule in evidence.rules(command)):
             why = "" if command == evidence.command else f", so that no row is found to {evidence.command}"
             words = f"RLS is on for {evidence.table}, and no policy allows {command} to {evidence.role}{why}"
-            return [make("rls.no_policy", f"{command} on {evidence.table}", words, ids)]
+            return [CATALOGUE.finding("rls.no_policy", f"{command} on {evidence.table}", words, ids)]
     return []
-
-
-def _is_narrow(evidence: Evidence) -> bool:
-    """Whether it was said which rows are meant: by id, by organization, or one's own profile."""
-    seen = value_of(evidence.as_user)
-    has_org = bool(seen.get("row_org")) and bool(seen.get("orgs"))
-    return bool(evidence.row_id) or has_org or evidence.table == "profiles"
 
 
 def _narrower(evidence: Evidence) -> str:
@@ -117,12 +114,8 @@ def _nothing_to_judge(evidence: Evidence, ids: list[str]) -> Judged:
     judged, seen = Judged(), value_of(evidence.as_user)
     if _all_ask_membership(evidence) and (evidence.org or not evidence.row_id):
         judged.faults += _membership(evidence, ids)
-    counts = [value_of(look).get("count") for look in evidence.rows]
-    is_absent = seen.get("sees_past_rls") and seen.get("past_rls") == 0
-    if is_absent and not any(counts):
-        what = f"{evidence.table} holds no such row, seen past RLS"
-        subject = f"{evidence.table} {evidence.row_id or evidence.org_id}".strip()
-        judged.states.append(make("rls.row_absent", subject, what, ids))
+    if absent_row(evidence.seen):
+        judged.states.append(_absent(evidence, ids))
     elif not judged.faults and not seen.get("visible"):
         why = "the database's own role is under RLS here, so that no row could be judged"
         judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, f"{_AS_USER} and has BYPASSRLS"))
@@ -136,21 +129,45 @@ def _group(evidence: Evidence, group: Sequence[Mapping[str, Any]], judged: Judge
         open_terms = [term for each in allowing for term in each["terms"] if term["open"] and term["result"] is False]
         if later := [each for each in allowing if each["now"] is True]:
             words = f"with the claims that Auth holds today `{later[0]['name']}` is true; with the token's it is false"
-            judged.faults.append(make("rls.stale_claims", f"{evidence.table}: {later[0]['name']}", words, ids))
+            judged.faults.append(
+                CATALOGUE.finding("rls.stale_claims", f"{evidence.table}: {later[0]['name']}", words, ids)
+            )
         elif open_terms:
             words = f"`{open_terms[0]['term']}` rests on a column of the new row that nobody named"
             look = "the very insert in a transaction that is rolled back, as this user, with the row's real values"
             judged.suspects.append(Suspect("rls.policy_false", f"{evidence.table}: {allowing[0]['name']}", words, look))
+        elif unread := _unread(evidence, allowing):
+            judged.suspects.append(unread)
         else:
             judged.faults += _narrowest(evidence, allowing, ids)
-    elif allowing and not any(each["result"] for each in allowing):
-        failed = next(each for each in allowing if each["result"] is None)
-        why = f"`{failed['name']}` could not be evaluated: {failed['sqlstate']} {failed['message']}"
+    elif (failed := [each for each in allowing if each["result"] is None]) and not any(
+        each["result"] for each in allowing
+    ):
+        why = f"`{failed[0]['name']}` could not be evaluated: {failed[0]['sqlstate']} {failed[0]['message']}"
         look = f"the same question with {_ONE_ROW}"
-        judged.suspects.append(Suspect("rls.policy_false", f"{evidence.table}: {failed['name']}", why, look))
+        judged.suspects.append(Suspect("rls.policy_false", f"{evidence.table}: {failed[0]['name']}", why, look))
     for each in group:
         if not each["permissive"] and each["result"] is False:
             judged.faults.append(_false(evidence, each, "rls.restrictive_policy", ids))
+
+
+def _absent(evidence: Evidence, ids: list[str]) -> Finding:
+    subject = f"{evidence.table} {evidence.row_id or evidence.org_id}".strip()
+    return CATALOGUE.finding("rls.row_absent", subject, f"{evidence.table} holds no such row, seen past RLS", ids)
+
+
+def _unread(evidence: Evidence, allowing: Sequence[Mapping[str, Any]]) -> Suspect | None:
+    """What must be seen before it can be said why these policies are false: what they ask, and who the user is."""
+    where = f"{evidence.table}: {allowing[0]['name']}"
+    if not value_of(evidence.catalogue):
+        return Suspect(
+            "rls.policy_false", where, "it is false; what the functions that it calls ask is not known", _WHAT
+        )
+    false = [term["term"] for each in allowing for term in each["terms"] if term["result"] is False]
+    asks = any(is_about_membership(asked_text(evidence, None, term)) for term in false)
+    if asks and not value_of(evidence.person):
+        return Suspect("rls.no_membership", where, "it asks memberships, and the user's could not be read", _WHO)
+    return None
 
 
 def _narrowest(evidence: Evidence, allowing: Sequence[Mapping[str, Any]], ids: list[str]) -> list[Finding]:
@@ -187,7 +204,7 @@ def _false(evidence: Evidence, policy: Mapping[str, Any], code: str, ids: list[s
         else ""
     )
     words = f"`{policy['name']}` ({policy['clause']}) is false for this user and row{some}: {'; '.join(false[:3]) or 'as a whole'}"
-    return make(code or "rls.policy_false", f"{evidence.table}: {policy['name']}", words, ids)
+    return CATALOGUE.finding(code or "rls.policy_false", f"{evidence.table}: {policy['name']}", words, ids)
 
 
 def _membership(evidence: Evidence, ids: list[str]) -> list[Finding]:
@@ -199,12 +216,14 @@ def _membership(evidence: Evidence, ids: list[str]) -> list[Finding]:
     subject = f"{person['id']} in {org or 'any organization'}"
     others = [str(each["org"]) for each in person["memberships"]]
     if org and org in person["invited"]:
-        return [make("rls.invite_pending", subject, "there is an invitation that was not accepted", ids)]
+        return [CATALOGUE.finding("rls.invite_pending", subject, "there is an invitation that was not accepted", ids)]
     if others and evidence.row_id and org != evidence.org_id:
         words = f"the row belongs to {org}; the user is in {', '.join(others[:3])}"
-        return [make("rls.other_org", subject, words, ids)]
+        return [CATALOGUE.finding("rls.other_org", subject, words, ids)]
     words = f"memberships holds no row for this user and organization ({len(others)} for others)"
-    return [make("rls.no_membership", subject, words if org else "memberships holds no row for this user", ids)]
+    return [
+        CATALOGUE.finding("rls.no_membership", subject, words if org else "memberships holds no row for this user", ids)
+    ]
 
 
 def _role(evidence: Evidence, policy: Mapping[str, Any], text: str, ids: list[str]) -> list[Finding]:
@@ -215,7 +234,7 @@ def _role(evidence: Evidence, policy: Mapping[str, Any], text: str, ids: list[st
     if not is_about_membership(text) or not own or not wanted or own in wanted:
         return []
     words = f"the user is {own} there; `{policy['name']}` asks for {' or '.join(sorted(wanted))}"
-    return [make("rls.role_too_low", f"{person['id']} in {evidence.row_org}", words, ids)]
+    return [CATALOGUE.finding("rls.role_too_low", f"{person['id']} in {evidence.row_org}", words, ids)]
 
 
 def _reading_back(evidence: Evidence, group: Sequence[Mapping[str, Any]], ids: list[str]) -> list[Finding]:
@@ -227,7 +246,7 @@ def _reading_back(evidence: Evidence, group: Sequence[Mapping[str, Any]], ids: l
     false = [f"`{each['name']}`" for each in hidden or group]
     by = ", ".join(false) or "no SELECT policy"
     words = f"{evidence.command} is allowed, and the written row is not shown to its writer ({by})"
-    return [make("rls.returning_blocked", f"{evidence.command} on {evidence.table}", words, ids)]
+    return [CATALOGUE.finding("rls.returning_blocked", f"{evidence.command} on {evidence.table}", words, ids)]
 
 
 def _disagreement(evidence: Evidence) -> Judged:
@@ -258,9 +277,8 @@ def _without_impersonation(evidence: Evidence, ids: list[str]) -> Judged:
     if evidence.command == "select" and denied and missing and _all_ask_membership(evidence):
         judged.faults += [_with(each, evidence.rest) for each in missing]
         return judged
-    if evidence.command == "select" and counts and not any(counts) and evidence.row_id:
-        words = f"{evidence.table} holds no such row, seen past RLS"
-        judged.states.append(make("rls.row_absent", f"{evidence.table} {evidence.row_id}", words, ids))
+    if absent_row(evidence.seen):
+        judged.states.append(_absent(evidence, ids))
         return judged
     judged.suspects += [Suspect(each.code, each.subject, each.summary, _AS_USER) for each in missing]
     if denied and not missing:
@@ -270,4 +288,4 @@ def _without_impersonation(evidence: Evidence, ids: list[str]) -> Judged:
 
 
 def _with(finding: Finding, look: Observation | None) -> Finding:
-    return make(finding.code, finding.subject, finding.summary, [*finding.evidence, *ids_of(look)])
+    return CATALOGUE.finding(finding.code, finding.subject, finding.summary, [*finding.evidence, *ids_of(look)])

@@ -1,27 +1,26 @@
 """What procedure 03 has seen, in one place, and the questions that all its rules ask of it."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.core.model import Finding, Observation, Status
-from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.judging.evidence import Filed
+from runbook_lib.judging.witnesses import Seen
 
 Policy = Mapping[str, Any]
 Looks = tuple[Observation, ...]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Filed):
     """The question and the looks. Where there are several ways to the same answer, the better one stands first.
 
     Attributes:
         user, org, table, command, row_id: what on-call asked; empty where not given. `table` always has a value; `org` is an id
             or a name.
-        is_audit: nobody was named.
-        needs_drift: a schema file is there, so that an audit without the comparison is none. is_file_asked: somebody named it for
-            this run, so that no answer is whole without it.
+        is_audit: nobody was named. is_file_asked: a schema file was named for this run, so that no answer is whole without it.
         catalogues: policies and grants, by SQL and by the Management API.
         people, organizations: the user and the organization, by SQL, Management API, REST.
         rows: counts past RLS, by REST as service_role and by the Management API.
@@ -34,32 +33,31 @@ class Evidence:
     command: str = "select"
     row_id: str = ""
     is_audit: bool = False
-    needs_drift: bool = False
     is_file_asked: bool = False
     changed_since: str = ""
+    not_used: Observation | None = None
     token: Observation | None = None
-    catalogues: Looks = ()
     people: Looks = ()
     organizations: Looks = ()
+    catalogues: Looks = ()
     as_user: Observation | None = None
-    rows: Looks = ()
     rest: Observation | None = None
     reach: Observation | None = None
     schema_file: Observation | None = None
+    rows: Looks = ()
     traffic: Looks = ()
     changes: Looks = ()
 
-    def looks(self) -> list[Observation]:
-        """Every look that was made, in on-call's order."""
-        single = (self.token, self.as_user, self.rest, self.reach, self.schema_file)
-        who = (*self.people, *self.organizations)
-        made = (self.token, *who, *self.catalogues, *single[1:], *self.rows, *self.traffic, *self.changes)
-        return [look for look in made if look is not None]
+    @property
+    def seen(self) -> Seen:
+        """Every look by its name."""
+        return Seen(self.all())
 
     @property
     def catalogue(self) -> Observation | None:
         """The first of the catalogues that holds something, else the first that was looked for."""
-        return _first(self.catalogues)
+        whole = (look for look in self.catalogues if value_of(look))
+        return next(whole, self.catalogues[0] if self.catalogues else None)
 
     @property
     def person(self) -> Observation | None:
@@ -123,8 +121,13 @@ class Evidence:
 
 
 def value_of(look: Observation | None) -> Mapping[str, Any]:
-    """A look's object; empty where it has none."""
-    return look.value if look is not None and look.status.has_content and isinstance(look.value, dict) else {}
+    """A look's object, where it is whole: of half a list nothing can be said to be missing. Else empty."""
+    return look.value if look is not None and look.status.answered and isinstance(look.value, dict) else {}
+
+
+def rows_of(look: Observation) -> list[Mapping[str, Any]]:
+    """A look's rows, whether or not they are all."""
+    return look.value if look.status.has_content and isinstance(look.value, list) else []
 
 
 def tables_of(evidence: Evidence) -> dict[str, Mapping[str, Any]]:
@@ -135,11 +138,6 @@ def tables_of(evidence: Evidence) -> dict[str, Mapping[str, Any]]:
 def ids_of(*looks: Observation | None) -> list[str]:
     """The ids of the looks that have an answer."""
     return [look.id for look in looks if look is not None and look.status.answered]
-
-
-def make(code: str, subject: str, summary: str, evidence: Sequence[str]) -> Finding:
-    """A finding with the catalogue's remedy. Raises KeyError for a code that is not listed."""
-    return Finding(code, subject, summary, tuple(evidence), CATALOGUE.remedy(code))
 
 
 def asked_text(evidence: Evidence, rule: Policy | None, term: str = "") -> str:
@@ -166,8 +164,3 @@ def is_about_membership(text: str) -> bool:
 
 def _answer(looks: Looks) -> Observation | None:
     return next((look for look in looks if look.status.answered), looks[0] if looks else None)
-
-
-def _first(looks: Iterable[Observation]) -> Observation | None:
-    made = list(looks)
-    return next((look for look in made if value_of(look)), made[0] if made else None)

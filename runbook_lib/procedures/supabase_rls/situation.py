@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.model import Change, Finding, Json, Situation, Suspect
-from runbook_lib.procedures.supabase_rls.reading import Evidence, value_of
+from runbook_lib.procedures.supabase_rls.reading import Evidence, rows_of, value_of
 
 _ALOUD = ("rls.policy_recursion", "rls.grant_missing", "rls.not_exposed", "rls.jwt")
 _OF_ONE = ("rls.no_membership", "rls.other_org", "rls.invite_pending", "rls.role_too_low")
@@ -44,24 +44,17 @@ def _is_refused_now(evidence: Evidence) -> bool:
 
 def _refused(evidence: Evidence) -> list[Mapping[str, Any]]:
     """Requests to PostgREST that were refused, of the table in question or, in an audit, of any."""
-    return [
-        row
-        for look in evidence.traffic
-        if look.status.has_content and isinstance(look.value, list)
-        for row in look.value
-        if row["status"] in (401, 403, 404, 406, 500)
-    ]
+    return [row for look in evidence.traffic for row in rows_of(look) if row["status"] in (401, 403, 404, 406, 500)]
 
 
 def _changes(evidence: Evidence) -> tuple[Change, ...]:
     """Migrations, deployments and variables that changed in the two hours before, newest first."""
     found = set()
     for look in evidence.changes:
-        if look.status.has_content and isinstance(look.value, list):
-            for row in look.value:
-                at = str(row.get("at") or row.get("updated_at") or "")
-                if at and at >= evidence.changed_since:
-                    found.add(Change(at, _words(row), str(row.get("url") or look.source)))
+        for row in rows_of(look):
+            at = str(row.get("at") or row.get("updated_at") or "")
+            if at and at >= evidence.changed_since:
+                found.add(Change(at, _words(row), str(row.get("url") or look.source)))
     return tuple(sorted(found, key=lambda each: each.at, reverse=True)[:20])
 
 

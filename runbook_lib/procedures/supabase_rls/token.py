@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Suspect
-from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, make, value_of
+from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, value_of
 
 _VERIFIERS = {"legacy_secret": "the legacy JWT secret", "jwks": "the project's JWKS", "algorithm": "its algorithm"}
 _WORDS = {
@@ -39,37 +40,43 @@ def read_token(evidence: Evidence) -> TokenSays:
     ids, kind = [look.id], said["kind"]
     if kind in ("anon", "publishable"):
         told.faults.append(
-            make("rls.no_session", "Authorization", f"the token is the {kind} key: nobody is signed in", ids)
+            CATALOGUE.finding(
+                "rls.no_session", "Authorization", f"the token is the {kind} key: nobody is signed in", ids
+            )
         )
         told.nobody = True
         return told
     if kind in ("service_role", "secret"):
         words = f"the token is the {kind} key: the query runs past RLS, as no user"
-        told.faults.append(make("rls.wrong_role", "service_role", words, ids))
+        told.faults.append(CATALOGUE.finding("rls.wrong_role", "service_role", words, ids))
         told.nobody = True
         return told
     if kind == "other":
         told.faults.append(
-            make("rls.jwt_invalid.form", "token", "what was sent is no JWT: no verifier can read it", ids)
+            CATALOGUE.finding("rls.jwt_invalid.form", "token", "what was sent is no JWT: no verifier can read it", ids)
         )
         told.nobody = True
         return told
     _validity(evidence, look, said, told)
     if not said["sub"]:
-        told.faults.append(make("rls.jwt_no_subject", "token", "it has no sub, so auth.uid() is null", ids))
+        told.faults.append(
+            CATALOGUE.finding("rls.jwt_no_subject", "token", "it has no sub, so auth.uid() is null", ids)
+        )
         told.nobody = True
     if said["role"] != "authenticated":
         words = (
             f"its role is {said['role']}, not authenticated" if said["role"] else "it has no role: PostgREST takes anon"
         )
-        told.faults.append(make("rls.wrong_role", str(said["role"]), words, ids))
+        told.faults.append(CATALOGUE.finding("rls.wrong_role", str(said["role"]), words, ids))
     person = value_of(evidence.person)
     if evidence.user and person and said["sub"] and said["sub"] != person["id"]:
         words = f"the token is of user {said['sub']}; asked was about {person['id']}"
-        told.faults.append(make("rls.wrong_user", str(said["sub"]), words, [*ids, *ids_of(evidence.person)]))
+        told.faults.append(
+            CATALOGUE.finding("rls.wrong_user", str(said["sub"]), words, [*ids, *ids_of(evidence.person)])
+        )
     if said["apikey_role"] == "service_role" and not told.faults:
         words = "the service key is in `apikey`, a user's token in Authorization: the query runs as that user"
-        told.faults.append(make("rls.service_role_overridden", "Authorization", words, ids))
+        told.faults.append(CATALOGUE.finding("rls.service_role_overridden", "Authorization", words, ids))
     return told
 
 
@@ -87,15 +94,17 @@ def _validity(evidence: Evidence, look: Observation, said: Mapping[str, Any], to
         ours = (
             "" if said["expired"] else "; by this machine's clock it is still in force, so one of the clocks is wrong"
         )
-        told.faults.append(make("rls.jwt_expired", "token", f"PostgREST says that it expired (exp {end}){ours}", ids))
+        told.faults.append(
+            CATALOGUE.finding("rls.jwt_expired", "token", f"PostgREST says that it expired (exp {end}){ours}", ids)
+        )
         return
     if said["expired"] and not accepted:
-        told.faults.append(make("rls.jwt_expired", "token", f"it expired at {end}", ids))
+        told.faults.append(CATALOGUE.finding("rls.jwt_expired", "token", f"it expired at {end}", ids))
     verifiers = _verifiers(said, by_rest, str(rest.get("message") or ""))
     sub = _invalid(said, by_rest, message)
     if sub is None:
         return
-    finding = make(f"rls.jwt_invalid.{sub}", "token", f"{_REASONS[sub]}: {verifiers}", ids)
+    finding = CATALOGUE.finding(f"rls.jwt_invalid.{sub}", "token", f"{_REASONS[sub]}: {verifiers}", ids)
     if accepted:
         told.also.append(finding)
     elif by_rest is not None or sub in ("project", "key") or said["signature"].get("secret_is_projects") is not False:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Status
-from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, make, tables_of, value_of
+from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of, value_of
 
 _DENIED = re.compile(
     r"permission denied for (function|schema|table|relation|view|materialized view|foreign table) (\S+)"
@@ -29,17 +30,23 @@ def _exposure(evidence: Evidence) -> list[Finding]:
         words = f"PostgREST says {code}: {said.get('message')}"
         ids = [look.id, *ids_of(evidence.catalogue)]
         if code == "PGRST106":
-            return [make("rls.not_exposed.schema", "schema public", words, ids)]
+            return [CATALOGUE.finding("rls.not_exposed.schema", "schema public", words, ids)]
         if evidence.table in known:
-            return [make("rls.not_exposed.cache", evidence.table, f"{words}; Postgres has the table", ids)]
+            return [CATALOGUE.finding("rls.not_exposed.cache", evidence.table, f"{words}; Postgres has the table", ids)]
         sub = ".no_table" if known else ""
         return [
-            make(f"rls.not_exposed{sub}", evidence.table, f"{words}; Postgres has none either" if known else words, ids)
+            CATALOGUE.finding(
+                f"rls.not_exposed{sub}", evidence.table, f"{words}; Postgres has none either" if known else words, ids
+            )
         ]
     gone = evidence.as_user is not None and evidence.as_user.status == Status.not_found
     if known and evidence.table not in known and gone:
         words = f"schema public has no table {evidence.table}"
-        return [make("rls.not_exposed.no_table", evidence.table, words, ids_of(evidence.catalogue, evidence.as_user))]
+        return [
+            CATALOGUE.finding(
+                "rls.not_exposed.no_table", evidence.table, words, ids_of(evidence.catalogue, evidence.as_user)
+            )
+        ]
     return []
 
 
@@ -58,12 +65,16 @@ def _grants(evidence: Evidence) -> list[Finding]:
     facts, role, ids = evidence.table_facts, evidence.role, ids_of(evidence.catalogue)
     if role in roles and not roles[role]["schema"]:
         return [
-            make("rls.grant_missing.schema", f"{role}: schema public", f"{role} has no usage on schema public", ids)
+            CATALOGUE.finding(
+                "rls.grant_missing.schema", f"{role}: schema public", f"{role} has no usage on schema public", ids
+            )
         ]
     if facts and role in roles and evidence.command not in (facts["grants"].get(role) or ()):
         sub = _sub_of_table(evidence, evidence.table, evidence.command)
         subject = f"{role}: {evidence.command} on {evidence.table}"
-        return [make(f"rls.grant_missing.{sub}", subject, f"{evidence.command} is not granted to {role}", ids)]
+        return [
+            CATALOGUE.finding(f"rls.grant_missing.{sub}", subject, f"{evidence.command} is not granted to {role}", ids)
+        ]
     return []
 
 
@@ -72,15 +83,17 @@ def grant_finding(evidence: Evidence, table: str, command: str, message: str, id
     found, role = _DENIED.search(message), evidence.role
     words = f"42501: {message}"
     if found is None:
-        return make("rls.grant_missing", f"{role}: {command} on {table}", words, ids)
+        return CATALOGUE.finding("rls.grant_missing", f"{role}: {command} on {table}", words, ids)
     kind, name = found[1], found[2].strip('"')
     if kind in _SUBS:
-        return make(f"rls.grant_missing.{_SUBS[kind]}", f"{role}: {kind} {name}", words, ids)
+        return CATALOGUE.finding(f"rls.grant_missing.{_SUBS[kind]}", f"{role}: {kind} {name}", words, ids)
     asked = command if name == table else "select"
     subject = f"{role}: {asked} on {name}"
     if not tables_of(evidence):
-        return make("rls.grant_missing", subject, words, ids)  # table or some of its columns: the catalogue would tell
-    return make(f"rls.grant_missing.{_sub_of_table(evidence, name, asked)}", subject, words, ids)
+        return CATALOGUE.finding(
+            "rls.grant_missing", subject, words, ids
+        )  # table or some of its columns: the catalogue would tell
+    return CATALOGUE.finding(f"rls.grant_missing.{_sub_of_table(evidence, name, asked)}", subject, words, ids)
 
 
 def _sub_of_table(evidence: Evidence, table: str, command: str) -> str:
@@ -102,7 +115,7 @@ def recursion(evidence: Evidence) -> list[Finding]:
         return []
     way = " → ".join([*circle, circle[0]])
     words = f"the policies look into each other in a circle ({way}), which Postgres refuses with 42P17"
-    return [make("rls.policy_recursion", circle[0], words, ids_of(evidence.catalogue))]
+    return [CATALOGUE.finding("rls.policy_recursion", circle[0], words, ids_of(evidence.catalogue))]
 
 
 def recursion_finding(state: str, message: str, table: str, ids: Sequence[str]) -> Finding:
@@ -110,8 +123,8 @@ def recursion_finding(state: str, message: str, table: str, ids: Sequence[str]) 
     named = re.search(r'relation "([^"]+)"', message)
     if state == "54001":
         words = f"54001 on {table}: {message}: a policy's function reads the table with the caller's rights"
-        return make("rls.policy_recursion.function", table, words, ids)
-    return make(
+        return CATALOGUE.finding("rls.policy_recursion.function", table, words, ids)
+    return CATALOGUE.finding(
         "rls.policy_recursion", named[1] if named else table, f"42P17 on {table}: {message or 'recursion'}", ids
     )
 

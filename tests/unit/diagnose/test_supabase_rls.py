@@ -6,14 +6,14 @@ import pytest
 from support.rls_evidence import ACME, ADA, MEMBER, OTHER, ROW, World, codes, judged, policy, table
 
 from runbook_lib.core.model import Conclusion, Status
-from runbook_lib.procedures.supabase_rls.rules import diagnose
+from runbook_lib.procedures.supabase_rls.rules import one_user
 
 FALSE = judged("read", False)
 TRUE = judged("read", True)
 
 
 def verdict(world: World) -> Conclusion:
-    return diagnose(world.evidence())
+    return one_user(world.evidence())
 
 
 def out(world: World, org: str = "", invited: bool = False) -> World:
@@ -180,6 +180,17 @@ class TestUser:
         conclusion = verdict(world)
         assert codes(conclusion) == ["rls.profile_missing"]
         assert "rls.no_membership" in [each.code for each in conclusion.also]
+
+    def test_one_whom_postgres_met_is_not_unknown_because_another_way_answers_with_nothing(self) -> None:
+        world = World(user="ada@acme.example").without(user=Status.not_found)
+        assert verdict(world).status == "ruled_out"
+        assert verdict(world.deny(FALSE)).status == "could_not_tell"
+        assert verdict(world).causes == ()
+
+    def test_one_is_not_unknown_because_a_door_answers_everything_with_nothing(self) -> None:
+        world = World().without(sql=Status.not_configured, api=Status.not_found)
+        conclusion = verdict(world)
+        assert (conclusion.status, conclusion.causes) == ("could_not_tell", ())
 
     def test_one_whom_nobody_could_look_up_is_not_called_unknown(self) -> None:
         world = World().without(sql=Status.unreachable, api=Status.malformed)
@@ -438,7 +449,7 @@ class TestWithoutPostgres:
         world.missing.pop("api")
         world.rest |= {"as": "user", "count": 0}
         evidence = world.without(sql=Status.unreachable).evidence()
-        assert diagnose(evidence).status == "could_not_tell", "no catalogue says what the policies ask"
+        assert one_user(evidence).status == "could_not_tell", "no catalogue says what the policies ask"
 
     def test_by_name_alone_it_is_a_suspicion(self) -> None:
         world = out(World()).without(as_user=Status.unreachable)
@@ -456,7 +467,7 @@ class TestWithoutPostgres:
         world.rest["count"] = 3
         conclusion = verdict(world)
         assert conclusion.status == "ruled_out"
-        assert {each.source for each in conclusion.not_seen} == {"postgres", "supabase"}
+        assert {each.source for each in conclusion.not_seen} == {"postgres"}, "the other way is merely not set up"
 
     def test_an_empty_list_for_the_user_is_no_clean_bill(self) -> None:
         world = World().with_token().without(as_user=Status.unreachable)

@@ -7,11 +7,11 @@ from support.rls_evidence import ALL, MEMBER, World, codes, policy, table
 
 from runbook_lib.core.model import Conclusion, Status
 from runbook_lib.procedures.supabase_rls.audit import access_matrix
-from runbook_lib.procedures.supabase_rls.rules import diagnose
+from runbook_lib.procedures.supabase_rls.rules import every_table, one_user
 
 
 def verdict(world: World) -> Conclusion:
-    return diagnose(world.audit())
+    return every_table(world.audit())
 
 
 def policied(**changes: Any) -> World:
@@ -179,7 +179,6 @@ class TestShut:
 def drifted(world: World, **changes: Any) -> World:
     """The repository has what is live, but for these."""
     world.file = {**World().catalogue(), **changes}
-    world.asked["needs_drift"] = True
     return world
 
 
@@ -235,7 +234,7 @@ class TestDrift:
     def test_it_never_explains_a_denial(self) -> None:
         world = drifted(World())
         world.policies[0]["using"] = f"({MEMBER} AND (tokens > 0))"
-        conclusion = diagnose(world.evidence())
+        conclusion = one_user(world.evidence())
         assert conclusion.status == "ruled_out"
         assert [each.code for each in conclusion.also] == ["rls.drift.policy_changed"]
 

@@ -7,13 +7,13 @@ from support.evidence import look
 from support.rls_evidence import ACME, ADA, OTHER, ROW, World, codes, judged, policy
 
 from runbook_lib.core.model import Conclusion, Status
-from runbook_lib.procedures.supabase_rls.rules import diagnose
+from runbook_lib.procedures.supabase_rls.rules import every_table, one_user
 
 UUID_REFUSED = 'invalid input syntax for type uuid: "notauuid"'
 
 
 def verdict(world: World) -> Conclusion:
-    return diagnose(world.evidence())
+    return one_user(world.evidence())
 
 
 def outside(world: World) -> World:
@@ -165,7 +165,7 @@ class TestSituation:
 
     def test_where_nothing_is_wrong_nothing_is_over(self) -> None:
         assert verdict(World()).situation.ongoing is None
-        assert diagnose(World().audit()).situation.ongoing is None
+        assert every_table(World().audit()).situation.ongoing is None
 
     def test_where_the_question_is_not_clear_nothing_is_known_to_go_on(self) -> None:
         world = outside(World(org="Foo Inc"))
@@ -178,4 +178,4 @@ class TestFile:
         away = look("postgres", "schema_file", None, Status.not_configured)
         for asked, status in ((True, "could_not_tell"), (False, "ruled_out")):
             evidence = replace(World().evidence(), schema_file=away, is_file_asked=asked)
-            assert diagnose(evidence).status == status
+            assert one_user(evidence).status == status

@@ -6,14 +6,14 @@ import pytest
 from support.rls_evidence import BOB, World, codes
 
 from runbook_lib.core.model import Conclusion, Status
-from runbook_lib.procedures.supabase_rls.rules import diagnose
+from runbook_lib.procedures.supabase_rls.rules import one_user
 
 NO_KEY = "No suitable key or wrong key type"
 BAD = {"legacy_secret": "invalid", "secret_is_projects": True}
 
 
 def verdict(world: World) -> Conclusion:
-    return diagnose(world.evidence())
+    return one_user(world.evidence())
 
 
 def refused(code: str, message: str, **token: object) -> World:

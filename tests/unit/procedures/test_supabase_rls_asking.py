@@ -1,5 +1,6 @@
 """How 03 may be asked, and how it looks: a question that cannot be is refused before anything, and everything is asked at once."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -8,14 +9,22 @@ import pytest
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Observation, Status, VerdictStatus
 from runbook_lib.io.observe import Look, Observer
-from runbook_lib.procedures.supabase_rls.steps import SupabaseRls
+from runbook_lib.procedures.supabase_rls.rights import Rights
+from runbook_lib.run.home import Home
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 ADA = {"user": "ada@acme.example", "org": "7f1c1f0a-3a55-4a9e-8a43-0a8c4d7f9b10", "table": "usage_records"}
 
 
-def asked(**parameters: str) -> SupabaseRls:
-    return SupabaseRls(Observer(now=NOW, record=[]), parameters)
+def asked(**parameters: str) -> Rights:
+    return asking(Observer(now=NOW, record=[]), parameters)
+
+
+def asking(observer: Observer, parameters: Mapping[str, str]) -> Rights:
+    """The procedure in the form that these parameters ask for."""
+    procedure = Home.find({}).procedure("03_supabase_rls", parameters)(observer, parameters)
+    assert isinstance(procedure, Rights)
+    return procedure
 
 
 @pytest.mark.parametrize(
@@ -66,20 +75,27 @@ class _Foreseeing(Observer):
     def __init__(self) -> None:
         super().__init__(now=NOW, record=[])
         self.begun: list[tuple[str, str]] = []
+        self.begun_after: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self.made: list[tuple[str, str]] = []
+
+    @property
+    def replaying(self) -> bool:
+        """It would be asked live."""
+        return False
 
     def ahead(self, *looks: Look) -> None:
         self.begun += [(look.source, look.call) for look in looks]
+        self.begun_after |= {(look.source, look.call): list(self.made) for look in looks}
 
-    def together(self, *looks: Look) -> list[Observation]:
+    def begin(self, *looks: Look) -> Callable[[], list[Observation]]:
         self.made += [(look.source, look.call) for look in looks]
-        return super().together(*looks)
+        return super().begin(*looks)
 
 
 @pytest.mark.parametrize("parameters", [{}, ADA, {"jwt": "env:TOKEN"}])
 def test_every_look_is_foreseen_but_the_one_that_stands_in_for_others(parameters: dict[str, str]) -> None:
     observer = _Foreseeing()
-    SupabaseRls(observer, parameters).conclude()
+    asking(observer, parameters).conclude()
     standing_in = [("supabase", "rest_user")] if parameters else []
     standing_in += [("supabase", "rest_organization")] if "org" in parameters else []
     assert sorted(observer.made) == sorted([*observer.begun, *standing_in])
@@ -87,27 +103,31 @@ def test_every_look_is_foreseen_but_the_one_that_stands_in_for_others(parameters
 
 def test_what_is_about_an_organization_waits_for_its_id_where_only_its_name_was_given() -> None:
     observer = _Foreseeing()
-    SupabaseRls(observer, {**ADA, "org": "Acme Rockets"}).conclude()
+    asking(observer, {**ADA, "org": "Acme Rockets"}).conclude()
     about = {("postgres", "as_user"), ("supabase", "rest_as_user"), ("supabase", "rest_past_rls"), ("supabase", "rows")}
-    assert not about & set(observer.begun)
-    assert about <= set(observer.made)
-    assert ("postgres", "organization") in observer.begun
+    for each in about:
+        assert ("supabase", "rest_organization") in observer.begun_after[each], (
+            "the last who could tell was asked before"
+        )
+    assert observer.begun_after["postgres", "organization"] == []
 
 
 class _Naming(_Foreseeing):
     """An observer of a system in which the organization has an id, whatever it was called by."""
 
-    def together(self, *looks: Look) -> list[Observation]:
+    def begin(self, *looks: Look) -> Callable[[], list[Observation]]:
         self.asked = [*getattr(self, "asked", []), *looks]
-        seen = super().together(*looks)
+        seen = super().begin(*looks)
         found = {"id": ADA["org"], "name": "Acme Rockets"}
-        return [replace(each, status=Status.ok, value=found) if each.call == "organization" else each for each in seen]
+        return lambda: [
+            replace(each, status=Status.ok, value=found) if each.call == "organization" else each for each in seen()
+        ]
 
 
 @pytest.mark.parametrize("org", ["Acme Rockets", ADA["org"], ADA["org"].upper()])
 def test_every_look_is_asked_with_the_organizations_id(org: str) -> None:
     observer = _Naming()
-    SupabaseRls(observer, {**ADA, "org": org}).conclude()
+    asking(observer, {**ADA, "org": org}).conclude()
     asked = {(each.source, each.call): each.arguments for each in observer.asked}
     for source, call in (("postgres", "as_user"), ("supabase", "rest_past_rls"), ("supabase", "rows")):
         assert asked[source, call]["org"] == ADA["org"]
@@ -116,7 +136,7 @@ def test_every_look_is_asked_with_the_organizations_id(org: str) -> None:
 
 def test_a_step_that_is_run_again_looks_again_at_its_own_part() -> None:
     observer = _Foreseeing()
-    procedure = SupabaseRls(observer, ADA)
+    procedure = asking(observer, ADA)
     procedure.finish()
     before = len(observer.made)
     procedure.run_step("read_the_policies")
