@@ -84,17 +84,13 @@ def judge(level: Level, evidence: Evidence) -> Judged:
 
 def burning_now(level: Level, period_s: float) -> tuple[Policy, ...]:
     """The policies whose two windows burn at the end of the period, with enough failures to be no accident."""
-    assert level.tally is not None
-    if not len(level.tally.total):
-        return ()
-    held = []
-    for policy in POLICIES:
-        if policy.long_s > period_s:
-            continue
-        _, bad, _ = level.tally.rolling(policy.long_s)
-        if level.tally.fires(policy, level.target, period_s)[-1] and bad[-1] >= _CERTAIN_BAD:
-            held.append(policy)
-    return tuple(held)
+    tally = level.tally
+    assert tally is not None
+    return tuple(
+        policy
+        for policy in POLICIES
+        if policy.long_s <= period_s and tally.fires_now(policy, level.target, period_s, _CERTAIN_BAD)
+    )
 
 
 def uncovered_types(level: Level) -> list[str]:
@@ -217,7 +213,8 @@ def _missed(level: Level, evidence: Evidence, worst: float, best: float) -> Find
 def _burning(level: Level, evidence: Evidence, burning: Sequence[Policy], worst: float, best: float) -> Finding:
     assert level.tally is not None
     first, period_s = burning[0], evidence.window.seconds
-    rate = float(level.tally.burn(first.long_s, level.target)[0][-1])
+    rate, _ = level.tally.burn_now(first.long_s, level.target)
+    assert rate is not None  # it burns
     left = budget_left(level)
     summary = (
         f"{level.name}: the last {span_text(first.long_s)} burns the budget {rate:.1f} times as fast as it lasts (threshold "

@@ -8,7 +8,7 @@ import numpy as np
 
 from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.model import Json, Observation
-from runbook_lib.procedures.service_levels.tally import HOUR_S, Stretch, Tally
+from runbook_lib.procedures.service_levels.tally import HOUR_S, Numbers, Stretch, Tally
 
 Objective = Mapping[str, Any]
 _RANK = ("TraceQL metrics", "Prometheus span metrics", "Jaeger's monitor", "platform", "raw traces")
@@ -134,21 +134,41 @@ class Level:
 
 def levels_of(evidence: Evidence) -> list[Level]:
     """Every objective with its counts."""
-    return [_level(evidence, objective) for objective in evidence.objectives()]
+    counted = _Counted()
+    return [_level(evidence, objective, counted) for objective in evidence.objectives()]
 
 
-def _level(evidence: Evidence, objective: Objective) -> Level:
+class _Counted:
+    """The looks' lists of numbers as arrays, each made once, however many objectives read it."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, Numbers] = {}
+
+    def row(self, values: Sequence[float]) -> Numbers:
+        """The array of a list that some look holds, and so keeps."""
+        if id(values) not in self._rows:
+            self._rows[id(values)] = np.asarray(values, dtype=np.float64)
+        return self._rows[id(values)]
+
+    def tally(self, look: Observation, least: Sequence[float], most: Sequence[float] | None) -> Tally:
+        """A look's requests, with what counts against the budget; `most` is None where `least` is exact."""
+        bad = self.row(least)
+        total = self.row(look.value["total"])
+        return Tally.of(look.value["since"], look.value["step_s"], total, bad, bad if most is None else self.row(most))
+
+
+def _level(evidence: Evidence, objective: Objective, counted: _Counted) -> Level:
     if objective["kind"] == "webhooks":
         asked = tuple(look for look in evidence.webhooks if look.call == "webhook_counts")
     else:
         asked = tuple(look for look in evidence.counts if look.arguments.get("service") == objective["service"])
-    usable = [look for look in asked if look.status.has_content and _tally(look, objective) is not None]
-    if not usable:
+    tallies = [(look, _tally(look, objective, counted)) for look in asked if look.status.has_content]
+    levels = [_read(evidence, objective, asked, look, tally) for look, tally in tallies if tally is not None]
+    if not levels:
         return Level(objective, asked)
-    levels = [_read(evidence, objective, asked, look) for look in usable]
     edge = next((each for each in levels if _is_edge(each.look)), None)
     if edge is not None:
-        levels = [_compared(each, edge) for each in levels]
+        levels = [_compared(each, edge, counted) for each in levels]
     levels.sort(key=_preference)
     return replace(levels[0], others=tuple(levels[1:]))
 
@@ -165,26 +185,20 @@ def _is_edge(look: Observation | None) -> bool:
     return look is not None and look.source in ("railway", "vercel", "fly")
 
 
-def _tally(look: Observation, objective: Objective) -> Tally | None:
+def _tally(look: Observation, objective: Objective, counted: _Counted) -> Tally | None:
     """What a look counts for an objective; None where it does not."""
     value = look.value
     if objective["kind"] != "latency":
-        return Tally.of(
-            value["since"],
-            value["step_s"],
-            value["total"],
-            value["failed"],
-            value.get("maybe_failed") or value["failed"],
-        )
+        return counted.tally(look, value["failed"], value.get("maybe_failed") or None)
     slow = value.get("slow")
     if not slow or slow["within_ms"] != objective["within_ms"]:
         return None
-    return Tally.of(value["since"], value["step_s"], value["total"], slow["least"], slow["most"] or slow["least"])
+    return counted.tally(look, slow["least"], slow["most"] or None)
 
 
-def _read(evidence: Evidence, objective: Objective, asked: tuple[Observation, ...], look: Observation) -> Level:
-    tally = _tally(look, objective)
-    assert tally is not None
+def _read(
+    evidence: Evidence, objective: Objective, asked: tuple[Observation, ...], look: Observation, tally: Tally
+) -> Level:
     gaps: list[tuple[str, Stretch]] = []
     young: float | None = None
     kept_since = look.value.get("kept_since")
@@ -210,20 +224,19 @@ def _first_deployed(changes: Iterable[Observation], service: str) -> float | Non
     return min((from_iso(row["at"]).timestamp() for row in rows if row.get("at")), default=None)
 
 
-def _compared(level: Level, edge: Level) -> Level:
+def _compared(level: Level, edge: Level, counted: _Counted) -> Level:
     """A level with what the platform's own count says of its sampling."""
     if level.look is None or edge.look is None or level.look is edge.look:
         return level
-    sampling = sampling_of(_requests(level.look), _requests(edge.look), edge.look)
+    sampling = sampling_of(_requests(level.look, counted), _requests(edge.look, counted), edge.look)
     if sampling is not None and level.objective["kind"] == "latency" and _keeps_slow_ones(level, edge):
         sampling = replace(sampling, is_biased=True)
     return replace(level, sampling=sampling)
 
 
-def _requests(look: Observation) -> Tally:
+def _requests(look: Observation, counted: _Counted) -> Tally:
     """Requests and failures of a look, whatever the objective is about."""
-    value = look.value
-    return Tally.of(value["since"], value["step_s"], value["total"], value["failed"], value["failed"])
+    return counted.tally(look, look.value["failed"], None)
 
 
 def _keeps_slow_ones(level: Level, edge: Level) -> bool:
@@ -271,7 +284,7 @@ def hours_of(tally: Tally, target: float, most: int = 5) -> list[dict[str, Any]]
     """The hours in which most of the budget went, worst first: [{"since_s", "bad", "total", "budget_ratio"}]."""
     hourly = tally.coarser(HOUR_S) if HOUR_S % tally.step_s == 0 else tally
     allowed = (1 - target) * float(tally.total.sum())
-    order = sorted(range(len(hourly.least)), key=lambda at: (-hourly.least[at], at))[:most]
+    order = np.argsort(-hourly.least, kind="stable")[:most].tolist()
     return [
         {
             "since_s": hourly.since_s + at * hourly.step_s,

@@ -1,6 +1,7 @@
 """Are the promises kept, and would somebody be told if not? The verdict over all objectives, and the situation."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
@@ -15,9 +16,24 @@ from runbook_lib.procedures.service_levels.tally import POLICIES, Policy, span_t
 _STANDING = ("alert.unrouted", "alert.silenced", "alert.rule_broken", "alert.receiver_failing")
 
 
-def diagnose(evidence: Evidence, before: Sequence[Judged] | None = None) -> Conclusion:
-    """The verdict on all objectives and on the alerts that guard them; `before`: the objectives, where they are judged already."""
-    judged = judge_all(evidence) if before is None else before
+@dataclass(frozen=True)
+class Weighed:
+    """Every objective judged, and what is shown of the budgets."""
+
+    judged: tuple[Judged, ...]
+    glance: list[dict[str, Json]]
+
+
+def weigh(evidence: Evidence) -> Weighed:
+    """The objectives, from what was counted; what the alerts' looks add changes none of it."""
+    judged = judge_all(evidence)
+    return Weighed(tuple(judged), glance(judged, evidence))
+
+
+def diagnose(evidence: Evidence, weighed: Weighed | None = None) -> Conclusion:
+    """The verdict on all objectives and on the alerts that guard them; `weighed`: the objectives, where that is done already."""
+    weighed = weighed or weigh(evidence)
+    judged = weighed.judged
     faults = [each.fault for each in judged if each.fault]
     faults += alert_findings(evidence, judged)
     faults.sort(key=_gravity)
@@ -30,7 +46,7 @@ def diagnose(evidence: Evidence, before: Sequence[Judged] | None = None) -> Conc
         needed=[*([evidence.file] if evidence.file else []), *needed_looks(evidence)],
         not_seen=[*not_seen(evidence), *_uncounted(evidence), *(_unjudged(each) for each in blind if faults)],
         situation=situation_of(evidence, judged, faults),
-        facts={"objectives": [row_of(each, evidence) for each in judged], "glance": glance(judged, evidence)},
+        facts={"objectives": [row_of(each, evidence) for each in judged], "glance": weighed.glance},
     )
 
 
@@ -108,12 +124,12 @@ def situation_of(evidence: Evidence, judged: Sequence[Judged], faults: Sequence[
     tally = worst.level.tally
     assert tally is not None
     hours = hours_of(tally, worst.level.target, 1)
-    bad = [tally.since_s + at * tally.step_s for at in tally.least.nonzero()[0].tolist()]
+    bad = tally.least.nonzero()[0]
     onset = hours[0]["since_s"] if hours else None
     return Situation(
         ongoing=stands or any(each.burning for each in broken),
         onset=to_iso(from_epoch_s(onset)) if onset else None,
-        last_seen=to_iso(from_epoch_s(bad[-1] + tally.step_s)) if bad else None,
+        last_seen=to_iso(from_epoch_s(tally.since_s + (int(bad[-1]) + 1) * tally.step_s)) if len(bad) else None,
         requests_failed=round(sum(each.level.tally.sums()[1] for each in broken if each.level.tally is not None)),
         changes=_changes_before(evidence, onset),
     )
@@ -168,5 +184,5 @@ def row_of(each: Judged, evidence: Evidence) -> dict[str, Json]:
 
 def _rate(level: Level, policy: Policy) -> float | None:
     assert level.tally is not None
-    low, _ = level.tally.burn(policy.long_s, level.target)
-    return None if not len(low) or low[-1] != low[-1] else round(float(low[-1]), 3)
+    rate, _ = level.tally.burn_now(policy.long_s, level.target)
+    return None if rate is None else round(rate, 3)

@@ -10,9 +10,8 @@ from runbook_lib.core.model import Conclusion, Observation, Status
 from runbook_lib.io.observe import Look
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
 from runbook_lib.procedures.service_levels import exhibits as shown
-from runbook_lib.procedures.service_levels import rules as levels
+from runbook_lib.procedures.service_levels import rules
 from runbook_lib.procedures.service_levels.alerts import alert_findings, test_labels
-from runbook_lib.procedures.service_levels.judging import Judged, judge_all
 from runbook_lib.procedures.service_levels.reading import Evidence
 from runbook_lib.sources.fly import logs as fly
 from runbook_lib.sources.fly import metrics as fly_metrics
@@ -47,7 +46,7 @@ class ServiceLevels(Procedure):
                 do_next=f"Give whole days from 1 to {_LONGEST_DAYS}, or 0 for the period of service_levels.toml.",
             )
         self.days = days
-        self._judged: tuple[tuple[object, ...], list[Judged]] | None = None
+        self._held: tuple[tuple[object, ...], rules.Weighed] | None = None
         self.until = parse_time(str(self.parameters.get("until") or "now"), now=self.look.now, name="until")
         names = str(self.parameters.get("objectives") or "")
         only = tuple(name.strip() for name in names.split(",") if name.strip())
@@ -90,14 +89,14 @@ class ServiceLevels(Procedure):
         counts += tuple(self.see(*self._raw_counts(counts)))
         self.evidence = replace(self.evidence, counts=counts, webhooks=webhooks, changes=changed)
         rows = shown.counted(self.evidence)
-        return Said(shown.who_counts(self._judge()), (Exhibit("table", "What was counted", rows),))
+        return Said(shown.who_counts(self._weighed().judged), (Exhibit("table", "What was counted", rows),))
 
     @step("How much of each budget is left, how fast does it burn, and when did it go?")
     def weigh_the_budgets(self) -> Said:
         """Each objective judged; where its budget went, by hour and by deployment."""
-        judged = self._judge()
-        exhibits = [Exhibit(each["kind"], each["title"], each["data"]) for each in shown.glance(judged, self.evidence)]
-        return Said(shown.sentence(judged), tuple(exhibits))
+        weighed = self._weighed()
+        exhibits = [Exhibit(each["kind"], each["title"], each["data"]) for each in weighed.glance]
+        return Said(shown.sentence(weighed.judged), tuple(exhibits))
 
     @step("Are the rules there, and the routes from them to people?")
     def check_the_routes(self) -> Said:
@@ -106,7 +105,7 @@ class ServiceLevels(Procedure):
         if not looks:
             return Said("The team's file names no alerts and no routes.")
         self.evidence = replace(self.evidence, rules=tuple(self.see(*looks)))
-        found = alert_findings(self.evidence, self._judge())
+        found = alert_findings(self.evidence, self._weighed().judged)
         return Said(shown.routes_sentence(found), (Exhibit("table", "Who is told", shown.routes(self.evidence)),))
 
     @step("Did the alerts fire when they should have, and only then?")
@@ -134,15 +133,15 @@ class ServiceLevels(Procedure):
 
     def diagnose(self) -> Conclusion:
         """The verdict."""
-        return levels.diagnose(self.evidence, self._judge())
+        return rules.diagnose(self.evidence, self._weighed())
 
-    def _judge(self) -> list[Judged]:
+    def _weighed(self) -> rules.Weighed:
         """The objectives judged; once for the same counts, for all that the alerts' looks add changes none of them."""
         evidence = self.evidence
         counted = (evidence.file, evidence.counts, evidence.webhooks, evidence.changes)
-        if self._judged is None or any(one is not other for one, other in zip(self._judged[0], counted, strict=True)):
-            self._judged = (counted, judge_all(evidence))
-        return self._judged[1]
+        if self._held is None or any(one is not other for one, other in zip(self._held[0], counted, strict=True)):
+            self._held = (counted, rules.weigh(evidence))
+        return self._held[1]
 
     def _wanted(self) -> list[tuple[str, float | None]]:
         """(service, limit of latency in ms or None) of every count that an objective needs; one count serves several."""
