@@ -6,11 +6,13 @@ from datetime import timedelta
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.model import Change, Conclusion, Finding, Json, Observation, Situation, Status, Suspect, Unseen
-from runbook_lib.judging.concluding import conclude, unseen
-from runbook_lib.procedures.service_levels.alerts import alert_findings, needed_looks, unheard, untested
+from runbook_lib.judging.concluding import conclude
+from runbook_lib.procedures.service_levels.alerts import alert_findings, untested
+from runbook_lib.procedures.service_levels.causes import CATALOGUE
+from runbook_lib.procedures.service_levels.evidence import Evidence, rows_of, unheard, whole_of
 from runbook_lib.procedures.service_levels.exhibits import glance
-from runbook_lib.procedures.service_levels.judging import MISSED, Judged, budget_left, judge_all
-from runbook_lib.procedures.service_levels.reading import Evidence, Level, hours_of, named
+from runbook_lib.procedures.service_levels.judging import Judged, budget_left, judge_all
+from runbook_lib.procedures.service_levels.reading import Level, hours_of, named
 from runbook_lib.procedures.service_levels.tally import POLICIES, Policy, span_text
 
 _STANDING = ("alert.unrouted", "alert.silenced", "alert.rule_broken", "alert.receiver_failing")
@@ -34,17 +36,19 @@ def diagnose(evidence: Evidence, weighed: Weighed | None = None) -> Conclusion:
     """The verdict on all objectives and on the alerts that guard them; `weighed`: the objectives, where that is done already."""
     weighed = weighed or weigh(evidence)
     judged = weighed.judged
-    faults = [each.fault for each in judged if each.fault]
-    faults += alert_findings(evidence, judged)
-    faults.sort(key=_gravity)
+    wrong, doubted = alert_findings(evidence, judged)
+    faults, explained = CATALOGUE.settle([*(each.fault for each in judged if each.fault), *wrong])
     blind = [each.blind for each in judged if each.blind]
     return conclude(
+        CATALOGUE,
+        evidence.all(),
+        asked=evidence.questions(),
         faults=faults,
+        also=explained,
         states=[each.state for each in judged if each.state],
         blind=blind,
-        suspects=[*_unknown(evidence), *(each.suspect for each in judged if each.suspect)],
-        needed=[*([evidence.file] if evidence.file else []), *needed_looks(evidence)],
-        not_seen=[*not_seen(evidence), *_uncounted(evidence), *(_unjudged(each) for each in blind if faults)],
+        suspects=[*_unknown(evidence), *(each.suspect for each in judged if each.suspect), *doubted],
+        not_seen=[*_uncounted(evidence), *(_unjudged(each) for each in blind if faults)],
         situation=situation_of(evidence, judged, faults),
         facts={"objectives": [row_of(each, evidence) for each in judged], "glance": weighed.glance},
     )
@@ -52,23 +56,18 @@ def diagnose(evidence: Evidence, weighed: Weighed | None = None) -> Conclusion:
 
 def _unknown(evidence: Evidence) -> list[Suspect]:
     """The objectives that were asked for and that the team's file does not have: nobody judged them."""
-    known = [str(each["name"]) for each in evidence.levels.get("objectives", ())]
+    file = whole_of(evidence.file)
+    known = [str(each["name"]) for each in file.get("objectives", ())]
     return [
         Suspect(
             "",
             name,
-            f"{evidence.levels['file']} has no objective of this name; it has {', '.join(known)}",
+            f"{file.get('file')} has no objective of this name; it has {', '.join(known)}",
             "the same with -p objectives= one of these names",
         )
         for name in evidence.only
         if known and name not in known
     ]
-
-
-def _gravity(finding: Finding) -> int:
-    """What explains most first: a promise broken, then one in danger, then what guards them."""
-    order = (*MISSED.values(), "slo.budget_burning")
-    return next((at for at, code in enumerate(order) if finding.code.startswith(code)), len(order))
 
 
 def _unjudged(blind: Finding) -> Unseen:
@@ -90,36 +89,14 @@ def _unheard(look: Observation) -> Unseen:
     return Unseen(look.source, look.call, str(Status.partial), why, help_)
 
 
-_INSTEAD = ("tempo", "jaeger", "prometheus")
-_PLATFORMS = ("vercel", "railway", "fly")
-
-
-def not_seen(evidence: Evidence) -> list[Unseen]:
-    """What could not be seen; what this system does not have beside another that does the same is no gap."""
-    looks = evidence.all()
-    has_counts = any(look.source in _INSTEAD and look.status is not Status.not_configured for look in looks)
-    hosted = {_part(look) for look in looks if look.source in _PLATFORMS and look.status is not Status.not_configured}
-
-    def is_elsewhere(look: Observation) -> bool:
-        if look.status is not Status.not_configured:
-            return False
-        return (look.source in _INSTEAD and has_counts) or (look.source in _PLATFORMS and _part(look) in hosted)
-
-    return unseen(look for look in looks if not is_elsewhere(look))
-
-
-def _part(look: Observation) -> str:
-    arguments = look.arguments
-    return str(arguments.get("part") or arguments.get("service") or ("gateway" if look.source == "fly" else ""))
-
-
 def situation_of(evidence: Evidence, judged: Sequence[Judged], faults: Sequence[Finding]) -> Situation:
     """Whether it burns now, since when, how many requests, and what was deployed in the two hours before the worst hour. A rule, a
     route or a silence that is wrong is so until it is corrected."""
     stands = any(finding.code.startswith(_STANDING) for finding in faults)
     broken = [each for each in judged if each.fault is not None and each.level.tally is not None]
     if not broken:
-        return Situation(ongoing=stands or (None if any(each.blind for each in judged) else False))
+        is_open = not judged or any(each.blind or each.suspect for each in judged)
+        return Situation(ongoing=stands or (None if is_open else False))
     worst = min(broken, key=lambda each: budget_left(each.level))
     tally = worst.level.tally
     assert tally is not None
@@ -147,8 +124,7 @@ def _changes_before(evidence: Evidence, onset_s: float | None) -> tuple[Change, 
             str(row.get("url") or look.source),
         )
         for look in evidence.changes
-        if look.status.has_content and isinstance(look.value, list)
-        for row in look.value
+        for row in rows_of(look)
         if since <= str(row.get("at") or "") <= until
     }
     return tuple(sorted(found, key=lambda change: change.at, reverse=True))

@@ -249,7 +249,7 @@ class Tally:
 
     def missing_in(self, gaps: Sequence[Stretch]) -> float:
         """How many requests there would have been in these stretches, by the rate of the rest."""
-        inside = sum(gap.seconds for gap in gaps if gap.since_s >= self.since_s)
+        inside = sum(gap.seconds for gap in gaps if self.since_s <= gap.since_s < self.until_s)
         seen_s = self.step_s * len(self.total) - inside
         return float(self.total.sum()) * sum(gap.seconds for gap in gaps) / seen_s if seen_s > 0 else 0.0
 
