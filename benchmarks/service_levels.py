@@ -26,7 +26,7 @@ import orjson
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.io.observe import Observer
-from runbook_lib.procedures.service_levels.reading import Evidence
+from runbook_lib.procedures.service_levels.evidence import Evidence
 from runbook_lib.procedures.service_levels.rules import diagnose
 from runbook_lib.settings import Settings
 from runbook_lib.sources.traces import tempo_metrics
@@ -104,7 +104,7 @@ def levels(services: int, period: Window, url: str) -> str:
     ]
     value = {"objectives": objectives, "routes": []}
     file = Observation("team", "team", "service_levels", {}, 1, Status.ok, value, "", "", to_iso(period.until), 1.0)
-    return str(diagnose(Evidence(to_iso(period.until), period, file, flat)).status)
+    return str(diagnose(Evidence(period.until, int(period.seconds // 86_400), file=file, counts=flat)).status)
 
 
 def bare(services: int, period: Window, url: str) -> str:

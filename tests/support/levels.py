@@ -8,7 +8,7 @@ from support.evidence import look
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.procedures.service_levels.reading import Evidence
+from runbook_lib.procedures.service_levels.evidence import Evidence
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 DAYS = 30
@@ -67,8 +67,9 @@ def counts(
     latency: Any = None,
 ) -> Observation:
     """What a source counted, by five minutes; `failed`, `total` and `slow` are functions of the step's number."""
+    limit = {"within_ms": None if slow is None else 2000}
     if not status.has_content:
-        return look(source, "service_counts", None, status, service=service)
+        return look(source, "service_counts", None, status, service=service, **limit)
     value = {
         "service": service,
         "by": by,
@@ -88,7 +89,7 @@ def counts(
             "least": [least(at) for at in range(STEPS)],
             "most": [most(at) for at in range(STEPS)] if most else None,
         }
-    return look(source, "service_counts", value, status, service=service)
+    return look(source, "service_counts", value, status, service=service, **limit)
 
 
 def during(first_hour: float, last_hour: float, value: float, otherwise: float = 0.0) -> Callable[[int], float]:
@@ -101,8 +102,7 @@ def evidence(*objectives: dict[str, Any], counted: Sequence[Observation] = (), *
     """What was looked at; `routes` go into the file."""
     routes = more.pop("routes", ())
     return Evidence(
-        now=to_iso(NOW),
-        window=PERIOD,
+        NOW,
         file=file_of(*objectives, routes=routes),
         counts=tuple(counted),
         **{key: tuple(value) for key, value in more.items()},
@@ -124,10 +124,10 @@ def deployment(hours_ago: float, part: str = "api", commit: str = "abc1234def") 
     }
 
 
-def deployments(*hours_ago: float, part: str = "api") -> Observation:
+def deployments(*hours_ago: float, part: str = "api", source: str = "vercel") -> Observation:
     """What a platform says of a part's deployments."""
     rows = [deployment(each, part) for each in hours_ago]
-    return look("vercel", "deployments", rows or None, Status.ok if rows else Status.empty, part=part)
+    return look(source, "deployments", rows or None, Status.ok if rows else Status.empty, part=part)
 
 
 def rule(severity: str = "page", **changed: Any) -> dict[str, Any]:
@@ -149,10 +149,10 @@ def rule(severity: str = "page", **changed: Any) -> dict[str, Any]:
     }
 
 
-def rules(*held: dict[str, Any], alertmanagers: int | None = 1) -> Observation:
+def rules(*held: dict[str, Any], alertmanagers: int | None = 1, status: Status = Status.ok) -> Observation:
     """Prometheus's rules."""
     value = {"rules": list(held) or [rule("page"), rule("ticket")], "alertmanagers": alertmanagers}
-    return look("prometheus", "alert_rules", value)
+    return look("prometheus", "alert_rules", value, status)
 
 
 def route(
@@ -249,7 +249,11 @@ def trial(**changed: Any) -> Observation:
 
 
 def webhook_counts(
-    lost: int = 0, total: int = 100, uncovered: Sequence[str] | None = (), status: Status = Status.ok
+    lost: int = 0,
+    total: int = 100,
+    uncovered: Sequence[str] | None = (),
+    status: Status = Status.ok,
+    types: Sequence[str] = ("invoice.paid",),
 ) -> Observation:
     """Stripe's events by hour, the lost ones in the last hours."""
     hours = DAYS * 24
@@ -263,7 +267,7 @@ def webhook_counts(
     ]
     told = {"endpoints": endpoints, "uncovered": None if uncovered is None else list(uncovered)}
     if not status.has_content:
-        return look("stripe", "webhook_counts", told if status.answered else None, status, types=["invoice.paid"])
+        return look("stripe", "webhook_counts", told if status.answered else None, status, types=list(types))
     value = {
         "service": "stripe",
         "by": "Stripe's events",
@@ -278,4 +282,4 @@ def webhook_counts(
         "undelivered": [],
         **told,
     }
-    return look("stripe", "webhook_counts", value, types=["invoice.paid"])
+    return look("stripe", "webhook_counts", value, types=list(types))

@@ -101,6 +101,8 @@ _FLY: dict[str, Any] = {"traffic": False, "gateway_platform": "fly", "service_na
 _JAEGER: dict[str, Any] = {"traffic": False, "trace_backend": "jaeger"}
 _GATEWAY = {**WEEK, "RUNBOOK_SERVICE_LEVELS": WEEK["RUNBOOK_SERVICE_LEVELS"].replace("week", "counted")}
 _OF_JAEGER: dict[str, Any] = {"settings": _GATEWAY, "options": _JAEGER}
+# Traces alone are believed where no platform is known that counts the part's requests as well, unlike where it cannot be seen.
+_TRACES_ALONE = {**_GATEWAY, "RUNBOOK_RAILWAY_GATEWAY_SERVICE_ID": ""}
 _SINGLE = {"part": "gateway", "until_min": 1.0, "per_min": 0.125, "every_s": 480.0, "searchable": True}
 _RAW = (use("history", since_min=8 * DAY, **_SINGLE),)  # one request every eight minutes
 _FEW = (use("history", since_min=2 * DAY, **_SINGLE),)
@@ -119,7 +121,11 @@ CASES: tuple[Case, ...] = (
         before=(), exercise=None, faults=(Injected("slo.availability_missed", "gateway"),),
     ),
     _several(
-        "only-jaegers-monitor", ("prometheus", "railway"), "ruled_out", ("slo.met",), settings=_GATEWAY, options=_JAEGER,
+        "only-jaegers-monitor", ("prometheus",), "ruled_out", ("slo.met",), settings=_TRACES_ALONE, options=_JAEGER,
+        and_then=(use("store", monitor=True),),
+    ),
+    _several(
+        "only-jaegers-monitor/unchecked", ("prometheus", "railway"), "could_not_tell", (), settings=_GATEWAY, options=_JAEGER,
         and_then=(use("store", monitor=True),),
     ),
     _several(
@@ -128,13 +134,16 @@ CASES: tuple[Case, ...] = (
         faults=(Injected("slo.availability_missed", "gateway"),),
     ),
     # Nothing keeps metrics: what raw traces there are is counted one by one.
-    _several("only-raw-traces/jaeger", ("prometheus", "railway"), "ruled_out", ("slo.met",), before=_RAW, **_OF_JAEGER),
+    _several(
+        "only-raw-traces/jaeger", ("prometheus",), "ruled_out", ("slo.met",), before=_RAW, settings=_TRACES_ALONE,
+        options=_JAEGER,
+    ),
     _several(
         "only-raw-traces/jaeger/fault", ("prometheus", "railway"), "confirmed", ("slo.availability_missed",),
         before=_RAW_AND_FAILING, **_OF_JAEGER,
     ),
     _several(
-        "only-raw-traces/tempo", ("prometheus", "railway"), "ruled_out", ("slo.met",), before=_RAW, settings=_GATEWAY,
+        "only-raw-traces/tempo", ("prometheus",), "ruled_out", ("slo.met",), before=_RAW, settings=_TRACES_ALONE,
         and_then=(_NO_METRICS,),
     ),
     _several(

@@ -3,15 +3,16 @@
 Both with a margin: nobody is blamed over a hair's breadth, a rule's own delay, or a handful of failures.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from runbook_lib.core.model import Finding, Observation
+from runbook_lib.core.model import Finding, Observation, Suspect
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
-from runbook_lib.procedures.service_levels.reading import Evidence, Level
+from runbook_lib.procedures.service_levels.evidence import Evidence, find, value_of
+from runbook_lib.procedures.service_levels.reading import Level
 from runbook_lib.procedures.service_levels.tally import POLICIES, Policy, Stretch
 from runbook_lib.procedures.service_levels.words import clock_words, span_words
 
@@ -40,43 +41,34 @@ class Guard:
         return f"{self.rule['name']} ({self.rule['severity'] or 'no severity'})"
 
 
-def look_of(looks: Iterable[Observation], source: str, call: str) -> Observation | None:
-    """The look of this source and call; None where it was not made."""
-    return next((look for look in looks if (look.source, look.call) == (source, call)), None)
-
-
-def finding_of(code: str, subject: str, summary: str, *looks: Observation | None) -> Finding:
-    """A finding with the remedy of its code and the looks that carry it."""
-    return Finding(code, subject, summary, tuple(look.id for look in looks if look is not None), CATALOGUE.remedy(code))
-
-
-def told_the_truth(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
-    """What should have fired and did not; what fired without cause."""
-    fired = look_of(evidence.fired, "prometheus", "alerts_fired")
-    if fired is None or not fired.status.has_content:
-        return []
+def told_the_truth(evidence: Evidence, guards: Sequence[Guard]) -> tuple[list[Finding], list[Suspect]]:
+    """What should have fired and did not, what fired without cause; and what burnt when nobody knows any more what fired."""
+    history = find(evidence.fired, "prometheus", "alerts_fired")
     found: list[Finding] = []
+    doubted: list[Suspect] = []
+    if history is None or not (told := value_of(history)):
+        return found, doubted
     for guard in guards:
         own = [
             each
-            for each in fired.value["fired"]
+            for each in told["fired"]
             if (each["name"], each["severity"]) == (guard.rule["name"], guard.rule["severity"])
         ]
         policies = [each for each in POLICIES if each.severity == guard.rule["severity"]]
         if guard.level.tally is None or not policies:
             continue
-        known_s = fired.value["kept_since_s"] or 0.0
-        silent = [
-            each
-            for each in _should_have_fired(guard, policies, evidence)
-            if each.since_s > known_s and not _overlaps(each, own)
-        ]
-        if silent:
-            found.append(_silent(guard, silent, fired))
+        if history.status.answered:  # that an alert is missing says something where the list is complete
+            known_s = told["kept_since_s"] or 0.0
+            unheard = [each for each in _should_have_fired(guard, policies, evidence) if not _overlaps(each, own)]
+            silent = [each for each in unheard if each.since_s > known_s]
+            if silent:
+                found.append(_silent(guard, silent, history))
+            elif unheard:
+                doubted.append(_forgotten(guard, unheard, known_s))
         false = [each for each in own if _has_no_cause(guard, policies, each, evidence)]
         if false:
-            found.append(_false(guard, false, fired))
-    return found
+            found.append(_false(guard, false, history))
+    return found, doubted
 
 
 def _should_have_fired(guard: Guard, policies: Sequence[Policy], evidence: Evidence) -> list[Stretch]:
@@ -104,10 +96,12 @@ def _overlaps(stretch: Stretch, fired: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _has_no_cause(guard: Guard, policies: Sequence[Policy], fired: Mapping[str, Any], evidence: Evidence) -> bool:
-    """Whether, while it fired and before, no long window of its severity burnt at half the threshold."""
+    """Whether, while it fired and before, no long window of its severity burnt at half the threshold; all of it was counted."""
     level = guard.level
     assert level.tally is not None
-    if fired["until_s"] < level.tally.since_s + _SLACK_S:
+    if fired["until_s"] < level.tally.since_s + _SLACK_S or fired["until_s"] > level.tally.until_s + _SLACK_S:
+        return False
+    if any(gap.since_s < fired["until_s"] and gap.until_s > fired["since_s"] for _, gap in level.gaps):
         return False
     first = max(0, int((fired["since_s"] - guard.rule["for_s"] - _SLACK_S - level.tally.since_s) // level.tally.step_s))
     last = int((fired["until_s"] + _SLACK_S - level.tally.since_s) // level.tally.step_s) + 1
@@ -126,7 +120,20 @@ def _silent(guard: Guard, stretches: Sequence[Stretch], fired: Observation) -> F
         f"{guard.name} should have fired {times} and did not; longest from {clock_words(first.since_s)} for "
         f"{span_words(first.seconds)}, while {guard.level.name} burnt"
     )
-    return finding_of("alert.silent", guard.name, summary, fired, guard.level.look)
+    return CATALOGUE.finding("alert.silent", guard.name, summary, _carrying(fired, guard))
+
+
+def _forgotten(guard: Guard, stretches: Sequence[Stretch], known_s: float) -> Suspect:
+    """It burnt when Prometheus no longer knows what fired."""
+    first = stretches[0]
+    why = (
+        f"{guard.level.name} burnt from {clock_words(first.since_s)} for {span_words(first.seconds)}, and Prometheus knows what "
+        f"fired only since {clock_words(known_s)}"
+    )
+    deciding = (
+        f"whether {guard.name} was told then: whoever was on call; or keep Prometheus's series for the whole period"
+    )
+    return Suspect("alert.silent", guard.name, why, deciding)
 
 
 def _false(guard: Guard, fired: Sequence[Mapping[str, Any]], look: Observation) -> Finding:
@@ -136,4 +143,9 @@ def _false(guard: Guard, fired: Sequence[Mapping[str, Any]], look: Observation) 
         f"{guard.name} fired {times} without cause; longest from {clock_words(first['since_s'])} for "
         f"{span_words(first['until_s'] - first['since_s'])}, while {guard.level.name} was well"
     )
-    return finding_of("alert.false", guard.name, summary, look, guard.level.look)
+    return CATALOGUE.finding("alert.false", guard.name, summary, _carrying(look, guard))
+
+
+def _carrying(fired: Observation, guard: Guard) -> list[Observation]:
+    """The looks that carry what is said of an alert: what fired, and what was counted."""
+    return [fired, *([guard.level.look] if guard.level.look is not None else [])]

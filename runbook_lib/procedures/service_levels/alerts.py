@@ -1,77 +1,47 @@
 """Would somebody be told? Rules, the routes from them to people, silences, test alerts; and whether what fired told the truth.
 
-Whether the alerts told the truth is judged in `service_levels_alert_history`.
+Whether the alerts told the truth is judged in `alert_history`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.clock import from_iso
-from runbook_lib.core.model import Finding, Observation, Status
-from runbook_lib.procedures.service_levels.alert_history import Guard, finding_of, look_of, told_the_truth
+from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.procedures.service_levels.alert_history import Guard, told_the_truth
+from runbook_lib.procedures.service_levels.causes import CATALOGUE
+from runbook_lib.procedures.service_levels.evidence import Evidence, find, is_heard, rows_of, value_of, whole_of
 from runbook_lib.procedures.service_levels.judging import Judged
-from runbook_lib.procedures.service_levels.reading import Evidence, Level
+from runbook_lib.procedures.service_levels.reading import Level
 from runbook_lib.procedures.service_levels.words import span_words
 
 _STALE_INTERVALS = 10
 _STALE_S = 600.0
+_TELLING = 3  # so many notifications that all failed are no accident
 
 
-def alert_findings(evidence: Evidence, judged: Sequence[Judged]) -> list[Finding]:
-    """Everything that is wrong with the alerts, what hides most first."""
+def alert_findings(evidence: Evidence, judged: Sequence[Judged]) -> tuple[list[Finding], list[Suspect]]:
+    """Everything that is wrong with the alerts, and what may be."""
     levels = [each.level for each in judged]
-    rules, routing = (
-        look_of(evidence.rules, "prometheus", "alert_rules"),
-        look_of(evidence.rules, "alertmanager", "routing"),
-    )
     guards = guards_of(evidence, levels)
-    found: list[Finding] = []
-    if rules is not None and rules.status.has_content:
-        found += _missing_rules(evidence, levels, rules)
-        found += [each for guard in guards if (each := _broken_rule(guard, rules)) is not None]
-        if rules.value["alertmanagers"] == 0 and guards:
-            found.append(
-                finding_of(
-                    "alert.unrouted.not_sent", "Prometheus", "Prometheus sends its alerts to no Alertmanager", rules
-                )
-            )
-    if routing is not None and routing.status.has_content:
-        found += _wrong_routes(evidence, guards, routing)
+    found = _missing_rules(evidence, levels)
+    found += _broken_rules(evidence, guards)
+    found += _told_to_nobody(evidence, guards)
+    found += _wrong_routes(evidence, guards)
     found += _silenced(evidence, guards)
     found += _platform_routes(evidence)
-    found += _failing_receivers(evidence, routing)
+    failing, doubted = _failing_receivers(evidence)
+    told, forgotten = told_the_truth(evidence, guards)
     useless = {each.subject for each in found if each.code.startswith(("alert.rule_broken", "alert.unrouted.no_rule"))}
-    found += [each for each in told_the_truth(evidence, guards) if each.subject not in useless]
-    return found
-
-
-def needed_looks(evidence: Evidence) -> list[Observation]:
-    """The looks on which "the alerts are in order" depends: those of every teller that the team's file names."""
-    tellers = {route["from"] for route in evidence.levels.get("routes", ())}
-    guarded = any(each["alerts"] for each in evidence.objectives())
-    needed = []
-    for look in (*evidence.rules, *evidence.fired):
-        if look.source in ("vercel", "railway"):
-            is_needed = look.source in tellers
-        else:
-            is_needed = "traces" in tellers or (guarded and look.source == "prometheus")
-        if is_needed:
-            needed.append(look)
-    return needed
+    found += failing + [each for each in told if each.subject not in useless]
+    return found, doubted + [each for each in forgotten if each.subject not in useless]
 
 
 def guards_of(evidence: Evidence, levels: Sequence[Level]) -> list[Guard]:
     """Every rule that guards an objective, by the names in the team's file."""
-    rules = look_of(evidence.rules, "prometheus", "alert_rules")
-    if rules is None or not rules.status.has_content:
-        return []
-    return [
-        Guard(level, rule)
-        for level in levels
-        for rule in rules.value["rules"]
-        if rule["name"] in level.objective["alerts"]
-    ]
+    rules = value_of(find(evidence.rules, "prometheus", "alert_rules")).get("rules", ())
+    return [Guard(level, rule) for level in levels for rule in rules if rule["name"] in level.objective["alerts"]]
 
 
 def receivers_of(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
@@ -107,37 +77,55 @@ def _severities(evidence: Evidence) -> list[str]:
     return list(dict.fromkeys(severity for _, severity in _routes_from_traces(evidence)))
 
 
-def _missing_rules(evidence: Evidence, levels: Sequence[Level], rules: Observation) -> list[Finding]:
+def _missing_rules(evidence: Evidence, levels: Sequence[Level]) -> list[Finding]:
+    """Rules that are not there; only a complete list says so."""
+    rules = find(evidence.rules, "prometheus", "alert_rules")
+    if rules is None or not (told := whole_of(rules)):
+        return []
     found = []
     for level in levels:
         for name in level.objective["alerts"]:
-            own = [rule for rule in rules.value["rules"] if rule["name"] == name]
+            own = [rule for rule in told["rules"] if rule["name"] == name]
+            held = {rule["severity"] for rule in own}
+            lacking = [each for each in _severities(evidence) if each not in held]
             if not own:
                 summary = f"no rule is named {name}: nobody is told when the budget of {level.name} burns"
-                found.append(finding_of("alert.unrouted.no_rule", name, summary, rules))
-                continue
-            held = {rule["severity"] for rule in own}
-            if lacking := [each for each in _severities(evidence) if each not in held]:
+            elif lacking:
                 summary = f"{name} has no rule of severity {' or '.join(lacking)}, and the team's routes want one"
-                found.append(finding_of("alert.unrouted.no_rule", name, summary, rules))
+            else:
+                continue
+            found.append(CATALOGUE.finding("alert.unrouted.no_rule", name, summary, [rules]))
     return found
+
+
+def _broken_rules(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
+    rules = find(evidence.rules, "prometheus", "alert_rules")
+    return [] if rules is None else [each for guard in guards if (each := _broken_rule(guard, rules)) is not None]
+
+
+def _told_to_nobody(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
+    rules = find(evidence.rules, "prometheus", "alert_rules")
+    if rules is None or not guards or value_of(rules).get("alertmanagers") != 0:
+        return []
+    what = "Prometheus sends its alerts to no Alertmanager"
+    return [CATALOGUE.finding("alert.unrouted.not_sent", "Prometheus", what, [rules])]
 
 
 def _broken_rule(guard: Guard, rules: Observation) -> Finding | None:
     rule = guard.rule
     if rule["health"] == "err":
         summary = f"{guard.name} cannot be evaluated: {rule['error'] or 'no reason given'}"
-        return finding_of("alert.rule_broken.evaluation", guard.name, summary, rules)
+        return CATALOGUE.finding("alert.rule_broken.evaluation", guard.name, summary, [rules])
     if rule["is_seen"] is False:
         summary = f"{guard.name} looks at series that are not there, so it can never fire: {_cut(rule['query'])}"
-        return finding_of("alert.rule_broken.no_series", guard.name, summary, rules)
+        return CATALOGUE.finding("alert.rule_broken.no_series", guard.name, summary, [rules])
     if rule["evaluated_at"]:
         age_s = (from_iso(rules.at) - from_iso(rule["evaluated_at"])).total_seconds()
         if age_s > max(_STALE_S, _STALE_INTERVALS * rule["interval_s"]):
             summary = (
                 f"{guard.name} was evaluated last {span_words(age_s)} ago, and should be every {rule['interval_s']:g} s"
             )
-            return finding_of("alert.rule_broken.stale", guard.name, summary, rules)
+            return CATALOGUE.finding("alert.rule_broken.stale", guard.name, summary, [rules])
     return None
 
 
@@ -145,24 +133,27 @@ def _cut(text: str) -> str:
     return text if len(text) <= 120 else text[:119] + "…"
 
 
-def _wrong_routes(evidence: Evidence, guards: Sequence[Guard], routing: Observation) -> list[Finding]:
+def _wrong_routes(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
+    """Receivers that are not there, and routes that lead to others; only a configuration that was read as a whole says so."""
+    routing = find(evidence.rules, "alertmanager", "routing")
+    if routing is None or not (told := whole_of(routing)):
+        return []
     found = []
-    receivers: Mapping[str, Sequence[str]] = routing.value["receivers"]
+    receivers: Mapping[str, Sequence[str]] = told["receivers"]
     for to, severity in _routes_from_traces(evidence):
         if not receivers.get(to):
             what = "has no integration, so it tells nobody" if to in receivers else "does not exist"
             known = ", ".join(sorted(name for name, kinds in receivers.items() if kinds))
-            found.append(
-                finding_of("alert.unrouted.no_receiver", to, f"receiver {to} {what}; those that tell: {known}", routing)
-            )
+            summary = f"receiver {to} {what}; those that tell: {known}"
+            found.append(CATALOGUE.finding("alert.unrouted.no_receiver", to, summary, [routing]))
             continue
         for guard in guards:
             if guard.rule["severity"] != severity:
                 continue
-            reached = receivers_of(routing.value["route"], guard.labels)
+            reached = receivers_of(told["route"], guard.labels)
             if to not in reached:
                 summary = f"{guard.name} is routed to {', '.join(reached)}, and should reach {to}"
-                found.append(finding_of("alert.unrouted.no_route", f"{severity} to {to}", summary, routing))
+                found.append(CATALOGUE.finding("alert.unrouted.no_route", f"{severity} to {to}", summary, [routing]))
     return _first_of_each(found)
 
 
@@ -173,46 +164,46 @@ def _first_of_each(found: Sequence[Finding]) -> list[Finding]:
 
 def _silenced(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
     found = []
-    silences = look_of(evidence.rules, "alertmanager", "silences")
-    for silence in silences.value if silences is not None and silences.status.has_content else ():
+    silences = find(evidence.rules, "alertmanager", "silences")
+    for silence in rows_of(silences):
         own = [guard for guard in guards if all(matches(each, guard.labels) for each in silence["matchers"])]
-        if silence["state"] != "active" or not own:
+        if silences is None or silence["state"] != "active" or not own:
             continue
         names = ", ".join(dict.fromkeys(guard.name for guard in own))
         said = f" ({silence['comment']})" if silence["comment"] else ""
         summary = f"{names}: silenced until {_minute(silence['until'])} by {silence['by'] or 'somebody'}{said}"
-        found.append(finding_of("alert.silenced", own[0].name, summary, silences))
+        found.append(CATALOGUE.finding("alert.silenced", own[0].name, summary, [silences]))
     found += _muted(evidence, guards)
     for look in evidence.tested:
-        if look.status.has_content and look.value["state"] == "suppressed" and not look.value["silenced_by"]:
+        sent = value_of(look)
+        if sent.get("state") == "suppressed" and not sent["silenced_by"]:
             name = f"{look.arguments['labels'].get('alertname')} ({look.arguments['labels'].get('severity')})"
-            why = "inhibited by another alert" if look.value["inhibited_by"] else "muted for this time of day"
-            code = "alert.silenced.inhibited" if look.value["inhibited_by"] else "alert.silenced"
-            found.append(finding_of(code, name, f"{name}: its alert is {why}", look))
+            why = "inhibited by another alert" if sent["inhibited_by"] else "muted for this time of day"
+            code = "alert.silenced.inhibited" if sent["inhibited_by"] else "alert.silenced"
+            found.append(CATALOGUE.finding(code, name, f"{name}: its alert is {why}", [look]))
     return found
 
 
 def _muted(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
     """Rules whose every way to a receiver that the team wants is muted at this moment."""
     found: list[Finding] = []
-    routing = look_of(evidence.rules, "alertmanager", "routing")
-    if routing is None or not routing.status.has_content:
+    routing = find(evidence.rules, "alertmanager", "routing")
+    if routing is None or not (told := whole_of(routing)):
         return found
     for to, severity in _routes_from_traces(evidence):
         for guard in guards:
-            ways = [each for each in reached(routing.value["route"], guard.labels) if each["receiver"] == to]
+            ways = [each for each in reached(told["route"], guard.labels) if each["receiver"] == to]
             muted = [name for way in ways for name in way.get("muted_by", ())]
             if guard.rule["severity"] == severity and ways and all(way.get("muted_by") for way in ways):
                 names = ", ".join(dict.fromkeys(muted))
                 summary = f"{guard.name}: {to} is told nothing of it now, for the time interval {names} mutes the route"
-                found.append(finding_of("alert.silenced", guard.name, summary, routing))
+                found.append(CATALOGUE.finding("alert.silenced", guard.name, summary, [routing]))
     return _first_of_each(found)
 
 
 def _routes_from_traces(evidence: Evidence) -> list[tuple[str, str]]:
     """(receiver, severity) of each route that the team wants from traces."""
-    routes = evidence.levels.get("routes", ())
-    return [(str(route["to"]), str(route["severity"])) for route in routes if route["from"] == "traces"]
+    return [(str(route["to"]), str(route["severity"])) for route in evidence.routes() if route["from"] == "traces"]
 
 
 def _minute(iso: str) -> str:
@@ -221,63 +212,69 @@ def _minute(iso: str) -> str:
 
 def _platform_routes(evidence: Evidence) -> list[Finding]:
     found = []
-    for route in evidence.levels.get("routes", ()):
+    for route in evidence.routes():
         if route["from"] == "traces":
             continue
         for look in evidence.rules:
             if look.source != route["from"] or not look.status.answered:
                 continue
-            channels = sorted({name for rule in look.value or () for name in rule["channels"]})
+            channels = sorted({name for rule in rows_of(look) for name in rule["channels"]})
             if route["to"] not in channels:
                 part = f" {look.arguments['part']}" if look.arguments.get("part") else ""
                 told = f"tells only {', '.join(channels)}" if channels else "tells nobody"
                 summary = f"{route['from'].capitalize()}{part} {told}, and should tell {route['to']}"
-                found.append(
-                    finding_of("alert.unrouted.platform", f"{route['from']}{part} to {route['to']}", summary, look)
-                )
+                subject = f"{route['from']}{part} to {route['to']}"
+                found.append(CATALOGUE.finding("alert.unrouted.platform", subject, summary, [look]))
     return found
 
 
-def _failing_receivers(evidence: Evidence, routing: Observation | None) -> list[Finding]:
-    """Receivers that refused a test, or refused everything since Alertmanager started; a test that arrived clears the past."""
+def _failing_receivers(evidence: Evidence) -> tuple[list[Finding], list[Suspect]]:
+    """Receivers that refused a test, or refused everything since Alertmanager started.
+
+    A test that arrived clears the past. Where one was sent and its look did not come back, the past accuses nobody: it is told as
+    what may be so.
+    """
     found: list[Finding] = []
     cleared: set[str] = set()
     for look in evidence.tested:
-        if not look.status.has_content or look.value["taken"] is None:
+        sent = whole_of(look)
+        if sent.get("taken") is None:
             continue
-        to = ", ".join(look.value["receivers"])
-        failing = [kind for kind in look.value["refused"] if not look.value["taken"].get(kind)]
+        to = ", ".join(sent["receivers"])
+        failing = [kind for kind in sent["refused"] or () if not sent["taken"].get(kind)]
         if failing:
-            counts = ", ".join(f"{kind} refused it {look.value['refused'][kind]:g} times" for kind in failing)
-            summary = f"a test alert for {to} did not arrive: {counts} in {look.value['waited_s']:g} s"
-            found.append(finding_of("alert.receiver_failing", to, summary, look))
-        elif look.value["taken"] and not unheard(look):
-            cleared |= set(look.value["receivers"])
-    wanted = {to for to, _ in _routes_from_traces(evidence)}
-    if routing is not None and routing.status.has_content:
-        for row in routing.value["notifications"] or ():
-            receiver = row["receiver"] or next(
-                (n for n in wanted if row["integration"] in routing.value["receivers"].get(n, ())), ""
-            )
-            if receiver in wanted - cleared and row["sent"] >= 3 and row["failed"] >= row["sent"]:
-                summary = f"{receiver}: all {row['sent']:g} notifications by {row['integration']} failed since Alertmanager started"
-                found.append(finding_of("alert.receiver_failing", receiver, summary, routing))
-    return _first_of_each(found)
+            counts = ", ".join(f"{kind} refused it {sent['refused'][kind]:g} times" for kind in failing)
+            summary = f"a test alert for {to} did not arrive: {counts} in {sent['waited_s']:g} s"
+            found.append(CATALOGUE.finding("alert.receiver_failing", to, summary, [look]))
+        elif is_heard(look):
+            cleared |= set(sent["receivers"])
+    past = _refused_everything(evidence, cleared)
+    if all(look.status.answered for look in evidence.tested):
+        return _first_of_each([*found, *past]), []
+    known = {each.subject for each in found}
+    deciding = "alertmanager test_alert: send one along each route again, with --active, and see it arrive"
+    doubted = [Suspect(each.code, each.subject, each.summary, deciding) for each in past if each.subject not in known]
+    return _first_of_each(found), doubted
+
+
+def _refused_everything(evidence: Evidence, cleared: Collection[str]) -> list[Finding]:
+    """The receivers of which every notification failed since Alertmanager started."""
+    routing = find(evidence.rules, "alertmanager", "routing")
+    wanted = dict.fromkeys(to for to, _ in _routes_from_traces(evidence))
+    found: list[Finding] = []
+    for row in value_of(routing).get("notifications") or ():
+        kinds = value_of(routing)["receivers"]
+        receiver = row["receiver"] or next((name for name in wanted if row["integration"] in kinds.get(name, ())), "")
+        refuses = row["sent"] >= _TELLING and row["failed"] >= row["sent"]
+        if routing is not None and refuses and receiver in wanted and receiver not in cleared:
+            summary = f"{receiver}: all {row['sent']:g} notifications by {row['integration']} failed since Alertmanager started"
+            found.append(CATALOGUE.finding("alert.receiver_failing", receiver, summary, [routing]))
+    return found
 
 
 def untested(evidence: Evidence) -> list[Observation]:
     """Test alerts that were sent and of which nobody can say whether they arrived."""
-    return [
-        look
-        for look in evidence.tested
-        if look.status is Status.ok and look.value["state"] == "active" and unheard(look)
-    ]
-
-
-def unheard(look: Observation) -> list[str]:
-    """The integrations that no answer was counted of, good or bad: nobody knows whether the test alert reached them."""
-    taken, refused = look.value["taken"] or {}, look.value["refused"] or {}
-    return [kind for kind in dict.fromkeys(look.value["expected"]) if not taken.get(kind) and not refused.get(kind)]
+    return [look for look in evidence.tested if value_of(look).get("state") == "active" and not is_heard(look)]
 
 
 def test_labels(evidence: Evidence) -> list[dict[str, str]]:

@@ -1,7 +1,23 @@
-"""The causes that procedure 09 can name: objectives first, then the alerts that should guard them."""
+"""The causes that procedure 09 can name, in the order in which they explain: promises first, then the alerts that should guard
+them; and the looks that would have shown each."""
 
 from runbook_lib.core.model import Kind
 from runbook_lib.judging.causes import Catalogue, Cause, Sub
+from runbook_lib.judging.witnesses import all_of
+from runbook_lib.procedures.service_levels.evidence import (
+    ALERTS,
+    AVAILABILITY,
+    LATENCY,
+    ROUTES,
+    TOPICS,
+    TRACE_ROUTES,
+    WEBHOOKS,
+    no_alerts,
+    no_trace_routes,
+    nobody_to_tell,
+    nothing_to_silence,
+    unpromised,
+)
 
 _FREEZE = "Stop risky deployments until the budget recovers;"
 
@@ -12,18 +28,25 @@ CATALOGUE = Catalogue(
         Kind.state,
         "the objective is met over the whole period, and nothing burns its budget",
         "Nothing to do; look again next week.",
+        shown_by=all_of("promises", "counts"),
     ),
     Cause(
         "slo.availability_missed",
         Kind.fault,
         "more requests failed in the period than the objective allows",
         f"{_FREEZE} run 01_failed_request on the hour that cost most, which the report names.",
+        shown_by=all_of("promises", "availability"),
+        not_applicable=unpromised(AVAILABILITY),
+        questions=(AVAILABILITY,),
     ),
     Cause(
         "slo.latency_missed",
         Kind.fault,
         "more requests were slow in the period than the objective allows",
         f"{_FREEZE} run 01_failed_request on a slow request of the hour that cost most, which the report names.",
+        shown_by=all_of("promises", "latency"),
+        not_applicable=unpromised(LATENCY),
+        questions=(LATENCY,),
     ),
     Cause(
         "slo.webhook_missed",
@@ -37,6 +60,9 @@ CATALOGUE = Catalogue(
                 "was lost.",
             ),
         },
+        shown_by=all_of("promises", "webhooks"),
+        not_applicable=unpromised(WEBHOOKS),
+        questions=(WEBHOOKS,),
     ),
     Cause(
         "slo.budget_burning",
@@ -50,6 +76,7 @@ CATALOGUE = Catalogue(
                 "Open a ticket; run 01_failed_request on the last day, and mend what leads its list.",
             ),
         },
+        shown_by=all_of("promises", "counts"),
     ),
     Cause(
         "slo.no_data",
@@ -73,12 +100,14 @@ CATALOGUE = Catalogue(
                 "Add a histogram bucket at the objective's own limit, or count from Tempo, which compares exactly.",
             ),
         },
+        shown_by=all_of("promises", "counts"),
     ),
     Cause(
         "slo.too_few_requests",
         Kind.blind,
         "too few requests for a share of them to mean anything",
         "Wait for more traffic, lengthen the period, or lower min_requests knowing what that costs.",
+        shown_by=all_of("promises", "counts"),
     ),
     Cause(
         "slo.sampling_biased",
@@ -86,6 +115,7 @@ CATALOGUE = Catalogue(
         "the traces keep failures and successes at different rates, so no share of them is the true one",
         "Count before sampling (the collector's span metrics connector, Tempo's metrics generator), or sample at the head and "
         "alike for all.",
+        shown_by="second_count",
     ),
     Cause(
         "alert.unrouted",
@@ -114,31 +144,9 @@ CATALOGUE = Catalogue(
                 "Add the notification in the platform's project settings.",
             ),
         },
-    ),
-    Cause(
-        "alert.silent",
-        Kind.fault,
-        "the budget burnt at a rate that should have set off the alert, and it did not",
-        "Compare the rule's expression and threshold with the objective: burn rate times (1 - target); look at what its series "
-        "lack that ours have.",
-    ),
-    Cause(
-        "alert.silenced",
-        Kind.fault,
-        "an active silence keeps its alerts from everybody",
-        "Expire the silence (amtool silence expire <id>) unless whoever set it still needs it.",
-        {
-            "inhibited": Sub(
-                "another alert that fires inhibits it",
-                "Mend what the other alert is about, or narrow the inhibit rule with `equal`.",
-            ),
-        },
-    ),
-    Cause(
-        "alert.receiver_failing",
-        Kind.fault,
-        "Alertmanager sends, and the receiver refuses or cannot be reached",
-        "Look at Alertmanager's log for the status; renew the receiver's URL or key; then send a test alert again.",
+        shown_by=all_of("promises", "tellers"),
+        not_applicable=nobody_to_tell,
+        questions=(ALERTS, ROUTES),
     ),
     Cause(
         "alert.rule_broken",
@@ -156,11 +164,52 @@ CATALOGUE = Catalogue(
                 "Look at Prometheus's log and load: its rule group does not run.",
             ),
         },
+        shown_by=all_of("promises", "evaluated_rules"),
+        not_applicable=no_alerts,
+        questions=(ALERTS,),
+    ),
+    Cause(
+        "alert.silenced",
+        Kind.fault,
+        "an active silence keeps its alerts from everybody",
+        "Expire the silence (amtool silence expire <id>) unless whoever set it still needs it.",
+        {
+            "inhibited": Sub(
+                "another alert that fires inhibits it",
+                "Mend what the other alert is about, or narrow the inhibit rule with `equal`.",
+            ),
+        },
+        shown_by=all_of("promises", "rules", "routing", "silences", "inhibition"),
+        not_applicable=nothing_to_silence,
+        questions=(ALERTS, TRACE_ROUTES),
+    ),
+    Cause(
+        "alert.receiver_failing",
+        Kind.fault,
+        "Alertmanager sends, and the receiver refuses or cannot be reached",
+        "Look at Alertmanager's log for the status; renew the receiver's URL or key; then send a test alert again.",
+        shown_by=all_of("promises", "delivery"),
+        not_applicable=no_trace_routes,
+        questions=(TRACE_ROUTES,),
+    ),
+    Cause(
+        "alert.silent",
+        Kind.fault,
+        "the budget burnt at a rate that should have set off the alert, and it did not",
+        "Compare the rule's expression and threshold with the objective: burn rate times (1 - target); look at what its series "
+        "lack that ours have.",
+        shown_by=all_of("promises", "counts", "rules", "history"),
+        not_applicable=no_alerts,
+        questions=(ALERTS,),
     ),
     Cause(
         "alert.false",
         Kind.fault,
         "the alert fired although nothing burnt the budget",
         "Raise the threshold to what the objective bears, and require both windows.",
+        shown_by=all_of("promises", "counts", "rules", "history"),
+        not_applicable=no_alerts,
+        questions=(ALERTS,),
     ),
+    topics=TOPICS,
 )

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.model import Finding, Json, Status
-from runbook_lib.procedures.service_levels.alert_history import look_of
 from runbook_lib.procedures.service_levels.alerts import guards_of, levels_named, reached
+from runbook_lib.procedures.service_levels.evidence import Evidence, find, rows_of, value_of
 from runbook_lib.procedures.service_levels.judging import Judged, budget_left
-from runbook_lib.procedures.service_levels.reading import Evidence, Level, deployments_of, hours_of, named, served_at
+from runbook_lib.procedures.service_levels.reading import Level, deployments_of, hours_of, named, served_at
 from runbook_lib.procedures.service_levels.tally import HOUR_S, POLICIES, p95_between, p95_by_step, span_text
 from runbook_lib.procedures.service_levels.words import clock_words, percent
 
@@ -33,10 +35,10 @@ def promises(evidence: Evidence) -> Json:
 def counted(evidence: Evidence) -> Json:
     """Every look that counts: what it came to."""
     rows = []
-    for look in (*evidence.counts, *evidence.webhooks):
+    for look in (*evidence.counts, *evidence.raw, *evidence.webhooks):
         if look.status is Status.not_configured:
             continue
-        value = look.value if look.status.has_content and isinstance(look.value, dict) else {}
+        value = value_of(look)
         total, failed = (sum(value.get(name) or ()) or None for name in ("total", "failed"))
         rows.append(
             [
@@ -115,8 +117,8 @@ def budgets(judged: Sequence[Judged]) -> Json:
 
 def _rate(level: Level, window_s: float) -> str:
     assert level.tally is not None
-    low, _ = level.tally.burn(window_s, level.target)
-    return "–" if not len(low) or low[-1] != low[-1] else f"{low[-1]:.1f}"
+    rate, _ = level.tally.burn_now(window_s, level.target)
+    return "–" if rate is None else f"{rate:.1f}"
 
 
 def where_it_went(judged: Sequence[Judged], evidence: Evidence) -> Json:
@@ -157,12 +159,16 @@ def burn_down(judged: Sequence[Judged], evidence: Evidence) -> Json:
         left = level.tally.budget_left(level.target)
         stride = max(1, -(-len(left) // _MOST_POINTS))
         chosen = sorted({*range(stride - 1, len(left), stride), len(left) - 1}) if len(left) else []
-        points = [
-            [to_iso(from_epoch_s(level.tally.since_s + (at + 1) * level.tally.step_s)), round(float(left[at]), 5)]
-            for at in chosen
-        ]
+        ends_s = level.tally.since_s + (np.array(chosen, dtype=np.int64) + 1) * level.tally.step_s
+        points = [[at, round(value, 5)] for at, value in zip(_iso_of(ends_s), left[chosen].tolist(), strict=True)]
         lines.append({"name": level.name, "points": points, "missed": each.fault is not None})
     return {"window": evidence.window.as_dict(), "lines": lines, "deployments": marks(evidence)}
+
+
+def _iso_of(epoch_s: "np.ndarray[Any, np.dtype[np.int64]]") -> list[str]:
+    """The moments as `to_iso` writes them, all at once."""
+    moments = (epoch_s * 1000).astype("datetime64[ms]")
+    return [str(each) for each in np.datetime_as_string(moments, timezone="UTC").tolist()]
 
 
 def latency_over_time(each: Judged, evidence: Evidence) -> Json:
@@ -224,18 +230,18 @@ def sentence(judged: Sequence[Judged]) -> str:
 def routes(evidence: Evidence) -> Json:
     """Rules by name and severity with whom they reach; then the platforms'."""
     rows: list[list[Json]] = []
-    routing = look_of(evidence.rules, "alertmanager", "routing")
+    routing = value_of(find(evidence.rules, "alertmanager", "routing"))
     for guard in guards_of(evidence, levels_named(evidence)):
         told = None
-        if routing is not None and routing.status.has_content:
-            ways = reached(routing.value["route"], guard.labels)
-            told = ", ".join(dict.fromkeys(_way_words(way, routing.value["receivers"]) for way in ways))
+        if routing:
+            ways = reached(routing["route"], guard.labels)
+            told = ", ".join(dict.fromkeys(_way_words(way, routing["receivers"]) for way in ways))
         rule = guard.rule
         rows.append([guard.level.name, guard.name, rule["health"], rule["state"], rule["evaluated_at"], told])
     for look in evidence.rules:
         if look.source in ("vercel", "railway") and look.status.answered:
             where = f"{look.source} {look.arguments.get('part', '')}".strip()
-            for rule in look.value or ():
+            for rule in rows_of(look):
                 rows.append(
                     [None, f"{where}: {', '.join(rule['types'])}", None, None, None, ", ".join(rule["channels"])]
                 )
@@ -262,22 +268,22 @@ def routes_sentence(found: Sequence[Finding]) -> str:
 
 def fired(evidence: Evidence) -> Json:
     """What fired in the period."""
-    look = look_of(evidence.fired, "prometheus", "alerts_fired")
     rows = [
         [each["name"], each["severity"], to_iso(from_epoch_s(each["since_s"])), each["until_s"] - each["since_s"]]
-        for each in (look.value["fired"] if look is not None and look.status.has_content else ())
+        for each in value_of(find(evidence.fired, "prometheus", "alerts_fired")).get("fired", ())
     ]
     return {"columns": ["alert", "severity", "fired_at", "for_s"], "rows": rows}
 
 
 def fired_sentence(evidence: Evidence) -> str:
     """One sentence on what fired, and how far back that is known."""
-    look = look_of(evidence.fired, "prometheus", "alerts_fired")
-    if look is None or not look.status.has_content:
+    look = find(evidence.fired, "prometheus", "alerts_fired")
+    told = value_of(look)
+    if not told:
         return f"What fired could not be seen: {look.why or look.status}." if look is not None else "Nobody was asked."
-    known = look.value["kept_since_s"]
+    known = told["kept_since_s"]
     back = f"; known back to {clock_words(known)}" if known else ""
-    count, step_s = len(look.value["fired"]), look.value["step_s"]
+    count, step_s = len(told["fired"]), told["step_s"]
     return f"{count} alerts fired in the period (shorter ones than {step_s} s may be missing){back}."
 
 
@@ -286,11 +292,12 @@ def tested_sentence(evidence: Evidence) -> str:
     said = []
     for look in evidence.tested:
         name = f"{look.arguments['labels'].get('severity')}"
-        if not look.status.has_content:
+        sent = value_of(look)
+        if not sent:
             said.append(f"{name}: {look.why or look.status}")
             continue
-        to = ", ".join(look.value["receivers"]) or "nobody"
-        taken = ", ".join(kind for kind, count in (look.value["taken"] or {}).items() if count)
-        what = f"taken by {taken}" if taken else f"{look.value['state']}, not known to have been taken"
+        to = ", ".join(sent["receivers"]) or "nobody"
+        taken = ", ".join(kind for kind, count in (sent["taken"] or {}).items() if count)
+        what = f"taken by {taken}" if taken else f"{sent['state']}, not known to have been taken"
         said.append(f"{name} to {to}: {what}")
     return "; ".join(said) + "."

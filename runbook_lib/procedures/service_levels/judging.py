@@ -7,25 +7,26 @@ meets it, and otherwise nobody can tell.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runbook_lib.core.clock import from_iso
+from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
+from runbook_lib.procedures.service_levels.evidence import AVAILABILITY, LATENCY, WEBHOOKS, Evidence
 from runbook_lib.procedures.service_levels.reading import (
-    Evidence,
     Level,
     deployments_of,
     hours_of,
     levels_of,
     named,
     served_at,
+    unseen_edge,
 )
-from runbook_lib.procedures.service_levels.tally import POLICIES, Policy, span_text
+from runbook_lib.procedures.service_levels.tally import HOUR_S, POLICIES, Policy, span_text
 from runbook_lib.procedures.service_levels.words import clock_words, percent, span_words
 
-MISSED = {"availability": "slo.availability_missed", "latency": "slo.latency_missed", "webhooks": "slo.webhook_missed"}
-_COUNTED = {"availability": "went well", "latency": "were quick enough", "webhooks": "were taken"}
-_AGAINST = {"availability": "failed", "latency": "were too slow", "webhooks": "were not"}
-_THING = {"availability": "requests", "latency": "requests", "webhooks": "events"}
+MISSED = {AVAILABILITY: "slo.availability_missed", LATENCY: "slo.latency_missed", WEBHOOKS: "slo.webhook_missed"}
+_COUNTED = {AVAILABILITY: "went well", LATENCY: "were quick enough", WEBHOOKS: "were taken"}
+_AGAINST = {AVAILABILITY: "failed", LATENCY: "were too slow", WEBHOOKS: "were not"}
+_THING = {AVAILABILITY: "requests", LATENCY: "requests", WEBHOOKS: "events"}
 _CERTAIN_BAD = 10
 _Z = 3.3  # one in a thousand, one-sided
 
@@ -53,9 +54,8 @@ def judge(level: Level, evidence: Evidence) -> Judged:
         return Judged(level, fault=_no_endpoint(level, uncovered))
     if level.tally is None:
         return _without_data(level)
-    period_s = evidence.window.seconds
     worst, best = level.between()
-    burning = burning_now(level, period_s)
+    burning = burning_now(level, evidence.window)
     if best < level.target and _is_enough(level):
         return Judged(level, fault=_missed(level, evidence, worst, best), burning=burning)
     total, biased = level.tally.sums()[0], level.biased()
@@ -78,46 +78,39 @@ def judge(level: Level, evidence: Evidence) -> Judged:
     if burning:
         return Judged(level, fault=_burning(level, evidence, burning, worst, best), burning=burning)
     if worst >= level.target:
-        return Judged(level, state=_met(level, evidence, worst, best))
+        return Judged(level, state=_met(level, evidence, worst, best), suspect=_unchecked(level, evidence))
     return _between(level, worst, best)
 
 
-def burning_now(level: Level, period_s: float) -> tuple[Policy, ...]:
-    """The policies whose two windows burn at the end of the period, with enough failures to be no accident."""
-    assert level.tally is not None
-    if not len(level.tally.total):
+def burning_now(level: Level, period: Window) -> tuple[Policy, ...]:
+    """The policies whose two windows burn at the end of the period, with enough failures to be no accident; none where the counts
+    end earlier."""
+    tally = level.tally
+    assert tally is not None
+    if tally.until_s <= period.until.timestamp() - max(tally.step_s, HOUR_S):
         return ()
-    held = []
-    for policy in POLICIES:
-        if policy.long_s > period_s:
-            continue
-        _, bad, _ = level.tally.rolling(policy.long_s)
-        if level.tally.fires(policy, level.target, period_s)[-1] and bad[-1] >= _CERTAIN_BAD:
-            held.append(policy)
-    return tuple(held)
+    return tuple(
+        policy
+        for policy in POLICIES
+        if policy.long_s <= period.seconds and tally.fires_now(policy, level.target, period.seconds, _CERTAIN_BAD)
+    )
 
 
 def uncovered_types(level: Level) -> list[str]:
     """The event types of a webhook objective that no enabled endpoint asks for; empty where that is not known."""
-    for look in level.asked if level.objective["kind"] == "webhooks" else ():
-        if look.status.answered and isinstance(look.value, dict):
-            return list(look.value.get("uncovered") or ())
-    return []
+    if level.objective["kind"] != WEBHOOKS:
+        return []
+    # Where not one event was counted the answer is empty, and still says who asks for them.
+    told = [look.value for look in level.asked if look.status.answered and isinstance(look.value, dict)]
+    return list(told[0].get("uncovered") or ()) if told else []
 
 
 def _no_endpoint(level: Level, uncovered: Sequence[str]) -> Finding:
-    (look,) = level.asked
-    endpoints = look.value["endpoints"]
+    endpoints = [each for look in level.asked for each in look.value["endpoints"]]
     disabled = [str(each["id"]) for each in endpoints if each["status"] != "enabled"]
     words = f"{len(endpoints)} endpoints" + (f", disabled: {', '.join(disabled)}" if disabled else "")
     summary = f"{level.name}: no enabled endpoint asks for {', '.join(uncovered)} ({words}); such events reach nobody"
-    return Finding(
-        "slo.webhook_missed.no_endpoint",
-        level.name,
-        summary,
-        (look.id,),
-        CATALOGUE.remedy("slo.webhook_missed.no_endpoint"),
-    )
+    return CATALOGUE.finding("slo.webhook_missed.no_endpoint", level.name, summary, level.asked)
 
 
 def _is_enough(level: Level) -> bool:
@@ -133,7 +126,7 @@ def _is_enough(level: Level) -> bool:
 
 
 def _without_data(level: Level) -> Judged:
-    answered = [look for look in level.asked if look.status.answered and look.status is not Status.not_configured]
+    answered = [look for look in level.asked if look.status.answered]
     looked = [look for look in level.asked if look.status is not Status.not_configured]
     thing = _THING[level.objective["kind"]]
     if answered and len(answered) == len(looked):
@@ -195,13 +188,21 @@ def _kept(level: Level) -> str:
 
 
 def _undecided(level: Level, code: str, summary: str, deciding_look: str) -> Judged:
-    found = _finding(code, level, summary)
+    found = CATALOGUE.finding(code, level.name, summary, level.evidence)
     suspected = MISSED[level.objective["kind"]]
     return Judged(level, blind=found, suspect=Suspect(suspected, level.name, summary, deciding_look))
 
 
-def _finding(code: str, level: Level, summary: str) -> Finding:
-    return Finding(code, level.name, summary, level.evidence, CATALOGUE.remedy(code) or None)
+def _unchecked(level: Level, evidence: Evidence) -> Suspect | None:
+    """The doubt that is left where the platform counts as well, and nobody could hold the traces against it."""
+    look = unseen_edge(level, evidence)
+    if look is None:
+        return None
+    summary = (
+        f"{level.name}: met by {level.by}, and nobody can tell whether those keep failures and successes alike: "
+        f"{look.source}'s own count did not come back ({look.status}{f', {look.why}' if look.why else ''})"
+    )
+    return Suspect("slo.sampling_biased", level.name, summary, _ask_again([look]))
 
 
 def _missed(level: Level, evidence: Evidence, worst: float, best: float) -> Finding:
@@ -211,27 +212,29 @@ def _missed(level: Level, evidence: Evidence, worst: float, best: float) -> Find
     allowed = (1 - level.target) * (total + level.missing())
     against = f"{bad:,.0f} {_AGAINST[level.objective['kind']]}, {allowed:,.0f} were allowed in {_period(evidence)}"
     summary = f"{level.name}: {_figure(level, worst, best)}; {against}{_where_it_went(level, evidence)}"
-    return _finding(MISSED[level.objective["kind"]], level, summary)
+    return CATALOGUE.finding(MISSED[level.objective["kind"]], level.name, summary, level.evidence)
 
 
 def _burning(level: Level, evidence: Evidence, burning: Sequence[Policy], worst: float, best: float) -> Finding:
     assert level.tally is not None
     first, period_s = burning[0], evidence.window.seconds
-    rate = float(level.tally.burn(first.long_s, level.target)[0][-1])
+    rate, _ = level.tally.burn_now(first.long_s, level.target)
+    assert rate is not None  # it burns
     left = budget_left(level)
     summary = (
         f"{level.name}: the last {span_text(first.long_s)} burns the budget {rate:.1f} times as fast as it lasts (threshold "
         f"{first.threshold(period_s):g} over {first.name}); {left:.0%} of {_period(evidence)} is left, "
         f"gone in {span_words(max(0.0, left) * period_s / rate)} at this rate; {_figure(level, worst, best)}"
     )
-    return _finding(f"slo.budget_burning.{'fast' if first.severity == 'page' else 'slow'}", level, summary)
+    speed = "fast" if first.severity == "page" else "slow"
+    return CATALOGUE.finding(f"slo.budget_burning.{speed}", level.name, summary, level.evidence)
 
 
 def _met(level: Level, evidence: Evidence, worst: float, best: float) -> Finding:
     young = f"; the first request was on {clock_words(level.young)}" if level.young else ""
     left = f"{budget_left(level):.0%} of the budget is left"
     summary = f"{level.name}: {_figure(level, worst, best)} over {_period(evidence)}; {left}{young}"
-    return _finding("slo.met", level, summary)
+    return CATALOGUE.finding("slo.met", level.name, summary, level.evidence)
 
 
 def _figure(level: Level, worst: float, best: float) -> str:
@@ -239,7 +242,7 @@ def _figure(level: Level, worst: float, best: float) -> str:
     total = level.tally.sums()[0]
     share = percent(best) if best - worst < 5e-7 else f"{percent(worst)} to {percent(best)}"
     kind = level.objective["kind"]
-    limit = f" (within {level.objective['within_ms']:g} ms)" if kind == "latency" else ""
+    limit = f" (within {level.objective['within_ms']:g} ms)" if kind == LATENCY else ""
     return (
         f"{share} of {total:,.0f} {_THING[kind]} {_COUNTED[kind]}{limit}, promised {percent(level.target)} ({level.by})"
     )

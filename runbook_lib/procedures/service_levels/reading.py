@@ -6,43 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from runbook_lib.core.clock import Window, from_iso
-from runbook_lib.core.model import Json, Observation
-from runbook_lib.procedures.service_levels.tally import HOUR_S, Stretch, Tally
+from runbook_lib.core.clock import from_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.procedures.service_levels.evidence import (
+    LATENCY,
+    WEBHOOKS,
+    Evidence,
+    Objective,
+    rows_of,
+    slow_counts,
+    value_of,
+)
+from runbook_lib.procedures.service_levels.tally import HOUR_S, Numbers, Stretch, Tally
 
-Objective = Mapping[str, Any]
 _RANK = ("TraceQL metrics", "Prometheus span metrics", "Jaeger's monitor", "platform", "raw traces")
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Everything that was looked at. `window` is the period."""
-
-    now: str
-    window: Window
-    file: Observation | None = None
-    counts: tuple[Observation, ...] = ()
-    webhooks: tuple[Observation, ...] = ()
-    changes: tuple[Observation, ...] = ()
-    rules: tuple[Observation, ...] = ()
-    fired: tuple[Observation, ...] = ()
-    tested: tuple[Observation, ...] = ()
-    only: tuple[str, ...] = ()
-
-    def all(self) -> tuple[Observation, ...]:
-        """Every look, in the order of the steps."""
-        file = (self.file,) if self.file else ()
-        return (*file, *self.counts, *self.webhooks, *self.changes, *self.rules, *self.fired, *self.tested)
-
-    @property
-    def levels(self) -> Mapping[str, Json]:
-        """The team's file; empty where it could not be read."""
-        return self.file.value if self.file is not None and self.file.status.has_content else {}
-
-    def objectives(self) -> list[Objective]:
-        """The objectives that are asked about."""
-        every = self.levels.get("objectives", [])
-        return [each for each in every if not self.only or each["name"] in self.only]
 
 
 @dataclass(frozen=True)
@@ -134,21 +111,40 @@ class Level:
 
 def levels_of(evidence: Evidence) -> list[Level]:
     """Every objective with its counts."""
-    return [_level(evidence, objective) for objective in evidence.objectives()]
+    counted = _Counted()
+    return [_level(evidence, objective, counted) for objective in evidence.objectives()]
 
 
-def _level(evidence: Evidence, objective: Objective) -> Level:
-    if objective["kind"] == "webhooks":
-        asked = tuple(look for look in evidence.webhooks if look.call == "webhook_counts")
-    else:
-        asked = tuple(look for look in evidence.counts if look.arguments.get("service") == objective["service"])
-    usable = [look for look in asked if look.status.has_content and _tally(look, objective) is not None]
-    if not usable:
+class _Counted:
+    """The looks' lists of numbers as arrays, each made once, however many objectives read it."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, Numbers] = {}
+
+    def row(self, values: Sequence[float]) -> Numbers:
+        """The array of a list that some look holds, and so keeps."""
+        if id(values) not in self._rows:
+            self._rows[id(values)] = np.asarray(values, dtype=np.float64)
+        return self._rows[id(values)]
+
+    def tally(self, counts: Mapping[str, Any], least: Sequence[float], most: Sequence[float] | None = None) -> Tally:
+        """Requests by step with what counts against the budget; `most` is None where `least` is exact. Of an answer that is cut
+        off, as many steps as all of its lists have."""
+        rows = [self.row(each) for each in (counts["total"], least, least if most is None else most)]
+        steps = min(len(row) for row in rows)
+        return Tally.of(counts["since"], counts["step_s"], *(row[:steps] for row in rows))
+
+
+def _level(evidence: Evidence, objective: Objective, counted: _Counted) -> Level:
+    asked = evidence.counting(objective)
+    tallies = [(look, _tally(look, objective, counted)) for look in asked]
+    read = [_read(evidence, objective, asked, look, tally) for look, tally in tallies if tally is not None]
+    levels = [each for each in read if each.tally is not None and each.tally.total.any()]
+    if not levels:
         return Level(objective, asked)
-    levels = [_read(evidence, objective, asked, look) for look in usable]
     edge = next((each for each in levels if _is_edge(each.look)), None)
     if edge is not None:
-        levels = [_compared(each, edge) for each in levels]
+        levels = [_compared(each, edge, counted) for each in levels]
     levels.sort(key=_preference)
     return replace(levels[0], others=tuple(levels[1:]))
 
@@ -161,38 +157,56 @@ def _preference(level: Level) -> tuple[bool, int, int]:
     return biased, round(unknown_s / (12 * HOUR_S)), rank
 
 
+_EDGES = ("railway", "vercel", "fly")
+
+
 def _is_edge(look: Observation | None) -> bool:
-    return look is not None and look.source in ("railway", "vercel", "fly")
+    return look is not None and look.source in _EDGES
 
 
-def _tally(look: Observation, objective: Objective) -> Tally | None:
-    """What a look counts for an objective; None where it does not."""
-    value = look.value
-    if objective["kind"] != "latency":
-        return Tally.of(
-            value["since"],
-            value["step_s"],
-            value["total"],
-            value["failed"],
-            value.get("maybe_failed") or value["failed"],
-        )
-    slow = value.get("slow")
-    if not slow or slow["within_ms"] != objective["within_ms"]:
+def unseen_edge(level: Level, evidence: Evidence) -> Observation | None:
+    """The platform's own count of a part, where the platform is known and its count did not come back: nothing tells then whether
+    the traces that do count are sampled. None where it did, or where no platform of the part counts."""
+    if level.sampling is not None or _is_edge(level.look):
         return None
-    return Tally.of(value["since"], value["step_s"], value["total"], slow["least"], slow["most"] or slow["least"])
+    service = level.objective["service"]
+    hosts = {
+        look.source
+        for look in evidence.changes
+        if look.status is not Status.not_configured and look.arguments.get("part", "gateway") == service
+    }
+    for look in level.asked:
+        is_there = look.source in hosts or look.status is not Status.not_configured
+        if look.source in _EDGES and is_there and not look.status.answered:
+            return look
+    return None
 
 
-def _read(evidence: Evidence, objective: Objective, asked: tuple[Observation, ...], look: Observation) -> Level:
-    tally = _tally(look, objective)
-    assert tally is not None
+def _tally(look: Observation, objective: Objective, counted: _Counted) -> Tally | None:
+    """What a look counts for an objective; None where it does not."""
+    counts = value_of(look)
+    if not counts.get("total"):
+        return None
+    if objective["kind"] != LATENCY:
+        return counted.tally(counts, counts["failed"])
+    slow = slow_counts(counts, objective)
+    return counted.tally(counts, slow["least"], slow["most"] or None) if slow else None
+
+
+def _read(
+    evidence: Evidence, objective: Objective, asked: tuple[Observation, ...], look: Observation, tally: Tally
+) -> Level:
     gaps: list[tuple[str, Stretch]] = []
     young: float | None = None
     kept_since = look.value.get("kept_since")
-    kept_s = from_iso(kept_since).timestamp() if kept_since else 0.0
+    counted_until_s = from_iso(look.value["until"]).timestamp()
+    if tally.until_s < counted_until_s:
+        gaps.append(("gap", Stretch(tally.until_s, counted_until_s)))
     if kept_since:
+        kept_s = from_iso(kept_since).timestamp()
         gaps.append(("retention", Stretch(tally.since_s, kept_s)))
         tally = tally.within(kept_s, tally.until_s)
-    for hole in [] if objective["kind"] == "webhooks" else tally.holes():
+    for hole in [] if objective["kind"] == WEBHOOKS else tally.holes():
         if hole.since_s == tally.since_s and hole.until_s < tally.until_s:
             # Before the first request: the system is young, unless it was deployed before.
             began = _first_deployed(evidence.changes, str(objective.get("service")))
@@ -206,24 +220,23 @@ def _read(evidence: Evidence, objective: Objective, asked: tuple[Observation, ..
 def _first_deployed(changes: Iterable[Observation], service: str) -> float | None:
     """When the first deployment of a part was that its platform knows; None where no platform tells of the whole period."""
     looks = [look for look in changes if look.status.answered and look.arguments.get("part", "gateway") == service]
-    rows = [row for look in looks if look.status.has_content for row in look.value if row.get("part") == service]
+    rows = [row for look in looks for row in rows_of(look) if row.get("part") == service]
     return min((from_iso(row["at"]).timestamp() for row in rows if row.get("at")), default=None)
 
 
-def _compared(level: Level, edge: Level) -> Level:
+def _compared(level: Level, edge: Level, counted: _Counted) -> Level:
     """A level with what the platform's own count says of its sampling."""
     if level.look is None or edge.look is None or level.look is edge.look:
         return level
-    sampling = sampling_of(_requests(level.look), _requests(edge.look), edge.look)
+    sampling = sampling_of(_requests(level.look, counted), _requests(edge.look, counted), edge.look)
     if sampling is not None and level.objective["kind"] == "latency" and _keeps_slow_ones(level, edge):
         sampling = replace(sampling, is_biased=True)
     return replace(level, sampling=sampling)
 
 
-def _requests(look: Observation) -> Tally:
+def _requests(look: Observation, counted: _Counted) -> Tally:
     """Requests and failures of a look, whatever the objective is about."""
-    value = look.value
-    return Tally.of(value["since"], value["step_s"], value["total"], value["failed"], value["failed"])
+    return counted.tally(look.value, look.value["failed"])
 
 
 def _keeps_slow_ones(level: Level, edge: Level) -> bool:
@@ -271,7 +284,7 @@ def hours_of(tally: Tally, target: float, most: int = 5) -> list[dict[str, Any]]
     """The hours in which most of the budget went, worst first: [{"since_s", "bad", "total", "budget_ratio"}]."""
     hourly = tally.coarser(HOUR_S) if HOUR_S % tally.step_s == 0 else tally
     allowed = (1 - target) * float(tally.total.sum())
-    order = sorted(range(len(hourly.least)), key=lambda at: (-hourly.least[at], at))[:most]
+    order = np.argsort(-hourly.least, kind="stable")[:most].tolist()
     return [
         {
             "since_s": hourly.since_s + at * hourly.step_s,
@@ -289,8 +302,7 @@ def deployments_of(changes: Sequence[Observation], part: str | None) -> list[dic
     rows = [
         row
         for look in changes
-        if look.status.has_content and isinstance(look.value, list)
-        for row in look.value
+        for row in rows_of(look)
         if row.get("part") == part and row.get("at") and not row.get("error")
     ]
     return sorted(rows, key=lambda row: str(row.get("ready_at") or row["at"]))

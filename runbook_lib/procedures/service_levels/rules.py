@@ -1,58 +1,73 @@
 """Are the promises kept, and would somebody be told if not? The verdict over all objectives, and the situation."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.model import Change, Conclusion, Finding, Json, Observation, Situation, Status, Suspect, Unseen
-from runbook_lib.judging.concluding import conclude, unseen
-from runbook_lib.procedures.service_levels.alerts import alert_findings, needed_looks, unheard, untested
+from runbook_lib.judging.concluding import conclude
+from runbook_lib.procedures.service_levels.alerts import alert_findings, untested
+from runbook_lib.procedures.service_levels.causes import CATALOGUE
+from runbook_lib.procedures.service_levels.evidence import Evidence, rows_of, unheard, whole_of
 from runbook_lib.procedures.service_levels.exhibits import glance
-from runbook_lib.procedures.service_levels.judging import MISSED, Judged, budget_left, judge_all
-from runbook_lib.procedures.service_levels.reading import Evidence, Level, hours_of, named
+from runbook_lib.procedures.service_levels.judging import Judged, budget_left, judge_all
+from runbook_lib.procedures.service_levels.reading import Level, hours_of, named
 from runbook_lib.procedures.service_levels.tally import POLICIES, Policy, span_text
 
 _STANDING = ("alert.unrouted", "alert.silenced", "alert.rule_broken", "alert.receiver_failing")
 
 
-def diagnose(evidence: Evidence, before: Sequence[Judged] | None = None) -> Conclusion:
-    """The verdict on all objectives and on the alerts that guard them; `before`: the objectives, where they are judged already."""
-    judged = judge_all(evidence) if before is None else before
-    faults = [each.fault for each in judged if each.fault]
-    faults += alert_findings(evidence, judged)
-    faults.sort(key=_gravity)
+@dataclass(frozen=True)
+class Weighed:
+    """Every objective judged, and what is shown of the budgets."""
+
+    judged: tuple[Judged, ...]
+    glance: list[dict[str, Json]]
+
+
+def weigh(evidence: Evidence) -> Weighed:
+    """The objectives, from what was counted; what the alerts' looks add changes none of it."""
+    judged = judge_all(evidence)
+    return Weighed(tuple(judged), glance(judged, evidence))
+
+
+def diagnose(evidence: Evidence, weighed: Weighed | None = None) -> Conclusion:
+    """The verdict on all objectives and on the alerts that guard them; `weighed`: the objectives, where that is done already."""
+    weighed = weighed or weigh(evidence)
+    judged = weighed.judged
+    wrong, doubted = alert_findings(evidence, judged)
+    faults, explained = CATALOGUE.settle([*(each.fault for each in judged if each.fault), *wrong])
     blind = [each.blind for each in judged if each.blind]
     return conclude(
+        CATALOGUE,
+        evidence.all(),
+        asked=evidence.questions(),
         faults=faults,
+        also=explained,
         states=[each.state for each in judged if each.state],
         blind=blind,
-        suspects=[*_unknown(evidence), *(each.suspect for each in judged if each.suspect)],
-        needed=[*([evidence.file] if evidence.file else []), *needed_looks(evidence)],
-        not_seen=[*not_seen(evidence), *_uncounted(evidence), *(_unjudged(each) for each in blind if faults)],
+        suspects=[*_unknown(evidence), *(each.suspect for each in judged if each.suspect), *doubted],
+        not_seen=[*_uncounted(evidence), *(_unjudged(each) for each in blind if faults)],
         situation=situation_of(evidence, judged, faults),
-        facts={"objectives": [row_of(each, evidence) for each in judged], "glance": glance(judged, evidence)},
+        facts={"objectives": [row_of(each, evidence) for each in judged], "glance": weighed.glance},
     )
 
 
 def _unknown(evidence: Evidence) -> list[Suspect]:
     """The objectives that were asked for and that the team's file does not have: nobody judged them."""
-    known = [str(each["name"]) for each in evidence.levels.get("objectives", ())]
+    file = whole_of(evidence.file)
+    known = [str(each["name"]) for each in file.get("objectives", ())]
     return [
         Suspect(
             "",
             name,
-            f"{evidence.levels['file']} has no objective of this name; it has {', '.join(known)}",
+            f"{file.get('file')} has no objective of this name; it has {', '.join(known)}",
             "the same with -p objectives= one of these names",
         )
         for name in evidence.only
         if known and name not in known
     ]
-
-
-def _gravity(finding: Finding) -> int:
-    """What explains most first: a promise broken, then one in danger, then what guards them."""
-    order = (*MISSED.values(), "slo.budget_burning")
-    return next((at for at, code in enumerate(order) if finding.code.startswith(code)), len(order))
 
 
 def _unjudged(blind: Finding) -> Unseen:
@@ -74,46 +89,24 @@ def _unheard(look: Observation) -> Unseen:
     return Unseen(look.source, look.call, str(Status.partial), why, help_)
 
 
-_INSTEAD = ("tempo", "jaeger", "prometheus")
-_PLATFORMS = ("vercel", "railway", "fly")
-
-
-def not_seen(evidence: Evidence) -> list[Unseen]:
-    """What could not be seen; what this system does not have beside another that does the same is no gap."""
-    looks = evidence.all()
-    has_counts = any(look.source in _INSTEAD and look.status is not Status.not_configured for look in looks)
-    hosted = {_part(look) for look in looks if look.source in _PLATFORMS and look.status is not Status.not_configured}
-
-    def is_elsewhere(look: Observation) -> bool:
-        if look.status is not Status.not_configured:
-            return False
-        return (look.source in _INSTEAD and has_counts) or (look.source in _PLATFORMS and _part(look) in hosted)
-
-    return unseen(look for look in looks if not is_elsewhere(look))
-
-
-def _part(look: Observation) -> str:
-    arguments = look.arguments
-    return str(arguments.get("part") or arguments.get("service") or ("gateway" if look.source == "fly" else ""))
-
-
 def situation_of(evidence: Evidence, judged: Sequence[Judged], faults: Sequence[Finding]) -> Situation:
     """Whether it burns now, since when, how many requests, and what was deployed in the two hours before the worst hour. A rule, a
     route or a silence that is wrong is so until it is corrected."""
     stands = any(finding.code.startswith(_STANDING) for finding in faults)
     broken = [each for each in judged if each.fault is not None and each.level.tally is not None]
     if not broken:
-        return Situation(ongoing=stands or (None if any(each.blind for each in judged) else False))
+        is_open = not judged or any(each.blind or each.suspect for each in judged)
+        return Situation(ongoing=stands or (None if is_open else False))
     worst = min(broken, key=lambda each: budget_left(each.level))
     tally = worst.level.tally
     assert tally is not None
     hours = hours_of(tally, worst.level.target, 1)
-    bad = [tally.since_s + at * tally.step_s for at in tally.least.nonzero()[0].tolist()]
+    bad = tally.least.nonzero()[0]
     onset = hours[0]["since_s"] if hours else None
     return Situation(
         ongoing=stands or any(each.burning for each in broken),
         onset=to_iso(from_epoch_s(onset)) if onset else None,
-        last_seen=to_iso(from_epoch_s(bad[-1] + tally.step_s)) if bad else None,
+        last_seen=to_iso(from_epoch_s(tally.since_s + (int(bad[-1]) + 1) * tally.step_s)) if len(bad) else None,
         requests_failed=round(sum(each.level.tally.sums()[1] for each in broken if each.level.tally is not None)),
         changes=_changes_before(evidence, onset),
     )
@@ -131,8 +124,7 @@ def _changes_before(evidence: Evidence, onset_s: float | None) -> tuple[Change, 
             str(row.get("url") or look.source),
         )
         for look in evidence.changes
-        if look.status.has_content and isinstance(look.value, list)
-        for row in look.value
+        for row in rows_of(look)
         if since <= str(row.get("at") or "") <= until
     }
     return tuple(sorted(found, key=lambda change: change.at, reverse=True))
@@ -168,5 +160,5 @@ def row_of(each: Judged, evidence: Evidence) -> dict[str, Json]:
 
 def _rate(level: Level, policy: Policy) -> float | None:
     assert level.tally is not None
-    low, _ = level.tally.burn(policy.long_s, level.target)
-    return None if not len(low) or low[-1] != low[-1] else round(float(low[-1]), 3)
+    rate, _ = level.tally.burn_now(policy.long_s, level.target)
+    return None if rate is None else round(rate, 3)

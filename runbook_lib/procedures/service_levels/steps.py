@@ -1,19 +1,17 @@
 """09: are the promises kept, and would somebody be told if not? Objectives, counts, budgets; rules, routes, receivers."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Callable
+from typing import ClassVar
 
 from runbook_lib.core.clock import Window, parse_time
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Observation, Status
 from runbook_lib.io.observe import Look
-from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.service_levels import exhibits as shown
-from runbook_lib.procedures.service_levels import rules as levels
+from runbook_lib.procedures.service_levels import rules
 from runbook_lib.procedures.service_levels.alerts import alert_findings, test_labels
-from runbook_lib.procedures.service_levels.judging import Judged, judge_all
-from runbook_lib.procedures.service_levels.reading import Evidence
+from runbook_lib.procedures.service_levels.evidence import WEBHOOKS, Evidence, value_of
 from runbook_lib.sources.fly import logs as fly
 from runbook_lib.sources.fly import metrics as fly_metrics
 from runbook_lib.sources.metrics import alertmanager, prometheus
@@ -27,7 +25,6 @@ from runbook_lib.sources.vercel import alerts as vercel_alerts
 from runbook_lib.sources.vercel import logs as vercel
 
 _LONGEST_DAYS = 92
-_USUAL_DAYS = 30
 
 
 class ServiceLevels(Procedure):
@@ -35,6 +32,15 @@ class ServiceLevels(Procedure):
 
     stem = "09_service_levels"
     evidence: Evidence
+    topics: ClassVar = {
+        "file": Topic(lambda _: [team_files.service_levels()], is_one=True),
+        "counts": Topic(lambda run: run.count_looks(), after=("file",)),
+        "webhooks": Topic(lambda run: run.webhook_looks(), after=("file",)),
+        "changes": Topic(lambda run: run.deployment_looks(), after=("file",)),
+        "raw": Topic(lambda run: run.raw_count_looks(), after=("counts",)),
+        "rules": Topic(lambda run: run.teller_looks(), after=("file",)),
+        "fired": Topic(lambda run: run.fired_looks(), after=("file",)),
+    }
 
     def prepare(self) -> None:
         """Read period and names. Raises UsageError for a period that is none."""
@@ -46,76 +52,57 @@ class ServiceLevels(Procedure):
                 came_back=f"{days} days",
                 do_next=f"Give whole days from 1 to {_LONGEST_DAYS}, or 0 for the period of service_levels.toml.",
             )
-        self.days = days
-        self._judged: tuple[tuple[object, ...], list[Judged]] | None = None
-        self.until = parse_time(str(self.parameters.get("until") or "now"), now=self.look.now, name="until")
+        self._held: tuple[tuple[object, ...], rules.Weighed] | None = None
+        until = parse_time(str(self.parameters.get("until") or "now"), now=self.look.now, name="until")
         names = str(self.parameters.get("objectives") or "")
         only = tuple(name.strip() for name in names.split(",") if name.strip())
-        self.evidence = Evidence(now=self._window().as_dict()["until"], window=self._window(), only=only)
+        self.evidence = Evidence(until, days, only)
 
     @property
     def window(self) -> Window:
         """The period."""
         return self.evidence.window
 
-    def _window(self, days: int = 0) -> Window:
-        """The period, up to the last whole minute: a step that is not over yet has not been counted."""
-        until = self.until.replace(second=0, microsecond=0)
-        return Window(until - timedelta(days=self.days or days or _USUAL_DAYS), until)
-
     @step("What was promised?")
     def read_the_promises(self) -> Said:
         """The team's file."""
-        (file,) = self.see(team_files.service_levels())
-        self.evidence = replace(self.evidence, file=file)
-        if not file.status.has_content:
+        (file,) = self.ask("file")
+        if not value_of(file):
             return Said(f"The objectives could not be read: {file.why or file.status}.")
-        window = self._window(int(file.value["period_days"]))
-        self.evidence = replace(self.evidence, window=window, now=window.as_dict()["until"])
-        # Nothing after this waits for anything but its own answer: all of it begins now.
-        self.look.ahead(*self._counts(), *self._events(), *self._deployments(), *self._tellers(), *self._what_fired())
         rows = shown.promises(self.evidence)
         return Said(
-            f"{len(self.evidence.objectives())} objectives over {window.seconds / 86_400:g} days.",
+            f"{len(self.evidence.objectives())} objectives over {self.window.seconds / 86_400:g} days.",
             (Exhibit("table", f"Promised in {file.value['file']}", rows),),
         )
 
     @step("What was counted over the period, and by whom?")
     def count_the_requests(self) -> Said:
         """Requests by service from every source that counts, and what was deployed meanwhile."""
-        looks, events, changes = self._counts(), self._events(), self._deployments()
-        seen = self.see(*looks, *events, *changes)
-        first, second = len(looks), len(looks) + len(events)
-        counts, webhooks, changed = tuple(seen[:first]), tuple(seen[first:second]), tuple(seen[second:])
-        counts += tuple(self.see(*self._raw_counts(counts)))
-        self.evidence = replace(self.evidence, counts=counts, webhooks=webhooks, changes=changed)
+        self.ask("counts", "webhooks", "changes")
+        self.ask("raw")
         rows = shown.counted(self.evidence)
-        return Said(shown.who_counts(self._judge()), (Exhibit("table", "What was counted", rows),))
+        return Said(shown.who_counts(self._weighed().judged), (Exhibit("table", "What was counted", rows),))
 
     @step("How much of each budget is left, how fast does it burn, and when did it go?")
     def weigh_the_budgets(self) -> Said:
         """Each objective judged; where its budget went, by hour and by deployment."""
-        judged = self._judge()
-        exhibits = [Exhibit(each["kind"], each["title"], each["data"]) for each in shown.glance(judged, self.evidence)]
-        return Said(shown.sentence(judged), tuple(exhibits))
+        weighed = self._weighed()
+        exhibits = [Exhibit(each["kind"], each["title"], each["data"]) for each in weighed.glance]
+        return Said(shown.sentence(weighed.judged), tuple(exhibits))
 
     @step("Are the rules there, and the routes from them to people?")
     def check_the_routes(self) -> Said:
         """Rules, Alertmanager's routing and silences, the platforms' own notifications; as far as the team's file names them."""
-        looks = self._tellers()
-        if not looks:
+        if not self.ask("rules"):
             return Said("The team's file names no alerts and no routes.")
-        self.evidence = replace(self.evidence, rules=tuple(self.see(*looks)))
-        found = alert_findings(self.evidence, self._judge())
+        found, _ = alert_findings(self.evidence, self._weighed().judged)
         return Said(shown.routes_sentence(found), (Exhibit("table", "Who is told", shown.routes(self.evidence)),))
 
     @step("Did the alerts fire when they should have, and only then?")
     def look_at_what_fired(self) -> Said:
         """What fired in the period, against what the budgets say should have."""
-        looks = self._what_fired()
-        if not looks:
+        if not self.ask("fired"):
             return Said("No objective names an alert.")
-        self.evidence = replace(self.evidence, fired=tuple(self.see(*looks)))
         return Said(shown.fired_sentence(self.evidence), (Exhibit("table", "What fired", shown.fired(self.evidence)),))
 
     @step("Does a test alert arrive?")
@@ -127,28 +114,28 @@ class ServiceLevels(Procedure):
         if not self.look.active:
             return Said("Not tried: a test alert reaches people. Run with --active to send one along each route.")
         tested: list[Observation] = []
-        for number, labels in enumerate(ways):
+        for number, labels in enumerate(ways):  # no topic: its looks would begin at once
             tested += self.see(alertmanager.test_alert(labels, f"{int(self.look.now.timestamp())}-{number}"))
-        self.evidence = replace(self.evidence, tested=tuple(tested))
+        self.evidence = self.evidence.filed(tested=tuple(tested))
         return Said(shown.tested_sentence(self.evidence))
 
     def diagnose(self) -> Conclusion:
         """The verdict."""
-        return levels.diagnose(self.evidence, self._judge())
+        return rules.diagnose(self.evidence, self._weighed())
 
-    def _judge(self) -> list[Judged]:
+    def _weighed(self) -> rules.Weighed:
         """The objectives judged; once for the same counts, for all that the alerts' looks add changes none of them."""
         evidence = self.evidence
-        counted = (evidence.file, evidence.counts, evidence.webhooks, evidence.changes)
-        if self._judged is None or any(one is not other for one, other in zip(self._judged[0], counted, strict=True)):
-            self._judged = (counted, judge_all(evidence))
-        return self._judged[1]
+        counted = (evidence.file, evidence.counts, evidence.raw, evidence.webhooks, evidence.changes)
+        if self._held is None or any(one is not other for one, other in zip(self._held[0], counted, strict=True)):
+            self._held = (counted, rules.weigh(evidence))
+        return self._held[1]
 
     def _wanted(self) -> list[tuple[str, float | None]]:
         """(service, limit of latency in ms or None) of every count that an objective needs; one count serves several."""
         limits: dict[str, list[float | None]] = {}
         for objective in self.evidence.objectives():
-            if objective["kind"] != "webhooks":
+            if objective["kind"] != WEBHOOKS:
                 held = limits.setdefault(objective["service"], [])
                 if objective["within_ms"] not in held:
                     held.append(objective["within_ms"])
@@ -158,7 +145,7 @@ class ServiceLevels(Procedure):
             for limit in [each for each in held if each is not None] or held[:1]
         ]
 
-    def _counts(self) -> list[Look]:
+    def count_looks(self) -> list[Look]:
         """Every service from every source that may count it; those that do not know it, or are not there, say so."""
         looks = []
         for service, within_ms in self._wanted():
@@ -174,11 +161,11 @@ class ServiceLevels(Procedure):
             looks += [count(service, self.window, within_ms) for count in sources]
         return looks
 
-    def _raw_counts(self, counts: Sequence[Observation]) -> list[Look]:
+    def raw_count_looks(self) -> list[Look]:
         """Raw traces of the services that nothing counts; not from a backend that hangs."""
         looks: list[Look] = []
         for service, within_ms in self._wanted():
-            asked = {look.source: look.status for look in counts if look.arguments["service"] == service}
+            asked = {look.source: look.status for look in self.evidence.counts if look.arguments["service"] == service}
             if any(status.has_content for status in asked.values()):
                 continue
             ways = (("tempo", raw_counts.tempo), ("jaeger", raw_counts.jaeger))
@@ -187,15 +174,15 @@ class ServiceLevels(Procedure):
             ]
         return looks
 
-    def _events(self) -> list[Look]:
+    def webhook_looks(self) -> list[Look]:
         """Stripe's events, for each objective that is about them."""
         return [
             stripe_delivery_counts.webhook_counts(self.window, each["events"])
             for each in self.evidence.objectives()
-            if each["kind"] == "webhooks"
+            if each["kind"] == WEBHOOKS
         ]
 
-    def _deployments(self) -> list[Look]:
+    def deployment_looks(self) -> list[Look]:
         """What was deployed in the period and in as long a time before: whether a part is younger than the period."""
         until, looks = self.window.until, list[Look]()
         window = Window(self.window.since - (until - self.window.since), until)
@@ -208,15 +195,15 @@ class ServiceLevels(Procedure):
                 looks.append(fly.releases(window))
         return looks
 
-    def _what_fired(self) -> list[Look]:
+    def fired_looks(self) -> list[Look]:
         """What fired in the period and what fires now, where an objective names an alert."""
         if not any(each["alerts"] for each in self.evidence.objectives()):
             return []
         return [prometheus.alerts_fired(self.window), alertmanager.alerts()]
 
-    def _tellers(self) -> list[Look]:
+    def teller_looks(self) -> list[Look]:
         """The looks at whoever tells, as far as the team's file names them."""
-        routes = {route["from"] for route in self.evidence.levels.get("routes", ())}
+        routes = {route["from"] for route in self.evidence.routes()}
         guarded = any(each["alerts"] for each in self.evidence.objectives())
         looks: list[Look] = []
         if guarded or "traces" in routes:

@@ -6,7 +6,8 @@ lead to different answers, there is no answer.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,19 +72,29 @@ class Stretch:
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """How many, and how many of them count against the budget, at least and at most, by step."""
+    """How many, and how many of them count against the budget, at least and at most, by step.
+
+    Sums over windows are kept once made: rules, policies and displays ask for the same few again and again.
+    """
 
     since_s: int
     step_s: int
     total: Numbers
     least: Numbers
     most: Numbers
+    _rolled: dict[int, tuple[Numbers, Numbers, Numbers]] = field(default_factory=dict, init=False, repr=False)
+    _burnt: dict[tuple[int, float, bool], Numbers] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
-        cls, since: str, step_s: int, total: Sequence[float], least: Sequence[float], most: Sequence[float]
+        cls,
+        since: str,
+        step_s: int,
+        total: Sequence[float] | Numbers,
+        least: Sequence[float] | Numbers,
+        most: Sequence[float] | Numbers,
     ) -> "Tally":
-        """From a look's lists, which are of one length."""
+        """From a look's lists, which are of one length. Raises ValueError where they are not."""
         rows = [np.asarray(row, dtype=np.float64) for row in (total, least, most)]
         if len({len(row) for row in rows}) != 1:
             raise ValueError("rows of different lengths")
@@ -129,42 +140,69 @@ class Tally:
 
     def rolling(self, window_s: float) -> tuple[Numbers, Numbers, Numbers]:
         """(total, least, most) of the window that ends with each step; windows that begin before the first are shorter."""
-        steps = max(1, round(window_s / self.step_s))
-
-        def summed(row: Numbers) -> Numbers:
-            run = np.concatenate(([0.0], np.cumsum(row)))
-            ends = np.arange(1, len(run))
-            result: Numbers = run[ends] - run[np.maximum(0, ends - steps)]
-            return result
-
-        return summed(self.total), summed(self.least), summed(self.most)
+        steps = self._steps_in(window_s)
+        if steps not in self._rolled:
+            total, least, most = (_summed(run, steps) for run in self._running)
+            self._rolled[steps] = total, least, most
+        return self._rolled[steps]
 
     def burn(self, window_s: float, target: float) -> tuple[Numbers, Numbers]:
         """The burn rate of the window that ends with each step, at least and at most; NaN where nothing was asked."""
-        total, least, most = self.rolling(window_s)
-        budget = (1 - target) * total
-        with np.errstate(divide="ignore", invalid="ignore"):
-            low: Numbers = np.where(total > 0, least / budget, np.nan)
-            high: Numbers = np.where(total > 0, most / budget, np.nan)
-        return low, high
+        return self._burn(window_s, target, at_most=False), self._burn(window_s, target, at_most=True)
+
+    def burn_now(self, window_s: float, target: float) -> tuple[float | None, float]:
+        """(burn rate, failures) of the window that ends with the last step, at least; the rate is None where nothing was asked."""
+        total, least = (self._last(running, window_s) for running in self._running[:2])
+        return (least / ((1 - target) * total) if total > 0 else None), least
+
+    def _last(self, running: Numbers, window_s: float) -> float:
+        """The sum over the window that ends with the last step."""
+        return float(running[-1] - running[max(0, len(running) - 1 - self._steps_in(window_s))])
+
+    def _burn(self, window_s: float, target: float, at_most: bool) -> Numbers:
+        key = self._steps_in(window_s), target, at_most
+        if key not in self._burnt:
+            total, least, most = self.rolling(window_s)
+            budget = (1 - target) * total
+            with np.errstate(divide="ignore", invalid="ignore"):
+                self._burnt[key] = np.where(total > 0, (most if at_most else least) / budget, np.nan)
+        return self._burnt[key]
+
+    def _steps_in(self, window_s: float) -> int:
+        return max(1, round(window_s / self.step_s))
+
+    @cached_property
+    def _running(self) -> tuple[Numbers, Numbers, Numbers]:
+        """total, least and most up to each step, with a zero before the first."""
+        total, least, most = (np.concatenate(([0.0], np.cumsum(row))) for row in (self.total, self.least, self.most))
+        return total, least, most
+
+    def fires_now(self, policy: Policy, target: float, period_s: float, least_bad: float) -> bool:
+        """Whether both windows that end with the last step burn at the threshold or more, with that many failures at least."""
+        threshold = policy.threshold(period_s)
+        long, bad = self.burn_now(policy.long_s, target)
+        short, _ = self.burn_now(max(policy.short_s, self.step_s), target)
+        return bad >= least_bad and None not in (long, short) and min(long or 0.0, short or 0.0) >= threshold
 
     def fires(
         self, policy: Policy, target: float, period_s: float, factor: float = 1.0
     ) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """At the end of which steps both windows burn at `factor` times the threshold or more, for certain."""
         threshold = policy.threshold(period_s) * factor
-        low_long, _ = self.burn(policy.long_s, target)
-        low_short, _ = self.burn(max(policy.short_s, self.step_s), target)
+        low_long = self._burn(policy.long_s, target, at_most=False)
+        low_short = self._burn(max(policy.short_s, self.step_s), target, at_most=False)
         with np.errstate(invalid="ignore"):
             result: np.ndarray[Any, np.dtype[np.bool_]] = (low_long >= threshold) & (low_short >= threshold)
         return result
 
-    def stretches(self, held: np.ndarray[Any, np.dtype[np.bool_]]) -> list[Stretch]:
-        """Where a condition held, as stretches of time."""
+    def stretches(self, held: np.ndarray[Any, np.dtype[np.bool_]], least_s: float = 0.0) -> list[Stretch]:
+        """Where a condition held for that long or longer, as stretches of time."""
         edges = np.flatnonzero(np.diff(np.concatenate(([False], held, [False])).astype(np.int8)))
+        first, last = edges[::2], edges[1::2]
+        long = (last - first) * self.step_s >= least_s
         return [
-            Stretch(self.since_s + first * self.step_s, self.since_s + last * self.step_s)
-            for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+            Stretch(self.since_s + begin * self.step_s, self.since_s + end * self.step_s)
+            for begin, end in zip(first[long].tolist(), last[long].tolist(), strict=True)
         ]
 
     def budget_left(self, target: float) -> Numbers:
@@ -172,7 +210,7 @@ class Tally:
         allowed = (1 - target) * float(self.total.sum())
         if allowed <= 0:
             return np.ones(len(self.total))
-        left: Numbers = 1 - np.cumsum(self.most) / allowed
+        left: Numbers = 1 - self._running[2][1:] / allowed
         return left
 
     def holes(self) -> list[Stretch]:
@@ -181,13 +219,15 @@ class Tally:
         What is to be expected at an hour of the day is what the quieter days had then (the lower quartile), so that a quiet
         night or a quiet weekend is none. A day or more before the first request is one, whatever came later.
         """
+        silent = self.stretches(self.total == 0, HOUR_S) if self.total.any() else []
+        if not silent:
+            return []
         hourly = self.coarser(HOUR_S).total
-        counted = np.flatnonzero(self.total)
-        if not len(counted) or not len(hourly):
+        if not len(hourly):
             return []
         found = []
         per_step = self._expected(hourly)
-        for gap in self.stretches(self.total == 0):
+        for gap in silent:
             # By whole hours of the clock: traffic that ends at half past six leaves a half-empty hour every day.
             begins = round((-(-gap.since_s // HOUR_S) * HOUR_S - self.since_s) / self.step_s)
             ends = round((gap.until_s // HOUR_S * HOUR_S - self.since_s) / self.step_s)
@@ -209,12 +249,19 @@ class Tally:
 
     def missing_in(self, gaps: Sequence[Stretch]) -> float:
         """How many requests there would have been in these stretches, by the rate of the rest."""
-        inside = sum(gap.seconds for gap in gaps if gap.since_s >= self.since_s)
+        inside = sum(gap.seconds for gap in gaps if self.since_s <= gap.since_s < self.until_s)
         seen_s = self.step_s * len(self.total) - inside
         return float(self.total.sum()) * sum(gap.seconds for gap in gaps) / seen_s if seen_s > 0 else 0.0
 
 
 _EXPECTED = 20.0
+
+
+def _summed(running: Numbers, steps: int) -> Numbers:
+    """The sum over the last so many steps, at each step, from the running sum."""
+    result: Numbers = running[1:].copy()
+    result[steps:] -= running[1:-steps]
+    return result
 
 
 def p95_between(latency: Json, share: float = 0.95) -> tuple[float, float | None] | None:

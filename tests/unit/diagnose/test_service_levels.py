@@ -5,8 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from support.evidence import look
 from support.levels import (
     API,
+    DAYS,
     LATENCY,
     NOW,
     STEPS,
@@ -18,8 +20,8 @@ from support.levels import (
     webhook_counts,
 )
 
-from runbook_lib.core.model import Conclusion, Status
-from runbook_lib.procedures.service_levels.reading import Evidence
+from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.procedures.service_levels.evidence import Evidence
 from runbook_lib.procedures.service_levels.rules import diagnose
 
 
@@ -219,8 +221,70 @@ def test_events_that_no_endpoint_asks_for_reach_nobody_whatever_is_pending() -> 
     assert "disabled: we_1" in conclusion.causes[0].summary
 
 
-def test_endpoints_that_may_not_be_read_cost_the_counts_nothing() -> None:
-    assert verdict(evidence(WEBHOOKS, webhooks=[webhook_counts(0, uncovered=None)]))[1] == ["slo.met"]
+def test_endpoints_that_may_not_be_read_leave_open_whether_anybody_asks_for_the_events() -> None:
+    """Of an event that no endpoint asks for nothing is pending: it looks taken."""
+    conclusion = diagnose(evidence(WEBHOOKS, webhooks=[webhook_counts(0, uncovered=None)]))
+    assert str(conclusion.status) == "could_not_tell"
+    assert [each.code for each in conclusion.states] == ["slo.met"]
+    assert conclusion.suspects[0].code == "slo.webhook_missed"
+
+
+def test_each_webhook_objective_is_judged_by_its_own_events() -> None:
+    failed = {**WEBHOOKS, "name": "Failed payments", "events": ["invoice.payment_failed"]}
+    given = evidence(
+        WEBHOOKS, failed, webhooks=[webhook_counts(50), webhook_counts(0, types=["invoice.payment_failed"])]
+    )
+    conclusion = diagnose(given)
+    assert [each.subject for each in conclusion.causes] == ["Stripe webhooks"]
+    assert [each.subject for each in conclusion.states] == ["Failed payments"]
+
+
+def cut(look: Observation) -> Observation:
+    """The first half of an answer, as a source that was cut off gives it."""
+    value = {key: each[: len(each) // 2] if isinstance(each, list) else each for key, each in look.value.items()}
+    return replace(look, status=Status.partial, value=value)
+
+
+def test_counts_that_are_cut_off_leave_a_gap_and_never_keep_a_promise() -> None:
+    assert verdict(of_api(cut(counts())))[1] == ["slo.no_data.gap"]
+    assert verdict(evidence(LATENCY, counted=[cut(counts(slow=(lambda _: 0.0, None)))]))[1] == ["slo.no_data.gap"]
+    assert verdict(evidence(WEBHOOKS, webhooks=[cut(webhook_counts(0, total=720))]))[1] == ["slo.no_data.gap"]
+
+
+def test_counts_that_are_cut_off_still_tell_of_an_outage_that_nothing_makes_good() -> None:
+    assert verdict(of_api(cut(counts(during(700, 600, 45.0)))))[1] == ["slo.availability_missed"]
+
+
+def test_what_burnt_where_the_counts_end_is_not_burning_now() -> None:
+    half = DAYS * 12
+    assert verdict(of_api(cut(counts(during(half + 1, half, 30.0)))))[1] == ["slo.no_data.gap"]
+
+
+def test_a_part_of_an_answer_without_one_request_is_no_count() -> None:
+    assert verdict(of_api(cut(counts(total=during(300, 0, 50.0)))))[1] == ["slo.no_data.unseen"]
+
+
+HOSTED = deployments(700, source="railway")
+
+
+@pytest.mark.parametrize("status", [Status.unreachable, Status.not_configured, Status.too_recent])
+def test_traces_alone_do_not_keep_a_promise_where_the_platform_counts_and_was_not_seen(status: Status) -> None:
+    unseen = counts(status=status, **EDGE)
+    conclusion = diagnose(of_api(counts(), unseen, changes=[HOSTED]))
+    assert str(conclusion.status) == "could_not_tell"
+    assert conclusion.suspects[0].code == "slo.sampling_biased"
+    assert "railway's own count did not come back" in conclusion.suspects[0].why
+
+
+def test_traces_alone_are_believed_where_no_platform_is_known_that_counts() -> None:
+    absent = counts(status=Status.not_configured, **EDGE)
+    assert verdict(of_api(counts(), absent)) == ("ruled_out", ["slo.met"])
+
+
+def test_of_several_objectives_those_that_were_not_asked_about_hold_nothing_up() -> None:
+    given = evidence(API, LATENCY, WEBHOOKS, counted=[counts()])
+    assert diagnose(given).status == "could_not_tell"
+    assert diagnose(replace(given, only=(API["name"],))).status == "ruled_out"
 
 
 @pytest.mark.parametrize("status", [Status.denied, Status.unreachable, Status.malformed, Status.rate_limited])
@@ -251,9 +315,8 @@ def test_the_promise_that_is_broken_stands_before_the_one_in_danger() -> None:
 
 
 def test_a_file_that_cannot_be_read_is_told_and_nothing_else() -> None:
-    given = evidence(API)
-    broken = Evidence(given.now, given.window, file=counts(status=Status.malformed, source="team"))
-    conclusion = diagnose(broken)
+    conclusion = diagnose(Evidence(NOW, file=look("team", "service_levels", None, Status.malformed)))
+    assert conclusion.situation.ongoing is None
     assert str(conclusion.status) == "could_not_tell"
     assert conclusion.suspects[0].deciding_look.startswith("team")
 

@@ -21,7 +21,7 @@ from support.levels import (
     trial,
 )
 
-from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.core.model import Conclusion, Observation, Status
 from runbook_lib.procedures.service_levels.rules import diagnose
 
 BURST = during(48, 47, 25.0)  # an hour in which half of the requests failed, two days ago
@@ -35,7 +35,7 @@ def verdict(**changed: Any) -> tuple[str, list[str], list[str]]:
     return str(conclusion.status), [each.code for each in named], [each.subject for each in named]
 
 
-def concluded(*, failed: Any = BURST, told: Any = None, **changed: Any) -> Conclusion:
+def concluded(*, failed: Any = BURST, told: Any = None, total: Any = None, **changed: Any) -> Conclusion:
     """The conclusion where everything is in order but what is changed."""
     held = {
         "rules": rules(),
@@ -46,7 +46,7 @@ def concluded(*, failed: Any = BURST, told: Any = None, **changed: Any) -> Concl
     held |= changed
     given = evidence(
         GUARDED,
-        counted=[counts(failed)],
+        counted=[counts(failed) if total is None else counts(failed, total=total)],
         routes=held.get("routes", ROUTES),
         rules=[held[name] for name in ("rules", "routing", "silences") if held[name] is not None] + list(told or ()),
         fired=[held["fired"]] if held["fired"] is not None else [],
@@ -80,9 +80,20 @@ def test_a_rule_that_cannot_do_its_work_is_broken(changed: dict[str, Any], code:
     assert verdict(rules=rules(rule("page", **changed), rule("ticket")))[1:] == ([code], ["ApiErrorBudgetBurn (page)"])
 
 
-@pytest.mark.parametrize("changed", [{"is_seen": None}, {"health": "unknown"}, {"evaluated_at": None}])
-def test_what_is_not_known_of_a_rule_breaks_nothing(changed: dict[str, Any]) -> None:
-    assert verdict(rules=rules(rule("page", **changed), rule("ticket")))[1] == ["slo.met"]
+def test_a_rule_whose_series_are_not_named_is_not_broken() -> None:
+    assert verdict(rules=rules(rule("page", is_seen=None), rule("ticket")))[1] == ["slo.met"]
+
+
+@pytest.mark.parametrize("changed", [{"health": "unknown"}, {"evaluated_at": None}])
+def test_a_rule_that_was_never_evaluated_is_neither_broken_nor_well(changed: dict[str, Any]) -> None:
+    conclusion = concluded(rules=rules(rule("page", **changed), rule("ticket")))
+    assert str(conclusion.status) == "could_not_tell"
+    assert [each.code for each in conclusion.suspects] == ["alert.rule_broken"]
+
+
+def test_a_rule_that_is_missing_from_a_part_of_the_list_may_be_in_the_rest() -> None:
+    status, codes, _ = verdict(rules=rules(rule("ticket"), status=Status.partial))
+    assert (status, codes) == ("could_not_tell", [])
 
 
 def test_the_first_route_that_matches_takes_the_alert() -> None:
@@ -143,7 +154,8 @@ def test_a_refusal_that_was_made_good_is_none() -> None:
 
 def test_a_test_alert_of_which_nothing_is_counted_is_not_seen_to_arrive() -> None:
     conclusion = concluded(tested=[trial(taken=None, refused=None)])
-    assert str(conclusion.status) == "ruled_out"
+    assert str(conclusion.status) == "could_not_tell"
+    assert [each.code for each in conclusion.suspects] == ["alert.receiver_failing"]
     assert [(each.source, each.call) for each in conclusion.not_seen] == [("alertmanager", "test_alert")]
 
 
@@ -173,14 +185,65 @@ def test_a_receiver_that_failed_every_time_needs_no_test() -> None:
     assert verdict(routing=failing)[1] == ["slo.met"], "a test that arrived clears the past"
 
 
+def notified(sent: float, failed: float) -> Observation:
+    """Alertmanager's configuration, and what its notifications came to."""
+    rows = [
+        {"integration": kind, "receiver": name, "sent": sent, "failed": failed}
+        for name, kind in (("oncall", "pagerduty"), ("team", "slack"))
+    ]
+    return look("alertmanager", "routing", {**routing().value, "notifications": rows})
+
+
+def test_without_a_test_a_receiver_is_in_order_where_it_took_all_that_it_was_sent() -> None:
+    assert verdict(routing=notified(7.0, 0.0), tested=[])[:2] == ("ruled_out", ["slo.met"])
+
+
+@pytest.mark.parametrize("held", [notified(0.0, 0.0), notified(7.0, 1.0), routing()])
+def test_without_a_test_a_receiver_that_was_sent_nothing_or_refused_something_is_left_open(held: Observation) -> None:
+    conclusion = concluded(routing=held, tested=[])
+    assert str(conclusion.status) == "could_not_tell"
+    assert {each.code for each in conclusion.suspects} == {"alert.receiver_failing"}
+
+
+def test_what_receivers_took_before_says_nothing_where_a_test_was_sent_and_not_seen() -> None:
+    lost = look("alertmanager", "test_alert", None, Status.denied, labels={"severity": "page"}, token="1")
+    assert str(concluded(routing=notified(7.0, 0.0), tested=[lost]).status) == "could_not_tell"
+    doubted = concluded(routing=notified(4.0, 4.0), tested=[lost])
+    assert (str(doubted.status), doubted.suspects[0].code) == ("could_not_tell", "alert.receiver_failing")
+
+
+def test_what_might_inhibit_leaves_it_open_where_no_test_was_sent() -> None:
+    held = notified(7.0, 0.0)
+    inhibiting = look("alertmanager", "routing", {**held.value, "inhibits": 1})
+    firing = look("alertmanager", "alerts", [{"name": "Maintenance"}])
+    quiet = look("alertmanager", "alerts", None, Status.empty)
+    assert str(concluded(routing=inhibiting, tested=[], told=[quiet]).status) == "ruled_out"
+    conclusion = concluded(routing=inhibiting, tested=[], told=[firing])
+    assert (str(conclusion.status), conclusion.suspects[0].code) == ("could_not_tell", "alert.silenced")
+
+
 def test_a_burn_without_an_alert_is_silence() -> None:
     status, codes, subjects = verdict(fired=fired())
     assert (status, codes) == ("confirmed", ["alert.silent", "alert.silent"])
     assert subjects == ["ApiErrorBudgetBurn (page)", "ApiErrorBudgetBurn (ticket)"]
 
 
-def test_a_burn_of_which_prometheus_no_longer_knows_accuses_nobody() -> None:
-    assert verdict(fired=fired(kept_since_h=24))[1] == ["slo.met"]
+def test_a_burn_of_which_prometheus_no_longer_knows_accuses_nobody_and_stays_open() -> None:
+    conclusion = concluded(fired=fired(kept_since_h=24))
+    assert str(conclusion.status) == "could_not_tell"
+    assert {each.code for each in conclusion.suspects} == {"alert.silent"}
+
+
+def test_an_alert_that_is_missing_from_a_part_of_what_fired_may_have_fired() -> None:
+    part = look("prometheus", "alerts_fired", fired().value, Status.partial)
+    status, codes, _ = verdict(fired=part)
+    assert (status, codes) == ("could_not_tell", [])
+
+
+def test_an_alert_that_fired_when_nothing_was_counted_is_not_called_false() -> None:
+    gap = during(30, 20, 0.0, 50.0)
+    conclusion = concluded(failed=lambda _: 0.0, total=gap, fired=fired(("page", 25, 24)))
+    assert [each.code for each in conclusion.causes] == []
 
 
 def test_a_burn_too_small_or_too_short_accuses_nobody() -> None:

@@ -1,0 +1,313 @@
+"""What procedure 09 has seen, how a look's answer is read, and which looks would have shown which cause."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Json, Observation
+from runbook_lib.judging.evidence import Filed
+from runbook_lib.judging.witnesses import Proof, Seen, Topics, any_of, first_of, look, proof
+
+Objective = Mapping[str, Any]
+AVAILABILITY, LATENCY, WEBHOOKS = KINDS = ("availability", "latency", "webhooks")
+ALERTS, TRACE_ROUTES, ROUTES = "an objective with alerts", "a route from traces", "a route"
+EVERYTHING = (*KINDS, ALERTS, TRACE_ROUTES, ROUTES)
+_USUAL_DAYS = 30
+_COUNTERS = (
+    "tempo.service_counts",
+    "prometheus.service_counts",
+    "jaeger.service_counts",
+    "railway.service_counts",
+    "fly.service_counts",
+    "tempo.raw_counts",
+    "jaeger.raw_counts",
+)
+_TELLERS = {
+    "traces": ("prometheus.alert_rules", "alertmanager.routing"),
+    "vercel": ("vercel.alert_rules",),
+    "railway": ("railway.alert_rules",),
+}
+
+
+@dataclass(frozen=True)
+class Evidence(Filed):
+    """Everything that was looked at, and what was asked for.
+
+    Attributes:
+        until: where the period ends.
+        days: its length; 0: as the team's file says.
+        only: the objectives that are asked about; empty: all.
+    """
+
+    until: datetime
+    days: int = 0
+    only: tuple[str, ...] = ()
+    file: Observation | None = None
+    counts: tuple[Observation, ...] = ()
+    raw: tuple[Observation, ...] = ()
+    webhooks: tuple[Observation, ...] = ()
+    changes: tuple[Observation, ...] = ()
+    rules: tuple[Observation, ...] = ()
+    fired: tuple[Observation, ...] = ()
+    tested: tuple[Observation, ...] = ()
+
+    @property
+    def levels(self) -> Mapping[str, Json]:
+        """The team's file; empty where it could not be read."""
+        return value_of(self.file)
+
+    @property
+    def window(self) -> Window:
+        """The period, up to the last whole minute: a step that is not over yet has not been counted."""
+        until = self.until.replace(second=0, microsecond=0)
+        return Window(until - timedelta(days=self.days or int(self.levels.get("period_days") or _USUAL_DAYS)), until)
+
+    def objectives(self) -> list[Objective]:
+        """The objectives that are asked about."""
+        return [each for each in self.levels.get("objectives", ()) if not self.only or each["name"] in self.only]
+
+    def routes(self) -> Sequence[Mapping[str, Any]]:
+        """Who is to be told of what, as the team wants it."""
+        return self.levels.get("routes") or ()
+
+    def questions(self) -> tuple[str, ...]:
+        """What this run was asked for: everything, or what the objectives are about that it was asked about alone."""
+        objectives = self.objectives() if self.only else []
+        if not objectives:
+            return EVERYTHING
+        asked = {str(each["kind"]) for each in objectives} | (
+            {ALERTS} if any(each["alerts"] for each in objectives) else set()
+        )
+        asked |= {ROUTES} if self.routes() else set()
+        asked |= {TRACE_ROUTES} if any(route["from"] == "traces" for route in self.routes()) else set()
+        return tuple(each for each in EVERYTHING if each in asked)
+
+    def counting(self, objective: Objective) -> tuple[Observation, ...]:
+        """The looks that may have counted for an objective."""
+        return counting(objective, (*self.counts, *self.raw, *self.webhooks))
+
+
+def value_of(look: Observation | None) -> dict[str, Any]:
+    """An answer's value, though it may not be all; empty where nothing came back."""
+    return look.value if look is not None and look.status.has_content and isinstance(look.value, dict) else {}
+
+
+def whole_of(look: Observation | None) -> dict[str, Any]:
+    """The value of a complete answer; else empty. What is not in it is not there."""
+    return value_of(look) if look is not None and look.status.answered else {}
+
+
+def rows_of(look: Observation | None) -> list[dict[str, Any]]:
+    """The rows that came back, though they may not be all."""
+    return look.value if look is not None and look.status.has_content and isinstance(look.value, list) else []
+
+
+def find(looks: Iterable[Observation], source: str, call: str) -> Observation | None:
+    """The look of this source and call; None where it was not made."""
+    return next((each for each in looks if (each.source, each.call) == (source, call)), None)
+
+
+def counting(objective: Objective, looks: Iterable[Observation]) -> tuple[Observation, ...]:
+    """Those of some looks that may have counted for an objective."""
+    if objective["kind"] == WEBHOOKS:
+        return tuple(each for each in looks if each.arguments.get("types") == objective["events"])
+    return tuple(each for each in looks if each.arguments.get("service") == objective["service"])
+
+
+def slow_counts(counts: Mapping[str, Any], objective: Objective) -> Mapping[str, Any] | None:
+    """How many were slower than a latency objective allows, in an answer that counts requests; None where it does not say."""
+    slow = counts.get("slow")
+    return slow if slow and slow["within_ms"] == objective["within_ms"] else None
+
+
+def _promises(seen: Seen) -> dict[str, Any]:
+    return next((whole_of(each) for each in seen.of("team.service_levels")), {})
+
+
+def _counted(*kinds: str) -> Proof:
+    """That something was counted for each objective of these kinds that was asked about."""
+
+    def looks(seen: Seen) -> Iterable[Observation]:
+        proving: list[Observation] = []
+        made = seen.of(*_COUNTERS, "stripe.webhook_counts")
+        for objective in _promises(seen).get("objectives", ()):
+            asked = _asked(objective, made) if objective["kind"] in kinds else ()
+            counted = [each for each in asked if _counts_for(objective, each)]
+            if asked and not counted:
+                return ()
+            proving += counted
+        return proving
+
+    return looks
+
+
+def _asked(objective: Objective, made: Iterable[Observation]) -> list[Observation]:
+    """The looks that were made for an objective: those for another limit of latency say that nobody asked about this one."""
+    looks = counting(objective, made)
+    is_about_limit = objective["kind"] == LATENCY
+    return [each for each in looks if not is_about_limit or each.arguments.get("within_ms") == objective["within_ms"]]
+
+
+def _counts_for(objective: Objective, each: Observation) -> bool:
+    counts = whole_of(each)
+    if objective["kind"] == WEBHOOKS:  # where nobody may read the endpoints, an event that nobody asks for looks taken
+        return bool(counts.get("total")) and counts.get("uncovered") is not None
+    return bool(counts.get("total")) and (objective["kind"] != LATENCY or slow_counts(counts, objective) is not None)
+
+
+def _told(seen: Seen) -> Iterable[Observation]:
+    """The looks at whoever tells, as far as the team's file names them; none where one of them did not answer."""
+    promises = _promises(seen)
+    tellers = {str(route["from"]) for route in promises.get("routes", ())}
+    if any(each["alerts"] for each in promises.get("objectives", ())):
+        tellers.add("traces")
+    found: list[Observation] = []
+    for name in (name for teller in sorted(tellers) for name in _TELLERS[teller]):
+        made = seen.of(name)
+        if not made or not all(each.status.answered for each in made):
+            return ()
+        found += made
+    return found
+
+
+def _evaluated(seen: Seen) -> Iterable[Observation]:
+    """The rules, where each of those that guard an objective has been evaluated at least once."""
+    names = {name for each in _promises(seen).get("objectives", ()) for name in each["alerts"]}
+    return [
+        each
+        for each in seen.of("prometheus.alert_rules")
+        if all(
+            rule["health"] != "unknown" and rule["evaluated_at"]
+            for rule in whole_of(each).get("rules", ())
+            if rule["name"] in names
+        )
+        and whole_of(each)
+    ]
+
+
+def _delivered(seen: Seen) -> Iterable[Observation]:
+    """Alertmanager's counters, where each receiver that the team wants was told of something and has refused nothing.
+
+    They tell of the last notification, whenever that was: where a test was sent, its own outcome decides.
+    """
+    if seen.of("alertmanager.test_alert"):
+        return ()
+    wanted = [str(each["to"]) for each in _promises(seen).get("routes", ()) if each["from"] == "traces"]
+    return [each for each in seen.of("alertmanager.routing") if wanted and _all_delivered(whole_of(each), wanted)]
+
+
+def _all_delivered(routing: Mapping[str, Any], wanted: Sequence[str]) -> bool:
+    rows = routing.get("notifications") or ()
+    return all(
+        kinds
+        and all(
+            any(
+                row["integration"] == kind and row["receiver"] in ("", to) and row["sent"] and not row["failed"]
+                for row in rows
+            )
+            for kind in kinds
+        )
+        for to in wanted
+        for kinds in [routing.get("receivers", {}).get(to, ())]
+    )
+
+
+def is_heard(test: Observation) -> bool:
+    """Whether every integration that a test alert was meant for gave an answer, good or bad."""
+    return bool(whole_of(test).get("expected")) and not unheard(test)
+
+
+def unheard(test: Observation) -> list[str]:
+    """The integrations that no answer was counted of, good or bad: nobody knows whether the test alert reached them."""
+    sent = whole_of(test)
+    taken, refused = sent.get("taken") or {}, sent.get("refused") or {}
+    return [kind for kind in dict.fromkeys(sent.get("expected", ())) if not taken.get(kind) and not refused.get(kind)]
+
+
+def _is_active(test: Observation) -> bool:
+    return whole_of(test).get("state") == "active"
+
+
+def _inhibits_nothing(routing: Observation) -> bool:
+    return whole_of(routing).get("inhibits") == 0
+
+
+def unpromised(kind: str) -> Callable[[Seen], str]:
+    """For `Cause.not_applicable`: the team promises nothing of this kind."""
+
+    def why(seen: Seen) -> str:
+        promises = _promises(seen)
+        has_any = any(each["kind"] == kind for each in promises.get("objectives", ()))
+        return f"the team's file promises nothing about {kind}" if promises and not has_any else ""
+
+    return why
+
+
+def no_alerts(seen: Seen) -> str:
+    """For `Cause.not_applicable`: the team counts on no alert."""
+    promises = _promises(seen)
+    has_any = any(each["alerts"] for each in promises.get("objectives", ()))
+    return "no objective of the team's file names an alert" if promises and not has_any else ""
+
+
+def no_trace_routes(seen: Seen) -> str:
+    """For `Cause.not_applicable`: the team counts on nobody who is told from traces."""
+    promises = _promises(seen)
+    has_any = any(each["from"] == "traces" for each in promises.get("routes", ()))
+    return "the team's file names no route from traces" if promises and not has_any else ""
+
+
+def nobody_to_tell(seen: Seen) -> str:
+    """For `Cause.not_applicable`: neither alerts nor routes."""
+    is_bare = not _promises(seen).get("routes", ()) and no_alerts(seen)
+    return "the team's file names no alert and no route" if is_bare else ""
+
+
+def nothing_to_silence(seen: Seen) -> str:
+    """For `Cause.not_applicable`: neither alerts nor routes from traces."""
+    return (
+        "the team's file names no alert and no route from traces" if no_alerts(seen) and no_trace_routes(seen) else ""
+    )
+
+
+TOPICS = Topics(
+    {
+        "promises": look("team.service_levels"),
+        "availability": proof("requests were counted for each availability", _counted(AVAILABILITY), *_COUNTERS),
+        "latency": proof("slow requests were counted for each latency", _counted(LATENCY), *_COUNTERS),
+        "webhooks": proof(
+            "Stripe's events were counted and its endpoints read", _counted(WEBHOOKS), "stripe.webhook_counts"
+        ),
+        "counts": proof(
+            "something was counted for each objective", _counted(*KINDS), *_COUNTERS, "stripe.webhook_counts"
+        ),
+        "second_count": any_of(look("railway.service_counts"), look("fly.service_counts")),
+        "tellers": proof(
+            "everybody answered who is to tell", _told, *(name for names in _TELLERS.values() for name in names)
+        ),
+        "rules": look("prometheus.alert_rules"),
+        "evaluated_rules": proof("each rule was evaluated", _evaluated, "prometheus.alert_rules"),
+        "routing": look("alertmanager.routing"),
+        "silences": look("alertmanager.silences"),
+        "history": look("prometheus.alerts_fired"),
+        "delivery": any_of(
+            look("alertmanager.test_alert", holding=is_heard, else_why="nothing tells whether the test alert arrived"),
+            proof("each receiver took all that it was sent", _delivered, "alertmanager.routing"),
+        ),
+        "inhibition": any_of(
+            look("alertmanager.test_alert", holding=_is_active, else_why="the test alert was never active"),
+            look("alertmanager.routing", holding=_inhibits_nothing, else_why="there are rules that inhibit"),
+            look(
+                "alertmanager.alerts",
+                holding=lambda each: each.status.proves_absence,
+                else_why="some alert fires, and might inhibit",
+            ),
+        ),
+        # No cause is shown by these as a whole: they say which looks stand in for each other where one is not set up.
+        "counters": first_of(*map(look, _COUNTERS)),
+        "deployments_of_api": first_of(look("vercel.deployments", part="api"), look("railway.deployments", part="api")),
+        "deployments_of_gateway": first_of(look("railway.deployments", part="gateway"), look("fly.releases")),
+    }
+)
