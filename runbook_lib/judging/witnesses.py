@@ -63,6 +63,8 @@ class Seen:
     def of(self, *names: str, **arguments: Json) -> tuple[Observation, ...]:
         """The looks of these names whose arguments hold the given values, in the order in which they were made."""
         found = [each for name in names for each in self._by_name.get(name, ())]
+        if not arguments:
+            return tuple(found)
         return tuple(
             each for each in found if all(each.arguments.get(key) == value for key, value in arguments.items())
         )

@@ -135,8 +135,9 @@ class Arrivals:
         looks = (*spans.looks, *logs)
         if self._youngest is None:
             return PartsTrail(Trail.unknown)
-        since, requests = spans.last_at(part), self.requests_of(part)
+        since = spans.last_at(part)
         if since is None:
+            requests = self.requests_of(part)
             if requests and spans.traces and (spans.is_all or spans.traces >= _ENOUGH_TRACES):
                 return PartsTrail(Trail.silent, looks, requests)
             is_idle = bool(logs) and all(look.status.answered and not self._may_be_due(look) for look in logs)
@@ -220,11 +221,11 @@ def _read(kept: _Same, ends_ns: int) -> tuple[int, tuple[tuple[str, str, int], .
     for trace in build_traces(kept.look.value):
         spans = [span for span in trace.spans if span["start_ns"] <= ends_ns]
         traces += bool(spans)
-        by_name, by_what_it_says = parts_of(trace), parts_of(Trace(trace.id, trace.spans, nameless))
+        parts = parts_of(Trace(trace.id, trace.spans, nameless))
+        if not all(parts[span["id"]] in PARTS for span in spans):
+            parts = {id_: part if parts[id_] not in PARTS else parts[id_] for id_, part in parts_of(trace).items()}
         for span in spans:
-            part = by_what_it_says[span["id"]]
-            part = part if part in PARTS else by_name[span["id"]]
-            key = part, str(trace.resource(span).get("service.name", ""))
+            key = parts[span["id"]], str(trace.resource(span).get("service.name", ""))
             newest[key] = max(newest.get(key, 0), span["start_ns"])
     return traces, tuple((part, service, at_ns) for (part, service), at_ns in newest.items())
 

@@ -109,6 +109,7 @@ class OperationsChecklist(Procedure):
         days = _number(self.parameters.get("expires_within_days"), 14.0, "expires_within_days", 3650.0)
         slow_ms = _number(self.parameters.get("slow_ms"), 3000.0, "slow_ms", 60_000.0)
         self.evidence = reading_of.Evidence(now, self._window, expires_within=timedelta(days=days), slow_ms=slow_ms)
+        self._diagnosed: tuple[reading_of.Evidence, Conclusion] | None = None
 
     @property
     def window(self) -> Window:
@@ -196,8 +197,10 @@ class OperationsChecklist(Procedure):
         )
 
     def diagnose(self) -> Conclusion:
-        """The verdict on the list."""
-        return checklist.diagnose(self.evidence)
+        """The verdict on the list; the table's own, where nothing was seen since."""
+        if self._diagnosed is None or self._diagnosed[0] is not self.evidence:
+            self._diagnosed = self.evidence, checklist.diagnose(self.evidence)
+        return self._diagnosed[1]
 
     def key_looks(self) -> list[Look]:
         """Each key that is worth showing, at its own vendor."""

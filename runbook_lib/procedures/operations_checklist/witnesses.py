@@ -77,7 +77,9 @@ class Everywhere(Witness):
     def excuses(self, observation: Observation, seen: Seen) -> bool:
         """A place that is not set up beside another one that is; a part of an answer where that is enough."""
         name = f"{observation.source}.{observation.call}"
-        if name in self.wanted or not any(each is observation for each in self._made(seen)):
+        if name in self.wanted or name not in self.names:
+            return False
+        if not any(each is observation for each in self._made(seen)):
             return False
         if observation.status is Status.partial:
             return self.despite_partial
