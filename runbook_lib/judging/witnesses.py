@@ -91,7 +91,7 @@ class Witness:
         """In words, for docs/causes.md."""
         raise NotImplementedError
 
-    def excuses(self, observation: Observation, seen: Seen) -> bool:
+    def excuses(self, observation: Observation, seen: Seen) -> bool:  # noqa: ARG002 (kinds of witness answer by both)
         """Whether a look of its that is not configured, or partial, leaves nothing unseen: it only helps, another way stands in
         for it, or a part of it is enough."""
         return False
@@ -136,7 +136,7 @@ class Look(Witness):
         narrowed = ", ".join(str(value) for value in self.arguments.values())
         return f"{self.name} ({narrowed})" if narrowed else self.name
 
-    def excuses(self, observation: Observation, seen: Seen) -> bool:
+    def excuses(self, observation: Observation, seen: Seen) -> bool:  # noqa: ARG002 (it needs no other look to tell)
         """Where it only helps, or a part of it is enough."""
         is_enough = self.despite_partial if observation.status is Status.partial else self.is_helpful
         return is_enough and self.matches(observation)

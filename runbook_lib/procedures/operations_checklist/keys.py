@@ -17,7 +17,8 @@ CHECKED = tuple(name for name, variable in VARIABLES.items() if variable.vendor)
 _DOORS = {"postgres": "RUNBOOK_DATABASE_URL", "tempo": "RUNBOOK_TEMPO_TOKEN", "jaeger": "RUNBOOK_JAEGER_TOKEN"}
 _UNKNOWN = ("HTTP 401", "28P01", "28000", "authentication failed", "does not exist")
 _FORBIDDEN = ("HTTP 403", "42501", "permission denied", "not permitted", "pg_hba")
-_CODES = {"rejected": "env.rejected", "expired": "env.expired", "scope": "env.insufficient_scope"}
+# What a vendor's refusal comes to.
+CODES = {"rejected": "env.rejected", "expired": "env.expired", "scope": "env.insufficient_scope"}
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def at_the_door(reading: Reading, evidence: Evidence) -> list[Found]:
 
 def _found(look: Observation, subject: str, place: Place | None, others: Sequence[str]) -> Found:
     said = look.value
-    code = _CODES[said["refusal"]]
+    code = CODES[said["refusal"]]
     told = f"HTTP {said['http_status']}" + (f" {said['code']}" if said["code"] else "")
     also = f"; the same key stands in {', '.join(others)}" if others else ""
     if code == "env.insufficient_scope":

@@ -12,10 +12,12 @@ from support.law import silenced, topics_without_a_field
 from runbook_lib.core.model import Conclusion, CoverageState, Kind, Observation, Status
 from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.operations_checklist.causes import CATALOGUE
+from runbook_lib.procedures.operations_checklist.keys import CODES
 from runbook_lib.procedures.operations_checklist.reading import Evidence
 from runbook_lib.procedures.operations_checklist.rules import diagnose
 from runbook_lib.procedures.operations_checklist.steps import OperationsChecklist
 from runbook_lib.procedures.operations_checklist.table import CHECKS
+from runbook_lib.sources.kit.judging import Refusal
 
 NOTHING = [status for status in Status if status not in (Status.ok, Status.partial)]
 SILENT = [Status.not_configured, Status.denied, Status.too_recent, Status.malformed]
@@ -39,6 +41,10 @@ def test_every_cause_says_what_would_have_shown_it() -> None:
 
 def test_every_fault_stands_in_a_column_of_the_table() -> None:
     assert set(CHECKS) == {cause.code for cause in CATALOGUE.all() if cause.kind is Kind.fault}
+
+
+def test_every_refusal_of_a_vendor_has_a_cause() -> None:
+    assert set(CODES) == {str(each) for each in Refusal}
 
 
 def test_every_topic_that_is_asked_is_filed() -> None:
