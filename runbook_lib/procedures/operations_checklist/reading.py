@@ -129,6 +129,13 @@ def told_by(local: Observation | None) -> dict[str, Any]:
     return local.value if local is not None and is_whole else {}
 
 
+def is_without(part: str, said: Observation | None, local: Observation | None) -> bool:
+    """Whether the system has no such part: the team says so, and no address or platform was named for it all the same."""
+    is_said = said is not None and said.status == Status.ok and part in said.value
+    named = (told_by(local).get("parts") or {}).get(part)
+    return is_said and named is not None and not (named.get("is_given") or named.get("hosts"))
+
+
 def read(local: Observation | None, lists: Sequence[Observation]) -> Reading:
     """The places that the looks at variables show."""
     told = told_by(local)

@@ -26,7 +26,6 @@ from runbook_lib.sources.traces import jaeger, tempo
 from runbook_lib.sources.vercel import env as vercel_env
 from runbook_lib.sources.vercel import logs as vercel
 
-_PARTS = ("web", "api", "gateway")
 _VENDORS = ("vercel", "railway", "fly")
 _PROBES = 3  # one slow or lost answer is chance
 _TRACES = 25  # of a busy system; enough to show every part that is called
@@ -72,8 +71,17 @@ class OperationsChecklist(Procedure):
             ]
         ),
         # What is timed waits for its step: beside all the other looks everything seems slow. The status pages are the measure.
-        "probes": Topic(lambda _: [parts.probe(part) for part in _PARTS for _ in range(_PROBES)], waits=True),
-        "openapi": Topic(lambda _: [parts.gateway_openapi()], is_one=True, waits=True),
+        "probes": Topic(
+            lambda run: [parts.probe(part) for part in run.parts() for _ in range(_PROBES)],
+            after=("not_used", "local"),
+            waits=True,
+        ),
+        "openapi": Topic(
+            lambda run: [parts.gateway_openapi()] if "gateway" in run.parts() else [],
+            after=("not_used", "local"),
+            is_one=True,
+            waits=True,
+        ),
         "pages": Topic(
             lambda _: [*(status_pages.incidents(vendor) for vendor in _VENDORS), railway.incidents()], waits=True
         ),
@@ -201,6 +209,11 @@ class OperationsChecklist(Procedure):
         if self._diagnosed is None or self._diagnosed[0] is not self.evidence:
             self._diagnosed = self.evidence, checklist.diagnose(self.evidence)
         return self._diagnosed[1]
+
+    def parts(self) -> list[str]:
+        """The parts that this system has: at the address of one that it has not, somebody else may answer."""
+        said, local = self.evidence.not_used, self.evidence.local
+        return [part for part in reading_of.PARTS if not reading_of.is_without(part, said, local)]
 
     def key_looks(self) -> list[Look]:
         """Each key that is worth showing, at its own vendor."""

@@ -17,7 +17,7 @@ from runbook_lib.judging.witnesses import (
     not_used,
     proof,
 )
-from runbook_lib.procedures.operations_checklist.reading import PARTS, RUNBOOK, read, told_by
+from runbook_lib.procedures.operations_checklist.reading import PARTS, RUNBOOK, is_without, read, told_by
 from runbook_lib.procedures.operations_checklist.spans import Arrivals, Trail
 
 _LISTS = ("vercel.variables", "railway.variables", "fly.variables")
@@ -66,7 +66,7 @@ class Everywhere(Witness):
         if wrong:
             return _missing(wrong)
         here = () if asked or not self.is_here_enough else _here(seen, self.part)
-        by = tuple(each.id for each in (*asked, *here))
+        by = tuple(each.id for each in (asked or here or _without(seen, self.part)))
         return Shown(by) if by else _missing(self._made(seen), self.names)
 
     def words(self) -> str:
@@ -132,8 +132,9 @@ class TrailOf(Witness):
 
     def held_against(self, seen: Seen) -> Shown:
         """Shown by its spans, or by the logs."""
-        arrivals = arrivals_of(seen)
-        told = arrivals.trail_of(self.part)
+        if without := _without(seen, self.part):
+            return Shown(tuple(each.id for each in without))
+        told = arrivals_of(seen).trail_of(self.part)
         if told.trail in (Trail.arrives, Trail.idle):
             return Shown(tuple(each.id for each in told.looks))
         unseen = [each for each in (*seen.of(*_TRACES), *self._logs(seen)) if not each.status.answered]
@@ -151,11 +152,24 @@ class TrailOf(Witness):
         return [each for each in seen.of(*_LOGS) if each.arguments.get("part", "gateway") == self.part]
 
 
+@dataclass(frozen=True)
+class Without(Witness):
+    """The team says that its system has no such part, and nothing was named for one to this run."""
+
+    part: str
+
+    def held_against(self, seen: Seen) -> Shown:
+        """Shown by the team's word."""
+        return Shown(tuple(each.id for each in _without(seen, self.part)))
+
+    def words(self) -> str:
+        """In words."""
+        return f"this system has no {self.part}"
+
+
 def arrivals_of(seen: Seen) -> Arrivals:
     """The looks at spans and traffic among everything that was seen."""
-    return Arrivals(
-        next(iter(seen.of("environment.variables")), None), seen.of(*_TRACES), seen.of(*_LOGS), seen.of("parts.probe")
-    )
+    return Arrivals(_local(seen), seen.of(*_TRACES), seen.of(*_LOGS), seen.of("parts.probe"))
 
 
 def _spans_or_nobody(seen: Seen) -> tuple[Observation, ...]:
@@ -176,22 +190,37 @@ def _no_example(seen: Seen) -> tuple[Observation, ...]:
     return () if asked else tuple(each for each in seen.of("environment.variables") if each.status.answered)
 
 
+def _local(seen: Seen) -> Observation | None:
+    return next(iter(seen.of("environment.variables")), None)
+
+
+def _without(seen: Seen, part: str) -> tuple[Observation, ...]:
+    """The team's word that its system has no such part; none where it has one, or nobody says."""
+    local = _local(seen)
+    made = [*seen.of(*_LISTS), *seen.of(*_SERVING), *seen.of(*_LOGS)]
+    is_set_up = any(
+        each.arguments.get("part", "gateway") == part and each.status is not Status.not_configured for each in made
+    )
+    said = next(iter(seen.of("team.not_used")), None)
+    return (said, local) if said and local and not is_set_up and is_without(part, said, local) else ()
+
+
 def _hosts(seen: Seen, part: str) -> list[str]:
-    local = next(iter(seen.of("environment.variables")), None)
+    local = _local(seen)
     parts = told_by(local).get("parts") or {}
     return list((parts.get(part) or {}).get("hosts") or ())
 
 
 def _here(seen: Seen, part: str) -> tuple[Observation, ...]:
     """The look at this machine's files, where the part runs on it and on no platform."""
-    local = next(iter(seen.of("environment.variables")), None)
+    local = _local(seen)
     places = read(local, seen.of(*_LISTS)).serving(part)
     return tuple(place.observation for place in places if place.platform == "local")
 
 
 def _set_here(seen: Seen) -> set[str] | None:
     """The names of the runbook's own variables that are set; None where that could not be seen."""
-    local = next(iter(seen.of("environment.variables")), None)
+    local = _local(seen)
     if local is None or not local.status.answered:
         return None
     return {name for place in read(local, ()).of(RUNBOOK) for name, held in place.held.items() if held.is_set}
@@ -216,7 +245,7 @@ TOPICS = Topics(
             for part in PARTS
         },
         **{f"{part}_traffic": Everywhere(_LOGS, part, despite_partial=True) for part in PARTS},
-        **{f"{part}_answers": look("parts.probe", part=part) for part in PARTS},
+        **{f"{part}_answers": any_of(look("parts.probe", part=part), Without(part)) for part in PARTS},
         **{f"{part}_trail": TrailOf(part) for part in PARTS},
         "variables": all_of("local", _of_each_part("variables")),
         "applied": all_of("variables", _of_each_part("serving")),
@@ -225,7 +254,7 @@ TOPICS = Topics(
         "tokens": all_of(*(look(name, is_helpful=True) for name in TOKENS)),
         "judged": all_of("variables", "keys"),
         "answers": _of_each_part("answers"),
-        "openapi": look("parts.gateway_openapi"),
+        "openapi": any_of(look("parts.gateway_openapi"), Without("gateway")),
         "pages": Everywhere(("status.incidents", "railway.incidents")),
         "platforms": all_of(
             first_of(look("vercel.projects"), NO_VERCEL),

@@ -239,3 +239,23 @@ def test_one_key_of_many_that_could_not_be_judged_leaves_the_rest_open() -> None
 
 def _silent(each: Observation) -> Observation:
     return replace(each, status=Status.not_configured, value=None)
+
+
+def _without_gateway() -> World:
+    world = World()
+    world.not_used = ["fly", "railway", "gateway"]
+    world.told["parts"] = {part: {"is_given": part != "gateway", "hosts": []} for part in ("web", "api", "gateway")}
+    world.statuses |= {"railway": Status.not_configured}
+    del world.rows["gateway"], world.probes["gateway"], world.requests["gateway"], world.serving["gateway"]
+    world.elsewhere = [look("railway", "services", None, Status.not_configured)]
+    world.spans["spans"] = [span for span in world.spans["spans"] if span["resource"] != 2]
+    return world
+
+
+def test_a_part_that_the_system_does_not_have_need_not_answer_by_the_teams_word_alone() -> None:
+    assert str(diagnose(_without_gateway().evidence()).status) == "ruled_out"
+    unsaid = _without_gateway()
+    unsaid.not_used = ["fly", "railway"]
+    named = _without_gateway()
+    named.told["parts"]["gateway"]["hosts"] = ["railway"]
+    assert [str(diagnose(world.evidence()).status) for world in (unsaid, named)] == ["could_not_tell"] * 2
