@@ -63,6 +63,8 @@ class Seen:
     def of(self, *names: str, **arguments: Json) -> tuple[Observation, ...]:
         """The looks of these names whose arguments hold the given values, in the order in which they were made."""
         found = [each for name in names for each in self._by_name.get(name, ())]
+        if not arguments:
+            return tuple(found)
         return tuple(
             each for each in found if all(each.arguments.get(key) == value for key, value in arguments.items())
         )
@@ -88,6 +90,11 @@ class Witness:
     def words(self) -> str:
         """In words, for docs/causes.md."""
         raise NotImplementedError
+
+    def excuses(self, observation: Observation, seen: Seen) -> bool:  # noqa: ARG002 (kinds of witness answer by both)
+        """Whether a look of its that is not configured, or partial, leaves nothing unseen: it only helps, another way stands in
+        for it, or a part of it is enough."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,11 @@ class Look(Witness):
         """The name with its arguments."""
         narrowed = ", ".join(str(value) for value in self.arguments.values())
         return f"{self.name} ({narrowed})" if narrowed else self.name
+
+    def excuses(self, observation: Observation, seen: Seen) -> bool:  # noqa: ARG002 (it needs no other look to tell)
+        """Where it only helps, or a part of it is enough."""
+        is_enough = self.despite_partial if observation.status is Status.partial else self.is_helpful
+        return is_enough and self.matches(observation)
 
     def _stands(self, each: Observation) -> bool:
         answered = each.status.answered or (self.despite_partial and each.status.has_content)
@@ -197,6 +209,10 @@ class AnyOf(Witness):
 @dataclass(frozen=True)
 class FirstOf(AnyOf):
     """Several ways to the same thing: one is enough, and one that is not configured is no gap beside another that is."""
+
+    def excuses(self, observation: Observation, seen: Seen) -> bool:
+        """Where another way is configured, or the team has said that there is no such thing."""
+        return observation.status is Status.not_configured and _has_another_way(self, observation, seen)
 
 
 @dataclass(frozen=True)
@@ -309,15 +325,10 @@ class Topics:
         It does not where it is not configured and only helps, or stands in a first-of beside another way that is configured; nor
         where it is partial, and a part of it is enough.
         """
-        inside = [each for witness in self._witnesses.values() for each in _inside(witness)]
-        mine = [each for each in inside if isinstance(each, Look) and each.matches(observation)]
-        if observation.status is Status.partial:
-            return not any(each.despite_partial for each in mine)
-        if observation.status is not Status.not_configured:
+        if observation.status not in (Status.partial, Status.not_configured):
             return True
-        if any(each.is_helpful for each in mine):
-            return False
-        return not any(_has_another_way(each, observation, seen) for each in inside if isinstance(each, FirstOf))
+        inside = (each for witness in self._witnesses.values() for each in _inside(witness))
+        return not any(each.excuses(observation, seen) for each in inside)
 
 
 def _has_another_way(several: FirstOf, observation: Observation, seen: Seen) -> bool:

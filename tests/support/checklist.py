@@ -3,9 +3,10 @@
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
-from support.evidence import TraceBuilder, look
+from support.evidence import START, TraceBuilder, look
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Observation, Status
@@ -77,6 +78,8 @@ class World:
     elsewhere: list[Observation] = field(default_factory=list)
     example: list[Observation] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
+    taken: tuple[Observation, ...] = field(default_factory=lambda: _TAKEN)
+    not_used: list[str] = field(default_factory=lambda: ["fly"])
     slow_ms: float = 2000.0
 
     def __post_init__(self) -> None:
@@ -113,14 +116,13 @@ class World:
             "rows": self.local, "parts": {part: {"is_local": False, "is_given": True} for part in _PARTS},
             "service_name": "nexuscore", "project_ref": REF, "trace_delay_s": 30.0, **self.told,
         }  # fmt: skip
-        variables = [look("environment", "variables", told)]
-        for part, rows in self.rows.items():
-            variables.append(self._look(PLATFORM[part], "variables", deepcopy(rows), part=part))
+        lists = [self._look(PLATFORM[part], "variables", deepcopy(rows), part=part) for part, rows in self.rows.items()]
         serving = [self._look(PLATFORM[part], *_served(part, at), part=part) for part, at in self.serving.items()]
         probes = [self._probe(part, each) for part, answers in self.probes.items() for each in answers]
+        asked = {"since": to_iso(window.since), "until": to_iso(window.until)}
         traces = [
             self._look("tempo", "health", {"version": None, "may_search": True}),
-            self._look("tempo", "window_traces", self.spans or None),
+            self._look("tempo", "window_traces", self.spans or None, **asked),
         ]
         traffic = [
             self._look(
@@ -128,13 +130,39 @@ class World:
                 "request_log" if part != "gateway" else "http_log",
                 [{"at": RECENT, "part": part} for _ in range(count)] or None,
                 part=part,
+                **asked,
             )
             for part, count in self.requests.items()
         ]
+        others = {(each.arguments.get("name"), each.arguments.get("place")) for each in self.keys}
+        keys = [each for each in self.taken if (each.arguments["name"], each.arguments["place"]) not in others]
         return Evidence(
-            NOW, window, tuple(variables), (*serving, *self.elsewhere), tuple(self.example), tuple(self.keys),
-            tuple(probes), tuple(self.pages), tuple(traces), tuple(traffic), slow_ms=self.slow_ms,
-        )  # fmt: skip
+            NOW,
+            window,
+            not_used=look("team", "not_used", self.not_used),
+            local=self._look("environment", "variables", told),
+            lists=tuple(lists),
+            serving=(*serving, *self._elsewhere()),
+            example=next(iter(self.example), None),
+            keys=(*keys, *(each for each in self.keys if each.call == "key")),
+            tokens=tuple(each for each in self.keys if each.call != "key"),
+            probes=tuple(probes),
+            openapi=self._look("parts", "gateway_openapi", {"status_code": 200, "title": "NexusCore LLM Gateway"}),
+            pages=tuple(self.pages),
+            traces=tuple(traces),
+            traffic=tuple(traffic),
+            slow_ms=self.slow_ms,
+        )
+
+    def _elsewhere(self) -> list[Observation]:
+        """What is live on each platform that is in use."""
+        told = {(each.source, each.call) for each in self.elsewhere}
+        usual = [
+            self._look(source, call, [{"id": "p", "name": "metabase", "serving": None}])
+            for source, call in (("vercel", "projects"), ("railway", "services"))
+            if (source, call) not in told
+        ]
+        return [*usual, *self.elsewhere]
 
     def _look(self, source: str, call: str, value: Any, **arguments: Any) -> Observation:
         part = arguments.get("part", "")
@@ -164,7 +192,8 @@ _PAGES: dict[str, dict[str, Any]] = {
 
 def probe(part: str, status_code: int = 200, ms: float = 40.0, **changes: Any) -> dict[str, Any]:
     """What a part's own page answers."""
-    return {"status_code": status_code, "ms": ms, "server": "x", **_PAGES[part], **changes}
+    date = format_datetime(START, usegmt=True)
+    return {"status_code": status_code, "ms": ms, "server": "x", "date": date, **_PAGES[part], **changes}
 
 
 def judgement(source: str, name: str, place: str, **changes: Any) -> Observation:
@@ -174,6 +203,15 @@ def judgement(source: str, name: str, place: str, **changes: Any) -> Observation
         "lacks": "", "expires_at": None, "mode": None, **changes,
     }  # fmt: skip
     return look(source, "key", said, name=name, place=place)
+
+
+# The keys that the parts of a healthy system hold, each shown once.
+_TAKEN = (
+    judgement("supabase", "NEXT_PUBLIC_SUPABASE_ANON_KEY", "web · vercel production"),
+    judgement("supabase", "SUPABASE_SERVICE_ROLE_KEY", "api · vercel production"),
+    judgement("stripe", "STRIPE_SECRET_KEY", "api · vercel production"),
+    judgement("openai", "OPENAI_API_KEY", "gateway · production"),
+)
 
 
 def page(vendor: str, incident: str = "") -> Observation:

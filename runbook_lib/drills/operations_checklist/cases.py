@@ -5,7 +5,8 @@ from typing import Any
 
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.case import Case, Injected, Parameters
-from runbook_lib.drills.kit.fault import Result, nothing
+from runbook_lib.drills.kit.fault import Result
+from runbook_lib.drills.operations_checklist.faults import visit_again
 from runbook_lib.sandbox import Sandbox
 
 P = "00_operations_checklist"
@@ -20,6 +21,7 @@ LOGS_ONLY: dict[str, Any] = {"trace_backend": "none"}
 # Spans under a wrong name, or none, stay in the store: these have a sandbox of their own, with the other trace backend.
 JAEGER: dict[str, Any] = {"trace_backend": "jaeger"}
 
+_ARRIVED_S = 1.2  # longer than the drills' trace delay
 # After these, spans and log lines have to be older than the trace backend's delay.
 _SETTLES = ("tracing.no_spans", "tracing.part_silent", "otel.wrong_service_name")
 # One fault of each sort is healed and looked at again; the others are healed by the same primitives.
@@ -35,10 +37,11 @@ _EXAMPLE = (
 
 
 def case(id: str, kind: str, status: str, codes: tuple[str, ...] = (), **more: Any) -> Case:
-    """A case of 00; nobody need act, and nothing has to arrive, unless it says so."""
+    """A case of 00. Where nothing is broken, users came and their spans have arrived, unless it says so: a sandbox that has just
+    started has had no traffic yet, and to say that it is quiet would be right as well. A fault here needs nobody to act."""
     given: dict[str, Any] = {"settle_s": 0.0, "settings": PATIENT}
     if not more.get("faults"):
-        given["exercise"] = nothing
+        given |= {"exercise": visit_again, "settle_s": _ARRIVED_S}
     return Case(id, P, kind, status, codes, **{**given, **more})
 
 
@@ -61,7 +64,7 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
     settles = code.startswith(_SETTLES)
     given: dict[str, Any] = {
         "faults": (Injected(code, variant),),
-        "settle_s": 1.2 if settles else 0.0,
+        "settle_s": _ARRIVED_S if settles else 0.0,
         "options": JAEGER if settles else {},
         "again": audit_again if code in _AGAIN and not named else None,
     }

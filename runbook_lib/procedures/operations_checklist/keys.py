@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.keys import VARIABLES
 from runbook_lib.core.model import Finding, Json, Observation, Status
-from runbook_lib.procedures.operations_checklist.reading import RUNBOOK, Evidence, Found, Held, Place, Reading, found
-from runbook_lib.procedures.operations_checklist.variables import FRESH, URLS, how_to_set, is_plausible, soon
+from runbook_lib.procedures.operations_checklist.findings import Found, found
+from runbook_lib.procedures.operations_checklist.reading import RUNBOOK, Evidence, Held, Place, Reading
+from runbook_lib.procedures.operations_checklist.variables import URLS, how_to_set, is_plausible, soon
 
-ACCEPTED = "accepted"
 CHECKED = tuple(name for name, variable in VARIABLES.items() if variable.vendor)
 _DOORS = {"postgres": "RUNBOOK_DATABASE_URL", "tempo": "RUNBOOK_TEMPO_TOKEN", "jaeger": "RUNBOOK_JAEGER_TOKEN"}
-_CODES = {"rejected": "env.rejected", "expired": "env.expired", "scope": "env.insufficient_scope"}
+_UNKNOWN = ("HTTP 401", "28P01", "28000", "authentication failed", "does not exist")
+_FORBIDDEN = ("HTTP 403", "42501", "permission denied", "not permitted", "pg_hba")
+# What a vendor's refusal comes to.
+CODES = {"rejected": "env.rejected", "expired": "env.expired", "scope": "env.insufficient_scope"}
 
 
 @dataclass(frozen=True)
@@ -81,29 +84,33 @@ def refused(reading: Reading, evidence: Evidence, explained: set[str]) -> tuple[
 
 
 def at_the_door(reading: Reading, evidence: Evidence) -> list[Found]:
-    """What database and trace backends refuse: 401 and a wrong password are the key's fault, 403 is its permission's."""
+    """What database and trace backends refuse: 401 and a wrong password are the key's fault, 403 is its permission's.
+
+    A refusal that does not say which of the two it is names nothing.
+    """
     refusals = []
-    for look in (*evidence.keys, *evidence.traces):
+    for look in (*evidence.tokens, *evidence.traces):
         name = _DOORS.get(look.source)
-        if name is None or look.call != "health" or look.status != Status.denied:
+        if name is None or look.call != "health" or look.status != Status.denied or not reading.told:
             continue
+        is_unknown, is_forbidden = (any(word in look.why for word in words) for words in (_UNKNOWN, _FORBIDDEN))
         is_set = any(name in place.held and place.held[name].is_set for place in reading.of(RUNBOOK))
+        if not (is_unknown or is_forbidden):
+            continue
         if not is_set:
             code, what = "env.missing", f"{look.source} wants a key, and {name} is not set"
-        elif any(word in look.why for word in ("HTTP 401", "28P01", "28000")):
+        elif is_unknown:
             code, what = "env.rejected", f"{look.source} does not take {name}"
         else:
             code, what = "env.insufficient_scope", f"{look.source} takes {name} and refuses to be read with it"
-        summary = f"{what} ({look.why})"
-        refusals.append(
-            found(RUNBOOK, ACCEPTED, code, f"{name} · {RUNBOOK}", summary, [look, reading.local], look.help)
-        )
+        subject = f"{name} · {RUNBOOK}"
+        refusals.append(found(RUNBOOK, code, subject, f"{what} ({look.why})", [look, reading.local], look.help))
     return refusals
 
 
 def _found(look: Observation, subject: str, place: Place | None, others: Sequence[str]) -> Found:
     said = look.value
-    code = _CODES[said["refusal"]]
+    code = CODES[said["refusal"]]
     told = f"HTTP {said['http_status']}" + (f" {said['code']}" if said["code"] else "")
     also = f"; the same key stands in {', '.join(others)}" if others else ""
     if code == "env.insufficient_scope":
@@ -113,7 +120,7 @@ def _found(look: Observation, subject: str, place: Place | None, others: Sequenc
         what = f"{said['name']}: {_vendor(look)} {verb} ({told}; asked: {said['permission']}){also}"
     how = how_to_set(said["name"], place) if place is not None and code != "env.insufficient_scope" else ""
     part = place.part if place is not None else RUNBOOK
-    return found(part, FRESH if code == "env.expired" else ACCEPTED, code, subject, what, [look], how)
+    return found(part, code, subject, what, [look], how)
 
 
 def expiring_tokens(evidence: Evidence) -> list[Finding]:
@@ -131,7 +138,7 @@ def judged(evidence: Evidence) -> Iterable[Observation]:
     """The looks at keys that brought a judgement."""
     return [
         look
-        for look in evidence.keys
+        for look in (*evidence.keys, *evidence.tokens)
         if look.status.answered and isinstance(look.value, dict) and "accepted" in look.value
     ]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Change, Observation, Status
-from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Found, Place, Reading, found
-from runbook_lib.procedures.operations_checklist.variables import KINDS, SET, how_to_set
+from runbook_lib.procedures.operations_checklist.findings import Found, found
+from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Place, Reading
+from runbook_lib.procedures.operations_checklist.variables import KINDS, how_to_set
 
-APPLIED = "applied"
 _CHANGES_H = 2.0
 _RAILWAY_SERVED = ("SUCCESS", "CRASHED", "SLEEPING", "REMOVING")
 
@@ -32,16 +32,17 @@ def drifted(reading: Reading, evidence: Evidence, missing: set[str]) -> Iterator
             subject = f"{name} · {place.name}"
             what = f"{place.name} lacks {name}, which production has"
             yield found(
-                place.part, SET, "env.drift.environment", subject, what, [place.observation], how_to_set(name, place)
+                place.part, "env.drift.environment", subject, what, [place.observation], how_to_set(name, place)
             )
     yield from _against_example(reading, evidence, missing)
 
 
 def _against_example(reading: Reading, evidence: Evidence, missing: set[str]) -> Iterator[Found]:
-    example = next((look for look in evidence.example if look.status == Status.ok), None)
+    example = evidence.example
     places = [place for part in PARTS for place in reading.serving(part)]
-    if example is None or not places or not all(place.is_complete for place in places):
-        return
+    is_whole = all(reading.serving(part) for part in PARTS) and all(place.is_complete for place in places)
+    if example is None or example.status != Status.ok or not is_whole or not reading.told:
+        return  # what a place holds that could not be read may be the one that has the name
     told_missing = {subject.partition(" · ")[0] for subject in missing}
     for name in example.value:
         if name in told_missing or name.startswith("RUNBOOK_") or any(name in place.held for place in reading.places):
@@ -50,7 +51,7 @@ def _against_example(reading: Reading, evidence: Evidence, missing: set[str]) ->
         what = f".env.example names {name}, and no target has it ({where})"
         part = "web" if name.startswith("NEXT_PUBLIC_") else "api"
         looks = [example, *(place.observation for place in places)]
-        yield found(part, SET, "env.drift.example", name, what, looks)
+        yield found(part, "env.drift.example", name, what, looks)
 
 
 def _is_compared(name: str) -> bool:
@@ -68,15 +69,14 @@ def not_applied(reading: Reading, evidence: Evidence) -> Iterator[Found]:
             for held in sorted(place.held.values(), key=lambda each: each.name):
                 if held.updated_at and from_iso(held.updated_at) > from_iso(at):
                     what = f"{held.name} of {place.name} was changed at {held.updated_at}; what serves was deployed at {at}"
-                    yield found(
-                        part, APPLIED, "env.not_applied", f"{held.name} · {place.name}", what, [place.observation, look]
-                    )
+                    yield found(part, "env.not_applied", f"{held.name} · {place.name}", what, [place.observation, look])
 
 
 def serving_at(place: Place, evidence: Evidence) -> tuple[Observation, str] | None:
     """The look that tells which deployment serves a place's part, and when it was made; None where none is seen to serve."""
     for look in evidence.serving:
-        if look.source == place.platform and look.arguments.get("part", "gateway") == place.part and look.value:
+        mine = look.source == place.platform and look.arguments.get("part", "gateway") == place.part
+        if mine and look.status == Status.ok:  # of half a list the newest may be missing
             at = _made_at(look)
             if at:
                 return look, at
@@ -93,17 +93,6 @@ def _made_at(look: Observation) -> str | None:
     else:
         return None
     return max((str(row["at"]) for row in served if row["at"]), default=None)
-
-
-def needed_for_applied(reading: Reading, evidence: Evidence) -> list[Observation]:
-    """The looks without which nobody knows whether what serves has the variables of now."""
-    wanted = {(place.platform, part) for part in PARTS for place in reading.serving(part)}
-    return [
-        look
-        for look in evidence.serving
-        if look.call in ("serving", "deployments", "releases")
-        and (look.source, look.arguments.get("part", "gateway")) in wanted
-    ]
 
 
 def changes(reading: Reading, evidence: Evidence) -> tuple[Change, ...]:

@@ -1,13 +1,13 @@
 """What 00 reads: every place that holds variables, what each holds, and which places a part runs from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from runbook_lib.core.clock import Window
-from runbook_lib.core.model import Finding, Json, Observation, Status
-from runbook_lib.procedures.operations_checklist.causes import CATALOGUE
+from runbook_lib.core.model import Json, Observation, Status
+from runbook_lib.judging.evidence import Filed
 
 PARTS = ("web", "api", "gateway")
 RUNBOOK = "runbook"
@@ -15,59 +15,37 @@ ENVIRONMENTS = ("production", "preview", "development")
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Filed):
     """Everything that the steps saw, by what it was asked for.
 
     Attributes:
-        variables: the lists of variables: what the runbook was given, and each platform's for each part.
+        local: the variables that the runbook itself was given.
+        lists: each platform's variables for each part.
         serving: what serves production on each platform: deployments, services, projects.
         example: the look at `.env.example`, where one was named.
-        keys: judgements on keys, NexusCore's and the runbook's own.
+        keys, tokens: judgements on keys: those that the places hold, and what opens the doors of the runbook's own sources.
+        probes, again: knocks at the parts' own pages; the second one where a part seemed slow.
         expires_within: how soon a key's expiry is worth saying.
         slow_ms: an answer that takes longer is a slow one.
     """
 
     now: datetime
     window: Window
-    variables: tuple[Observation, ...] = ()
+    not_used: Observation | None = None
+    local: Observation | None = None
+    lists: tuple[Observation, ...] = ()
     serving: tuple[Observation, ...] = ()
-    example: tuple[Observation, ...] = ()
+    example: Observation | None = None
     keys: tuple[Observation, ...] = ()
+    tokens: tuple[Observation, ...] = ()
     probes: tuple[Observation, ...] = ()
+    openapi: Observation | None = None
     pages: tuple[Observation, ...] = ()
+    again: tuple[Observation, ...] = ()
     traces: tuple[Observation, ...] = ()
     traffic: tuple[Observation, ...] = ()
     expires_within: timedelta = timedelta(days=14)
     slow_ms: float = 3000.0
-
-    def all(self) -> tuple[Observation, ...]:
-        """Every look, in the order of the steps."""
-        return (
-            *self.variables, *self.serving, *self.example, *self.keys, *self.probes, *self.pages, *self.traces, *self.traffic,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Found:
-    """A finding with where it stands in the table: the row's part and the column's check."""
-
-    part: str
-    check: str
-    finding: Finding
-
-    @property
-    def code(self) -> str:
-        """The finding's code."""
-        return self.finding.code
-
-
-def found(
-    part: str, check: str, code: str, subject: str, summary: str, evidence: Iterable[Observation | None], how: str = ""
-) -> Found:
-    """A finding with the catalogue's remedy; `how` says it for this very case, and is put before it."""
-    remedy = CATALOGUE.remedy(code)
-    ids = tuple(dict.fromkeys(look.id for look in evidence if look is not None))
-    return Found(part, check, Finding(code, subject, summary, ids, f"{how} {remedy}".strip()))
 
 
 @dataclass(frozen=True)
@@ -145,32 +123,34 @@ class Reading:
         return [place for place in self.places if place.part == part]
 
 
-def read(evidence: Evidence) -> Reading:
+def told_by(local: Observation | None) -> dict[str, Any]:
+    """What the runbook was told of the system besides variables; empty where that did not come back whole."""
+    is_whole = local is not None and local.status == Status.ok and isinstance(local.value, dict)
+    return local.value if local is not None and is_whole else {}
+
+
+def is_without(part: str, said: Observation | None, local: Observation | None) -> bool:
+    """Whether the system has no such part: the team says so, and no address or platform was named for it all the same."""
+    is_said = said is not None and said.status == Status.ok and part in said.value
+    named = (told_by(local).get("parts") or {}).get(part)
+    return is_said and named is not None and not (named.get("is_given") or named.get("hosts"))
+
+
+def read(local: Observation | None, lists: Sequence[Observation]) -> Reading:
     """The places that the looks at variables show."""
-    local = next((look for look in evidence.variables if look.source == "environment"), None)
-    told: dict[str, Any] = local.value if local is not None and isinstance(local.value, dict) else {}
+    told = told_by(local)
     places = _local_places(local, told.get("rows") or ())
-    for look in evidence.variables:
-        if look.source != "environment" and look.status.has_content and isinstance(look.value, list):
+    for look in lists:
+        if look.status.has_content and isinstance(look.value, list):
             places += _platform_places(look)
     running = {place.part for place in places if place.serves}
     for part in PARTS:
         address = (told.get("parts") or {}).get(part) or {}
-        elsewhere = address.get("hosts") or _is_anywhere(part, evidence.variables)
+        elsewhere = address.get("hosts") or _is_anywhere(part, lists)
         if part not in running and address.get("is_local") and not elsewhere and local:
             places.append(_merged(part, places, local))
     order = (*PARTS, RUNBOOK)
     return Reading(tuple(sorted(places, key=lambda place: order.index(place.part))), told, local)
-
-
-def unplaced(reading: Reading, evidence: Evidence) -> list[Observation]:
-    """Looks that would show the variables of parts of which no place is known: one that is not configured for each such part."""
-    missing = []
-    for part in PARTS:
-        mine = [look for look in evidence.variables if look.arguments.get("part") == part]
-        if not reading.serving(part) and all(look.status == Status.not_configured for look in mine):
-            missing += mine[:1]
-    return missing
 
 
 def _is_anywhere(part: str, looks: Sequence[Observation]) -> bool:

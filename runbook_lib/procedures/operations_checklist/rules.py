@@ -2,83 +2,80 @@
 
 from collections.abc import Iterable, Sequence
 
-from runbook_lib.core.model import Conclusion, Observation, Situation, Status, Suspect, Unseen
-from runbook_lib.judging.concluding import conclude, unseen
+from runbook_lib.core.model import Conclusion, Situation, Suspect
+from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.operations_checklist import keys, places, targets, traces, variables
-from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Found, Reading, read, unplaced
+from runbook_lib.procedures.operations_checklist.causes import CATALOGUE
+from runbook_lib.procedures.operations_checklist.findings import Found
+from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Reading, read
 from runbook_lib.procedures.operations_checklist.table import table_of
 
-# What on-call acts on first: what users feel, then what leaks, then what breaks with the next request or deployment.
-_ORDER = (
-    "target.platform_incident", "target.down", "target.impostor", "target.degraded", "target.ambiguous", "env.leaked_to_browser",
-    "env.missing", "env.malformed", "env.expired", "env.project_mismatch", "env.rejected", "env.insufficient_scope",
-    "env.conflict", "env.mode_mixed", "env.not_applied", "env.drift", "tracing.unreachable", "tracing.no_spans",
-    "tracing.part_silent", "otel.wrong_service_name",
-)  # fmt: skip
 _TRACING_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT",)
 
 
 def diagnose(evidence: Evidence) -> Conclusion:
     """The verdict on the whole list."""
-    reading = read(evidence)
-    roots, also = _findings(reading, evidence)
-    suspects: list[Suspect] = [*variables.doubts(reading)]
-    down = [each for each in roots if each.code.startswith(("target.down", "tracing.unreachable"))]
-    alone = targets.from_here_alone(down, evidence)
-    if alone:
-        suspects += alone
-        roots = [each for each in roots if each not in down]
+    reading = read(evidence.local, evidence.lists)
     spans = traces.traced(reading, evidence)
-    suspects += spans.suspects
+    roots, also = _findings(reading, evidence, spans.found)
+    suspects: list[Suspect] = [*variables.doubts(reading), *targets.slow_way(evidence), *spans.suspects]
+    down = [each for each in roots if each.cause in ("target.down", "tracing.unreachable")]
+    if alone := targets.from_here_alone(down, evidence):
+        suspects = [*alone, *suspects]
+        roots = [each for each in roots if each not in down]
     states = [
         *variables.expiring(reading, evidence),
         *keys.expiring_tokens(evidence),
         *variables.hidden(reading),
         *spans.states,
     ]
-    needed = _needed(reading, evidence, spans.needed)
     return conclude(
+        CATALOGUE,
+        evidence.all(),
         faults=[each.finding for each in roots],
         also=[each.finding for each in also],
         states=states,
         suspects=suspects,
-        needed=needed,
-        not_seen=unseen(_not_samples(evidence), ignore=[Status.not_configured]) + _not_configured(needed),
         situation=_situation(roots, reading, evidence),
         facts={"table": table_of(reading, evidence, roots, also)},
     )
 
 
-def _findings(reading: Reading, evidence: Evidence) -> tuple[list[Found], list[Found]]:
-    """(what is wrong, what of it only follows from something else that is)."""
+def _in_order(found: Iterable[Found]) -> list[Found]:
+    """In the catalogue's order: what on-call acts on first."""
+    return sorted(found, key=lambda each: CATALOGUE.place(each.code))
+
+
+def _findings(reading: Reading, evidence: Evidence, traced: Iterable[Found]) -> tuple[list[Found], list[Found]]:
+    """(what is wrong, what of it only follows from something else that is).
+
+    What follows depends on the very object: this variable's kind explains this key's refusal and no other one's, a platform's
+    incident what runs there, a part's missing address its own missing spans.
+    """
     roots = variables.find_all(reading, evidence)
-    missing = {each.finding.subject for each in roots if each.code.startswith("env.missing")}
+    missing = {each.finding.subject for each in roots if each.cause == "env.missing"}
     roots += places.drifted(reading, evidence, missing)
     roots += places.not_applied(reading, evidence)
-    explained = {
-        each.finding.subject
-        for each in roots
-        if each.code.startswith(("env.project_mismatch", "env.malformed", "env.expired"))
-    }
+    unfit = ("env.project_mismatch", "env.malformed", "env.expired")
+    explained = {each.finding.subject for each in roots if each.cause in unfit}
     refused, consequences = keys.refused(reading, evidence, explained)
     roots += [*refused, *keys.at_the_door(reading, evidence)]
     answering = targets.answering(evidence)
-    incidents = targets.platform_incidents(
-        [each for each in answering if each.code.startswith(("target.down", "target.degraded"))], reading, evidence
-    )
-    hit = {id(each) for each in answering if _is_explained(each, incidents, reading)}
-    consequences += [each for each in answering if id(each) in hit]
-    roots += [*incidents, *(each for each in answering if id(each) not in hit), *targets.ambiguous(evidence)]
-    for each in traces.traced(reading, evidence).found:
+    incidents = targets.platform_incidents([each for each in answering if _is_bad(each)], reading, evidence)
+    for each in (*incidents, *answering, *targets.ambiguous(evidence)):
+        (consequences if _is_explained(each, incidents, reading) else roots).append(each)
+    for each in traced:
         (consequences if _follows_from(each, roots, reading) else roots).append(each)
-    return _ordered(roots), _ordered(consequences)
+    return _in_order(roots), _in_order(consequences)
+
+
+def _is_bad(each: Found) -> bool:
+    return each.cause in ("target.down", "target.degraded")
 
 
 def _is_explained(each: Found, incidents: Sequence[Found], reading: Reading) -> bool:
     platforms = {place.platform for place in reading.serving(each.part)}
-    return each.code.startswith(("target.down", "target.degraded")) and any(
-        incident.finding.subject in platforms for incident in incidents
-    )
+    return _is_bad(each) and any(incident.finding.subject in platforms for incident in incidents)
 
 
 def _follows_from(each: Found, roots: Iterable[Found], reading: Reading) -> bool:
@@ -86,52 +83,17 @@ def _follows_from(each: Found, roots: Iterable[Found], reading: Reading) -> bool
     lame = {
         root.part
         for root in roots
-        if root.finding.subject.startswith(_TRACING_VARIABLES) or root.code.startswith("target.down")
+        if root.finding.subject.startswith(_TRACING_VARIABLES) or root.cause == "target.down"
     }
-    if each.code.startswith("tracing.part_silent"):
+    if each.cause == "tracing.part_silent":
         return each.part in lame
     running = {part for part in PARTS if reading.serving(part)}
-    return each.code == "tracing.no_spans" and bool(running) and running <= lame
-
-
-def _ordered(found: Sequence[Found]) -> list[Found]:
-    def rank(each: Found) -> int:
-        return next((n for n, code in enumerate(_ORDER) if each.code.startswith(code)), len(_ORDER))
-
-    return sorted(found, key=rank)
-
-
-def _needed(reading: Reading, evidence: Evidence, spans: Sequence[Observation]) -> list[Observation]:
-    """The looks on which "all is well" depends."""
-    lists = [look for look in evidence.variables if look.status != Status.not_configured]
-    named = [look for look in evidence.example if look.status != Status.not_configured]
-    asked = [look for look in evidence.keys if look.status != Status.not_configured]
-    return [
-        *lists,
-        *unplaced(reading, evidence),
-        *named,
-        *asked,
-        *places.needed_for_applied(reading, evidence),
-        *targets.unheard(evidence),
-        *spans,
-    ]
-
-
-def _not_samples(evidence: Evidence) -> list[Observation]:
-    """The looks without those of which a part was asked for and came: a sample of traces and requests is enough here."""
-    samples = {id(look) for look in (*evidence.traces, *evidence.traffic) if look.status == Status.partial}
-    return [look for look in evidence.all() if id(look) not in samples]
-
-
-def _not_configured(needed: Sequence[Observation]) -> list[Unseen]:
-    """What the answer needs and nobody has set up."""
-    return unseen([look for look in needed if look.status == Status.not_configured])
+    return each.cause == "tracing.no_spans" and bool(running) and running <= lame
 
 
 def _situation(roots: Sequence[Found], reading: Reading, evidence: Evidence) -> Situation:
     """A wrong setting goes on until it is corrected. The onset is told only where a change tells it."""
-    _, looks = traces.traffic_of("web", reading, evidence)
-    last = traces.last_seen(looks, evidence)
+    last = traces.last_seen(traces.arrivals_in(evidence).logs_of("web"), evidence)
     ongoing = bool(roots) if roots else None
     changes = places.changes(reading, evidence)
     return Situation(ongoing=ongoing, onset=_onset(roots, reading), last_seen=last if roots else None, changes=changes)

@@ -1,17 +1,16 @@
 """00: is everything set up? Variables at every place, keys at their vendors, what answers, what is traced; one table."""
 
-from dataclasses import replace
 from datetime import timedelta
+from typing import ClassVar
 
 from runbook_lib.core.clock import Window, parse_window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Observation, Status
 from runbook_lib.io.observe import Look
-from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
-from runbook_lib.procedures.operations_checklist import keys, targets, variables
+from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
+from runbook_lib.procedures.operations_checklist import keys, targets, traces, variables
 from runbook_lib.procedures.operations_checklist import reading as reading_of
 from runbook_lib.procedures.operations_checklist import rules as checklist
-from runbook_lib.procedures.operations_checklist import traces as spans
 from runbook_lib.sources.fly import env as fly_env
 from runbook_lib.sources.fly import logs as fly
 from runbook_lib.sources.postgres import health as postgres
@@ -20,13 +19,14 @@ from runbook_lib.sources.railway import env as railway_env
 from runbook_lib.sources.railway import logs as railway
 from runbook_lib.sources.stripe import keys as stripe_keys
 from runbook_lib.sources.supabase import keys as supabase_keys
+from runbook_lib.sources.team import not_used as team
 from runbook_lib.sources.team import team_files
 from runbook_lib.sources.this_machine import environment, parts
 from runbook_lib.sources.traces import jaeger, tempo
 from runbook_lib.sources.vercel import env as vercel_env
 from runbook_lib.sources.vercel import logs as vercel
 
-_PARTS = ("web", "api", "gateway")
+_VENDORS = ("vercel", "railway", "fly")
 _PROBES = 3  # one slow or lost answer is chance
 _TRACES = 25  # of a busy system; enough to show every part that is called
 
@@ -35,6 +35,79 @@ class OperationsChecklist(Procedure):
     """Parameters: since, env_example, expires_within_days, slow_ms. It runs without any; that is its audit form."""
 
     stem = "00_operations_checklist"
+    evidence: reading_of.Evidence
+    topics: ClassVar = {
+        "not_used": Topic(lambda _: [team.not_used()], is_one=True),
+        "local": Topic(lambda _: [environment.variables()], is_one=True),
+        "lists": Topic(
+            lambda _: [
+                vercel_env.variables("web"),
+                vercel_env.variables("api"),
+                railway_env.variables("api"),
+                railway_env.variables("gateway"),
+                fly_env.variables(),
+            ]
+        ),
+        "serving": Topic(
+            lambda _: [
+                vercel_env.serving("web"),
+                vercel_env.serving("api"),
+                vercel_env.projects(),
+                railway.deployments("api"),
+                railway.deployments("gateway"),
+                railway_env.services(),
+                fly.releases(),
+            ]
+        ),
+        "example": Topic(lambda run: [team_files.variable_names(run.example)] if run.example else [], is_one=True),
+        "keys": Topic(lambda run: run.key_looks(), after=("local", "lists")),
+        "tokens": Topic(
+            lambda _: [
+                vercel_env.token(),
+                railway_env.token(),
+                fly_env.token(),
+                supabase_keys.access_token(),
+                postgres.health(),
+            ]
+        ),
+        # What is timed waits for its step: beside all the other looks everything seems slow. The status pages are the measure.
+        "probes": Topic(
+            lambda run: [parts.probe(part) for part in run.parts() for _ in range(_PROBES)],
+            after=("not_used", "local"),
+            waits=True,
+        ),
+        "openapi": Topic(
+            lambda run: [parts.gateway_openapi()] if "gateway" in run.parts() else [],
+            after=("not_used", "local"),
+            is_one=True,
+            waits=True,
+        ),
+        "pages": Topic(
+            lambda _: [*(status_pages.incidents(vendor) for vendor in _VENDORS), railway.incidents()], waits=True
+        ),
+        "again": Topic(
+            lambda run: [parts.probe(part) for part in targets.to_knock_again(run.evidence)],
+            after=("probes", "pages"),
+            waits=True,
+        ),
+        "traces": Topic(
+            lambda run: [
+                tempo.health(),
+                jaeger.health(),
+                tempo.window_traces(run.window, limit=_TRACES),
+                jaeger.window_traces(run.window, limit=_TRACES),
+            ]
+        ),
+        "traffic": Topic(
+            lambda run: [
+                vercel.request_log("web", run.window, limit=100),
+                vercel.request_log("api", run.window, limit=100),
+                railway.http_log("api", run.window, limit=100),
+                railway.http_log("gateway", run.window, limit=100),
+                fly.logs(run.window, limit=200),
+            ]
+        ),
+    }
 
     def prepare(self) -> None:
         """Read the parameters. Raises UsageError for numbers that are no such limits."""
@@ -44,28 +117,18 @@ class OperationsChecklist(Procedure):
         days = _number(self.parameters.get("expires_within_days"), 14.0, "expires_within_days", 3650.0)
         slow_ms = _number(self.parameters.get("slow_ms"), 3000.0, "slow_ms", 60_000.0)
         self.evidence = reading_of.Evidence(now, self._window, expires_within=timedelta(days=days), slow_ms=slow_ms)
+        self._diagnosed: tuple[reading_of.Evidence, Conclusion] | None = None
 
     @property
     def window(self) -> Window:
         """The time whose traffic and spans are looked at."""
         return self._window
 
-    def foresee(self) -> tuple[Look, ...]:
-        """Everything but the keys' checks, which depend on the variables, and the knocks, which are timed."""
-        return (*self._lists(), *self._serving(), *self._example(), *self._backends(), *self._traffic())
-
     @step("Which variables does each part have, and are they what their names say?")
     def list_the_variables(self) -> Said:
         """What the runbook was given, what each platform holds for each part, and since when what serves has been serving."""
-        lists, serving, example = self._lists(), self._serving(), self._example()
-        seen = self.see(*lists, *serving, *example)
-        self.evidence = replace(
-            self.evidence,
-            variables=tuple(seen[: len(lists)]),
-            serving=tuple(seen[len(lists) : len(lists) + len(serving)]),
-            example=tuple(seen[len(lists) + len(serving) :]),
-        )
-        reading = reading_of.read(self.evidence)
+        self.ask("not_used", "local", "lists", "serving", "example")
+        reading = self._reading()
         rows = [
             [
                 place.name,
@@ -87,17 +150,7 @@ class OperationsChecklist(Procedure):
     @step("Do the vendors take the keys?")
     def show_the_keys(self) -> Said:
         """Each key that has the right shape is shown once to its own vendor, in a way that costs nothing."""
-        reading = reading_of.read(self.evidence)
-        looks = [look for check in keys.to_check(reading, self.evidence) if (look := _key_look(check)) is not None]
-        looks += [
-            vercel_env.token(),
-            railway_env.token(),
-            fly_env.token(),
-            supabase_keys.access_token(),
-            postgres.health(),
-        ]
-        seen = self.see(*looks)
-        self.evidence = replace(self.evidence, keys=tuple(seen))
+        seen = self.ask("keys", "tokens")
         asked = [look for look in seen if look.status != Status.not_configured]
         taken = [look for look in keys.judged(self.evidence) if look.value["accepted"]]
         rows = [_key_row(look) for look in asked]
@@ -110,17 +163,14 @@ class OperationsChecklist(Procedure):
     @step("Do web, API and gateway answer, and are they NexusCore's?")
     def knock_at_the_doors(self) -> Said:
         """Each part's own page, several times; the platforms' status pages; what is live elsewhere."""
-        probes = self._probes()
-        seen = self.see(*probes, *self._pages())
-        self.evidence = replace(self.evidence, probes=tuple(seen[: len(probes)]), pages=tuple(seen[len(probes) :]))
-        for part in targets.to_knock_again(self.evidence):
-            self.evidence = replace(self.evidence, probes=(*self.evidence.probes, *self.see(parts.probe(part))))
+        self.evidence = self.evidence.filed(again=())
+        self.ask("probes", "openapi", "pages")
+        self.ask("again")
         rows = [
             [look.arguments["part"], look.value["status_code"], look.value["ms"], look.value["server"]]
             if look.status == Status.ok
             else [look.arguments["part"], str(look.status), None, look.why]
-            for look in self.evidence.probes
-            if look.call == "probe"
+            for look in (*self.evidence.probes, *self.evidence.again)
         ]
         good = sum(row[1] == 200 for row in rows)
         table = {"columns": ["part", "answer", "ms", "server"], "rows": rows}
@@ -129,12 +179,8 @@ class OperationsChecklist(Procedure):
     @step("Do spans of every part arrive, under the names that are expected?")
     def look_for_spans(self) -> Said:
         """The trace backend's window, and the parts' own logs: a part without traffic has no spans to send."""
-        backends, traffic = self._backends(), self._traffic()
-        seen = self.see(*backends, *traffic)
-        self.evidence = replace(
-            self.evidence, traces=tuple(seen[: len(backends)]), traffic=tuple(seen[len(backends) :])
-        )
-        read = spans.read_spans(self.evidence)
+        self.ask("traces", "traffic")
+        read = traces.arrivals_in(self.evidence).spans
         rows = [[name or "(none)", ", ".join(sorted(of))] for name, of in sorted(read.names.items())]
         table = Exhibit(
             "table", "Whose spans arrive under which name", {"columns": ["service.name", "parts"], "rows": rows}
@@ -159,55 +205,23 @@ class OperationsChecklist(Procedure):
         )
 
     def diagnose(self) -> Conclusion:
-        """The verdict on the list."""
-        return checklist.diagnose(self.evidence)
+        """The verdict on the list; the table's own, where nothing was seen since."""
+        if self._diagnosed is None or self._diagnosed[0] is not self.evidence:
+            self._diagnosed = self.evidence, checklist.diagnose(self.evidence)
+        return self._diagnosed[1]
 
-    def _lists(self) -> list[Look]:
-        return [
-            environment.variables(),
-            vercel_env.variables("web"),
-            vercel_env.variables("api"),
-            railway_env.variables("api"),
-            railway_env.variables("gateway"),
-            fly_env.variables(),
-        ]
+    def parts(self) -> list[str]:
+        """The parts that this system has: at the address of one that it has not, somebody else may answer."""
+        said, local = self.evidence.not_used, self.evidence.local
+        return [part for part in reading_of.PARTS if not reading_of.is_without(part, said, local)]
 
-    def _serving(self) -> list[Look]:
-        return [
-            vercel_env.serving("web"),
-            vercel_env.serving("api"),
-            vercel_env.projects(),
-            railway.deployments("api"),
-            railway.deployments("gateway"),
-            railway_env.services(),
-            fly.releases(),
-        ]
+    def key_looks(self) -> list[Look]:
+        """Each key that is worth showing, at its own vendor."""
+        checks = keys.to_check(self._reading(), self.evidence)
+        return [look for check in checks if (look := _key_look(check)) is not None]
 
-    def _example(self) -> list[Look]:
-        return [team_files.variable_names(self.example)] if self.example else []
-
-    def _probes(self) -> list[Look]:
-        return [*(parts.probe(part) for part in _PARTS for _ in range(_PROBES)), parts.gateway_openapi()]
-
-    def _pages(self) -> list[Look]:
-        return [*(status_pages.incidents(vendor) for vendor in ("vercel", "railway", "fly")), railway.incidents()]
-
-    def _backends(self) -> list[Look]:
-        return [
-            tempo.health(),
-            jaeger.health(),
-            tempo.window_traces(self._window, limit=_TRACES),
-            jaeger.window_traces(self._window, limit=_TRACES),
-        ]
-
-    def _traffic(self) -> list[Look]:
-        return [
-            vercel.request_log("web", self._window, limit=100),
-            vercel.request_log("api", self._window, limit=100),
-            railway.http_log("api", self._window, limit=100),
-            railway.http_log("gateway", self._window, limit=100),
-            fly.logs(self._window, limit=200),
-        ]
+    def _reading(self) -> reading_of.Reading:
+        return reading_of.read(self.evidence.local, self.evidence.lists)
 
 
 def _key_look(check: keys.KeyCheck) -> Look | None:

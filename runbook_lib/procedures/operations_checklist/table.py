@@ -3,14 +3,40 @@
 from collections.abc import Mapping, Sequence
 
 from runbook_lib.core.model import Json, Observation, Status
-from runbook_lib.procedures.operations_checklist.keys import ACCEPTED, judged
-from runbook_lib.procedures.operations_checklist.places import APPLIED, serving_at
-from runbook_lib.procedures.operations_checklist.reading import PARTS, RUNBOOK, Evidence, Found, Place, Reading
-from runbook_lib.procedures.operations_checklist.targets import ANSWERS, probes_of
-from runbook_lib.procedures.operations_checklist.traces import TRACED, read_spans
-from runbook_lib.procedures.operations_checklist.variables import FRESH, SET, SHAPE, TOGETHER, is_judged
+from runbook_lib.procedures.operations_checklist.findings import Found
+from runbook_lib.procedures.operations_checklist.keys import judged
+from runbook_lib.procedures.operations_checklist.places import serving_at
+from runbook_lib.procedures.operations_checklist.reading import PARTS, RUNBOOK, Evidence, Place, Reading
+from runbook_lib.procedures.operations_checklist.targets import probes_of
+from runbook_lib.procedures.operations_checklist.traces import arrivals_in
+from runbook_lib.procedures.operations_checklist.variables import is_judged
 
+SET, SHAPE, TOGETHER, ACCEPTED = "set", "right kind", "one project", "accepted"
+FRESH, APPLIED, ANSWERS, TRACED = "not expired", "applied", "answers", "traced"
 COLUMNS = (SET, SHAPE, TOGETHER, ACCEPTED, FRESH, APPLIED, ANSWERS, TRACED)
+# The column in which a fault stands.
+CHECKS = {
+    "target.platform_incident": ANSWERS,
+    "target.down": ANSWERS,
+    "target.impostor": ANSWERS,
+    "target.degraded": ANSWERS,
+    "target.ambiguous": ANSWERS,
+    "env.leaked_to_browser": SHAPE,
+    "env.missing": SET,
+    "env.malformed": SHAPE,
+    "env.expired": FRESH,
+    "env.project_mismatch": TOGETHER,
+    "env.rejected": ACCEPTED,
+    "env.insufficient_scope": ACCEPTED,
+    "env.conflict": TOGETHER,
+    "env.mode_mixed": TOGETHER,
+    "env.not_applied": APPLIED,
+    "env.drift": SET,
+    "tracing.unreachable": TRACED,
+    "tracing.no_spans": TRACED,
+    "tracing.part_silent": TRACED,
+    "otel.wrong_service_name": TRACED,
+}
 ROWS = (*PARTS, RUNBOOK)
 Cell = dict[str, Json]
 
@@ -20,10 +46,15 @@ def table_of(reading: Reading, evidence: Evidence, roots: Sequence[Found], also:
     wrong: dict[tuple[str, str], list[Found]] = {}
     for each in (*roots, *also):
         for part in [each.part] if each.part else PARTS:
-            wrong.setdefault((part, each.check), []).append(each)
+            wrong.setdefault((part, CHECKS[each.cause]), []).append(each)
     cells = [[_cell(row, column, wrong, reading, evidence) for column in COLUMNS] for row in ROWS]
     remedies = [
-        {"part": each.part or "all", "check": each.check, "what": each.finding.summary, "do": each.finding.remedy}
+        {
+            "part": each.part or "all",
+            "check": CHECKS[each.cause],
+            "what": each.finding.summary,
+            "do": each.finding.remedy,
+        }
         for each in (*roots, *also)
     ]
     return {"matrix": {"rows": list(ROWS), "columns": list(COLUMNS), "cells": cells}, "remedies": remedies}
@@ -72,7 +103,11 @@ def _of_variables(column: str, places: Sequence[Place]) -> Cell:
 
 def _accepted(part: str, reading: Reading, evidence: Evidence) -> Cell:
     names = {place.name for place in reading.of(part)} | ({RUNBOOK, "local"} if part == RUNBOOK else set())
-    mine = [look for look in evidence.keys if str(look.arguments.get("place")) in names and _is_asked(look)]
+    mine = [
+        look
+        for look in (*evidence.keys, *evidence.tokens)
+        if str(look.arguments.get("place")) in names and _is_asked(look)
+    ]
     unknown = [look for look in mine if not look.status.answered]
     good = [look for look in judged(evidence) if look in mine and look.value["accepted"]]
     if unknown:
@@ -108,7 +143,7 @@ def _answers(part: str, evidence: Evidence) -> Cell:
 def _traced(part: str, evidence: Evidence) -> Cell:
     if part == RUNBOOK:
         return {"text": "", "tone": "neutral"}
-    spans = read_spans(evidence)
+    spans = arrivals_in(evidence).spans
     if part in spans.parts:
         return {"text": "spans arrive", "tone": "good"}
     return {"text": "no traffic seen" if spans.looks else "not looked", "tone": "neutral" if spans.looks else "unknown"}

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from runbook_lib.core.model import Observation, Status, Suspect
-from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Found, Reading, found
+from runbook_lib.procedures.operations_checklist.findings import Found, found
+from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Reading
 
-ANSWERS = "answers"
 _NO_ANSWER = (Status.unreachable, Status.timed_out)
 _ALONE = 3.0  # an answer that takes so many times as long as others' is no matter of the way there
 _ENOUGH_OTHERS = 3
@@ -16,7 +16,7 @@ _WORDS = {"web": {"web", "frontend", "ui"}, "api": {"api", "backend"}, "gateway"
 
 def probes_of(part: str, evidence: Evidence) -> list[Observation]:
     """The looks at a part's own address."""
-    return [look for look in evidence.probes if look.call == "probe" and look.arguments.get("part") == part]
+    return [look for look in (*evidence.probes, *evidence.again) if look.arguments.get("part") == part]
 
 
 def answering(evidence: Evidence) -> list[Found]:
@@ -31,20 +31,31 @@ def to_knock_again(evidence: Evidence) -> list[str]:
     return [each.part for each in _slow(evidence)]
 
 
+def slow_way(evidence: Evidence) -> list[Suspect]:
+    """Parts that are slow from here where nothing tells whether it is they that are, or our own way there."""
+    named = {each.part for each in _slow(evidence)}
+    look = "the same run from another network, or on a machine that is less busy: no permission needed"
+    return [
+        Suspect(
+            "target.degraded.slow",
+            part,
+            f"its quickest answer took {ms:.0f} ms, and so does everything from here",
+            look,
+        )
+        for part, ms in _quickest_ms(evidence).items()
+        if ms > evidence.slow_ms and part not in named
+    ]
+
+
 def _slow(evidence: Evidence) -> list[Found]:
     """Parts whose quickest answer is over the limit, where what else was asked from here answered much quicker: else it is our own
     way there that is slow."""
     others = sorted(look.elapsed_ms for look in evidence.pages if look.status.answered)
-    quickest = {}
-    for part in PARTS:
-        looks = [look for look in probes_of(part, evidence) if look.status == Status.ok]
-        if len(looks) > 1:
-            quickest[part] = min(float(look.value["ms"]) for look in looks)
+    quickest = _quickest_ms(evidence)
     usual_ms = others[len(others) // 2] if len(others) >= _ENOUGH_OTHERS else min(quickest.values(), default=0.0)
     return [
         found(
             part,
-            ANSWERS,
             "target.degraded.slow",
             part,
             f"{part} took {ms:.0f} ms at its quickest answer, over {evidence.slow_ms:g} ms; others answer in {usual_ms:.0f} ms",
@@ -53,6 +64,12 @@ def _slow(evidence: Evidence) -> list[Found]:
         for part, ms in quickest.items()
         if ms > evidence.slow_ms and ms > _ALONE * usual_ms
     ]
+
+
+def _quickest_ms(evidence: Evidence) -> dict[str, float]:
+    """The quickest of several answers of each part: one slow answer is chance."""
+    answers = {part: [look for look in probes_of(part, evidence) if look.status == Status.ok] for part in PARTS}
+    return {part: min(float(look.value["ms"]) for look in looks) for part, looks in answers.items() if len(looks) > 1}
 
 
 def _judge(part: str, evidence: Evidence) -> Found | None:
@@ -65,8 +82,8 @@ def _judge(part: str, evidence: Evidence) -> Found | None:
     if not judged:
         return None
 
-    def told(code: str, what: str, how: str = "") -> Found:
-        return found(part, ANSWERS, code, part, f"{part} {what}", judged, how)
+    def told(code: str, what: str) -> Found:
+        return found(part, code, part, f"{part} {what}", judged)
 
     good = [look for look in seen if look not in failed]
     if good and failed and all(look.status == Status.timed_out for look in failed) and _others_time_out(evidence):
@@ -127,26 +144,16 @@ def _is_stranger(part: str, look: Observation, evidence: Evidence) -> str:
     if part == "gateway":
         if said["json"] is None:
             return f"its page is no JSON: {_why(look)}"
-        openapi = next(
-            (each for each in evidence.probes if each.call == "gateway_openapi" and each.status == Status.ok), None
+        openapi = (
+            evidence.openapi.value if evidence.openapi is not None and evidence.openapi.status == Status.ok else None
         )
-        if openapi is not None and openapi.value["status_code"] == 200 and openapi.value["title"] is None:
+        if openapi is not None and openapi["status_code"] == 200 and openapi["title"] is None:
             return "/openapi.json is not FastAPI's"
         return ""
     is_page = "html" in str(said["content_type"] or "")
     text = str(said["text"]).lower()
     is_ours = "nexus" in text or "/_next/" in text or "__next" in text
     return "" if is_page and is_ours else f"its page is not NexusCore's: {_why(look)}"
-
-
-def unheard(evidence: Evidence) -> list[Observation]:
-    """Parts of which no probe could be judged: one look for each."""
-    missing = []
-    for part in PARTS:
-        looks = probes_of(part, evidence)
-        if looks and not any(look.status == Status.ok or look.status in _NO_ANSWER for look in looks):
-            missing.append(looks[-1])
-    return missing
 
 
 def from_here_alone(down: Sequence[Found], evidence: Evidence) -> list[Suspect]:
@@ -171,8 +178,7 @@ def ambiguous(evidence: Evidence) -> list[Found]:
             live[part].setdefault(look.source, look)
     return [
         found(
-            part, ANSWERS, "target.ambiguous", part,
-            f"{part} is live on {' and '.join(sorted(platforms))}", list(platforms.values()),
+            part, "target.ambiguous", part, f"{part} is live on {' and '.join(sorted(platforms))}", list(platforms.values()),
         )
         for part, platforms in live.items()
         if len(platforms) > 1
@@ -205,7 +211,7 @@ def platform_incidents(down: Sequence[Found], reading: Reading, evidence: Eviden
             parts = ", ".join(each.part for each in hit)
             looks = [look, *(probe for each in hit for probe in probes_of(each.part, evidence))]
             what = f"{platform}'s status page tells of an incident ({words}), and {parts} there is down or degraded"
-            incidents.append(found(hit[0].part, ANSWERS, "target.platform_incident", platform, what, looks))
+            incidents.append(found(hit[0].part, "target.platform_incident", platform, what, looks))
     return incidents
 
 

@@ -8,21 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.keys import VARIABLES, is_secret_kind
 from runbook_lib.core.model import Finding, Suspect
-from runbook_lib.procedures.operations_checklist.reading import (
-    PARTS,
-    RUNBOOK,
-    Evidence,
-    Found,
-    Held,
-    Place,
-    Reading,
-    found,
-)
+from runbook_lib.procedures.operations_checklist.causes import CATALOGUE
+from runbook_lib.procedures.operations_checklist.findings import Found, found
+from runbook_lib.procedures.operations_checklist.reading import PARTS, RUNBOOK, Evidence, Held, Place, Reading
 from runbook_lib.reading.needed_variables import PROVIDER_KEYS, SUPABASE_ANON, SUPABASE_URL
 
 URLS, _ANON = SUPABASE_URL, SUPABASE_ANON
 _SERVICE = "SUPABASE_SERVICE_ROLE_KEY"
 _OTLP = ("OTEL_EXPORTER_OTLP_ENDPOINT",)
+_CHAIN = "LLM_FALLBACK_CHAIN"
 
 # What each part needs: of each group one name. OTEL_SERVICE_NAME has a default.
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -35,7 +29,6 @@ KINDS = {name: variable.kinds for name, variable in VARIABLES.items() if variabl
 _MODES = tuple(name for name, variable in VARIABLES.items() if variable.tells_mode)
 _SUPABASE_KEYS = (*_ANON, _SERVICE)
 _PAIRS = (URLS, _ANON)
-SET, SHAPE, TOGETHER, FRESH = "set", "right kind", "one project", "not expired"
 
 
 def find_all(reading: Reading, evidence: Evidence) -> list[Found]:
@@ -62,7 +55,6 @@ def leaked(reading: Reading, _: Evidence) -> Iterator[Found]:
             how = f"Revoke that key at its vendor first, then take it out of {place.name}."
             yield found(
                 place.part,
-                SHAPE,
                 "env.leaked_to_browser",
                 f"{held.name} · {place.name}",
                 what,
@@ -77,30 +69,45 @@ def is_secret(held: Held) -> bool:
 
 
 def missing(reading: Reading, _: Evidence) -> Iterator[Found]:
-    """What a running part needs and does not have; what a place that is not whole lacks is left to `doubts`."""
+    """What a running part needs and does not have; where that is not certain, it is left to `doubts`."""
     for part, place, names in _lacking(reading):
-        empty = [name for name in names if name in place.held]
-        if not empty and not place.is_complete:
+        if _why_uncertain(place, names, reading):
             continue
+        empty = [name for name in names if name in place.held]
         code = "env.missing.empty" if empty else "env.missing"
         name = (empty or names)[0]
         alternative = f" (nor {names[1]})" if len(names) > 1 and not empty else ""
         what = f"{part} needs {name}{alternative}, and {place.name} {'holds nothing in it' if empty else 'does not have it'}"
-        yield found(part, SET, code, f"{name} · {place.name}", what, [place.observation], how_to_set(name, place))
+        yield found(part, code, f"{name} · {place.name}", what, [place.observation], how_to_set(name, place))
 
 
 def doubts(reading: Reading) -> list[Suspect]:
-    """What may be missing where a list of variables is not whole."""
+    """What may be missing where a list of variables is not whole, or nobody tells whether the variable is needed."""
     return [
         Suspect(
             "env.missing",
             f"{names[0]} · {place.name}",
-            f"it is not in the list, and the list is not whole: {place.observation.why}",
-            f"the list of variables of {place.name}: {place.observation.help}",
+            f"it is not in the list, and {why}",
+            f"the list of variables of {place.name}: {place.observation.help or 'look at it by hand'}",
         )
         for _, place, names in _lacking(reading)
-        if not place.is_complete and not any(name in place.held for name in names)
+        if (why := _why_uncertain(place, names, reading))
     ]
+
+
+def _why_uncertain(place: Place, names: Sequence[str], reading: Reading) -> str:
+    """Why something that a place seems to lack may still be there, or may not be needed; empty where it is certain."""
+    if not place.is_complete and not all(name in place.held for name in names):
+        return f"the list is not whole: {place.observation.why}"
+    if set(names) & set(PROVIDER_KEYS.values()) and not _is_chain_told(reading):
+        return "LLM_FALLBACK_CHAIN, which says whether it is needed, could not be read"
+    return ""
+
+
+def _is_chain_told(reading: Reading) -> bool:
+    """Whether it is known which providers the gateway's chain names; without the variable it names them all."""
+    held = [place.held[_CHAIN] for place in reading.serving("gateway") if _CHAIN in place.held]
+    return all(each.says("providers") for each in held) if held else bool(reading.told)
 
 
 def _lacking(reading: Reading) -> Iterator[tuple[str, Place, tuple[str, ...]]]:
@@ -118,7 +125,7 @@ def _lacking(reading: Reading) -> Iterator[tuple[str, Place, tuple[str, ...]]]:
 def providers_in_chain(reading: Reading) -> set[str] | None:
     """The providers that LLM_FALLBACK_CHAIN names, the gateway's own before the runbook's; None where nobody tells."""
     for place in (*reading.serving("gateway"), *reading.of(RUNBOOK)):
-        held = place.held.get("LLM_FALLBACK_CHAIN")
+        held = place.held.get(_CHAIN)
         if held is not None and held.says("providers"):
             return set(held.says("providers"))
     return None
@@ -144,7 +151,7 @@ def malformed(reading: Reading, _: Evidence) -> Iterator[Found]:
             continue
         summary = f"{held.name} of {place.name} {what}"
         yield found(
-            place.part, SHAPE, f"env.malformed.{code}", f"{held.name} · {place.name}", summary, [place.observation],
+            place.part, f"env.malformed.{code}", f"{held.name} · {place.name}", summary, [place.observation],
             how_to_set(held.name, place),
         )  # fmt: skip
 
@@ -156,7 +163,7 @@ def expired(reading: Reading, evidence: Evidence) -> Iterator[Found]:
         if at and from_iso(at) <= evidence.now:
             what = f"{held.name} of {place.name} expired at {at}"
             yield found(
-                place.part, FRESH, "env.expired", f"{held.name} · {place.name}", what, [place.observation],
+                place.part, "env.expired", f"{held.name} · {place.name}", what, [place.observation],
                 how_to_set(held.name, place),
             )  # fmt: skip
 
@@ -174,7 +181,7 @@ def expiring(reading: Reading, evidence: Evidence) -> list[Finding]:
 def soon(subject: str, at: str, evidence: Sequence[str]) -> Finding:
     """The state of a key that expires on a day."""
     remedy = f"Make a new key before {at[:10]}, and set it at every place that holds this one."
-    return Finding("env.expires_soon", subject, f"{subject} expires at {at}", tuple(evidence), remedy)
+    return CATALOGUE.finding("env.expires_soon", subject, f"{subject} expires at {at}", evidence, remedy)
 
 
 def mismatched(reading: Reading, _: Evidence) -> Iterator[Found]:
@@ -199,7 +206,7 @@ def mismatched(reading: Reading, _: Evidence) -> Iterator[Found]:
             else:
                 continue
             yield found(
-                place.part, TOGETHER, f"env.project_mismatch.{code}", f"{key.name} · {place.name}",
+                place.part, f"env.project_mismatch.{code}", f"{key.name} · {place.name}",
                 f"{key.name} of {place.name} {what}", [place.observation, reading.local], how_to_set(key.name, place),
             )  # fmt: skip
 
@@ -215,7 +222,7 @@ def conflicting(reading: Reading, _: Evidence) -> Iterator[Found]:
                 continue
             if first.is_set and second.is_set and first.says("print") != second.says("print"):
                 yield found(
-                    place.part, TOGETHER, "env.conflict", f"{' / '.join(pair)} · {place.name}",
+                    place.part, "env.conflict", f"{' / '.join(pair)} · {place.name}",
                     f"{pair[0]} and {pair[1]} of {place.name} hold different values", [place.observation],
                 )  # fmt: skip
 
@@ -237,9 +244,7 @@ def mixed_modes(reading: Reading) -> list[Found]:
             told = "; ".join(f"{mode}: {', '.join(names)}" for mode, names in sorted(modes.items()))
             part = RUNBOOK if places[0].part == RUNBOOK else "api"
             looks = [place.observation for place in places]
-            mixed.append(
-                found(part, TOGETHER, "env.mode_mixed", f"Stripe · {name}", f"Stripe's keys of {name}: {told}", looks)
-            )
+            mixed.append(found(part, "env.mode_mixed", f"Stripe · {name}", f"Stripe's keys of {name}: {told}", looks))
     return mixed
 
 
@@ -267,7 +272,7 @@ def hidden(reading: Reading) -> list[Finding]:
         if names and place.serves:
             why = next(held.hidden for held in place.held.values() if held.name == names[0])
             summary = f"{place.name}: {why}; compared by name, environment and time alone: {', '.join(names)}"
-            states.append(Finding("env.values_hidden", place.name, summary, (place.observation.id,), None))
+            states.append(CATALOGUE.finding("env.values_hidden", place.name, summary, [place.observation]))
     return states
 
 

@@ -373,7 +373,9 @@ def test_a_key_that_nobody_could_judge_is_not_taken_for_a_good_one() -> None:
 def shown(world: World) -> dict[str, tuple[str, ...]]:
     """Which keys would be shown to their vendors, each with the places that hold it."""
     evidence = world.evidence()
-    return {f"{each.name} · {each.label}": each.places for each in to_check(read(evidence), evidence)}
+    return {
+        f"{each.name} · {each.label}": each.places for each in to_check(read(evidence.local, evidence.lists), evidence)
+    }
 
 
 def test_a_key_is_shown_once_to_its_own_vendor_however_many_places_hold_it() -> None:
@@ -409,7 +411,8 @@ def test_where_nothing_at_all_can_be_reached_our_own_network_is_suspected() -> N
     world = World()
     for part in world.probes:
         world.probes[part] = [Status.unreachable] * 3
-    world.statuses |= dict.fromkeys(("vercel", "railway", "tempo"), Status.unreachable)
+    world.statuses |= dict.fromkeys(("vercel", "railway", "tempo", "parts"), Status.unreachable)
+    world.taken = ()
     conclusion = diagnose(world.evidence())
     assert str(conclusion.status) == "could_not_tell"
     assert {each.code for each in conclusion.suspects} >= {"target.down.unreachable"}

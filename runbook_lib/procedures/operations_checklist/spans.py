@@ -1,0 +1,247 @@
+"""What the trace backends hold of the window, and the requests of which they should: one part's trail at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from typing import Any
+
+from runbook_lib.core.clock import from_epoch_s, from_iso, to_epoch_ns, to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.procedures.operations_checklist.reading import PARTS, told_by
+from runbook_lib.reading.parts import parts_of
+from runbook_lib.reading.spans import Attributes, Trace, build_traces
+
+_ENOUGH_TRACES = 20  # in so many whole traces of a sample a part that is called shows itself
+_ENOUGH_REQUESTS = 3  # so many without a span, and it is no chance
+_WELL_AFTER = timedelta(minutes=1)
+_CLOCKS_AGREE = timedelta(minutes=1)
+_KEPT_READ = 8  # a run reads its two backends' answers several times over
+
+
+@dataclass(frozen=True)
+class Spans:
+    """What the backends hold of the window.
+
+    Attributes:
+        newest_ns: by part, the names that its spans came under, each with when its newest span began.
+        traces: how many whole traces were read; `is_all` whether they are all there are: every backend that is set up answered.
+        looks: the looks they come from, those of backends that are not set up left out.
+    """
+
+    newest_ns: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    traces: int = 0
+    is_all: bool = False
+    looks: tuple[Observation, ...] = ()
+
+    @property
+    def parts(self) -> set[str]:
+        """The parts of which there is a span."""
+        return {part for part in self.newest_ns if part in PARTS}
+
+    @property
+    def names(self) -> dict[str, set[str]]:
+        """The parts by the name that their spans came under."""
+        names: dict[str, set[str]] = {}
+        for part, services in self.newest_ns.items():
+            for service in services:
+                names.setdefault(service, set()).add(part)
+        return names
+
+    def name_of(self, part: str) -> str | None:
+        """The name of a part's newest spans: what it was called before is over. None without a span of it."""
+        services = self.newest_ns.get(part) or {}
+        return max(services, key=lambda service: services[service], default=None)
+
+    def last_at(self, part: str) -> datetime | None:
+        """When a part's newest span began; None without one."""
+        newest = max((self.newest_ns.get(part) or {}).values(), default=None)
+        return None if newest is None else from_epoch_s(newest / 1e9)
+
+
+class Trail(StrEnum):
+    """What the window says of a part's spans."""
+
+    arrives = "its spans arrive"
+    silent = "it had traffic, and no span of it arrived"
+    silent_since = "it has had traffic since its last span"
+    idle = "no request of it came"
+    unknown = "it cannot be told"
+
+
+@dataclass(frozen=True)
+class PartsTrail:
+    """A part's trail, the looks that tell it, and how many requests came without a span."""
+
+    trail: Trail
+    looks: tuple[Observation, ...] = ()
+    requests: int = 0
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """The looks at spans and at traffic, and what the window's end can be held against.
+
+    Attributes:
+        local: what the runbook was told: how late spans may arrive.
+        traces, traffic: the looks at trace backends and at the platforms' logs.
+        probes: knocks, each answered with a server's own time.
+    """
+
+    local: Observation | None
+    traces: tuple[Observation, ...]
+    traffic: tuple[Observation, ...]
+    probes: tuple[Observation, ...] = ()
+
+    @cached_property
+    def spans(self) -> Spans:
+        """The spans of the window, by part and service.name. What spans say tells their part; only where they do not, their name.
+
+        Spans that began after the run did are left out: they are of our own knocking.
+        """
+        looks = [look for look in self.traces if look.call == "window_traces" and look.status != Status.not_configured]
+        newest: dict[str, dict[str, int]] = {}
+        count = 0
+        for look in looks:
+            if not look.status.has_content or not isinstance(look.value, dict):
+                continue
+            traces, found = _read(_Same(look), _ends_ns(look))
+            count += traces
+            for part, service, at_ns in found:
+                known = newest.setdefault(part, {})
+                known[service] = max(known.get(service, 0), at_ns)
+        is_all = bool(looks) and all(look.status.answered for look in looks)
+        return Spans(newest, count, is_all, tuple(looks))
+
+    @property
+    def are_none(self) -> bool:
+        """Whether every backend that is set up says that it holds no span of the window."""
+        return self.spans.is_all and not self.spans.traces
+
+    def logs_of(self, part: str) -> list[Observation]:
+        """The looks at a part's traffic, those that are not set up left out."""
+        mine = [look for look in self.traffic if look.arguments.get("part", "gateway") == part]
+        return [look for look in mine if look.status != Status.not_configured]
+
+    def requests_of(self, part: str) -> int:
+        """How many requests of a part the logs tell of that are old enough to have left spans."""
+        return sum(len(self._due(requests_in(look))) for look in self.logs_of(part))
+
+    def trail_of(self, part: str) -> PartsTrail:
+        """What the window says of a part's spans. "No request came" needs logs that answered; a sample never proves it."""
+        spans, logs = self.spans, self.logs_of(part)
+        looks = (*spans.looks, *logs)
+        if self._youngest is None:
+            return PartsTrail(Trail.unknown)
+        since = spans.last_at(part)
+        if since is None:
+            requests = self.requests_of(part)
+            if requests and spans.traces and (spans.is_all or spans.traces >= _ENOUGH_TRACES):
+                return PartsTrail(Trail.silent, looks, requests)
+            is_idle = bool(logs) and all(look.status.answered and not self._may_be_due(look) for look in logs)
+            return PartsTrail(Trail.idle, tuple(logs)) if is_idle else PartsTrail(Trail.unknown, looks, requests)
+        holding = tuple(look for look in spans.looks if look.status.has_content)
+        if not spans.is_all or since + _WELL_AFTER >= self._youngest:
+            return PartsTrail(Trail.arrives, holding)
+        after = self._after(since, logs)
+        if after >= _ENOUGH_REQUESTS:
+            return PartsTrail(Trail.silent_since, looks, after)
+        is_told = bool(logs) and all(look.status.answered or look.status.has_content for look in logs)
+        return PartsTrail(Trail.arrives, looks) if is_told else PartsTrail(Trail.unknown, looks)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is no span because nobody came: every part's log says so, up to an end that a server's clock confirms."""
+        idle = all(self.trail_of(part).trail is Trail.idle for part in PARTS)
+        return self.are_none and idle and bool(self.clocks)
+
+    @property
+    def clocks(self) -> tuple[Observation, ...]:
+        """The knocks whose answers carry a server's time that agrees with ours."""
+        return tuple(look for look in self.probes if look.status == Status.ok and _agrees(look))
+
+    @property
+    def _youngest(self) -> datetime | None:
+        """Requests up to here should have left spans; None where nobody tells how late those may be."""
+        delay_s = told_by(self.local).get("trace_delay_s")
+        ends = [str(look.arguments["until"]) for look in (*self.traces, *self.traffic) if look.arguments.get("until")]
+        if delay_s is None or not ends:
+            return None
+        return from_iso(max(ends)) - timedelta(seconds=float(delay_s))
+
+    def _due(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Those of the rows that are old enough that their spans would have arrived."""
+        youngest = self._youngest
+        if youngest is None:
+            return []
+        return [row for row in rows if row.get("at") and from_iso(str(row["at"])) <= youngest]
+
+    def _may_be_due(self, look: Observation) -> bool:
+        """Whether a log holds anything that may be a request which should have left spans; a line may be one."""
+        rows = look.value if isinstance(look.value, list) else []
+        return bool(self._due([row for row in rows if isinstance(row, dict)]))
+
+    def _after(self, since: datetime, logs: Sequence[Observation]) -> int:
+        """How many requests came well after a moment, and were answered by the part itself."""
+        later = to_iso(since + _WELL_AFTER)
+        rows = [row for look in logs for row in requests_in(look)]
+        return len(
+            self._due([row for row in rows if str(row.get("at")) > later and 0 < (row.get("status") or 200) < 500])
+        )
+
+
+def requests_in(look: Observation) -> list[dict[str, Any]]:
+    """The rows of a look that are requests: of a log of lines, those that belong to one."""
+    if not look.status.has_content or not isinstance(look.value, list):
+        return []
+    rows = [row for row in look.value if isinstance(row, dict)]
+    return [row for row in rows if row.get("trace_id")] if look.call == "logs" else rows
+
+
+class _Same:
+    """A look as the very object that it is, so that what was read of it can be kept."""
+
+    def __init__(self, look: Observation) -> None:
+        self.look = look
+
+    def __hash__(self) -> int:
+        return id(self.look)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.look is self.look
+
+
+@lru_cache(maxsize=_KEPT_READ)
+def _read(kept: _Same, ends_ns: int) -> tuple[int, tuple[tuple[str, str, int], ...]]:
+    """How many traces a look holds, and when the newest span of each part under each name began: (part, service.name, ns)."""
+    newest: dict[tuple[str, str], int] = {}
+    traces, nameless = 0, [_without_name(each) for each in kept.look.value["resources"]]
+    for trace in build_traces(kept.look.value):
+        spans = [span for span in trace.spans if span["start_ns"] <= ends_ns]
+        traces += bool(spans)
+        parts = parts_of(Trace(trace.id, trace.spans, nameless))
+        if not all(parts[span["id"]] in PARTS for span in spans):
+            parts = {id_: part if parts[id_] not in PARTS else parts[id_] for id_, part in parts_of(trace).items()}
+        for span in spans:
+            key = parts[span["id"]], str(trace.resource(span).get("service.name", ""))
+            newest[key] = max(newest.get(key, 0), span["start_ns"])
+    return traces, tuple((part, service, at_ns) for (part, service), at_ns in newest.items())
+
+
+def _without_name(resource: Attributes) -> Attributes:
+    return {name: value for name, value in resource.items() if name != "service.name"}
+
+
+def _agrees(look: Observation) -> bool:
+    """Whether the server's time in an answer is ours, within what clocks that are kept differ by."""
+    try:
+        theirs = parsedate_to_datetime(str(look.value["date"]))
+        return abs(theirs - from_iso(look.at)) <= _CLOCKS_AGREE
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def _ends_ns(look: Observation) -> int:
+    return to_epoch_ns(from_iso(str(look.arguments["until"])))
