@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from runbook_lib.drills.deploy_llm_gateway.cases import after_an_hour
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.case import Case, Injected, Parameters
 from runbook_lib.sandbox import Sandbox
@@ -10,7 +11,8 @@ from runbook_lib.sandbox import Sandbox
 P = "06_deploy_web_api"
 ON_RAILWAY: Mapping[str, Any] = {"api_platform": "railway", "trace_backend": "both"}
 _STATES = ("deploy.in_progress", "deploy.rolled_back", "deploy.errors_elsewhere")
-_TRAFFIC = ("deploy.error_rate_up", "deploy.migration_missing", "deploy.errors_elsewhere")
+_FAILING = ("deploy.error_rate_up", "deploy.migration_missing", "deploy.errors_elsewhere")
+_TRAFFIC = (*_FAILING, "deploy.rolled_back")
 _SERVICE_ONLY = ("deploy.health_failing.at_deploy", "deploy.not_ready.crashed")
 # what else is so, beside the code itself
 _TOGETHER: dict[str, tuple[str, ...]] = {
@@ -34,7 +36,7 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
         "status": "ruled_out" if is_state else "confirmed",
         "codes": _TOGETHER.get(code, (code,)),
         "faults": (Injected(code, variant),),
-        "again": audit_again,
+        "again": after_an_hour if code.startswith(_FAILING) else audit_again,
         "settle_s": 1.0 if code.startswith(_TRAFFIC) else 0.0,
         "options": ON_RAILWAY if code in _SERVICE_ONLY else {},
     }
@@ -60,6 +62,7 @@ def _healthy() -> list[Case]:
         healthy("web", ask=lambda *_: {"part": "web"}),
         healthy("api-on-railway", options=ON_RAILWAY),
         healthy("preview", ask=lambda *_: {"target": "preview"}),
+        healthy("no-github", settings={"RUNBOOK_GITHUB_TOKEN": "", "RUNBOOK_NOT_USED": "github"}),
     ]
 
 

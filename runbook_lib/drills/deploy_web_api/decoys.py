@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from runbook_lib.drills.deploy_llm_gateway.cases import after_an_hour
 from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import busy
 from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY, P, audit_again
 from runbook_lib.drills.kit.case import Case, Injected, Parameters
@@ -61,7 +62,12 @@ DECOYS: tuple[Case, ...] = (
         use("push", paths=["apps/web/app/page.tsx"], minutes_ago=1.0),
         codes=("deploy.in_progress",),
     ),
-    _decoy("a-variable-changed-and-deployed", use("env", part="web", name="NEXT_PUBLIC_API_URL_NOTE", value="x")),
+    _decoy(
+        "a-variable-changed-and-deployed",
+        use("env", part="web", name="NEXT_PUBLIC_API_URL_NOTE", value="x"),
+        exercise=busy("dashboard", 12),
+        settle_s=0.6,
+    ),
     _decoy(
         "a-failed-preview",
         use("deploy", part="web", state="ERROR", branch="usage-export", error="exit 1", serve=False),
@@ -78,6 +84,8 @@ DECOYS: tuple[Case, ...] = (
         use("dial", of="GithubState", field=f"checks.{_NEW}", value=_VERCELS_OWN),
         use("push", commit_sha=_NEW, paths=["apps/web/a.ts"], minutes_ago=2.0),
         use("deploy", part="web", commit_sha=_NEW),
+        exercise=busy("dashboard", 12),
+        settle_s=0.6,
     ),
     _decoy(
         "protection-of-previews-alone",
@@ -90,6 +98,8 @@ DECOYS: tuple[Case, ...] = (
         "a-warning-in-a-good-build",
         use("deploy", part="web", commit_sha=_NEW, build_log=[
             "warning: 4 deprecated subdependencies found", "Compiled with 0 errors", "Build Completed in /vercel/output [41s]"]),
+        exercise=busy("dashboard", 12),
+        settle_s=0.6,
     ),
     _decoy("railway/a-skipped-deployment", use("deploy", part="api", state="SKIPPED", serve=False), options=ON_RAILWAY),
 )  # fmt: skip
@@ -139,6 +149,7 @@ DOUBLES: tuple[Case, ...] = (
         Injected("deploy.error_rate_up", "api"),
         before=(use("deploy", part="web", commit_sha=_OTHER),),
         settle_s=1.0,
+        again=after_an_hour,
     ),
 )
 
