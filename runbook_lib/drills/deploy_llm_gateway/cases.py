@@ -8,14 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
+from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import busy
 from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.case import Case, Injected, Parameters
-from runbook_lib.drills.kit.fault import use
+from runbook_lib.drills.kit.fault import Step, nothing, use
 from runbook_lib.sandbox import Sandbox
 
 P = "07_deploy_llm_gateway"
 ON_FLY: Mapping[str, Any] = {"gateway_platform": "fly", "service_names": "several", "semconv": "old"}
+LATER = use("age", by_s=2 * 3600.0)  # what earlier cases broke is no longer among the newest requests
+ORDINARY = busy("chat", 12)  # users of every part: that nothing fails shows only where somebody came
 AGED = use("age", by_s=600.0)  # Fly's proxy counts by five minutes: what came before lies in steps that have ended
 WITH_DOCKER = {
     "RUNBOOK_DOCKER_FOLDER": str(STAND_IN),
@@ -26,11 +29,6 @@ _BUILT = ("image.build_file.fails", "image.build_file.exits", "image.build_file.
 _STATES = ("machine.asleep", "deploy.in_progress", "deploy.errors_elsewhere")
 _TRAFFIC = ("deploy.error_rate_up", "deploy.errors_elsewhere")
 _ON_RAILWAY = ("image.", "machine.crash_loop", "machine.out_of_memory/railway")
-
-
-def audit_again(_sandbox: Sandbox) -> Parameters:
-    """After healing: as a scheduler asks."""
-    return {}
 
 
 def after_an_hour(sandbox: Sandbox) -> Parameters:
@@ -52,7 +50,7 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
         "status": "ruled_out" if code in _STATES else "confirmed",
         "codes": (code,),
         "faults": (Injected(code, variant),),
-        "again": audit_again,
+        "again": after_an_hour,
         "settle_s": 0.0,
         "options": {} if is_railway else ON_FLY,
         "settings": WITH_DOCKER if code in _BUILT else {},
@@ -62,6 +60,13 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
     return Case(**{"before": (AGED,) if given["options"] is ON_FLY else (), **given})
 
 
+def well(options: Mapping[str, Any], *before: Step) -> dict[str, Any]:
+    """What a case in which nothing fails begins with: requests that were answered, where its platform shows them."""
+    if options is ON_FLY:
+        return {"before": (AGED, *before), "exercise": nothing, "settle_s": 0.0, "active": False}
+    return {"before": (LATER, *before), "exercise": ORDINARY, "settle_s": 0.6, "active": False}
+
+
 def _of_any_deployment() -> list[Case]:
     """The causes that 06 owns, as they come about on the gateway."""
     cases = []
@@ -69,7 +74,11 @@ def _of_any_deployment() -> list[Case]:
         for variant in faults.find(code).variants if code.startswith("deploy.") else ():
             if variant.startswith("gateway"):
                 options = ON_FLY if variant.endswith("_fly") else {}
-                more = {"settle_s": 1.0, "again": after_an_hour} if code.startswith(_TRAFFIC) else {}
+                more: dict[str, Any] = {"settle_s": 1.0} if code.startswith(_TRAFFIC) else {}
+                if code in _STATES and not options:
+                    more |= {"before": (LATER,), "settle_s": 1.0}
+                if code == "deploy.in_progress":
+                    more |= {"exercise": ORDINARY}
                 cases.append(fault_case(code, variant, options=options, **more))
     return cases
 
@@ -88,13 +97,13 @@ def _every_fault() -> list[Case]:
 
 def _healthy() -> list[Case]:
     def healthy(name: str, **more: Any) -> Case:
-        given: dict[str, Any] = {"settle_s": 0.0, "active": False, **more}
+        given = {**well(more.get("options", {})), **more}
         return Case(f"healthy/07/{name}", P, "healthy", "ruled_out", **given)
 
     return [
         healthy("railway"),
-        healthy("fly", options=ON_FLY, before=(AGED,)),
-        healthy("fly/region-named", options=ON_FLY, before=(AGED,), ask=lambda *_: {"regions": "iad"}),
+        healthy("fly", options=ON_FLY),
+        healthy("fly/region-named", options=ON_FLY, ask=lambda *_: {"regions": "iad"}),
         healthy("built-and-started", settings=WITH_DOCKER, active=True),
     ]
 

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from runbook_lib.drills.deploy_llm_gateway.cases import AGED, ON_FLY, P, audit_again
-from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import busy
+from runbook_lib.drills.deploy_llm_gateway.cases import AGED, ON_FLY, P, after_an_hour, well
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import nothing, use
 from runbook_lib.sandbox.repository import DOCKERFILE, FILES
@@ -14,9 +13,8 @@ _OLD = "registry.fly.io/nexus-gateway:deployment-OLD"
 
 
 def _decoy(name: str, *before: Any, **more: Any) -> Case:
-    given: dict[str, Any] = {"settle_s": 0.0, "active": False, "exercise": nothing, **more}
-    aged = (AGED,) if "options" in more else ()
-    return Case(f"decoy/07/{name}", P, "decoy", "ruled_out", before=(*aged, *before), **given)
+    given = {**well(more.get("options", {}), *before), **more}
+    return Case(f"decoy/07/{name}", P, "decoy", "ruled_out", **given)
 
 
 def _dockerfile(name: str, text: str) -> Case:
@@ -24,7 +22,7 @@ def _dockerfile(name: str, text: str) -> Case:
 
 
 def _double(name: str, codes: tuple[str, ...], *faults: Injected, **more: Any) -> Case:
-    given: dict[str, Any] = {"settle_s": 0.0, "active": False, "again": audit_again, "exercise": nothing, **more}
+    given: dict[str, Any] = {"settle_s": 0.0, "active": False, "again": after_an_hour, "exercise": nothing, **more}
     aged = (AGED,) if "options" in more else ()
     return Case(f"double/07/{name}", P, "double", "confirmed", codes, faults=faults, before=aged, **given)
 
@@ -72,18 +70,8 @@ DECOYS: tuple[Case, ...] = (
         codes=("deploy.in_progress",),
     ),
     _decoy("fly/destroyed", use("machine", nth=1, state="destroyed", host_status="unreachable"), options=ON_FLY),
-    _decoy(
-        "railway/another-port-that-is-served",
-        use("env", part="gateway", name="PORT", value="3000"),
-        exercise=busy("chat", 12),
-        settle_s=0.6,
-    ),
-    _decoy(
-        "railway/a-good-deployment",
-        use("deploy", part="gateway", commit_sha="d" * 40),
-        exercise=busy("chat", 12),
-        settle_s=0.6,
-    ),
+    _decoy("railway/another-port-that-is-served", use("env", part="gateway", name="PORT", value="3000")),
+    _decoy("railway/a-good-deployment", use("deploy", part="gateway", commit_sha="d" * 40)),
     _decoy(
         "railway/memory-in-an-app-log", use("log", part="gateway", level="error", message="MemoryError: out of memory")
     ),

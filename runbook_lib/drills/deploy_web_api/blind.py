@@ -5,14 +5,14 @@ The verdict is still right from what remains, with the blind spot named; or coul
 
 from typing import Any
 
-from runbook_lib.drills.deploy_llm_gateway.cases import AGED, ON_FLY, after_an_hour
+from runbook_lib.drills.deploy_llm_gateway.cases import LATER, ON_FLY, after_an_hour, well
 from runbook_lib.drills.deploy_llm_gateway.cases import P as GATEWAY
 from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
-from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY
+from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY, WELL
 from runbook_lib.drills.deploy_web_api.cases import P as WEB_API
 from runbook_lib.drills.failed_request.blind import unseen
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import Step, nothing, use
+from runbook_lib.drills.kit.fault import Step, use
 from runbook_lib.sandbox.repository import DOCKERFILE
 
 _UNSEEN = ("unreachable", "denied", "hanging", "malformed")
@@ -50,14 +50,12 @@ def _case(
     name = "healthy" if injected is None else "fault"
     number = procedure[:2]
     given: dict[str, Any] = {
+        **well(more.get("options", {})),
         "id": f"blind/{number}/{source}/{way}/{name}",
         "not_seen": (source,) if way in _UNSEEN else (),
         "faults": (injected,) if injected else (),
         "after": (_hidden(source, way),),
-        "exercise": nothing,
         "settings": _HANGS if way == "hanging" else {},
-        "settle_s": 0.0,
-        "before": (AGED,) if more.get("options") is ON_FLY else (),
         "active": False if procedure == GATEWAY else None,
     }
     return Case(procedure=procedure, kind="blind_spot", status=status, codes=codes, **{**given, **more})
@@ -92,7 +90,7 @@ def _elsewhere() -> list[Case]:
     """What only one look tells: the request log, the database, the address itself, and a team without GitHub."""
 
     def blind(name: str, status: str, codes: tuple[str, ...] = (), **more: Any) -> Case:
-        given: dict[str, Any] = {"settle_s": 0.0, "exercise": nothing, **more}
+        given: dict[str, Any] = {**WELL, **more}
         return Case(f"blind/06/{name}", WEB_API, "blind_spot", status, codes, **given)
 
     log = use(
@@ -100,7 +98,7 @@ def _elsewhere() -> list[Case]:
     )
     return [
         blind("request-log/healthy", "could_not_tell", not_seen=("vercel",), after=(log,),
-              before=(use("deploy", part="api", commit_sha="d" * 40),)),
+              before=(LATER, use("deploy", part="api", commit_sha="d" * 40))),
         blind("address/healthy", "could_not_tell", not_seen=("parts",), after=(use("http", part="web-edge", refuse=True),)),
         blind("github-not-named/healthy", "could_not_tell", not_seen=("github",), settings=_NO_GITHUB),
         blind("github-not-named/older", "confirmed", ("deploy.wrong_commit.older",), not_seen=("github",),
@@ -133,7 +131,7 @@ def _image() -> list[Case]:
     """A Dockerfile that is none, one that nobody named, a build that was asked for where no Docker is."""
 
     def blind(name: str, status: str, codes: tuple[str, ...] = (), **more: Any) -> Case:
-        given: dict[str, Any] = {"settle_s": 0.0, "exercise": nothing, "active": False, **more}
+        given: dict[str, Any] = {**well({}), **more}
         return Case(f"blind/07/{name}", GATEWAY, "blind_spot", status, codes, not_seen=("gateway_image",), **given)
 
     no_file = {"RUNBOOK_GATEWAY_DOCKERFILE": ""}

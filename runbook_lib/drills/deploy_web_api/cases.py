@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runbook_lib.drills.deploy_llm_gateway.cases import after_an_hour
+from runbook_lib.drills.deploy_llm_gateway.cases import LATER, ORDINARY, after_an_hour
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Injected, Parameters
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.drills.kit.case import Case, Injected
 
 P = "06_deploy_web_api"
 ON_RAILWAY: Mapping[str, Any] = {"api_platform": "railway", "trace_backend": "both"}
 _STATES = ("deploy.in_progress", "deploy.rolled_back", "deploy.errors_elsewhere")
-_FAILING = ("deploy.error_rate_up", "deploy.migration_missing", "deploy.errors_elsewhere")
-_TRAFFIC = (*_FAILING, "deploy.rolled_back")
+_TRAFFIC = ("deploy.error_rate_up", "deploy.migration_missing", "deploy.errors_elsewhere")
 _SERVICE_ONLY = ("deploy.health_failing.at_deploy", "deploy.not_ready.crashed")
 # what else is so, beside the code itself
 _TOGETHER: dict[str, tuple[str, ...]] = {
@@ -20,9 +18,8 @@ _TOGETHER: dict[str, tuple[str, ...]] = {
 }
 
 
-def audit_again(_sandbox: Sandbox) -> Parameters:
-    """After healing: both parts, as a scheduler asks."""
-    return {}
+# what a case in which nothing fails begins with: requests of now that were answered
+WELL: Mapping[str, Any] = {"before": (LATER,), "exercise": ORDINARY, "settle_s": 0.6}
 
 
 def fault_case(code: str, variant: str = "", **more: Any) -> Case:
@@ -36,8 +33,9 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
         "status": "ruled_out" if is_state else "confirmed",
         "codes": _TOGETHER.get(code, (code,)),
         "faults": (Injected(code, variant),),
-        "again": after_an_hour if code.startswith(_FAILING) else audit_again,
-        "settle_s": 1.0 if code.startswith(_TRAFFIC) else 0.0,
+        "before": (LATER,) if is_state else (),
+        "again": after_an_hour,
+        "settle_s": 1.0 if is_state or code.startswith(_TRAFFIC) else 0.0,
         "options": ON_RAILWAY if code in _SERVICE_ONLY else {},
     }
     return Case(**{**given, **more})
@@ -55,7 +53,7 @@ def _every_fault() -> list[Case]:
 
 def _healthy() -> list[Case]:
     def healthy(name: str, **more: Any) -> Case:
-        return Case(f"healthy/06/{name}", P, "healthy", "ruled_out", settle_s=0.0, **more)
+        return Case(f"healthy/06/{name}", P, "healthy", "ruled_out", **{**WELL, **more})
 
     return [
         healthy("both"),

@@ -230,7 +230,7 @@ _OF_WEB_AND_API: tuple[Fault, ...] = (
             use("sql", statement="alter table public.usage_records rename to usage_records_v1; notify pgrst, 'reload schema'"),
         ), busy("usage", 6)),
     ),
-    fault("deploy.in_progress", use("deploy", part="web", state="BUILDING", serve=False), by=nothing),
+    fault("deploy.in_progress", use("deploy", part="web", state="BUILDING", serve=False), by=busy("chat", 12)),
     fault("deploy.rolled_back", use("hand_over", part="web"), by=busy("dashboard", 12)),
     fault(
         "deploy.errors_elsewhere",

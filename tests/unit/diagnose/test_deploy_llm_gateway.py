@@ -1,15 +1,29 @@
 """Procedure 07's rules on hand-made evidence: clean, broken, repaired, look-alike, could not look."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.deployments import HEAD, NOW, OLD, ago, answered, check, compared, deployment, unseen, variables
+from support.deployments import (
+    HEAD,
+    NOW,
+    OLD,
+    ago,
+    answered,
+    check,
+    compared,
+    deployment,
+    evidence,
+    request_row,
+    unanswered,
+    unseen,
+    variables,
+)
 from support.evidence import look
 
 from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.procedures.deploy_llm_gateway.evidence import Evidence
 from runbook_lib.procedures.deploy_llm_gateway.image import read_image
-from runbook_lib.procedures.deploy_llm_gateway.rules import Evidence, diagnose
+from runbook_lib.procedures.deploy_llm_gateway.rules import diagnose
 from runbook_lib.procedures.deployments.reading import Site
 from runbook_lib.sources.this_machine.dockerfile import instructions
 
@@ -74,6 +88,7 @@ def on_railway(**more: Any) -> Site:
         "compare": look("github", "compare", compared()),
         "checks": look("github", "checks", [check("pytest")]),
         "probe": probe(),
+        "after": (answered("railway", "http_log", [request_row(n, deployment_id="new") for n in range(12)]),),
         **more,
     }
     return Site("gateway", "railway", **given)
@@ -109,6 +124,7 @@ def on_fly(*machines: dict[str, Any], **more: Any) -> Site:
         "variables": answered("fly", "secret_names", more.pop("variables", variables("gateway", targets=None))),
         "deployments": answered("fly", "releases", rows),
         "probe": probe(),
+        "after": (look("fly", "service_counts", {"total": [20, 12], "failed": [0, 0]}),),
         **more,
     }
     return Site("gateway", "fly", **given)
@@ -116,7 +132,7 @@ def on_fly(*machines: dict[str, Any], **more: Any) -> Site:
 
 def judged(*sites: Site, **more: Any) -> Conclusion:
     given: dict[str, Any] = {"dockerfile": dockerfile(), **more}
-    return diagnose(Evidence(sites or (on_railway(),), **given), NOW)
+    return diagnose(evidence(*(sites or (on_railway(),)), kind=Evidence, **given), NOW)
 
 
 def said(*sites: Site, **more: Any) -> tuple[str, list[str]]:
@@ -194,7 +210,7 @@ def test_a_folder_without_a_dockerfile_is_a_fault_and_a_path_that_is_none_is_not
         ["image.build_file.missing"],
     )
     conclusion = judged(dockerfile=unseen("gateway_image", "dockerfile", Status.not_configured))
-    assert str(conclusion.status) == "ruled_out"
+    assert str(conclusion.status) == "could_not_tell"
     assert {each.call for each in conclusion.not_seen} == {"dockerfile"}
     assert said(dockerfile=unseen("gateway_image", "dockerfile", Status.malformed))[0] == "could_not_tell"
 
@@ -214,17 +230,21 @@ def test_what_docker_made_of_it_is_named(held: dict[str, Any], code: str) -> Non
     assert said(built=built(**held)) == ("confirmed", [code])
 
 
-def test_docker_that_does_not_answer_is_told_and_claims_nothing() -> None:
-    conclusion = judged(engine=unseen("gateway_image", "engine", Status.not_configured))
+def test_a_build_that_was_asked_for_and_could_not_be_made_leaves_the_answer_open() -> None:
+    away = unseen("gateway_image", "engine", Status.not_configured)
+    conclusion = judged(engine=away, may_build=True)
+    assert str(conclusion.status) == "could_not_tell"
+    assert conclusion.suspects[0].code == "image.build_file.fails"
+    assert "gateway_image engine" in conclusion.suspects[0].deciding_look
+    engine = look("gateway_image", "engine", {"version": "27"})
+    assert said(engine=engine, built=built(), may_build=True) == ("ruled_out", [])
+
+
+def test_what_only_a_build_shows_holds_nothing_up_where_none_was_asked_for() -> None:
+    conclusion = judged()
     assert str(conclusion.status) == "ruled_out"
-    assert [(each.call, each.status) for each in conclusion.not_seen] == [("engine", "not_configured")]
-
-
-def test_an_engine_that_was_not_used_is_told_with_how_to_use_it() -> None:
-    conclusion = judged(engine=look("gateway_image", "engine", {"version": "27"}))
-    assert [(each.call, each.what_would_help) for each in conclusion.not_seen] == [
-        ("build_and_run", "run again with --active")
-    ]
+    states = {each.code: (str(each.state), each.why) for each in conclusion.coverage}
+    assert states["image.build_file.fails"] == ("not_examined", "this run was not asked for it")
 
 
 @pytest.mark.parametrize(
@@ -348,9 +368,11 @@ def test_a_port_that_flys_proxy_cannot_reach_explains_the_check_and_the_502() ->
     assert {finding.code for finding in conclusion.also} == {"machine.check_failing", "deploy.health_failing.error"}
 
 
-def test_the_keys_of_the_chain_are_needed_and_any_one_without_a_chain() -> None:
+def test_the_keys_of_the_chain_are_needed_and_all_of_them_where_it_is_not_known() -> None:
     held = variables("gateway", without="TOGETHER_API_KEY", targets=None)
-    assert said(on_railway(variables=held)) == ("ruled_out", [])
+    assert said(on_railway(variables=held)) == ("could_not_tell", ["deploy.env_missing"]), "the chain is not known"
+    without = look("gateway", "chain", {"chain": "openai/gpt-4o-mini"})
+    assert said(on_railway(variables=held), chain=without) == ("ruled_out", [])
     chain = look("gateway", "chain", {"chain": "openai/gpt-4o-mini, together/llama"})
     conclusion = judged(on_railway(variables=held), chain=chain)
     assert [(cause.code, "TOGETHER_API_KEY" in cause.subject) for cause in conclusion.causes] == [
@@ -364,13 +386,28 @@ def test_a_variable_in_the_open_of_fly_toml_counts_as_set() -> None:
     assert said(on_fly(machine(env=["SUPABASE_URL"]), variables=held)) == ("ruled_out", [])
 
 
-@pytest.mark.parametrize("name", ["project", "variables", "deployments", "probe"])
+def test_a_variable_that_an_unread_half_may_hold_is_suspected_and_not_named() -> None:
+    one = on_fly(variables=variables("gateway", without="SUPABASE_URL", targets=None))
+    assert said(unanswered(one, "project", Status.denied))[0] == "could_not_tell"
+    hidden = on_fly(
+        machine(config_complete=False), variables=variables("gateway", without="SUPABASE_URL", targets=None)
+    )
+    assert said(hidden) == ("could_not_tell", ["deploy.env_missing"])
+
+
+def test_more_failures_on_fly_are_counted_and_where_they_begin_is_left_open() -> None:
+    failing = look("fly", "service_counts", {"total": [20, 12], "failed": [6, 3]})
+    assert said(on_fly(after=(failing,))) == ("could_not_tell", ["deploy.error_rate_up", "deploy.migration_missing"])
+    assert said(on_fly(after=(look("fly", "service_counts", {"total": [2], "failed": [0]}),)))[0] == "could_not_tell"
+
+
+@pytest.mark.parametrize("name", ["project", "variables", "deployments", "probe", "after"])
 @pytest.mark.parametrize("one", [on_railway(), on_fly()], ids=["railway", "fly"])
 @pytest.mark.parametrize("status", [Status.unreachable, Status.denied, Status.timed_out, Status.malformed])
 def test_a_look_without_an_answer_never_rules_anything_out(name: str, one: Site, status: Status) -> None:
-    conclusion = judged(replace(one, **{name: unseen("a-source", name, status)}))
+    conclusion = judged(unanswered(one, name, status))
     assert str(conclusion.status) == "could_not_tell"
-    assert "a-source" in {each.source for each in conclusion.not_seen}
+    assert str(status) in {each.status for each in conclusion.not_seen}
 
 
 def test_a_dockerfiles_fault_is_confirmed_though_the_platform_cannot_be_seen() -> None:
@@ -380,18 +417,40 @@ def test_a_dockerfiles_fault_is_confirmed_though_the_platform_cannot_be_seen() -
     assert "railway" in {each.source for each in conclusion.not_seen}
 
 
-def test_a_dockerfile_that_was_asked_for_and_not_read_leaves_the_answer_open() -> None:
-    away = unseen("gateway_image", "dockerfile", Status.not_configured)
-    assert said(dockerfile=away)[0] == "ruled_out", "nobody said where it is"
-    assert said(dockerfile=away, is_file_asked=True)[0] == "could_not_tell"
+def no_fly() -> Site:
+    nothing = [unseen("fly", name, Status.not_configured) for name in ("machine_states", "secret_names", "releases")]
+    return Site("gateway", "fly", project=nothing[0], variables=nothing[1], deployments=nothing[2])
+
+
+def test_machines_do_not_concern_a_gateway_that_is_seen_to_run_on_railway() -> None:
+    conclusion = judged(on_railway(), no_fly())
+    assert (str(conclusion.status), conclusion.not_seen) == ("ruled_out", ())
+    states = {each.code: str(each.state) for each in conclusion.coverage}
+    assert states["machine.host_unreachable"] == "not_applicable"
+    assert str(judged(unanswered(on_railway(), "project", Status.denied), no_fly()).status) == "could_not_tell"
 
 
 def test_regions_that_nobody_could_look_at_leave_the_answer_open() -> None:
-    away = unseen("fly", "machine_states", Status.not_configured)
-    assert said(machines=away)[0] == "ruled_out", "nobody asked for regions"
-    conclusion = judged(machines=away, regions=("fra",))
+    assert said(on_railway(), no_fly())[0] == "ruled_out", "nobody asked for regions"
+    conclusion = judged(on_railway(), no_fly(), regions=("fra",))
     assert str(conclusion.status) == "could_not_tell"
-    assert [(each.source, each.call) for each in conclusion.not_seen] == [("fly", "machine_states")]
+    assert [each.code for each in conclusion.suspects] == ["region.missing"]
+
+
+_NAMES = ["project", "variables", "deployments", "detail", "compare", "checks", "probe", "after", "dockerfile", None]
+
+
+@pytest.mark.parametrize("alone", _NAMES)
+@pytest.mark.parametrize("one", [on_railway(), on_fly()], ids=["railway", "fly"])
+def test_one_look_alone_rules_nothing_out(one: Site, alone: str | None) -> None:
+    held = {alone: getattr(one, alone)} if alone and alone != "dockerfile" else {}
+    only = Site("gateway", one.platform, **held)
+    assert str(judged(only, dockerfile=dockerfile() if alone == "dockerfile" else None).status) == "could_not_tell"
+    for name in _NAMES:
+        if name not in (alone, "dockerfile", None) and getattr(one, str(name)):
+            one = unanswered(one, str(name), Status.not_configured)
+    file = dockerfile() if alone == "dockerfile" else unseen("gateway_image", "dockerfile", Status.not_configured)
+    assert str(judged(one, dockerfile=file).status) == "could_not_tell"
 
 
 def test_what_is_wrong_with_a_machine_goes_on() -> None:

@@ -12,25 +12,30 @@ from support.deployments import (
     check,
     compared,
     deployment,
+    evidence,
     probe,
     project,
     raised,
     request_row,
     site,
     traffic,
+    unanswered,
     unseen,
     variables,
 )
 from support.evidence import look
 
 from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.judging.witnesses import Seen
+from runbook_lib.procedures.deploy_llm_gateway import causes as gateway_causes
+from runbook_lib.procedures.deploy_web_api import causes as web_api_causes
 from runbook_lib.procedures.deploy_web_api.rules import diagnose
 from runbook_lib.procedures.deployments.reading import Site
 from runbook_lib.procedures.deployments.traffic import chance
 
 
 def judged(one: Site, **how: Any) -> Conclusion:
-    return diagnose([one], NOW, **how)
+    return diagnose(evidence(one), NOW, **how)
 
 
 def said(one: Site, **how: Any) -> tuple[str, list[str]]:
@@ -307,8 +312,30 @@ def test_one_error_is_chance_and_three_of_four_are_too_few_requests() -> None:
     before = [request_row(n, deployment_id="dpl_old") for n in range(20)]
     assert said(site(**traffic([raised(0), *(request_row(n + 20) for n in range(19))], before))) == ("ruled_out", [])
     few = judged(site(**traffic([raised(n) for n in range(3)] + [request_row(30)], before)))
-    assert str(few.status) == "ruled_out"
-    assert "too few requests" in " ".join(few.facts["notes"])
+    assert str(few.status) == "could_not_tell"
+    assert "too few requests" in few.suspects[0].why
+
+
+def test_that_nobody_came_since_is_no_sign_of_health() -> None:
+    before = [request_row(n, deployment_id="dpl_old") for n in range(20)]
+    assert said(site(**traffic([], before))) == ("could_not_tell", ["deploy.error_rate_up"])
+    quiet = site(after=(look("vercel", "request_log", None, Status.empty),))
+    assert said(quiet)[0] == "could_not_tell"
+
+
+def test_an_old_deployment_whose_requests_fail_now_is_suspected_for_nothing_tells_of_the_time_before() -> None:
+    failing = [raised(n) for n in range(6)] + [request_row(n + 20) for n in range(20)]
+    one = site(after=(answered("vercel", "request_log", failing),))
+    assert said(one) == ("could_not_tell", ["deploy.error_rate_up"])
+    now_and_then = [raised(0), *(request_row(n + 20) for n in range(20))]
+    assert said(site(after=(answered("vercel", "request_log", now_and_then),))) == ("ruled_out", [])
+
+
+def test_a_busy_parts_log_is_a_sample_of_its_newest_requests() -> None:
+    newest = look("vercel", "request_log", [request_row(n) for n in range(500)], Status.partial)
+    assert said(site(after=(newest,))) == ("ruled_out", [])
+    few = look("vercel", "request_log", [request_row(n) for n in range(20)], Status.partial)
+    assert said(site(after=(few,)))[0] == "could_not_tell"
 
 
 def test_errors_that_begin_behind_the_part_are_not_the_deployments() -> None:
@@ -322,7 +349,8 @@ def test_errors_that_begin_behind_the_part_are_not_the_deployments() -> None:
 def test_errors_of_unknown_origin_are_suspected_and_never_named_on_timing_alone() -> None:
     after = [request_row(n, 500) for n in range(8)] + [request_row(n + 20) for n in range(12)]
     before = [request_row(n, deployment_id="dpl_old") for n in range(20)]
-    assert said(site(**traffic(after, before))) == ("could_not_tell", ["deploy.error_rate_up"])
+    named = ["deploy.error_rate_up", "deploy.migration_missing"]
+    assert said(site(**traffic(after, before))) == ("could_not_tell", named)
 
 
 def test_a_constraint_that_new_code_runs_into_is_open_for_the_database_may_have_changed_as_well() -> None:
@@ -345,45 +373,95 @@ MISSED = "database failed: column usage_records.requests does not exist"
 def test_a_column_that_requests_miss_is_missing_when_the_database_says_so_too(
     tables: dict[str, list[str]], expected: tuple[str, list[str]]
 ) -> None:
-    after = [raised(n, MISSED) for n in range(3)]
+    after = [raised(n, MISSED) for n in range(3)] + [request_row(n + 20) for n in range(12)]
+    before = [request_row(n, deployment_id="dpl_old") for n in range(20)]
     schema = (look("postgres", "names", {"tables": tables, "functions": []}),)
-    assert said(site(**traffic(after, []), schema=schema)) == expected
+    assert said(site(**traffic(after, before), schema=schema)) == expected
 
 
 def test_a_schema_that_could_not_be_looked_at_leaves_it_open() -> None:
-    after = [raised(n, MISSED) for n in range(3)]
-    one = site(**traffic(after, []), schema=(unseen("postgres", "names"),))
+    after = [raised(n, MISSED) for n in range(3)] + [request_row(n + 20) for n in range(12)]
+    before = [request_row(n, deployment_id="dpl_old") for n in range(20)]
+    one = site(**traffic(after, before), schema=(unseen("postgres", "names"),))
     assert said(one) == ("could_not_tell", ["deploy.migration_missing"])
     assert ("postgres", "names") in {(each.source, each.call) for each in judged(one).not_seen}
 
 
-@pytest.mark.parametrize("name", ["project", "variables", "deployments", "probe", "checks", "compare"])
+SEEN = ["project", "variables", "deployments", "detail", "probe", "checks", "compare", "pulls", "previews", "after"]
+
+
+@pytest.mark.parametrize("name", SEEN)
 @pytest.mark.parametrize(
     "status", [Status.unreachable, Status.denied, Status.timed_out, Status.malformed, Status.rate_limited]
 )
 def test_a_look_without_an_answer_never_rules_anything_out(name: str, status: Status) -> None:
-    one = site().seen(**{name: unseen("a-source", name, status)})
-    conclusion = judged(one)
+    conclusion = judged(unanswered(site(), name, status))
     assert str(conclusion.status) == "could_not_tell"
-    assert "a-source" in {each.source for each in conclusion.not_seen}
+    assert str(status) in {each.status for each in conclusion.not_seen}
     assert conclusion.suspects
     assert all(suspect.deciding_look for suspect in conclusion.suspects)
 
 
-def test_github_that_nobody_named_is_told_and_needed_by_nobody() -> None:
-    one = site().seen(
-        checks=unseen("github", "checks", Status.not_configured),
-        compare=unseen("github", "compare", Status.not_configured),
-    )
-    conclusion = judged(one)
-    assert str(conclusion.status) == "ruled_out"
+def without_github() -> Site:
+    one = site()
+    for name in ("checks", "compare", "pulls"):
+        one = unanswered(one, name, Status.not_configured)
+    return one
+
+
+def test_github_that_nobody_set_up_leaves_open_what_only_it_would_show() -> None:
+    conclusion = judged(without_github())
+    assert str(conclusion.status) == "could_not_tell"
     assert {each.source for each in conclusion.not_seen} == {"github"}
+    wanted = {each.code for each in conclusion.coverage if str(each.state) == "not_examined"}
+    assert wanted == {
+        "deploy.checks_failed",
+        "deploy.wrong_commit.not_deployed",
+        "deploy.wrong_commit.other_branch",
+        "deploy.preview_disabled.none_made",
+    }
+
+
+def test_a_team_that_says_that_it_has_no_github_gets_an_answer() -> None:
+    said_so = look("team", "not_used", ["github"])
+    conclusion = diagnose(evidence(without_github(), not_used=said_so), NOW)
+    assert (str(conclusion.status), conclusion.not_seen) == ("ruled_out", ())
+
+
+def test_a_platform_that_is_not_set_up_is_no_gap_beside_another_where_the_part_runs() -> None:
+    nothing = [unseen("railway", name, Status.not_configured) for name in ("service", "variables_names", "deployments")]
+    elsewhere = Site("api", "railway", project=nothing[0], variables=nothing[1], deployments=nothing[2])
+    conclusion = diagnose(evidence(site(), elsewhere), NOW)
+    assert (str(conclusion.status), conclusion.not_seen) == ("ruled_out", ())
+    refused = elsewhere.seen(project=unseen("railway", "service", Status.denied))
+    assert str(diagnose(evidence(site(), refused), NOW).status) == "could_not_tell"
 
 
 def test_a_part_that_nobody_configured_could_not_be_told() -> None:
-    nothing = [unseen("vercel", name, Status.not_configured) for name in ("project", "variables", "deployments")]
+    nothing = [unseen("vercel", name, Status.not_configured) for name in ("project", "env_changes", "recent")]
     one = Site("api", "vercel", project=nothing[0], variables=nothing[1], deployments=nothing[2])
     assert str(judged(one).status) == "could_not_tell"
+    assert str(diagnose(evidence(site("web"), one), NOW).status) == "could_not_tell"
+
+
+@pytest.mark.parametrize("alone", [*SEEN, None])
+def test_one_look_alone_rules_nothing_out(alone: str | None) -> None:
+    one = site()
+    for name in SEEN:
+        if name != alone:
+            one = unanswered(one, name, Status.not_configured)
+    assert str(judged(one).status) == "could_not_tell"
+    empty = Site("api", "vercel", **({alone: getattr(site(), alone)} if alone else {}))
+    assert str(judged(empty).status) == "could_not_tell"
+
+
+def test_a_preview_is_not_asked_what_only_production_has() -> None:
+    rows = [
+        deployment("dpl_new", ago(days=2), target=None, branch="x"),
+        deployment("dpl_old", ago(days=14), OLD, target=None),
+    ]
+    one = site(target="preview", rows=rows, probe=None, after=())
+    assert said(one) == ("ruled_out", [])
 
 
 def test_two_faults_are_both_named_what_hurts_users_first() -> None:
@@ -421,6 +499,13 @@ def test_a_deployment_that_nobody_knows_is_not_judged() -> None:
     assert suspect.subject == "dpl_nope"
     assert "no deployment of api on Vercel" in suspect.why
     assert str(judged(site(asked="dpl_new"), is_asked=True).status) == "ruled_out"
+
+
+def test_every_cause_says_what_would_have_shown_it() -> None:
+    for catalogue in (web_api_causes.CATALOGUE, gateway_causes.CATALOGUE):
+        for cause in catalogue.all():
+            assert cause.shown_by is not None, cause.code
+            assert Seen((), catalogue.topics).shown(cause.shown_by).missing, cause.code
 
 
 def test_a_failed_deployment_goes_on_from_when_it_was_made() -> None:
