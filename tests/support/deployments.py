@@ -113,7 +113,7 @@ def unanswered(one: Site, name: str, status: Status) -> Site:
 
 
 def site(part: str = "api", **more: Any) -> Site:
-    """A part on Vercel with which nothing is wrong: two deployments of two days and of two weeks ago, and requests that it answered."""
+    """A part on Vercel with which nothing is wrong: deployments of two days and of two weeks ago, requests that were answered."""
     rows = more.pop("rows", None)
     if rows is None:
         rows = [deployment("dpl_new", ago(days=2)), deployment("dpl_old", ago(days=14), OLD)]

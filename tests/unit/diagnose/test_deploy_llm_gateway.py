@@ -1,144 +1,37 @@
-"""Procedure 07's rules on hand-made evidence: clean, broken, repaired, look-alike, could not look."""
+"""Procedure 07's rules on hand-made evidence: clean, broken, repaired, look-alike."""
 
 from typing import Any
 
 import pytest
 from support.deployments import (
-    HEAD,
-    NOW,
     OLD,
     ago,
-    answered,
-    check,
-    compared,
     deployment,
-    evidence,
-    request_row,
     unanswered,
     unseen,
     variables,
 )
 from support.evidence import look
+from support.gateway_sites import (
+    DOCKERFILE,
+    NEW_IMAGE,
+    OLD_IMAGE,
+    built,
+    detail,
+    dockerfile,
+    exits,
+    judged,
+    machine,
+    on_fly,
+    on_railway,
+    probe,
+    said,
+    service,
+)
 
-from runbook_lib.core.model import Conclusion, Observation, Status
-from runbook_lib.procedures.deploy_llm_gateway.evidence import Evidence
+from runbook_lib.core.model import Observation, Status
 from runbook_lib.procedures.deploy_llm_gateway.image import read_image
-from runbook_lib.procedures.deploy_llm_gateway.rules import diagnose
 from runbook_lib.procedures.deployments.reading import Site
-from runbook_lib.sources.this_machine.dockerfile import instructions
-
-DOCKERFILE = """FROM python:3.11-slim
-WORKDIR /app
-COPY requirements.txt .
-RUN pip install -r requirements.txt
-COPY . .
-EXPOSE 8000
-CMD ["uvicorn", "main:app", "--host", "::", "--port", "8000"]
-"""
-NEW_IMAGE, OLD_IMAGE = "nexus-gateway:deployment-2", "nexus-gateway:deployment-1"
-
-
-def dockerfile(text: str = DOCKERFILE, copies: list[dict[str, Any]] | None = None) -> Observation:
-    held = {"path": "/repo/apps/llm-gateway/Dockerfile", "instructions": instructions(text), "copies": copies or []}
-    return look("gateway_image", "dockerfile", held)
-
-
-def built(**more: Any) -> Observation:
-    held = {"built": True, "log": {"lines": 3, "errors": [], "last": []}, "started": True, "answers": 200, "exit_code": None,
-            "out_of_memory": False, "said": [], **more}  # fmt: skip
-    return look("gateway_image", "build_and_run", held)
-
-
-def service(**more: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        "id": "svc", "name": "nexuscore-gateway", "repository": "nexuscore/nexuscore", "image": None, "root": "apps/llm-gateway",
-        "dockerfile": "Dockerfile", "start_command": None, "health_path": "/", "health_timeout_s": 300, "replicas": 1,
-        "region": "us-east4", "sleeps": False, "restart_policy": "ON_FAILURE", "restarts_most": 10, "port": 8000,
-        "domains": [{"domain": "gw.up.railway.app", "target_port": 8000}], "newest": {"id": "new", "state": "SUCCESS"},
-        "serving": [{"id": "new", "state": "SUCCESS", "stopped": False, "instances": ["RUNNING"]}], "part": "gateway",
-        "platform": "railway",
-    }  # fmt: skip
-    return {**base, **more}
-
-
-def detail(state: str = "SUCCESS", instances: tuple[str, ...] = ("RUNNING",), **more: Any) -> Observation:
-    base: dict[str, Any] = {
-        "id": "new", "at": ago(days=2), "state": state, "stopped": False, "diagnosis": None, "instances": list(instances),
-        "can_roll_back": False, "commit": HEAD, "branch": "main", "image": None, "events": [], "part": "gateway",
-        "platform": "railway",
-    }  # fmt: skip
-    return look("railway", "detail", {**base, **more})
-
-
-def probe(status_code: int = 200, text: str = "{}", json: Any = "same") -> Observation:
-    held = {"message": "LLM gateway"} if json == "same" else json
-    return look("parts", "probe", {"status_code": status_code, "text": text, "json": held}, part="gateway")
-
-
-def on_railway(**more: Any) -> Site:
-    rows = more.pop("rows", None) or [
-        deployment("new", ago(days=2), state="SUCCESS", platform="railway"),
-        deployment("old", ago(days=9), OLD, state="REMOVED", platform="railway"),
-    ]
-    given: dict[str, Any] = {
-        "project": look("railway", "service", more.pop("service", service())),
-        "variables": answered("railway", "variables_names", more.pop("variables", variables("gateway", targets=None))),
-        "deployments": answered("railway", "deployments", rows),
-        "detail": detail(),
-        "compare": look("github", "compare", compared()),
-        "checks": look("github", "checks", [check("pytest")]),
-        "probe": probe(),
-        "after": (answered("railway", "http_log", [request_row(n, deployment_id="new") for n in range(12)]),),
-        **more,
-    }
-    return Site("gateway", "railway", **given)
-
-
-def machine(id: str = "m1", **more: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        "id": id, "name": id, "state": "started", "region": "iad", "image": NEW_IMAGE, "host_status": "ok",
-        "checks": [{"name": "http", "status": "passing", "output": "200", "changed_at": ago(days=1)}], "exits": [],
-        "ports": [8000], "autostop": "off", "autostart": True, "min_running": 1, "memory_mb": 512, "primary_region": "iad",
-        "env": ["PORT", "PRIMARY_REGION"], "config_complete": True, "updated_at": ago(days=1), "part": "gateway",
-        "platform": "fly",
-    }  # fmt: skip
-    return {**base, **more}
-
-
-def exits(
-    *minutes_ago: float, out_of_memory: bool = False, code: int = 1, requested: bool = False
-) -> list[dict[str, Any]]:
-    return [
-        {"at": ago(minutes=each), "code": code, "out_of_memory": out_of_memory, "requested": requested}
-        for each in minutes_ago
-    ]
-
-
-def on_fly(*machines: dict[str, Any], **more: Any) -> Site:
-    rows = more.pop("rows", None) or [
-        deployment("r2", ago(days=2), None, "complete", platform="fly", image=f"registry.fly.io/{NEW_IMAGE}"),
-        deployment("r1", ago(days=9), None, "complete", platform="fly", image=f"registry.fly.io/{OLD_IMAGE}"),
-    ]
-    given: dict[str, Any] = {
-        "project": answered("fly", "machine_states", list(machines) or [machine()]),
-        "variables": answered("fly", "secret_names", more.pop("variables", variables("gateway", targets=None))),
-        "deployments": answered("fly", "releases", rows),
-        "probe": probe(),
-        "after": (look("fly", "service_counts", {"total": [20, 12], "failed": [0, 0]}),),
-        **more,
-    }
-    return Site("gateway", "fly", **given)
-
-
-def judged(*sites: Site, **more: Any) -> Conclusion:
-    given: dict[str, Any] = {"dockerfile": dockerfile(), **more}
-    return diagnose(evidence(*(sites or (on_railway(),)), kind=Evidence, **given), NOW)
-
-
-def said(*sites: Site, **more: Any) -> tuple[str, list[str]]:
-    conclusion = judged(*sites, **more)
-    named = {"confirmed": conclusion.causes, "ruled_out": conclusion.states, "could_not_tell": conclusion.suspects}
-    return str(conclusion.status), [each.code for each in named[str(conclusion.status)]]
 
 
 @pytest.mark.parametrize("one", [on_railway(), on_fly()], ids=["railway", "fly"])
@@ -228,23 +121,6 @@ def test_a_folder_without_a_dockerfile_is_a_fault_and_a_path_that_is_none_is_not
 )  # fmt: skip
 def test_what_docker_made_of_it_is_named(held: dict[str, Any], code: str) -> None:
     assert said(built=built(**held)) == ("confirmed", [code])
-
-
-def test_a_build_that_was_asked_for_and_could_not_be_made_leaves_the_answer_open() -> None:
-    away = unseen("gateway_image", "engine", Status.not_configured)
-    conclusion = judged(engine=away, may_build=True)
-    assert str(conclusion.status) == "could_not_tell"
-    assert conclusion.suspects[0].code == "image.build_file.fails"
-    assert "gateway_image engine" in conclusion.suspects[0].deciding_look
-    engine = look("gateway_image", "engine", {"version": "27"})
-    assert said(engine=engine, built=built(), may_build=True) == ("ruled_out", [])
-
-
-def test_what_only_a_build_shows_holds_nothing_up_where_none_was_asked_for() -> None:
-    conclusion = judged()
-    assert str(conclusion.status) == "ruled_out"
-    states = {each.code: (str(each.state), each.why) for each in conclusion.coverage}
-    assert states["image.build_file.fails"] == ("not_examined", "this run was not asked for it")
 
 
 @pytest.mark.parametrize(
@@ -401,56 +277,11 @@ def test_more_failures_on_fly_are_counted_and_where_they_begin_is_left_open() ->
     assert said(on_fly(after=(look("fly", "service_counts", {"total": [2], "failed": [0]}),)))[0] == "could_not_tell"
 
 
-@pytest.mark.parametrize("name", ["project", "variables", "deployments", "probe", "after"])
-@pytest.mark.parametrize("one", [on_railway(), on_fly()], ids=["railway", "fly"])
-@pytest.mark.parametrize("status", [Status.unreachable, Status.denied, Status.timed_out, Status.malformed])
-def test_a_look_without_an_answer_never_rules_anything_out(name: str, one: Site, status: Status) -> None:
-    conclusion = judged(unanswered(one, name, status))
-    assert str(conclusion.status) == "could_not_tell"
-    assert str(status) in {each.status for each in conclusion.not_seen}
-
-
 def test_a_dockerfiles_fault_is_confirmed_though_the_platform_cannot_be_seen() -> None:
     blind = on_railway().seen(project=unseen("railway", "service"), deployments=unseen("railway", "deployments"))
     conclusion = judged(blind, dockerfile=dockerfile(DOCKERFILE.replace('"8000"', '"9000"')))
     assert [cause.code for cause in conclusion.causes] == ["image.port_mismatch.served"]
     assert "railway" in {each.source for each in conclusion.not_seen}
-
-
-def no_fly() -> Site:
-    nothing = [unseen("fly", name, Status.not_configured) for name in ("machine_states", "secret_names", "releases")]
-    return Site("gateway", "fly", project=nothing[0], variables=nothing[1], deployments=nothing[2])
-
-
-def test_machines_do_not_concern_a_gateway_that_is_seen_to_run_on_railway() -> None:
-    conclusion = judged(on_railway(), no_fly())
-    assert (str(conclusion.status), conclusion.not_seen) == ("ruled_out", ())
-    states = {each.code: str(each.state) for each in conclusion.coverage}
-    assert states["machine.host_unreachable"] == "not_applicable"
-    assert str(judged(unanswered(on_railway(), "project", Status.denied), no_fly()).status) == "could_not_tell"
-
-
-def test_regions_that_nobody_could_look_at_leave_the_answer_open() -> None:
-    assert said(on_railway(), no_fly())[0] == "ruled_out", "nobody asked for regions"
-    conclusion = judged(on_railway(), no_fly(), regions=("fra",))
-    assert str(conclusion.status) == "could_not_tell"
-    assert [each.code for each in conclusion.suspects] == ["region.missing"]
-
-
-_NAMES = ["project", "variables", "deployments", "detail", "compare", "checks", "probe", "after", "dockerfile", None]
-
-
-@pytest.mark.parametrize("alone", _NAMES)
-@pytest.mark.parametrize("one", [on_railway(), on_fly()], ids=["railway", "fly"])
-def test_one_look_alone_rules_nothing_out(one: Site, alone: str | None) -> None:
-    held = {alone: getattr(one, alone)} if alone and alone != "dockerfile" else {}
-    only = Site("gateway", one.platform, **held)
-    assert str(judged(only, dockerfile=dockerfile() if alone == "dockerfile" else None).status) == "could_not_tell"
-    for name in _NAMES:
-        if name not in (alone, "dockerfile", None) and getattr(one, str(name)):
-            one = unanswered(one, str(name), Status.not_configured)
-    file = dockerfile() if alone == "dockerfile" else unseen("gateway_image", "dockerfile", Status.not_configured)
-    assert str(judged(one, dockerfile=file).status) == "could_not_tell"
 
 
 def test_what_is_wrong_with_a_machine_goes_on() -> None:
