@@ -41,5 +41,5 @@ class Evidence(deployments.Evidence):
     @property
     def image(self) -> Image | None:
         """The Dockerfile's image, under the start command that the platform may put in place of its own."""
-        starts = (record_in(site.project).get("start_command") for site in self.sites())
+        starts = (record_in(site.project).get("start_command") for site in self.sites)
         return read_image(self.dockerfile, next((str(start) for start in starts if start), ""))

@@ -51,7 +51,7 @@ def judge_site(evidence: Evidence, site: Site, now: datetime, *, is_asked: bool)
 
 def diagnose(evidence: Evidence, now: datetime, *, is_asked: bool = False) -> Conclusion:
     """The verdict on the gateway's image and on what runs of it."""
-    judgements = [judge_site(evidence, site, now, is_asked=is_asked) for site in evidence.sites()]
+    judgements = [judge_site(evidence, site, now, is_asked=is_asked) for site in evidence.sites]
     everything = judge_file(evidence.dockerfile, evidence.built, evidence.image)
     for each in judgements:
         everything.add(each.judged)

@@ -129,7 +129,7 @@ class DeployLlmGateway(Procedure):
         """Names of variables, the service's settings on Railway, the machines on Fly."""
         self.ask("not_used", "chain", "projects", "variables")
         exhibits, said = [], []
-        for site in self.evidence.sites():
+        for site in self.evidence.sites:
             count = len(read(site).variables)
             if site.platform == "fly":
                 machines = rows_in(site.project)
@@ -158,7 +158,7 @@ class DeployLlmGateway(Procedure):
         self.ask("deployments")
         self.ask("details", "build_logs", "checks", "branch")
         exhibits, said = [], []
-        for site in self.evidence.sites():
+        for site in self.evidence.sites:
             reading = read(site)
             rows = [[row["id"], row["state"], str(row.get("commit") or row.get("image") or "")[:40], row.get("at")]
                     for row in reading.rows[:8]]  # fmt: skip
@@ -183,7 +183,7 @@ class DeployLlmGateway(Procedure):
         self.ask("schema")
         rows = [
             [site.name, name, held["requests"], held["failed"], held["failed_ratio"], held["p95_ms"]]
-            for site in self.evidence.sites()
+            for site in self.evidence.sites
             for name, held in traffic_of.figures(traffic_of.read_traffic(read(site))).items()
             if site.after
         ]
@@ -196,8 +196,7 @@ class DeployLlmGateway(Procedure):
     def plan_the_way_back(self) -> Said:
         """The plans that answer what was found. Nothing is carried out."""
         judgements = [
-            rules.judge_site(self.evidence, site, self.look.now, is_asked=self.is_asked)
-            for site in self.evidence.sites()
+            rules.judge_site(self.evidence, site, self.look.now, is_asked=self.is_asked) for site in self.evidence.sites
         ]
         plans = [plan for judgement in judgements for plan in judgement.plans]
         told = []

@@ -45,7 +45,7 @@ def diagnose(evidence: Evidence, now: datetime, *, is_asked: bool = False) -> Co
     Args:
         is_asked: one deployment or commit was asked for: then one that is still under way leaves the answer open.
     """
-    judgements = [judge_site(site, now, is_asked=is_asked) for site in evidence.sites()]
+    judgements = [judge_site(site, now, is_asked=is_asked) for site in evidence.sites]
     found = together(CATALOGUE, judgements)
     return conclude(
         CATALOGUE,

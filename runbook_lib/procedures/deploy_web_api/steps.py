@@ -112,7 +112,7 @@ class DeployWebApi(Procedure):
         """The project's settings and the names of its variables, on each platform that the part may run on."""
         self.ask("not_used", "projects", "variables")
         said, rows = [], []
-        for site in self.evidence.sites():
+        for site in self.evidence.sites:
             reading = read(site)
             repository = reading.repository or "no repository"
             said.append(
@@ -132,7 +132,7 @@ class DeployWebApi(Procedure):
         self.ask("details", "served", "build_logs", "checks", "pulls", "previews")
         self.ask("branch")
         rows, said = [], []
-        for site in self.evidence.sites():
+        for site in self.evidence.sites:
             reading = read(site)
             serving = (reading.serving or {}).get("id")
             rows += [
@@ -168,7 +168,7 @@ class DeployWebApi(Procedure):
             if look.status.has_content
         }
         rows, said = [], []
-        for site in self.evidence.sites():
+        for site in self.evidence.sites:
             reading = read(site)
             named = [str((row or {}).get("id")) for row in (reading.serving, reading.back)]
             traffic = replace(
@@ -188,7 +188,7 @@ class DeployWebApi(Procedure):
         self.ask("traces")
         self.ask("schema")
         said = []
-        for site in self.evidence.sites():
+        for site in self.evidence.sites:
             traffic = traffic_of.read_traffic(read(site))
             if is_worth_following(traffic):
                 begun = [origin.summary for origin in traffic.begins]
@@ -198,7 +198,7 @@ class DeployWebApi(Procedure):
     @step("What would be gone back to, and what would that not undo?")
     def plan_the_way_back(self) -> Said:
         """How each part stands, and the plans that answer what was found. Nothing is carried out."""
-        judgements = [rules.judge_site(site, self.look.now, is_asked=self.is_asked) for site in self.evidence.sites()]
+        judgements = [rules.judge_site(site, self.look.now, is_asked=self.is_asked) for site in self.evidence.sites]
         exhibits = [Exhibit("matrix", "How it stands", _matrix(judgements))]
         plans = [plan for judgement in judgements for plan in judgement.plans]
         exhibits += [_plan(plan) for plan in plans]

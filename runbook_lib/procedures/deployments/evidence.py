@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from runbook_lib.core.model import Observation
 from runbook_lib.judging.evidence import Filed
@@ -50,6 +51,7 @@ class Evidence(Filed):
         found = [PRODUCTION] if any(place.target == "production" for place in self.places) else []
         return (*found, BRANCH) if not any(place.commit for place in self.places) else tuple(found)
 
+    @cached_property
     def sites(self) -> list[Site]:
         """Each part on each platform with its looks: those that are configured; of a part that is configured nowhere, its first
         one, so that it is said."""

@@ -56,7 +56,7 @@ def _once(looks: Iterable[Look]) -> list[Look]:
 
 def per_site(ask: Callable[[Run, Reading], Iterable[Look]]) -> Callable[[Run], list[Look]]:
     """The looks of every site, from how it reads so far."""
-    return lambda run: _once(look for site in run.evidence.sites() for look in ask(run, read(site)))
+    return lambda run: _once(look for site in run.evidence.sites for look in ask(run, read(site)))
 
 
 def _placed(ask: Callable[[Site], Look]) -> Callable[[Run], list[Look]]:
@@ -148,7 +148,7 @@ def _found(run: Run, reading: Reading) -> Iterator[Look]:
 
 def _traces(run: Run) -> list[Look]:
     """Whole traces of some requests that failed since, of every part at once."""
-    ids = [each for site in run.evidence.sites() for each in _traced(read_traffic(read(site)))]
+    ids = [each for site in run.evidence.sites for each in _traced(read_traffic(read(site)))]
     ids += [str(row["trace"]) for look in run.evidence.found for row in rows_in(look)]
     wanted = list(dict.fromkeys(ids))
     return [tempo.traces_of(wanted, run.window), jaeger.traces_of(wanted, run.window)] if wanted else []

@@ -163,13 +163,15 @@ def origins(reading: Reading, after: Iterable[Row]) -> list[Origin]:
             for trace in build_traces(look.value):
                 traces |= dict.fromkeys((trace.id, *_request_ids(trace)), trace)
     by_trace_id = [look.id for look in site.traces]
+    failing = [row for row in after if rows.is_failed(row)]
+    logged: dict[str, list[tuple[Row, Observation]]] = {}
+    for line, look in lines_of(site.after) if failing else ():
+        logged.setdefault(str(line.get("request_id") or ""), []).append((line, look))
     found = []
-    for row in after:
-        if not rows.is_failed(row):
-            continue
+    for row in failing:
         known = traces.get(str(row.get("trace_id") or "")) or traces.get(str(row.get("request_id") or ""))
         origin = _from_trace(known, by_trace_id) if known is not None else None
-        origin = origin or _from_logs(row, site.after)
+        origin = origin or _from_logs(logged.get(str(row["request_id"]), ()) if row.get("request_id") else ())
         if origin is not None:
             found.append(origin)
     return found
@@ -196,12 +198,8 @@ def _from_trace(trace: Trace, evidence: Sequence[str]) -> Origin | None:
     return _origin(first.code, first.summary, deployment)
 
 
-def _from_logs(row: Row, looks: Sequence[Observation]) -> Origin | None:
-    mine = [
-        (line, look)
-        for line, look in lines_of(looks)
-        if line.get("request_id") == row.get("request_id") and line.get("request_id")
-    ]
+def _from_logs(mine: Sequence[tuple[Row, Observation]]) -> Origin | None:
+    """Where a request began to fail, by the lines that it wrote."""
     for failure in log_failures(mine):
         summary = str(failure.line.get("message") or "")
         if failure.callee is None:
