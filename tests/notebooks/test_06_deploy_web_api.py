@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.artifact.verify import verify
+from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit import faults
 from runbook_lib.run.replay import replay
 from runbook_lib.sandbox import Sandbox
@@ -19,6 +20,7 @@ CANARY = "canary-7f3a9c21d4"
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox.up(f"notebooks-{uuid.uuid4().hex[:6]}", foreground=True) as made:
+        make_history(made)
         yield made
 
 

@@ -1,5 +1,7 @@
 """Hand-made sites for the rules of 06 and 07: a part on a platform with which nothing is wrong, and ways to change it."""
 
+from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +9,8 @@ from support.evidence import look
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.procedures.deployments.reading import Site
+from runbook_lib.procedures.deployments.evidence import Evidence
+from runbook_lib.procedures.deployments.reading import Site, read
 
 NOW = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 HEAD, OLD = "b" * 40, "a" * 40
@@ -70,8 +73,47 @@ def probe(status_code: int = 200, text: str = '{"status":"ok"}', json: Any = "sa
     return look("parts", "probe", {"status_code": status_code, "text": text, "json": held}, part="api")
 
 
+def evidence(*sites: Site, kind: type[Evidence] = Evidence, **more: Any) -> Any:
+    """These sites as a procedure files them: each look under its topic, with the arguments that tell whose it is."""
+    topics: dict[str, list[Observation]] = defaultdict(list)
+    for one in sites:
+        reading, part = read(one), {"part": one.part}
+        serving, judged = (str((row or {}).get("commit")) for row in (reading.serving, reading.judged))
+        asked = {"repository": reading.repository} if reading.repository else {}
+        for topic, looks, arguments in (
+            ("projects", [one.project], part),
+            ("variables", [one.variables], part),
+            ("deployments", [one.deployments], part),
+            ("details", [one.detail], part),
+            ("served", [one.served], part),
+            ("build_logs", [one.build_log], part),
+            ("branch", [one.compare], {"commit": serving}),
+            ("checks", [one.checks], {"commit": judged}),
+            ("pulls", [one.pulls], asked),
+            ("previews", [one.previews], part),
+            ("probes", [one.probe], part),
+            ("after", one.after, {**part, "until": ago()}),
+            ("before", one.before, {**part, "until": ago(hours=1)}),
+            ("traces", one.traces, {}),
+            ("schema", one.schema, {}),
+        ):
+            topics[topic] += [
+                replace(look, arguments={**look.arguments, **arguments}) for look in looks if look is not None
+            ]
+    places = tuple(Site(one.part, one.platform, one.target, one.asked, one.commit) for one in sites)
+    return kind(places, **{**{name: tuple(looks) for name, looks in topics.items()}, **more})
+
+
+def unanswered(one: Site, name: str, status: Status) -> Site:
+    """The site with one of its looks, or all of one of its topics, that had no answer."""
+    held = getattr(one, name)
+    if isinstance(held, tuple):
+        return one.seen(**{name: tuple(replace(look, status=status, value=None, why="no answer") for look in held)})
+    return one.seen(**{name: replace(held, status=status, value=None, why="no answer")})
+
+
 def site(part: str = "api", **more: Any) -> Site:
-    """A part on Vercel with which nothing is wrong: two deployments of two days and of two weeks ago."""
+    """A part on Vercel with which nothing is wrong: deployments of two days and of two weeks ago, requests that were answered."""
     rows = more.pop("rows", None)
     if rows is None:
         rows = [deployment("dpl_new", ago(days=2)), deployment("dpl_old", ago(days=14), OLD)]
@@ -79,7 +121,11 @@ def site(part: str = "api", **more: Any) -> Site:
     given: dict[str, Any] = {
         "project": held if isinstance(held, Observation) else look("vercel", "project", held, part=part),
         "variables": answered("vercel", "env_changes", more.pop("variables", variables(part)), part=part),
-        "deployments": answered("vercel", "deployments", rows, part=part),
+        "deployments": answered("vercel", "recent", rows, part=part),
+        "detail": look("vercel", "detail", rows[0], part=part) if rows else None,
+        "pulls": look("github", "pulls", None, Status.empty),
+        "previews": answered("vercel", "deployments", rows, part=part),
+        "after": (answered("vercel", "request_log", [request_row(n) for n in range(12)], part=part),),
         "compare": look("github", "compare", compared()),
         "checks": look("github", "checks", [check("build-and-test"), check("lint")]),
         "probe": probe(),

@@ -1,6 +1,6 @@
 """The cases of 07: every fault in every variant, on Railway or Fly as it can be there; and gateways that are well.
 
-Docker is the sandbox's stand-in: most cases find no engine behind it, as on a machine without one; those that build say so.
+Most ask for no build, as on-call does; those that do find the sandbox's stand-in for Docker.
 """
 
 import sys
@@ -8,22 +8,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
+from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import busy
+from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.case import Case, Injected, Parameters
+from runbook_lib.drills.kit.fault import Step, nothing, use
 from runbook_lib.sandbox import Sandbox
 
 P = "07_deploy_llm_gateway"
 ON_FLY: Mapping[str, Any] = {"gateway_platform": "fly", "service_names": "several", "semconv": "old"}
-NO_DOCKER = {"RUNBOOK_DOCKER_FOLDER": str(STAND_IN), "DOCKER_HOST": "none"}
-WITH_DOCKER = {**NO_DOCKER, "DOCKER_HOST": f"stand-in://{sys.executable}", "RUNBOOK_DOCKER_ANSWER_S": "3"}
+LATER = use("age", by_s=2 * 3600.0)  # what earlier cases broke is no longer among the newest requests
+ORDINARY = busy("chat", 12)  # users of every part: that nothing fails shows only where somebody came
+AGED = use("age", by_s=600.0)  # Fly's proxy counts by five minutes: what came before lies in steps that have ended
+WITH_DOCKER = {
+    "RUNBOOK_DOCKER_FOLDER": str(STAND_IN),
+    "DOCKER_HOST": f"stand-in://{sys.executable}",
+    "RUNBOOK_DOCKER_ANSWER_S": "3",
+}
 _BUILT = ("image.build_file.fails", "image.build_file.exits", "image.build_file.no_answer")
 _STATES = ("machine.asleep", "deploy.in_progress", "deploy.errors_elsewhere")
 _TRAFFIC = ("deploy.error_rate_up", "deploy.errors_elsewhere")
 _ON_RAILWAY = ("image.", "machine.crash_loop", "machine.out_of_memory/railway")
 
 
-def audit_again(_sandbox: Sandbox) -> Parameters:
-    """After healing: as a scheduler asks."""
+def after_an_hour(sandbox: Sandbox) -> Parameters:
+    """After healing, and after an ordinary hour: the requests that failed are no longer the newest."""
+    sandbox.inject("age", by_s=2 * 3600.0)
+    make_history(sandbox)
     return {}
 
 
@@ -39,12 +50,21 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
         "status": "ruled_out" if code in _STATES else "confirmed",
         "codes": (code,),
         "faults": (Injected(code, variant),),
-        "again": audit_again,
+        "again": after_an_hour,
         "settle_s": 0.0,
         "options": {} if is_railway else ON_FLY,
-        "settings": WITH_DOCKER if code in _BUILT else NO_DOCKER,
+        "settings": WITH_DOCKER if code in _BUILT else {},
+        "active": code in _BUILT,
+        **more,
     }
-    return Case(**{**given, **more})
+    return Case(**{"before": (AGED,) if given["options"] is ON_FLY else (), **given})
+
+
+def well(options: Mapping[str, Any], *before: Step) -> dict[str, Any]:
+    """What a case in which nothing fails begins with: requests that were answered, where its platform shows them."""
+    if options is ON_FLY:
+        return {"before": (AGED, *before), "exercise": nothing, "settle_s": 0.0, "active": False}
+    return {"before": (LATER, *before), "exercise": ORDINARY, "settle_s": 0.6, "active": False}
 
 
 def _of_any_deployment() -> list[Case]:
@@ -54,8 +74,12 @@ def _of_any_deployment() -> list[Case]:
         for variant in faults.find(code).variants if code.startswith("deploy.") else ():
             if variant.startswith("gateway"):
                 options = ON_FLY if variant.endswith("_fly") else {}
-                settle_s = 1.0 if code.startswith(_TRAFFIC) else 0.0
-                cases.append(fault_case(code, variant, options=options, settle_s=settle_s))
+                more: dict[str, Any] = {"settle_s": 1.0} if code.startswith(_TRAFFIC) else {}
+                if code in _STATES and not options:
+                    more |= {"before": (LATER,), "settle_s": 1.0}
+                if code == "deploy.in_progress":
+                    more |= {"exercise": ORDINARY}
+                cases.append(fault_case(code, variant, options=options, **more))
     return cases
 
 
@@ -73,14 +97,14 @@ def _every_fault() -> list[Case]:
 
 def _healthy() -> list[Case]:
     def healthy(name: str, **more: Any) -> Case:
-        given: dict[str, Any] = {"settle_s": 0.0, "settings": NO_DOCKER, **more}
+        given = {**well(more.get("options", {})), **more}
         return Case(f"healthy/07/{name}", P, "healthy", "ruled_out", **given)
 
     return [
         healthy("railway"),
         healthy("fly", options=ON_FLY),
         healthy("fly/region-named", options=ON_FLY, ask=lambda *_: {"regions": "iad"}),
-        healthy("built-and-started", settings=WITH_DOCKER),
+        healthy("built-and-started", settings=WITH_DOCKER, active=True),
     ]
 
 

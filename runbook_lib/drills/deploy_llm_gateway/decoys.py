@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runbook_lib.drills.deploy_llm_gateway.cases import NO_DOCKER, ON_FLY, P, audit_again
+from runbook_lib.drills.deploy_llm_gateway.cases import AGED, ON_FLY, P, after_an_hour, well
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import nothing, use
 from runbook_lib.sandbox.repository import DOCKERFILE, FILES
@@ -13,8 +13,8 @@ _OLD = "registry.fly.io/nexus-gateway:deployment-OLD"
 
 
 def _decoy(name: str, *before: Any, **more: Any) -> Case:
-    given: dict[str, Any] = {"settle_s": 0.0, "settings": NO_DOCKER, "exercise": nothing, **more}
-    return Case(f"decoy/07/{name}", P, "decoy", "ruled_out", before=before, **given)
+    given = {**well(more.get("options", {}), *before), **more}
+    return Case(f"decoy/07/{name}", P, "decoy", "ruled_out", **given)
 
 
 def _dockerfile(name: str, text: str) -> Case:
@@ -22,8 +22,9 @@ def _dockerfile(name: str, text: str) -> Case:
 
 
 def _double(name: str, codes: tuple[str, ...], *faults: Injected, **more: Any) -> Case:
-    given: dict[str, Any] = {"settle_s": 0.0, "settings": NO_DOCKER, "again": audit_again, "exercise": nothing, **more}
-    return Case(f"double/07/{name}", P, "double", "confirmed", codes, faults=faults, **given)
+    given: dict[str, Any] = {"settle_s": 0.0, "active": False, "again": after_an_hour, "exercise": nothing, **more}
+    aged = (AGED,) if "options" in more else ()
+    return Case(f"double/07/{name}", P, "double", "confirmed", codes, faults=faults, before=aged, **given)
 
 
 _STAGES = """# syntax=docker/dockerfile:1
@@ -79,8 +80,8 @@ DECOYS: tuple[Case, ...] = (
 
 OPEN: tuple[Case, ...] = (
     Case(
-        "decoy/07/fly/host-unknown", P, "decoy", "could_not_tell", before=(use("machine", host_status="unknown"),),
-        exercise=nothing, settle_s=0.0, settings=NO_DOCKER, options=ON_FLY,
+        "decoy/07/fly/host-unknown", P, "decoy", "could_not_tell", before=(AGED, use("machine", host_status="unknown")),
+        exercise=nothing, settle_s=0.0, active=False, options=ON_FLY,
     ),
 )  # fmt: skip
 

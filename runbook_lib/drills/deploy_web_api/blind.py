@@ -3,17 +3,16 @@
 The verdict is still right from what remains, with the blind spot named; or could_not_tell. Never wrong.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from runbook_lib.drills.deploy_llm_gateway.cases import NO_DOCKER, ON_FLY
+from runbook_lib.drills.deploy_llm_gateway.cases import LATER, ON_FLY, after_an_hour, well
 from runbook_lib.drills.deploy_llm_gateway.cases import P as GATEWAY
 from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
-from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY
+from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY, WELL
 from runbook_lib.drills.deploy_web_api.cases import P as WEB_API
 from runbook_lib.drills.failed_request.blind import unseen
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import Step, nothing, use
+from runbook_lib.drills.kit.fault import Step, use
 from runbook_lib.sandbox.repository import DOCKERFILE
 
 _UNSEEN = ("unreachable", "denied", "hanging", "malformed")
@@ -50,15 +49,14 @@ def _case(
 ) -> Case:
     name = "healthy" if injected is None else "fault"
     number = procedure[:2]
-    settings: Mapping[str, str] = NO_DOCKER if procedure == GATEWAY else {}
     given: dict[str, Any] = {
+        **well(more.get("options", {})),
         "id": f"blind/{number}/{source}/{way}/{name}",
         "not_seen": (source,) if way in _UNSEEN else (),
         "faults": (injected,) if injected else (),
         "after": (_hidden(source, way),),
-        "exercise": nothing,
-        "settings": {**settings, **(_HANGS if way == "hanging" else {})},
-        "settle_s": 0.0,
+        "settings": _HANGS if way == "hanging" else {},
+        "active": False if procedure == GATEWAY else None,
     }
     return Case(procedure=procedure, kind="blind_spot", status=status, codes=codes, **{**given, **more})
 
@@ -92,7 +90,7 @@ def _elsewhere() -> list[Case]:
     """What only one look tells: the request log, the database, the address itself, and a team without GitHub."""
 
     def blind(name: str, status: str, codes: tuple[str, ...] = (), **more: Any) -> Case:
-        given: dict[str, Any] = {"settle_s": 0.0, "exercise": nothing, **more}
+        given: dict[str, Any] = {**WELL, **more}
         return Case(f"blind/06/{name}", WEB_API, "blind_spot", status, codes, **given)
 
     log = use(
@@ -100,16 +98,16 @@ def _elsewhere() -> list[Case]:
     )
     return [
         blind("request-log/healthy", "could_not_tell", not_seen=("vercel",), after=(log,),
-              before=(use("deploy", part="api", commit_sha="d" * 40),)),
+              before=(LATER, use("deploy", part="api", commit_sha="d" * 40))),
         blind("address/healthy", "could_not_tell", not_seen=("parts",), after=(use("http", part="web-edge", refuse=True),)),
-        blind("github-not-named/healthy", "ruled_out", not_seen=("github",), settings=_NO_GITHUB),
+        blind("github-not-named/healthy", "could_not_tell", not_seen=("github",), settings=_NO_GITHUB),
         blind("github-not-named/older", "confirmed", ("deploy.wrong_commit.older",), not_seen=("github",),
               faults=(Injected("deploy.wrong_commit.older"),), settings=_NO_GITHUB),
         blind("tempo/errors", "confirmed", ("deploy.error_rate_up",), not_seen=("tempo",),
               faults=(Injected("deploy.error_rate_up", "api"),), exercise=None, settle_s=0.6,
-              after=(use("http", part="tempo", refuse=True),)),
+              after=(use("http", part="tempo", refuse=True),), again=after_an_hour),
         blind("database/migration", "could_not_tell", not_seen=("postgres",), exercise=None, settle_s=0.6,
-              faults=(Injected("deploy.migration_missing"),), settings=_NO_DATABASE),
+              faults=(Injected("deploy.migration_missing"),), settings=_NO_DATABASE, again=after_an_hour),
     ]  # fmt: skip
 
 
@@ -130,23 +128,25 @@ def _gateway() -> list[Case]:
 
 
 def _image() -> list[Case]:
-    """A Dockerfile that is none, one that nobody named, a Docker that never answers."""
+    """A Dockerfile that is none, one that nobody named, a build that was asked for where no Docker is."""
 
     def blind(name: str, status: str, codes: tuple[str, ...] = (), **more: Any) -> Case:
-        given: dict[str, Any] = {"settle_s": 0.0, "exercise": nothing, "settings": NO_DOCKER, **more}
+        given: dict[str, Any] = {**well({}), **more}
         return Case(f"blind/07/{name}", GATEWAY, "blind_spot", status, codes, not_seen=("gateway_image",), **given)
 
-    no_file = {**NO_DOCKER, "RUNBOOK_GATEWAY_DOCKERFILE": ""}
-    no_folder = {**NO_DOCKER, "RUNBOOK_GATEWAY_DOCKERFILE": str(STAND_IN / "nowhere" / "Dockerfile")}
+    no_file = {"RUNBOOK_GATEWAY_DOCKERFILE": ""}
+    no_folder = {"RUNBOOK_GATEWAY_DOCKERFILE": str(STAND_IN / "nowhere" / "Dockerfile")}
+    no_engine = {"RUNBOOK_DOCKER_FOLDER": str(STAND_IN), "DOCKER_HOST": "none"}
     no_docker = {"RUNBOOK_DOCKER_FOLDER": str(STAND_IN / "nowhere")}
     none = use("repository_file", path=DOCKERFILE, text="hello, this is a letter\n")
     return [
         blind("dockerfile/malformed/healthy", "could_not_tell", before=(none,)),
-        blind("dockerfile/not-named/healthy", "ruled_out", settings=no_file),
-        blind("dockerfile/not-there/healthy", "ruled_out", settings=no_folder),
+        blind("dockerfile/not-named/healthy", "could_not_tell", settings=no_file),
+        blind("dockerfile/not-there/healthy", "could_not_tell", settings=no_folder),
         blind("dockerfile/not-named/fault", "confirmed", ("deploy.env_missing",), settings=no_file,
               faults=(Injected("deploy.env_missing", "gateway"),)),
-        blind("docker/no-client/healthy", "ruled_out", settings=no_docker),
+        blind("docker/no-client/healthy", "could_not_tell", settings=no_docker, active=True),
+        blind("docker/no-engine/healthy", "could_not_tell", settings=no_engine, active=True),
     ]  # fmt: skip
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from runbook_lib.drills.deploy_llm_gateway.cases import LATER, ORDINARY, after_an_hour
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Injected, Parameters
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.drills.kit.case import Case, Injected
 
 P = "06_deploy_web_api"
 ON_RAILWAY: Mapping[str, Any] = {"api_platform": "railway", "trace_backend": "both"}
@@ -18,9 +18,8 @@ _TOGETHER: dict[str, tuple[str, ...]] = {
 }
 
 
-def audit_again(_sandbox: Sandbox) -> Parameters:
-    """After healing: both parts, as a scheduler asks."""
-    return {}
+# what a case in which nothing fails begins with: requests of now that were answered
+WELL: Mapping[str, Any] = {"before": (LATER,), "exercise": ORDINARY, "settle_s": 0.6}
 
 
 def fault_case(code: str, variant: str = "", **more: Any) -> Case:
@@ -34,8 +33,9 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
         "status": "ruled_out" if is_state else "confirmed",
         "codes": _TOGETHER.get(code, (code,)),
         "faults": (Injected(code, variant),),
-        "again": audit_again,
-        "settle_s": 1.0 if code.startswith(_TRAFFIC) else 0.0,
+        "before": (LATER,) if is_state else (),
+        "again": after_an_hour,
+        "settle_s": 1.0 if is_state or code.startswith(_TRAFFIC) else 0.0,
         "options": ON_RAILWAY if code in _SERVICE_ONLY else {},
     }
     return Case(**{**given, **more})
@@ -53,13 +53,14 @@ def _every_fault() -> list[Case]:
 
 def _healthy() -> list[Case]:
     def healthy(name: str, **more: Any) -> Case:
-        return Case(f"healthy/06/{name}", P, "healthy", "ruled_out", settle_s=0.0, **more)
+        return Case(f"healthy/06/{name}", P, "healthy", "ruled_out", **{**WELL, **more})
 
     return [
         healthy("both"),
         healthy("web", ask=lambda *_: {"part": "web"}),
         healthy("api-on-railway", options=ON_RAILWAY),
         healthy("preview", ask=lambda *_: {"target": "preview"}),
+        healthy("no-github", settings={"RUNBOOK_GITHUB_TOKEN": "", "RUNBOOK_NOT_USED": "github"}),
     ]
 
 

@@ -2,22 +2,23 @@
 
 from typing import Any
 
+from runbook_lib.drills.deploy_llm_gateway.cases import LATER, after_an_hour
 from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import busy
-from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY, P, audit_again
+from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY, WELL, P
 from runbook_lib.drills.kit.case import Case, Injected, Parameters
-from runbook_lib.drills.kit.fault import Exercise, Result, nothing, use, visit
+from runbook_lib.drills.kit.fault import Result, use
 from runbook_lib.sandbox import Sandbox, plain_http
 
 _NEW, _OTHER = "d" * 40, "c" * 40
 
 
-def _decoy(name: str, *before: Any, exercise: Exercise = nothing, **more: Any) -> Case:
-    given: dict[str, Any] = {"settle_s": 0.0, **more}
-    return Case(f"decoy/06/{name}", P, "decoy", "ruled_out", before=before, exercise=exercise, **given)
+def _decoy(name: str, *before: Any, **more: Any) -> Case:
+    given: dict[str, Any] = {**WELL, "before": (LATER, *before), **more}
+    return Case(f"decoy/06/{name}", P, "decoy", "ruled_out", **given)
 
 
 def _double(name: str, codes: tuple[str, ...], *faults: Injected, **more: Any) -> Case:
-    given: dict[str, Any] = {"settle_s": 0.0, "again": audit_again, **more}
+    given: dict[str, Any] = {"settle_s": 0.0, "again": after_an_hour, **more}
     return Case(f"double/06/{name}", P, "double", "confirmed", codes, faults=faults, **given)
 
 
@@ -53,15 +54,18 @@ _VERCELS_OWN = [
 ]
 
 DECOYS: tuple[Case, ...] = (
-    _decoy("a-good-deployment-with-traffic", use("deploy", part="api", commit_sha=_NEW), exercise=busy("usage", 12), settle_s=0.6),
-    _decoy("one-error-among-many", use("deploy", part="api", commit_sha=_NEW), exercise=_one_error, settle_s=0.6),
+    _decoy("a-good-deployment-with-traffic", use("deploy", part="api", commit_sha=_NEW), exercise=busy("usage", 12)),
+    _decoy("one-error-among-many", use("deploy", part="api", commit_sha=_NEW), exercise=_one_error),
     _decoy("a-push-that-touches-another-part", use("push", paths=["apps/llm-gateway/main.py", "docs/a.md"], minutes_ago=60.0)),
     _decoy(
         "a-push-of-just-now",
         use("push", paths=["apps/web/app/page.tsx"], minutes_ago=1.0),
         codes=("deploy.in_progress",),
     ),
-    _decoy("a-variable-changed-and-deployed", use("env", part="web", name="NEXT_PUBLIC_API_URL_NOTE", value="x")),
+    _decoy(
+        "a-variable-changed-and-deployed",
+        use("env", part="web", name="NEXT_PUBLIC_API_URL_NOTE", value="x"),
+    ),
     _decoy(
         "a-failed-preview",
         use("deploy", part="web", state="ERROR", branch="usage-export", error="exit 1", serve=False),
@@ -84,7 +88,7 @@ DECOYS: tuple[Case, ...] = (
         use("dial", of="VercelState", field="project_extras.web",
             value={"ssoProtection": {"deploymentType": "all_except_custom_domains"}}),
     ),
-    _decoy("noise-in-the-log", use("log", part="api", level="error", message="TypeError: of no request"), exercise=visit("home")),
+    _decoy("noise-in-the-log", use("log", part="api", level="error", message="TypeError: of no request")),
     _decoy("an-older-failed-build", use("deploy", part="web", state="ERROR", error="exit 1", serve=False, minutes_ago=6000.0)),
     _decoy(
         "a-warning-in-a-good-build",
@@ -97,8 +101,7 @@ DECOYS: tuple[Case, ...] = (
 OPEN: tuple[Case, ...] = (
     Case(
         "decoy/06/asked-while-it-builds", P, "decoy", "could_not_tell",
-        before=(use("deploy", part="web", state="BUILDING", serve=False),),
-        exercise=nothing, ask=_ask_for_the_newest, settle_s=0.0,
+        ask=_ask_for_the_newest, **{**WELL, "before": (LATER, use("deploy", part="web", state="BUILDING", serve=False))},
     ),
 )  # fmt: skip
 

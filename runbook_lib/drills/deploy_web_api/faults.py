@@ -1,12 +1,9 @@
 """The faults of 06: what can go wrong between a push and a request that is answered, of web and API."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import GATEWAY, busy
 from runbook_lib.drills.kit.fault import Fault, Variant, alias, fault, nothing, use
-
-if TYPE_CHECKING:
-    pass
 
 _UNDEFINED = ("TypeError", "Cannot read properties of undefined (reading 'plan')")
 _NEW = "d" * 40
@@ -233,8 +230,8 @@ _OF_WEB_AND_API: tuple[Fault, ...] = (
             use("sql", statement="alter table public.usage_records rename to usage_records_v1; notify pgrst, 'reload schema'"),
         ), busy("usage", 6)),
     ),
-    fault("deploy.in_progress", use("deploy", part="web", state="BUILDING", serve=False), by=nothing),
-    fault("deploy.rolled_back", use("hand_over", part="web"), by=nothing),
+    fault("deploy.in_progress", use("deploy", part="web", state="BUILDING", serve=False), by=busy("chat", 12)),
+    fault("deploy.rolled_back", use("hand_over", part="web"), by=busy("dashboard", 12)),
     fault(
         "deploy.errors_elsewhere",
         use("deploy", part="api", commit_sha=_NEW),

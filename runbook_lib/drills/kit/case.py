@@ -52,6 +52,7 @@ class Case:
         settle_s: what a person would wait before asking, so that spans and lines have arrived.
         needs: what the machine must have beyond pip's own: stripe-cli (from npm), ipv6-loopback; a case whose needs are not met
             does not run, and says so.
+        active: whether looks that leave a mark are allowed; None: as is usual on the sandbox, where they are.
         calm: whether what happened before is made older, and an ordinary hour put in its place.
     """
 
@@ -73,6 +74,7 @@ class Case:
     healed_codes: tuple[str, ...] = ()
     settle_s: float = 1.0
     needs: tuple[str, ...] = ()
+    active: bool | None = None
     calm: bool = False
 
     @property

@@ -126,7 +126,7 @@ def _broken(case: Case, sandbox: Sandbox, kernel: bool, records: list[Record]) -
     variables = {**sandbox.env, **DELAYS, **case.settings}
     if kernel:
         return run_notebook(case, parameters, variables, records)
-    run = run_here(case.procedure, parameters, variables)
+    run = run_here(case.procedure, parameters, variables, active=case.active)
     records.append(record_of(case.id, BROKEN, run))
     return run.verdict
 
@@ -153,7 +153,7 @@ def _acted(case: Case, sandbox: Sandbox) -> Result:
 def _after_healing(case: Case, parameters: Parameters, sandbox: Sandbox) -> HeadlessRun:
     """The run on the healed system."""
     time.sleep(case.settle_s)
-    return run_here(case.procedure, parameters, {**sandbox.env, **DELAYS, **case.settings})
+    return run_here(case.procedure, parameters, {**sandbox.env, **DELAYS, **case.settings}, active=case.active)
 
 
 def is_well(case: Case, healed: Got) -> bool:
@@ -161,10 +161,12 @@ def is_well(case: Case, healed: Got) -> bool:
     return healed.status == "ruled_out" and set(healed.codes) == set(case.healed_codes)
 
 
-def run_here(procedure: str, parameters: Parameters, variables: Mapping[str, str]) -> HeadlessRun:
+def run_here(
+    procedure: str, parameters: Parameters, variables: Mapping[str, str], *, active: bool | None = None
+) -> HeadlessRun:
     """A procedure run in this process, without a kernel."""
     target = Target("sandbox", Settings.from_mapping(variables, origin="the sandbox"), "the sandbox", variables)
-    return run_procedure(procedure, parameters, target=target, incident="drill")
+    return run_procedure(procedure, parameters, target=target, incident="drill", active=active)
 
 
 def run_notebook(
@@ -185,7 +187,8 @@ def run_notebook(
     with env_file(variables) as (settings, folder):
         done = runbook(
             "run", case.procedure, *_as_options(parameters), "--incident", "drill", "--target", "sandbox",
-            "--outputs", str(folder / "outputs"), "--json", settings=settings, limit_s=limit_s,
+            "--outputs", str(folder / "outputs"), "--json", *_as_permission(case.active),
+            settings=settings, limit_s=limit_s,
         )  # fmt: skip
         for artifact in (path.parent for path in (folder / "outputs").rglob(OBSERVATIONS)):
             with contextlib.suppress(ArtifactError):  # of a run that broke there may be half a record
@@ -208,6 +211,10 @@ def env_file(variables: Mapping[str, str]) -> Iterator[tuple[Path, Path]]:
         path.touch(mode=0o600)
         path.write_text("".join(f"{key}='{value}'\n" for key, value in variables.items()))
         yield path, folder
+
+
+def _as_permission(active: bool | None) -> list[str]:
+    return [] if active is None else ["--active" if active else "--passive"]
 
 
 def _as_options(parameters: Parameters) -> list[str]:

@@ -5,13 +5,13 @@ The last stage counts. What a command serves is told from its own words: uvicorn
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.core.model import Finding, Observation, Status
+from runbook_lib.core.model import Finding, Observation
 from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
-from runbook_lib.procedures.deployments.reading import content
+from runbook_lib.procedures.deployments.reading import is_whole, record_in
 from runbook_lib.procedures.deployments.rules import Judged
 
 WANTED = 8000
@@ -42,15 +42,15 @@ class Image:
     has_check: bool
 
 
-def make(code: str, subject: str, summary: str, evidence: Sequence[Observation | None]) -> Finding:
-    """A finding of procedure 07 with its remedy. Raises KeyError for a code that its catalogue does not list."""
-    return Finding(code, subject, summary, tuple(o.id for o in evidence if o is not None), CATALOGUE.remedy(code))
+def make(code: str, subject: str, summary: str, looks: Iterable[Observation | None]) -> Finding:
+    """A finding of the gateway; a look that was not made is left out. Raises KeyError for a code that 07 does not list."""
+    return CATALOGUE.finding(code, subject, summary, (look for look in looks if look is not None))
 
 
 def read_image(look: Observation | None, start_command: str = "") -> Image | None:
-    """The image of a Dockerfile that was seen; None where it was not. `start_command`: the platform's, in place of its own."""
-    held = content(look)
-    if not isinstance(held, Mapping):
+    """The image of a Dockerfile that was read whole; None where it was not. `start_command`: the platform's, in place of its."""
+    held = record_in(look)
+    if not held or not is_whole(look):
         return None
     stage = _last_stage(held["instructions"])
     env = _variables(stage)
@@ -73,13 +73,13 @@ def read_image(look: Observation | None, start_command: str = "") -> Image | Non
 def judge_file(look: Observation | None, built: Observation | None, image: Image | None) -> Judged:
     """What is wrong with the Dockerfile by itself, and what building and running it showed."""
     found = Judged()
-    if look is not None and look.status == Status.not_found:
+    if look is not None and look.status.proves_absence:
         found.faults.append(
             make("image.build_file.missing", "Dockerfile", f"the gateway's folder has none: {look.why}", [look])
         )
         return found
-    held = content(look)
-    if image is None or held is None:
+    held = record_in(look)
+    if image is None or not held:
         return found
     file = str(held["path"]).rsplit("/", 1)[-1]
     if not image.base:
@@ -114,8 +114,8 @@ def _ports(look: Observation | None, image: Image, file: str) -> Judged:
 
 def _ran(look: Observation | None, built: Observation | None, file: str) -> Judged:
     """What Docker made of it, where it was asked."""
-    found, held = Judged(), content(built)
-    if not isinstance(held, Mapping):
+    found, held = Judged(), record_in(built)
+    if not held or not is_whole(built):
         return found
     if not held["built"]:
         errors = held["log"]["errors"]

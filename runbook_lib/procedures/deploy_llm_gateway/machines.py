@@ -10,8 +10,8 @@ from typing import Any
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Observation, Suspect
 from runbook_lib.procedures.deploy_llm_gateway.image import WANTED, Image, make
-from runbook_lib.procedures.deployments.reading import Reading, content, word
-from runbook_lib.procedures.deployments.rules import Judged
+from runbook_lib.procedures.deployments.reading import Reading, is_whole, record_in, rows_in, word
+from runbook_lib.procedures.deployments.rules import Judged, failed_step
 
 Machine = Mapping[str, Any]
 _LOOP, _WITHIN, _RECENT = 3, timedelta(minutes=10), timedelta(minutes=30)
@@ -22,15 +22,14 @@ _MEMORY = ("out of memory", "oom", "memory limit", "ran out of memory")
 def judge_machines(look: Observation | None, reading: Reading, regions: Sequence[str], now: datetime) -> Judged:
     """Fly's machines, one by one and together."""
     found = Judged()
-    rows: list[Machine] = [
-        row for row in content(look) or () if row["state"] not in ("destroyed", "destroying", "created")
-    ]
+    rows = [row for row in rows_in(look) if row["state"] not in ("destroyed", "destroying", "created")]
     if not rows:
         return found
     for row in rows:
         found.add(_one(row, look, now))
     found.add(_images(rows, look, reading))
-    found.add(_regions(rows, look, regions))
+    if is_whole(look):
+        found.add(_regions(rows, look, regions))
     return found
 
 
@@ -105,7 +104,10 @@ def _images(rows: Sequence[Machine], look: Observation | None, reading: Reading)
     images = {str(row["image"]) for row in reached}
     good = next((row for row in reading.rows if word(row) == "ready"), None)
     wanted = _bare(str(good["image"])) if good and good.get("image") else ""
-    if len(images) > 1:
+    if len(images) > 1 and not is_whole(reading.site.deployments):
+        why = f"the machines run {len(images)} images, and whether a release is being rolled out could not be read"
+        found.open.append(Suspect("machine.image_mixed", "machines", why, "Fly.io: the app's releases"))
+    elif len(images) > 1:
         told = "; ".join(f"{row['id']}: {row['image']}" for row in reached)
         summary = f"the machines run {len(images)} images: {told}"
         found.faults.append(make("machine.image_mixed", "machines", summary, [look, reading.site.deployments]))
@@ -141,8 +143,8 @@ def _wakes(row: Machine) -> bool:
 def judge_instances(reading: Reading) -> Judged:
     """Railway's instances of what serves or was deployed last: a crash is told by their states, memory by its diagnosis alone."""
     site, found = reading.site, Judged()
-    held = content(site.detail)
-    details = [held] if isinstance(held, Mapping) else []
+    held = record_in(site.detail)
+    details = [held] if held else []
     known = {str(each["id"]) for each in details}
     for each in [*details, *(row for row in reading.project.get("serving") or () if row["id"] not in known)]:
         found.add(_instances(reading, each))
@@ -171,11 +173,10 @@ def judge_ports(reading: Reading, machines: Observation | None, image: Image | N
     serves = image.served if image and image.served and not image.follows_port else WANTED
     if image is not None and image.follows_port:
         return found
-    probe = content(site.probe)
-    is_refused = isinstance(probe, Mapping) and int(probe["status_code"]) >= 500
+    is_refused = int(record_in(site.probe).get("status_code") or 0) >= 500
     if site.platform == "railway" and reading.project:
         port = reading.project.get("port")
-        failed_check = word(reading.judged) == "failed" and _step_of(site.detail) == "HEALTHCHECK"
+        failed_check = word(reading.judged) == "failed" and failed_step(site.detail) == "HEALTHCHECK"
         if failed_check and port != serves:
             told = f"PORT is {port}" if port else "PORT is not set, so Railway makes one up"
             summary = f"{site.name}: {told}, its health check goes there, and the image serves {serves}"
@@ -185,16 +186,10 @@ def judge_ports(reading: Reading, machines: Observation | None, image: Image | N
         if is_refused and targets and serves not in targets:
             summary = f"{site.name}: its domain leads to port {targets[0]:g}, and the image serves {serves}"
             found.faults.append(make("image.port_mismatch.platform", site.name, summary, [site.project, site.probe]))
-    for row in content(machines) or ():
+    for row in rows_in(machines):
         critical = any(check["status"] == "critical" for check in row["checks"])
         if row["ports"] and serves not in row["ports"] and (critical or is_refused):
             summary = f"machine {row['id']}: requests go to port {row['ports'][0]}, and the image serves {serves}"
             subject = f"machine {row['id']} ({row['region']})"
             found.faults.append(make("image.port_mismatch.platform", subject, summary, [machines, site.probe]))
     return found
-
-
-def _step_of(detail: Observation | None) -> str:
-    held = content(detail)
-    events = held["events"] if isinstance(held, Mapping) else ()
-    return next((str(event["step"]) for event in reversed(events) if event.get("error")), "")

@@ -1,27 +1,21 @@
 """07: the LLM gateway is deployed. Is its image sound, is it set up, was it built, and do its machines run and answer?"""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
+from typing import ClassVar
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Json
-from runbook_lib.io.observe import Look
-from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.deploy_llm_gateway import image as gateway_image
 from runbook_lib.procedures.deploy_llm_gateway import rules
-from runbook_lib.procedures.deploy_web_api.errors import traces_of_failing
-from runbook_lib.procedures.deploy_web_api.rules import compared_window, is_worth_following, used_sites
+from runbook_lib.procedures.deploy_llm_gateway.evidence import Evidence
 from runbook_lib.procedures.deployments import rules as deployment_rules
 from runbook_lib.procedures.deployments import traffic as traffic_of
-from runbook_lib.procedures.deployments.reading import Site, content, read, word
-from runbook_lib.sources.fly import logs as fly
-from runbook_lib.sources.fly import machines as fly_machines
-from runbook_lib.sources.github import github
-from runbook_lib.sources.railway import deployments as railway_deployments
-from runbook_lib.sources.railway import logs as railway
-from runbook_lib.sources.this_machine import gateway, parts
+from runbook_lib.procedures.deployments.looks import SHARED
+from runbook_lib.procedures.deployments.reading import Site, read, record_in, rows_in, word
+from runbook_lib.sources.this_machine import gateway
 from runbook_lib.sources.this_machine import gateway_image as image_here
 
 PART = "gateway"
@@ -31,6 +25,19 @@ class DeployLlmGateway(Procedure):
     """Parameters: dockerfile (path), platform (railway, fly or both), regions (Fly's), commit (that should be live)."""
 
     stem = "07_deploy_llm_gateway"
+    evidence: Evidence
+    topics: ClassVar = {
+        **SHARED,
+        "dockerfile": Topic(lambda run: [image_here.dockerfile(run.path)], is_one=True),
+        "engine": Topic(lambda run: [image_here.engine()] if run.look.active else [], is_one=True),
+        "built": Topic(
+            lambda run: [image_here.build_and_run(run.path)] if run.can_build else [],
+            after=("engine", "dockerfile"),
+            is_one=True,
+            waits=True,
+        ),
+        "chain": Topic(lambda _: [gateway.chain()], is_one=True),
+    }
 
     def prepare(self) -> None:
         """Read what is asked for. Raises UsageError for an unknown platform, a region that is none, a commit that is none."""
@@ -70,9 +77,7 @@ class DeployLlmGateway(Procedure):
             )  # fmt: skip
         sites = tuple(Site(PART, name, commit=commit) for name in ((platform,) if platform else ("railway", "fly")))
         self.is_asked = bool(commit)
-        self.evidence = rules.Evidence(
-            sites, is_file_asked=bool(self.path), regions=regions, may_build=self.look.active
-        )
+        self.evidence = Evidence(sites, regions=regions, may_build=self.look.active)
         self._window = Window(self.look.now - timedelta(hours=24), self.look.now)
 
     @property
@@ -80,41 +85,37 @@ class DeployLlmGateway(Procedure):
         """The last day: what request logs still hold."""
         return self._window
 
-    def foresee(self) -> list[Look]:
-        """What depends on nothing: the Dockerfile, Docker, the platforms' settings and deployments, health."""
-        own = [image_here.dockerfile(self.path), image_here.engine(), parts.probe(PART), gateway.chain()]
-        return own + [look for site in self.evidence.sites for look in (*_setup_looks(site), _deployments_look(site))]
+    @property
+    def can_build(self) -> bool:
+        """Whether there is a Dockerfile to build from, and a Docker to build it."""
+        return bool(record_in(self.evidence.dockerfile)) and bool(record_in(self.evidence.engine))
 
     @step("Is the Dockerfile sound: base, command, port, user, health check?")
     def read_the_dockerfile(self) -> Said:
         """The file as it is written, judged line by line; nothing is built yet."""
-        dockerfile, engine = self.see(image_here.dockerfile(self.path), image_here.engine())
-        self.evidence = replace(self.evidence, dockerfile=dockerfile, engine=engine)
-        image = rules.image_of(self.evidence)
+        dockerfile, *_ = self.ask("dockerfile", "engine")
+        image = self.evidence.image
         if image is None:
             return Said(f"The Dockerfile was not read: {dockerfile.why or dockerfile.status}.")
         rows = [list(row) for row in gateway_image.table(image)]
         table = Exhibit("table", "The Dockerfile", {"columns": ["what", "says", "judged"], "rows": rows})
-        return Said(
-            f"{content(dockerfile)['path']}: from {image.base or 'nothing'}, starts {image.command or 'nothing'}.",
-            (table,),
-        )
+        path = record_in(dockerfile)["path"]
+        return Said(f"{path}: from {image.base or 'nothing'}, starts {image.command or 'nothing'}.", (table,))
 
     @step("Does it build, start and answer on 8000, where Docker is at hand?")
     def build_and_start_it(self) -> Said:
         """docker build, docker run, one request; taken away again. Only on request, for it leaves a mark on this machine."""
         engine = self.evidence.engine
-        if engine is None or not engine.status.has_content:
-            return Said(f"Nothing was built: {engine.why if engine else 'Docker was not asked'}.")
-        if not self.look.active:
+        if engine is None:
             return Said("Nothing was built: building leaves a mark on this machine and needs --active.")
-        if not content(self.evidence.dockerfile):
+        if not engine.status.has_content:
+            return Said(f"Nothing was built: {engine.why or engine.status}.")
+        seen = self.ask("built")
+        if not seen:
             return Said("There is no Dockerfile to build from.")
-        (built,) = self.see(image_here.build_and_run(self.path))
-        self.evidence = replace(self.evidence, built=built)
-        held = content(built)
-        if not isinstance(held, dict):
-            return Said(f"It was not built: {built.why}.")
+        held = record_in(seen[0])
+        if not held:
+            return Said(f"It was not built: {seen[0].why or seen[0].status}.")
         lines = {"columns": ["last lines"], "rows": [[line] for line in (*held["log"]["last"], *held["said"])]}
         said = (
             "It does not build."
@@ -126,19 +127,12 @@ class DeployLlmGateway(Procedure):
     @step("Is the platform set up: variables, health check, port, machines by region?")
     def look_at_the_platform(self) -> Said:
         """Names of variables, the service's settings on Railway, the machines on Fly."""
-        sites = self.evidence.sites
-        chain, *platforms = self.see(gateway.chain(), *(look for site in sites for look in _setup_looks(site)))
-        seen = iter(platforms)
-        found = used_sites([site.seen(project=next(seen), variables=next(seen)) for site in sites])
-        on_fly = None
-        if all(site.platform != "fly" for site in found):
-            on_fly = next((look for look in platforms if look.call == "machine_states"), None)
-        self.evidence = replace(self.evidence, sites=tuple(found), machines=on_fly, chain=chain)
+        self.ask("not_used", "chain", "projects", "variables")
         exhibits, said = [], []
-        for site in found:
-            names = [str(row["name"]) for row in content(site.variables) or ()]
+        for site in self.evidence.sites:
+            count = len(read(site).variables)
             if site.platform == "fly":
-                machines = content(site.project) or []
+                machines = rows_in(site.project)
                 rows: Json = [
                     [m["id"], m["region"], m["state"], m["host_status"], m["image"], len(m["exits"]),
                      ", ".join(f"{c['name']} {c['status']}" for c in m["checks"]), m["updated_at"]]
@@ -148,34 +142,29 @@ class DeployLlmGateway(Procedure):
                 exhibits.append(
                     Exhibit("table", "Machines by region", {"columns": columns, "rows": sorted(rows, key=str)})
                 )
-                said.append(f"{site.name}: {len(machines)} machines, {len(names)} secrets")
+                said.append(f"{site.name}: {len(machines)} machines, {count} variables")
             else:
-                held = content(site.project) or {}
+                held = record_in(site.project)
                 port = held.get("port")
                 shown = [[name, held.get(name)] for name in ("repository", "dockerfile", "start_command", "health_path", "region",
                                                               "replicas", "restart_policy")] + [["PORT", port]]  # fmt: skip
                 exhibits.append(Exhibit("table", "The service", {"columns": ["setting", "value"], "rows": shown}))
-                said.append(f"{site.name}: {len(names)} variables, PORT {'not set' if port is None else port}")
+                said.append(f"{site.name}: {count} variables, PORT {'not set' if port is None else port}")
         return Said("; ".join(said) + ".", tuple(exhibits))
 
     @step("What was deployed, how did it end, and what do its last events say?")
     def look_at_the_deployment(self) -> Said:
         """Deployments or releases, the newest whole with its steps and instances, its build's log, its commit."""
-        sites = list(self.evidence.sites)
-        seen = self.see(*(_deployments_look(site) for site in sites))
-        sites = [site.seen(deployments=look) for site, look in zip(sites, seen, strict=True)]
-        looks = [(number, name, look) for number, site in enumerate(sites) for name, look in _detail_looks(site)]
-        for (number, name, _), observation in zip(looks, self.see(*(look for *_, look in looks)), strict=True):
-            sites[number] = sites[number].seen(**{name: observation})
-        self.evidence = replace(self.evidence, sites=tuple(sites))
+        self.ask("deployments")
+        self.ask("details", "build_logs", "checks", "branch")
         exhibits, said = [], []
-        for site in sites:
+        for site in self.evidence.sites:
             reading = read(site)
             rows = [[row["id"], row["state"], str(row.get("commit") or row.get("image") or "")[:40], row.get("at")]
                     for row in reading.rows[:8]]  # fmt: skip
             columns = ["deployment", "state", "commit or image", "at"]
             exhibits.append(Exhibit("table", f"{site.name}, newest first", {"columns": columns, "rows": rows}))
-            if events := (content(site.detail) or {}).get("events"):
+            if events := record_in(site.detail).get("events"):
                 steps = [[event["step"], event["at"], event["error"]] for event in events]
                 exhibits.append(
                     Exhibit("table", "Its last events", {"columns": ["step", "at", "error"], "rows": steps})
@@ -187,28 +176,21 @@ class DeployLlmGateway(Procedure):
 
     @step("Does it answer, and do more requests fail since it was deployed?")
     def ask_whether_it_answers(self) -> Said:
-        """One request as a caller would send it; and Railway's request log since the deployment and before it."""
-        (probe,) = self.see(parts.probe(PART))
-        sites = [site.seen(probe=probe) for site in self.evidence.sites]
-        wanted = [
-            (number, windows)
-            for number, site in enumerate(sites)
-            if site.platform == "railway" and (windows := compared_window(read(site), self.look.now))
-        ]
-        seen = self.see(*(railway.http_log(PART, window) for _, windows in wanted for window in windows))
-        for nth, (number, _) in enumerate(wanted):
-            sites[number] = self._followed(sites[number].seen(after=(seen[2 * nth],), before=(seen[2 * nth + 1],)))
-        self.evidence = replace(self.evidence, sites=tuple(sites))
+        """One request as a caller would send it; and what the platform knows of requests since the deployment and before it."""
+        probe, *_ = self.ask("probes", "after", "before")
+        self.ask("found", "lines")
+        self.ask("traces")
+        self.ask("schema")
         rows = [
             [site.name, name, held["requests"], held["failed"], held["failed_ratio"], held["p95_ms"]]
-            for site in sites
+            for site in self.evidence.sites
             for name, held in traffic_of.figures(traffic_of.read_traffic(read(site))).items()
             if site.after
         ]
         columns = ["part", "when", "requests", "failed", "failed_ratio", "p95_ms"]
         figures = Exhibit("table", "Before and since the deployment", {"columns": columns, "rows": rows})
-        answered = content(probe)
-        return Said(f"It answers {answered['status_code'] if answered else probe.status}.", (figures,) if rows else ())
+        answer = record_in(probe).get("status_code", probe.status)
+        return Said(f"It answers {answer}.", (figures,) if rows else ())
 
     @step("What would be gone back to, and what would that not undo?")
     def plan_the_way_back(self) -> Said:
@@ -226,42 +208,3 @@ class DeployLlmGateway(Procedure):
     def diagnose(self) -> Conclusion:
         """The verdict on the gateway."""
         return rules.diagnose(self.evidence, self.look.now, is_asked=self.is_asked)
-
-    def _followed(self, site: Site) -> Site:
-        """The site with the traces of some of its failing requests, and with its log, where many fail."""
-        judgement = rules.judge_site(self.evidence, site, self.look.now, is_asked=self.is_asked)
-        if not is_worth_following(judgement):
-            return site
-        windows = compared_window(judgement.reading, self.look.now)
-        assert windows is not None
-        traces = traces_of_failing(self.see, judgement.traffic, self._window)
-        (lines,) = self.see(railway.logs(PART, windows[0]))
-        return site.seen(after=(*site.after, lines), traces=traces)
-
-
-def _setup_looks(site: Site) -> list[Look]:
-    if site.platform == "fly":
-        return [fly_machines.machines(), fly_machines.secret_names()]
-    return [railway_deployments.service(PART), railway.variables_names(PART)]
-
-
-def _deployments_look(site: Site) -> Look:
-    return fly.releases() if site.platform == "fly" else railway.deployments(PART)
-
-
-def _detail_looks(site: Site) -> list[tuple[str, Look]]:
-    """The newest deployment whole, its build's log where it failed, its commit on GitHub; Fly has no more to tell."""
-    reading = read(site)
-    if site.platform == "fly" or reading.judged is None:
-        return []
-    judged = str(reading.judged["id"])
-    looks: list[tuple[str, Look]] = [("detail", railway_deployments.detail(judged, PART))]
-    if word(reading.judged) == "failed":
-        looks.append(("build_log", railway_deployments.build_log(judged, PART)))
-    repository = str(reading.project.get("repository") or "") or None
-    commit = str((reading.serving or {}).get("commit") or "")
-    if commit and not site.commit:
-        looks.append(("compare", github.compare(commit, reading.branch, repository)))
-    if reading.judged.get("commit"):
-        looks.append(("checks", github.checks(str(reading.judged["commit"]), repository)))
-    return looks

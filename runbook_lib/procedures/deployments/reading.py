@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runbook_lib.core.clock import from_iso
-from runbook_lib.core.model import Observation
+from runbook_lib.core.model import Observation, Status
 
 Row = Mapping[str, Any]
 
@@ -37,7 +37,7 @@ class Site:
         project: how it is set up (vercel.project, railway.service, fly.machines).
         deployments: those of the target, newest first. previews: those of pull requests.
         detail: the judged deployment whole. served: the one that serves, where it is another.
-        after, before: request logs since the deployment, and of the time before it.
+        after, before: requests since the deployment (of the last hour where it is old), and of the time before it.
         traces: whole traces of requests that failed since. schema: what the database has of what was missed.
     """
 
@@ -84,7 +84,7 @@ class Site:
     def is_configured(self) -> bool:
         """Whether the runbook knows this part on this platform: something other than not_configured came back."""
         looked = [look for look in (self.project, self.deployments, self.variables) if look is not None]
-        return any(str(look.status) != "not_configured" for look in looked)
+        return any(look.status not in (Status.not_configured, Status.not_recorded) for look in looked)
 
 
 def word(row: Row | None) -> str:
@@ -95,6 +95,23 @@ def word(row: Row | None) -> str:
 def content(look: Observation | None) -> Any:
     """What a look brought; None where it brought nothing to read."""
     return look.value if look is not None and look.status.has_content else None
+
+
+def rows_in(look: Observation | None) -> list[Row]:
+    """The rows that a look brought, all of them or some; empty where it brought none."""
+    held = content(look)
+    return [row for row in held if isinstance(row, dict)] if isinstance(held, list) else []
+
+
+def record_in(look: Observation | None) -> Row:
+    """The object that a look brought; empty where it brought none."""
+    held = content(look)
+    return held if isinstance(held, dict) else {}
+
+
+def is_whole(look: Observation | None) -> bool:
+    """Whether a look was made and answered completely, so that what it does not hold is not there."""
+    return look is not None and look.status.answered
 
 
 @dataclass(frozen=True)
@@ -118,9 +135,40 @@ class Reading:
 
     @property
     def project(self) -> Row:
-        """How it is set up; empty where that was not seen."""
-        found = content(self.site.project)
-        return found if isinstance(found, dict) else {}
+        """How it is set up; empty where that was not seen, and on Fly, which shows machines."""
+        return record_in(self.site.project)
+
+    @property
+    def repository(self) -> str | None:
+        """The repository that it is built from, where that was seen; else the one that the team named is asked."""
+        return str(self.project.get("repository") or "") or None
+
+    @property
+    def is_of_images(self) -> bool:
+        """Whether what is deployed is a ready image, of which the platform tells no commit."""
+        return self.site.platform == "fly" or bool(self.project.get("image"))
+
+    @property
+    def variables(self) -> list[Row]:
+        """The variables that are set; on Fly the secrets, and in the open what the machines' configuration holds."""
+        rows = rows_in(self.site.variables)
+        if self.site.platform != "fly":
+            return rows
+        names = {str(name) for machine in rows_in(self.site.project) for name in machine.get("env") or ()}
+        return [*rows, *({"name": name, "updated_at": None, "targets": None} for name in sorted(names))]
+
+    @property
+    def variable_looks(self) -> list[Observation | None]:
+        """The looks that tell of variables."""
+        return [self.site.variables, self.site.project] if self.site.platform == "fly" else [self.site.variables]
+
+    @property
+    def has_all_variables(self) -> bool:
+        """Whether a variable that is not among them is not set: every look was read whole, and no machine hides its own."""
+        hidden = self.site.platform == "fly" and any(
+            not machine.get("config_complete") for machine in rows_in(self.site.project)
+        )
+        return all(is_whole(look) for look in self.variable_looks) and not hidden
 
     @property
     def branch(self) -> str:
@@ -146,8 +194,8 @@ class Reading:
 
 def read(site: Site) -> Reading:
     """Tell the deployments of a site apart."""
-    listed = [row for row in content(site.deployments) or () if isinstance(row, dict)]
-    extra = [row for look in (site.detail, site.served) if isinstance(row := content(look), dict)]
+    listed = rows_in(site.deployments)
+    extra = [row for look in (site.detail, site.served) if (row := record_in(look)) and row.get("id")]
     known = {str(row["id"]): {**row} for row in listed}
     for row in extra:
         known[str(row["id"])] = {**known.get(str(row["id"]), {}), **row}

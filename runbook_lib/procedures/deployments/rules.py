@@ -1,6 +1,6 @@
 """What is so of a deployment on any platform, rule by rule: each reads one site and returns findings, or what may be so.
 
-A rule names a code only where what was seen carries it; what explains something else is told apart in `deployment`.
+A rule names a code only where what was seen carries it: what a look does not hold counts only where the whole of it was read.
 """
 
 import re
@@ -10,13 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runbook_lib.core.clock import from_iso
-from runbook_lib.core.model import Finding, Observation, Status, Suspect
-from runbook_lib.judging.causes import Cause
-from runbook_lib.procedures.deployments import causes
-from runbook_lib.procedures.deployments.reading import NAMES, Reading, Row, content, word
-from runbook_lib.reading.needed_variables import missing
+from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
+from runbook_lib.procedures.deployments.reading import NAMES, Reading, Row, content, is_whole, rows_in, word
+from runbook_lib.reading.needed_variables import PROVIDER_KEYS, missing
 
-_BY_CODE = {cause.code: cause for cause in causes.ALL}
 _PUSH_DELAY = timedelta(minutes=10)  # a push becomes a deployment within seconds; a queue may hold it for some minutes
 _SHARED = ("packages/", "package.json", "pnpm-lock.yaml", "turbo.json")
 
@@ -36,19 +34,10 @@ class Judged:
         for name in ("faults", "also", "states", "open", "notes"):
             getattr(self, name).extend(getattr(other, name))
 
-    def codes(self) -> set[str]:
-        """The codes of the faults, narrower ones under their cause too."""
-        return {finding.code for finding in self.faults} | {
-            ".".join(finding.code.split(".")[:2]) for finding in self.faults
-        }
 
-
-def finding(code: str, subject: str, summary: str, evidence: Iterable[Observation | None]) -> Finding:
-    """A finding with its remedy. Raises KeyError for a code that no catalogue lists."""
-    cause: Cause = _BY_CODE[".".join(code.split(".")[:2])]
-    sub = cause.subcodes[code.split(".")[2]] if code.count(".") == 2 else None
-    ids = tuple(look.id for look in evidence if look is not None)
-    return Finding(code, subject, summary, ids, (sub.remedy if sub else "") or cause.remedy)
+def finding(code: str, subject: str, summary: str, looks: Iterable[Observation | None]) -> Finding:
+    """A finding of any deployment; a look that was not made is left out. Raises KeyError for a code that 06 does not list."""
+    return CATALOGUE.finding(code, subject, summary, (look for look in looks if look is not None))
 
 
 def connected(reading: Reading) -> Judged:
@@ -71,11 +60,9 @@ def previews(reading: Reading, now: datetime) -> Judged:
         summary = f"{site.name}: preview deployments are switched off in the project's settings"
         found.faults.append(finding("deploy.preview_disabled.switched_off", site.name, summary, [site.project]))
         return found
-    pulls, rows = content(site.pulls), content(site.previews)
-    if site.previews is not None and site.previews.status == Status.empty:
-        rows = []
-    if not pulls or rows is None or not reading.project.get("repository") or reading.project.get("skips"):
-        return found
+    pulls, rows = rows_in(site.pulls), rows_in(site.previews)
+    if not is_whole(site.previews) or not reading.project.get("repository") or reading.project.get("skips"):
+        return found  # a list that was not read whole does not show that a preview is missing
     built = {str(row.get("commit")) for row in rows} | {str(row.get("branch")) for row in rows}
     waiting = [
         pull
@@ -98,7 +85,7 @@ def _is_old(at: str | None, now: datetime) -> bool:
 def checks(reading: Reading) -> Judged:
     """The checks on the judged commit; what the platforms themselves report there is no check of the commit."""
     site, found = reading.site, Judged()
-    rows = content(site.checks) or ()
+    rows = rows_in(site.checks)
     own = tuple(name.split(".")[0].lower() for name in NAMES.values())
     failed = [
         row
@@ -113,16 +100,28 @@ def checks(reading: Reading) -> Judged:
     elif (reading.judged or {}).get("checks_conclusion") == "failed":
         summary = f"{site.name}: the platform says that the checks on deployment {_id(reading.judged)} failed"
         found.faults.append(finding("deploy.checks_failed", f"commit {commit}", summary, [site.detail]))
+    elif reading.judged is not None and not commit and not reading.is_of_images:
+        found.open.append(
+            Suspect(
+                "deploy.checks_failed",
+                _subject(reading, reading.judged),
+                f"deployment {_id(reading.judged)} names no commit whose checks could be read",
+                "the checks of the commit that it was made from, wherever they run",
+            )
+        )
     return found
 
 
-def variables(reading: Reading, providers: Sequence[str] = ()) -> Judged:
-    """Variables that are not set for the target, and those that were changed after what serves was made."""
+def variables(reading: Reading, providers: Sequence[str] | None = ()) -> Judged:
+    """Variables that are not set for the target, and those that were changed after what serves was made.
+
+    Args:
+        providers: those of the gateway's chain, each of which needs its key; None: the chain is not known.
+    """
     site, found = reading.site, Judged()
-    rows = content(site.variables)
-    if rows is None and not (site.variables and site.variables.status == Status.empty):
+    if site.variables is None or not (site.variables.status.answered or site.variables.status.has_content):
         return found
-    rows = [row for row in rows or () if isinstance(row, dict)]
+    rows = reading.variables
     if not rows:  # empty is not absent: what a token may not see is left out of a list without a word
         why = "the platform lists no variable at all: none is set, or this token may not see them"
         look = f"{NAMES[site.platform]}: the part's variables, as an owner of the project sees them"
@@ -130,12 +129,11 @@ def variables(reading: Reading, providers: Sequence[str] = ()) -> Judged:
         return found
     here = [row for row in rows if _is_for(row, reading)]
     names = {str(row["name"]) for row in here}
-    for any_of in missing(site.part, names, providers):
-        if site.variables is not None and site.variables.status == Status.partial:
+    for any_of in missing(site.part, names, providers or ()):
+        subject = f"{site.name}: {any_of[0]}"
+        if not reading.has_all_variables:
             why = f"{any_of[0]} is not among the variables that were read, and they are not all"
-            found.open.append(
-                Suspect("deploy.env_missing", f"{site.name}: {any_of[0]}", why, "read the rest of the list")
-            )
+            found.open.append(Suspect("deploy.env_missing", subject, why, "read the rest of the list"))
             continue
         elsewhere = sorted({t for row in rows if row["name"] in any_of for t in row.get("targets") or ()})
         shown = " or ".join(any_of)
@@ -143,7 +141,12 @@ def variables(reading: Reading, providers: Sequence[str] = ()) -> Judged:
         code = "deploy.env_missing"
         if elsewhere:
             code, summary = f"{code}.other_target", f"{summary}, only for {', '.join(elsewhere)}"
-        found.faults.append(finding(code, f"{site.name}: {any_of[0]}", summary, [site.variables]))
+        found.faults.append(finding(code, subject, summary, reading.variable_looks))
+    unset = [key for key in PROVIDER_KEYS.values() if key not in names]
+    if providers is None and unset and not found.faults:
+        why = f"{', '.join(unset)}: not set, and the chain of providers that would need it is not known"
+        look = "set LLM_FALLBACK_CHAIN where the runbook runs, as the gateway has it"
+        found.open.append(Suspect("deploy.env_missing", f"{site.name}: {unset[0]}", why, look))
     found.add(_stale(reading, here))
     return found
 
@@ -208,9 +211,14 @@ def first_error(site_log: Observation | None) -> dict[str, Any] | None:
 def build(reading: Reading) -> Judged:
     """Why the judged deployment was not built."""
     site, row, found = reading.site, reading.judged, Judged()
-    if row is None or word(row) != "failed" or _failed_at(site.detail) == "HEALTHCHECK":
+    if row is None or word(row) != "failed" or failed_step(site.detail) == "HEALTHCHECK":
         return found
     error = first_error(site.build_log)
+    if site.platform == "railway" and error is None and not is_whole(site.detail):
+        why = f"deployment {_id(row)} failed, and at which of its steps could not be read"
+        look = "Railway: the deployment's own page, its steps and its build's log"
+        found.open.append(Suspect("deploy.build_failed", _subject(reading, row), why, look))
+        return found
     said = str(error["text"]) if error else str(row.get("error") or row.get("reason") or "it does not say why")
     where = f" (line {error['line']} of its log)" if error else ""
     text = f"{said} {row.get('error') or ''} {row.get('error_code') or ''} {row.get('out_of_memory') or ''}"
@@ -228,7 +236,7 @@ def build(reading: Reading) -> Judged:
     return found
 
 
-def _failed_at(detail: Observation | None) -> str:
+def failed_step(detail: Observation | None) -> str:
     """The step at which Railway's deployment stopped; "" where that is not told."""
     held = content(detail)
     events = held.get("events") if isinstance(held, dict) else None
@@ -239,7 +247,7 @@ def ended(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
     """Whether the judged deployment ended: canceled, under way for too long, waiting for somebody, or crashed."""
     site, row, found = reading.site, reading.judged, Judged()
     if row is None:
-        if site.deployments is not None and site.deployments.status == Status.empty:
+        if site.deployments is not None and site.deployments.status.proves_absence:
             summary = f"{site.name}: no deployment of the last 30 days, and none that serves"
             if reading.project and not reading.project.get("serving"):
                 found.faults.append(
@@ -273,7 +281,7 @@ def ended(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
             )
         else:
             found.states.append(finding("deploy.in_progress", subject, summary, evidence))
-    elif state == "failed" and _failed_at(site.detail) == "HEALTHCHECK":
+    elif state == "failed" and failed_step(site.detail) == "HEALTHCHECK":
         path = reading.project.get("health_path") or "/"
         summary = f"{site.name}: deployment {_id(row)} was built, and its health check at {path} failed"
         found.faults.append(finding("deploy.health_failing.at_deploy", site.name, summary, [*evidence, site.project]))

@@ -1,26 +1,28 @@
 """Requests since a deployment against as long a time before it, and where the new errors begin. Never on timing alone.
 
 More failures are a deployment's fault only when (1) there was enough traffic on both sides, (2) the difference is no chance,
-and (3) so many of the failures begin in this deployment's own code that these alone would be no chance either.
+and (3) so many of the failures begin in this deployment's own code that these alone would be no chance either. That they are not
+more is said where enough requests were answered since; where the time before is in no log any more, one in a hundred is usual.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import Any
 
 from runbook_lib.core.model import Observation, Suspect
 from runbook_lib.core.percentile import percentile
-from runbook_lib.procedures.deployments.reading import Reading, Row, content
+from runbook_lib.procedures.deployments.reading import NAMES, Reading, Row, content, is_whole, record_in
 from runbook_lib.procedures.deployments.rules import Judged, finding
+from runbook_lib.procedures.deployments.witnesses import FEWEST
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.logs import lines_of, log_failures
 from runbook_lib.reading.spans import Trace, build_traces
 from runbook_lib.reading.trace_causes import read_trace
 
-FEWEST = 8  # requests on each side, below which nothing is said of a rate
 BY_CHANCE = 0.005
+USUAL = 0.01
 _OURS = {"request.web_failed": "web", "request.api_failed": "api", "request.gateway_failed": "gateway"}
 _EITHER = ("request.db_failed.constraint", "request.db_failed.grant", "request.db_failed.rls", "request.stripe_failed.rejected",
            "request.provider_failed.request_rejected")  # fmt: skip
@@ -48,11 +50,27 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Traffic:
-    """Requests on both sides of a deployment. `begins`: where each sampled failing request's failure began."""
+class Rate:
+    """So many requests, and so many of them failed."""
 
-    after: tuple[Row, ...]
-    before: tuple[Row, ...]
+    requests: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Requests on both sides of a deployment.
+
+    Attributes:
+        after, before: the requests by row; none where the platform only counts them.
+        since, earlier: both sides as figures.
+        begins: where each failing request's failure began, of those of which it is known.
+    """
+
+    after: tuple[Row, ...] = ()
+    before: tuple[Row, ...] = ()
+    since: Rate = Rate()
+    earlier: Rate = Rate()
     begins: tuple[Origin, ...] = ()
     durations_ms: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
 
@@ -62,19 +80,28 @@ class Traffic:
         return [row for row in self.after if rows.is_failed(row)]
 
     @property
-    def failed_before(self) -> list[Row]:
-        """The failing requests of the time before."""
-        return [row for row in self.before if rows.is_failed(row)]
+    def is_enough(self) -> bool:
+        """Whether there is traffic enough since to speak of a rate."""
+        return self.since.requests >= FEWEST
 
     @property
-    def is_enough(self) -> bool:
-        """Whether there is traffic enough on both sides to speak of a rate."""
-        return min(len(self.after), len(self.before)) >= FEWEST
+    def has_baseline(self) -> bool:
+        """Whether there is traffic enough before to compare with."""
+        return self.earlier.requests >= FEWEST
 
     def is_more(self, failing: int | None = None) -> bool:
         """Whether so many failures since (all of them without a number) are more than chance makes of the rate before."""
-        count = len(self.failed_after) if failing is None else failing
-        return count >= 3 and chance(count, len(self.after), len(self.failed_before), len(self.before)) < BY_CHANCE
+        count = self.since.failed if failing is None else failing
+        if count < 3:
+            return False
+        if not self.has_baseline:
+            return at_least(count, self.since.requests) < BY_CHANCE
+        return chance(count, self.since.requests, self.earlier.failed, self.earlier.requests) < BY_CHANCE
+
+
+def at_least(failed: int, of: int) -> float:
+    """How likely so many failures or more are where one request in a hundred fails."""
+    return 1.0 - sum(comb(of, k) * USUAL**k * (1 - USUAL) ** (of - k) for k in range(failed))
 
 
 def chance(failed: int, of: int, failed_before: int, of_before: int) -> float:
@@ -87,17 +114,28 @@ def chance(failed: int, of: int, failed_before: int, of_before: int) -> float:
 
 def read_traffic(reading: Reading) -> Traffic:
     """The requests that the serving deployment answered, and those that others answered before."""
-    serving = reading.serving
+    serving, site = reading.serving, reading.site
     if serving is None:
-        return Traffic((), ())
+        return Traffic()
+    if site.platform == "fly":
+        return Traffic(since=_counted(site.after), earlier=_counted(site.before))
     since = str(serving["at"])
-    after = [s.row for s in rows.rows_of(reading.site.after) if _is_served_by(s.row, str(serving["id"]), since)]
-    before = [s.row for s in rows.rows_of(reading.site.before) if not _is_served_by(s.row, str(serving["id"]), since)]
-    unique_after = {str(row.get("request_id")): row for row in after}
-    unique_before = {str(row.get("request_id")): row for row in before}
-    return Traffic(
-        tuple(unique_after.values()), tuple(unique_before.values()), tuple(origins(reading, unique_after.values()))
-    )
+    after = [s.row for s in rows.rows_of(site.after) if _is_served_by(s.row, str(serving["id"]), since)]
+    before = [s.row for s in rows.rows_of(site.before) if not _is_served_by(s.row, str(serving["id"]), since)]
+    unique_after = {str(row.get("request_id")): row for row in after}.values()
+    unique_before = {str(row.get("request_id")): row for row in before}.values()
+    begins = tuple(origins(reading, unique_after))
+    return Traffic(tuple(unique_after), tuple(unique_before), _rate(unique_after), _rate(unique_before), begins)
+
+
+def _rate(of: Collection[Row]) -> Rate:
+    return Rate(len(of), sum(rows.is_failed(row) for row in of))
+
+
+def _counted(looks: Sequence[Observation]) -> Rate:
+    """What the platform's own counters say, of looks that were read whole."""
+    held = [record_in(look) for look in looks if is_whole(look)]
+    return Rate(*(round(sum(sum(each.get(name) or ()) for each in held)) for name in ("total", "failed")))
 
 
 def _is_served_by(row: Row, deployment: str, since: str) -> bool:
@@ -122,17 +160,19 @@ def origins(reading: Reading, after: Iterable[Row]) -> list[Origin]:
     site = reading.site
     traces: dict[str, Trace] = {}
     for look in site.traces:
-        if isinstance(look.value, dict) and look.status.has_content:
+        if record_in(look):
             for trace in build_traces(look.value):
                 traces |= dict.fromkeys((trace.id, *_request_ids(trace)), trace)
     by_trace_id = [look.id for look in site.traces]
+    failing = [row for row in after if rows.is_failed(row)]
+    logged: dict[str, list[tuple[Row, Observation]]] = {}
+    for line, look in lines_of(site.after) if failing else ():
+        logged.setdefault(str(line.get("request_id") or ""), []).append((line, look))
     found = []
-    for row in after:
-        if not rows.is_failed(row):
-            continue
+    for row in failing:
         known = traces.get(str(row.get("trace_id") or "")) or traces.get(str(row.get("request_id") or ""))
         origin = _from_trace(known, by_trace_id) if known is not None else None
-        origin = origin or _from_logs(row, site.after)
+        origin = origin or _from_logs(logged.get(str(row["request_id"]), ()) if row.get("request_id") else ())
         if origin is not None:
             found.append(origin)
     return found
@@ -159,12 +199,8 @@ def _from_trace(trace: Trace, evidence: Sequence[str]) -> Origin | None:
     return _origin(first.code, first.summary, deployment)
 
 
-def _from_logs(row: Row, looks: Sequence[Observation]) -> Origin | None:
-    mine = [
-        (line, look)
-        for line, look in lines_of(looks)
-        if line.get("request_id") == row.get("request_id") and line.get("request_id")
-    ]
+def _from_logs(mine: Sequence[tuple[Row, Observation]]) -> Origin | None:
+    """Where a request began to fail, by the lines that it wrote."""
     for failure in log_failures(mine):
         summary = str(failure.line.get("message") or "")
         if failure.callee is None:
@@ -206,36 +242,44 @@ def judge(reading: Reading, traffic: Traffic) -> Judged:
     """Whether requests fail more since the serving deployment, and whether that is its doing."""
     found, site = Judged(), reading.site
     found.add(migrations(reading, traffic))
-    if found.faults or not traffic.failed_after:
-        return found
-    if not traffic.is_enough:
-        if traffic.is_more() or len(traffic.failed_after) >= 3:
-            found.notes.append(f"{site.name}: {_told(traffic)}: too few requests to speak of a rate")
-        return found
-    if not traffic.is_more():
+    if found.faults or not any(is_whole(look) or look.status.has_content for look in site.after):
         return found
     evidence = [*site.after, *site.before, *site.traces]
     subject = f"{site.name}: {(reading.serving or {}).get('id')}"
+    if not traffic.is_enough:
+        why = f"{told(traffic)}: too few requests to speak of a rate"
+        found.open.append(Suspect("deploy.error_rate_up", subject, why, "look again when more requests have come"))
+        return found
+    if not traffic.is_more():
+        return found
     known = [o for o in traffic.begins if not o.is_open]
     own = [o for o in known if o.part == site.part and _is_of_this(o, reading)]
     share = len(own) / len(traffic.begins) if traffic.begins else 0.0
-    if own and traffic.is_more(round(share * len(traffic.failed_after))):
-        summary = f"{site.name}: {_told(traffic)}; {own[0].summary[:200]}"
+    if own and traffic.has_baseline and traffic.is_more(round(share * traffic.since.failed)):
+        summary = f"{site.name}: {told(traffic)}; {own[0].summary[:200]}"
         found.faults.append(finding("deploy.error_rate_up", subject, summary, evidence))
     elif known and len(known) >= len(traffic.begins) / 2 and not own:
-        summary = f"{site.name}: {_told(traffic)}, and they begin elsewhere: {known[0].summary[:200]}"
+        summary = f"{site.name}: {told(traffic)}, and they begin elsewhere: {known[0].summary[:200]}"
         found.states.append(finding("deploy.errors_elsewhere", subject, summary, evidence))
     else:
-        why = f"{_told(traffic)}; where they begin could not be told"
-        if traffic.begins:
-            why = f"{_told(traffic)}; whether the code or what it calls is at fault is not told: {traffic.begins[0].summary[:160]}"
-        found.open.append(
-            Suspect(
-                "deploy.error_rate_up", subject, why,
-                "the trace backend or the part's log for one of these requests: run 01 with its id",
-            )
-        )  # fmt: skip
+        why, look = _undecided(reading, traffic, is_own=bool(own))
+        found.open.append(Suspect("deploy.error_rate_up", subject, why, look))
+        if not traffic.begins:
+            found.open.append(Suspect("deploy.migration_missing", subject, why, look))
     return found
+
+
+def _undecided(reading: Reading, traffic: Traffic, *, is_own: bool) -> tuple[str, str]:
+    """Why it is not told whether the deployment brought the failures, and what would tell."""
+    figures_told, platform = told(traffic), NAMES[reading.site.platform]
+    if is_own and not traffic.has_baseline:
+        why = f"{figures_told}; they begin in it, and nothing tells whether they did before: {traffic.begins[0].summary[:160]}"
+        return why, f"{platform}'s log of the time before it, or the same code at the deployment before it"
+    look = "the trace backend or the part's log for one of these requests: run 01 with its id"
+    if traffic.begins:
+        why = f"{figures_told}; whether the code or what it calls is at fault is not told: {traffic.begins[0].summary[:160]}"
+        return why, look
+    return f"{figures_told}; where they begin could not be told", look
 
 
 def _is_of_this(origin: Origin, reading: Reading) -> bool:
@@ -284,28 +328,26 @@ def _is_there(looks: Sequence[Observation], missed: tuple[str, str]) -> bool | N
     return None
 
 
-def _told(traffic: Traffic) -> str:
+def told(traffic: Traffic) -> str:
     """Both rates in words."""
-    after, before = len(traffic.failed_after), len(traffic.failed_before)
-    return (
-        f"{after} of {len(traffic.after)} requests failed since it was made, {before} of {len(traffic.before)} before"
-    )
+    since, earlier = traffic.since, traffic.earlier
+    return f"{since.failed} of {since.requests} requests failed since, {earlier.failed} of {earlier.requests} before"
 
 
 def figures(traffic: Traffic) -> dict[str, Any]:
     """Both sides as figures: requests, failures, share; p95 where durations are known (nearest rank)."""
     return {
         name: {
-            "requests": len(side),
-            "failed": len(failed),
-            "failed_ratio": round(len(failed) / len(side), 4) if side else None,
+            "requests": rate.requests,
+            "failed": rate.failed,
+            "failed_ratio": round(rate.failed / rate.requests, 4) if rate.requests else None,
             "p95_ms": p95_ms(
                 [float(row["duration_ms"]) for row in side if row.get("duration_ms") is not None] or durations
             ),
         }
-        for name, side, failed, durations in (
-            ("before", traffic.before, traffic.failed_before, traffic.durations_ms[1]),
-            ("since", traffic.after, traffic.failed_after, traffic.durations_ms[0]),
+        for name, rate, side, durations in (
+            ("before", traffic.earlier, traffic.before, traffic.durations_ms[1]),
+            ("since", traffic.since, traffic.after, traffic.durations_ms[0]),
         )
     }
 

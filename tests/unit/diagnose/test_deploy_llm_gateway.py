@@ -1,128 +1,37 @@
-"""Procedure 07's rules on hand-made evidence: clean, broken, repaired, look-alike, could not look."""
+"""Procedure 07's rules on hand-made evidence: clean, broken, repaired, look-alike."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.deployments import HEAD, NOW, OLD, ago, answered, check, compared, deployment, unseen, variables
+from support.deployments import (
+    OLD,
+    ago,
+    deployment,
+    unanswered,
+    unseen,
+    variables,
+)
 from support.evidence import look
+from support.gateway_sites import (
+    DOCKERFILE,
+    NEW_IMAGE,
+    OLD_IMAGE,
+    built,
+    detail,
+    dockerfile,
+    exits,
+    judged,
+    machine,
+    on_fly,
+    on_railway,
+    probe,
+    said,
+    service,
+)
 
-from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.core.model import Observation, Status
 from runbook_lib.procedures.deploy_llm_gateway.image import read_image
-from runbook_lib.procedures.deploy_llm_gateway.rules import Evidence, diagnose
 from runbook_lib.procedures.deployments.reading import Site
-from runbook_lib.sources.this_machine.dockerfile import instructions
-
-DOCKERFILE = """FROM python:3.11-slim
-WORKDIR /app
-COPY requirements.txt .
-RUN pip install -r requirements.txt
-COPY . .
-EXPOSE 8000
-CMD ["uvicorn", "main:app", "--host", "::", "--port", "8000"]
-"""
-NEW_IMAGE, OLD_IMAGE = "nexus-gateway:deployment-2", "nexus-gateway:deployment-1"
-
-
-def dockerfile(text: str = DOCKERFILE, copies: list[dict[str, Any]] | None = None) -> Observation:
-    held = {"path": "/repo/apps/llm-gateway/Dockerfile", "instructions": instructions(text), "copies": copies or []}
-    return look("gateway_image", "dockerfile", held)
-
-
-def built(**more: Any) -> Observation:
-    held = {"built": True, "log": {"lines": 3, "errors": [], "last": []}, "started": True, "answers": 200, "exit_code": None,
-            "out_of_memory": False, "said": [], **more}  # fmt: skip
-    return look("gateway_image", "build_and_run", held)
-
-
-def service(**more: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        "id": "svc", "name": "nexuscore-gateway", "repository": "nexuscore/nexuscore", "image": None, "root": "apps/llm-gateway",
-        "dockerfile": "Dockerfile", "start_command": None, "health_path": "/", "health_timeout_s": 300, "replicas": 1,
-        "region": "us-east4", "sleeps": False, "restart_policy": "ON_FAILURE", "restarts_most": 10, "port": 8000,
-        "domains": [{"domain": "gw.up.railway.app", "target_port": 8000}], "newest": {"id": "new", "state": "SUCCESS"},
-        "serving": [{"id": "new", "state": "SUCCESS", "stopped": False, "instances": ["RUNNING"]}], "part": "gateway",
-        "platform": "railway",
-    }  # fmt: skip
-    return {**base, **more}
-
-
-def detail(state: str = "SUCCESS", instances: tuple[str, ...] = ("RUNNING",), **more: Any) -> Observation:
-    base: dict[str, Any] = {
-        "id": "new", "at": ago(days=2), "state": state, "stopped": False, "diagnosis": None, "instances": list(instances),
-        "can_roll_back": False, "commit": HEAD, "branch": "main", "image": None, "events": [], "part": "gateway",
-        "platform": "railway",
-    }  # fmt: skip
-    return look("railway", "detail", {**base, **more})
-
-
-def probe(status_code: int = 200, text: str = "{}", json: Any = "same") -> Observation:
-    held = {"message": "LLM gateway"} if json == "same" else json
-    return look("parts", "probe", {"status_code": status_code, "text": text, "json": held}, part="gateway")
-
-
-def on_railway(**more: Any) -> Site:
-    rows = more.pop("rows", None) or [
-        deployment("new", ago(days=2), state="SUCCESS", platform="railway"),
-        deployment("old", ago(days=9), OLD, state="REMOVED", platform="railway"),
-    ]
-    given: dict[str, Any] = {
-        "project": look("railway", "service", more.pop("service", service())),
-        "variables": answered("railway", "variables_names", more.pop("variables", variables("gateway", targets=None))),
-        "deployments": answered("railway", "deployments", rows),
-        "detail": detail(),
-        "compare": look("github", "compare", compared()),
-        "checks": look("github", "checks", [check("pytest")]),
-        "probe": probe(),
-        **more,
-    }
-    return Site("gateway", "railway", **given)
-
-
-def machine(id: str = "m1", **more: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        "id": id, "name": id, "state": "started", "region": "iad", "image": NEW_IMAGE, "host_status": "ok",
-        "checks": [{"name": "http", "status": "passing", "output": "200", "changed_at": ago(days=1)}], "exits": [],
-        "ports": [8000], "autostop": "off", "autostart": True, "min_running": 1, "memory_mb": 512, "primary_region": "iad",
-        "env": ["PORT", "PRIMARY_REGION"], "config_complete": True, "updated_at": ago(days=1), "part": "gateway",
-        "platform": "fly",
-    }  # fmt: skip
-    return {**base, **more}
-
-
-def exits(
-    *minutes_ago: float, out_of_memory: bool = False, code: int = 1, requested: bool = False
-) -> list[dict[str, Any]]:
-    return [
-        {"at": ago(minutes=each), "code": code, "out_of_memory": out_of_memory, "requested": requested}
-        for each in minutes_ago
-    ]
-
-
-def on_fly(*machines: dict[str, Any], **more: Any) -> Site:
-    rows = more.pop("rows", None) or [
-        deployment("r2", ago(days=2), None, "complete", platform="fly", image=f"registry.fly.io/{NEW_IMAGE}"),
-        deployment("r1", ago(days=9), None, "complete", platform="fly", image=f"registry.fly.io/{OLD_IMAGE}"),
-    ]
-    given: dict[str, Any] = {
-        "project": answered("fly", "machine_states", list(machines) or [machine()]),
-        "variables": answered("fly", "secret_names", more.pop("variables", variables("gateway", targets=None))),
-        "deployments": answered("fly", "releases", rows),
-        "probe": probe(),
-        **more,
-    }
-    return Site("gateway", "fly", **given)
-
-
-def judged(*sites: Site, **more: Any) -> Conclusion:
-    given: dict[str, Any] = {"dockerfile": dockerfile(), **more}
-    return diagnose(Evidence(sites or (on_railway(),), **given), NOW)
-
-
-def said(*sites: Site, **more: Any) -> tuple[str, list[str]]:
-    conclusion = judged(*sites, **more)
-    named = {"confirmed": conclusion.causes, "ruled_out": conclusion.states, "could_not_tell": conclusion.suspects}
-    return str(conclusion.status), [each.code for each in named[str(conclusion.status)]]
 
 
 @pytest.mark.parametrize("one", [on_railway(), on_fly()], ids=["railway", "fly"])
@@ -194,7 +103,7 @@ def test_a_folder_without_a_dockerfile_is_a_fault_and_a_path_that_is_none_is_not
         ["image.build_file.missing"],
     )
     conclusion = judged(dockerfile=unseen("gateway_image", "dockerfile", Status.not_configured))
-    assert str(conclusion.status) == "ruled_out"
+    assert str(conclusion.status) == "could_not_tell"
     assert {each.call for each in conclusion.not_seen} == {"dockerfile"}
     assert said(dockerfile=unseen("gateway_image", "dockerfile", Status.malformed))[0] == "could_not_tell"
 
@@ -212,19 +121,6 @@ def test_a_folder_without_a_dockerfile_is_a_fault_and_a_path_that_is_none_is_not
 )  # fmt: skip
 def test_what_docker_made_of_it_is_named(held: dict[str, Any], code: str) -> None:
     assert said(built=built(**held)) == ("confirmed", [code])
-
-
-def test_docker_that_does_not_answer_is_told_and_claims_nothing() -> None:
-    conclusion = judged(engine=unseen("gateway_image", "engine", Status.not_configured))
-    assert str(conclusion.status) == "ruled_out"
-    assert [(each.call, each.status) for each in conclusion.not_seen] == [("engine", "not_configured")]
-
-
-def test_an_engine_that_was_not_used_is_told_with_how_to_use_it() -> None:
-    conclusion = judged(engine=look("gateway_image", "engine", {"version": "27"}))
-    assert [(each.call, each.what_would_help) for each in conclusion.not_seen] == [
-        ("build_and_run", "run again with --active")
-    ]
 
 
 @pytest.mark.parametrize(
@@ -348,9 +244,11 @@ def test_a_port_that_flys_proxy_cannot_reach_explains_the_check_and_the_502() ->
     assert {finding.code for finding in conclusion.also} == {"machine.check_failing", "deploy.health_failing.error"}
 
 
-def test_the_keys_of_the_chain_are_needed_and_any_one_without_a_chain() -> None:
+def test_the_keys_of_the_chain_are_needed_and_all_of_them_where_it_is_not_known() -> None:
     held = variables("gateway", without="TOGETHER_API_KEY", targets=None)
-    assert said(on_railway(variables=held)) == ("ruled_out", [])
+    assert said(on_railway(variables=held)) == ("could_not_tell", ["deploy.env_missing"]), "the chain is not known"
+    without = look("gateway", "chain", {"chain": "openai/gpt-4o-mini"})
+    assert said(on_railway(variables=held), chain=without) == ("ruled_out", [])
     chain = look("gateway", "chain", {"chain": "openai/gpt-4o-mini, together/llama"})
     conclusion = judged(on_railway(variables=held), chain=chain)
     assert [(cause.code, "TOGETHER_API_KEY" in cause.subject) for cause in conclusion.causes] == [
@@ -364,13 +262,19 @@ def test_a_variable_in_the_open_of_fly_toml_counts_as_set() -> None:
     assert said(on_fly(machine(env=["SUPABASE_URL"]), variables=held)) == ("ruled_out", [])
 
 
-@pytest.mark.parametrize("name", ["project", "variables", "deployments", "probe"])
-@pytest.mark.parametrize("one", [on_railway(), on_fly()], ids=["railway", "fly"])
-@pytest.mark.parametrize("status", [Status.unreachable, Status.denied, Status.timed_out, Status.malformed])
-def test_a_look_without_an_answer_never_rules_anything_out(name: str, one: Site, status: Status) -> None:
-    conclusion = judged(replace(one, **{name: unseen("a-source", name, status)}))
-    assert str(conclusion.status) == "could_not_tell"
-    assert "a-source" in {each.source for each in conclusion.not_seen}
+def test_a_variable_that_an_unread_half_may_hold_is_suspected_and_not_named() -> None:
+    one = on_fly(variables=variables("gateway", without="SUPABASE_URL", targets=None))
+    assert said(unanswered(one, "project", Status.denied))[0] == "could_not_tell"
+    hidden = on_fly(
+        machine(config_complete=False), variables=variables("gateway", without="SUPABASE_URL", targets=None)
+    )
+    assert said(hidden) == ("could_not_tell", ["deploy.env_missing"])
+
+
+def test_more_failures_on_fly_are_counted_and_where_they_begin_is_left_open() -> None:
+    failing = look("fly", "service_counts", {"total": [20, 12], "failed": [6, 3]})
+    assert said(on_fly(after=(failing,))) == ("could_not_tell", ["deploy.error_rate_up", "deploy.migration_missing"])
+    assert said(on_fly(after=(look("fly", "service_counts", {"total": [2], "failed": [0]}),)))[0] == "could_not_tell"
 
 
 def test_a_dockerfiles_fault_is_confirmed_though_the_platform_cannot_be_seen() -> None:
@@ -378,20 +282,6 @@ def test_a_dockerfiles_fault_is_confirmed_though_the_platform_cannot_be_seen() -
     conclusion = judged(blind, dockerfile=dockerfile(DOCKERFILE.replace('"8000"', '"9000"')))
     assert [cause.code for cause in conclusion.causes] == ["image.port_mismatch.served"]
     assert "railway" in {each.source for each in conclusion.not_seen}
-
-
-def test_a_dockerfile_that_was_asked_for_and_not_read_leaves_the_answer_open() -> None:
-    away = unseen("gateway_image", "dockerfile", Status.not_configured)
-    assert said(dockerfile=away)[0] == "ruled_out", "nobody said where it is"
-    assert said(dockerfile=away, is_file_asked=True)[0] == "could_not_tell"
-
-
-def test_regions_that_nobody_could_look_at_leave_the_answer_open() -> None:
-    away = unseen("fly", "machine_states", Status.not_configured)
-    assert said(machines=away)[0] == "ruled_out", "nobody asked for regions"
-    conclusion = judged(machines=away, regions=("fra",))
-    assert str(conclusion.status) == "could_not_tell"
-    assert [(each.source, each.call) for each in conclusion.not_seen] == [("fly", "machine_states")]
 
 
 def test_what_is_wrong_with_a_machine_goes_on() -> None:

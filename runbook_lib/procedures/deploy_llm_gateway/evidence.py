@@ -1,0 +1,45 @@
+"""What was seen of the gateway: its image here, and the platform that it runs on."""
+
+from dataclasses import dataclass
+
+from runbook_lib.core.model import Observation
+from runbook_lib.procedures.deploy_llm_gateway.causes import BUILD
+from runbook_lib.procedures.deploy_llm_gateway.image import Image, read_image
+from runbook_lib.procedures.deployments import evidence as deployments
+from runbook_lib.procedures.deployments.reading import is_whole, record_in
+
+
+@dataclass(frozen=True)
+class Evidence(deployments.Evidence):
+    """Everything that 07 looked at.
+
+    Attributes:
+        may_build: whether a build was asked for. regions: those that should serve, where somebody named them.
+        chain: the gateway's chain of providers, where it is known.
+    """
+
+    may_build: bool = False
+    regions: tuple[str, ...] = ()
+    dockerfile: Observation | None = None
+    engine: Observation | None = None
+    built: Observation | None = None
+    chain: Observation | None = None
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What the run was asked for, see `Cause.questions`."""
+        return (*super().asked, BUILD) if self.may_build else super().asked
+
+    @property
+    def providers(self) -> list[str] | None:
+        """The providers of the chain, in order; None where it is not known."""
+        if not is_whole(self.chain):
+            return None
+        text = str(record_in(self.chain).get("chain") or "")
+        return [member.strip().partition("/")[0] for member in text.split(",") if "/" in member]
+
+    @property
+    def image(self) -> Image | None:
+        """The Dockerfile's image, under the start command that the platform may put in place of its own."""
+        starts = (record_in(site.project).get("start_command") for site in self.sites)
+        return read_image(self.dockerfile, next((str(start) for start in starts if start), ""))
