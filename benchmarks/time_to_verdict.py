@@ -68,7 +68,7 @@ def replayed(procedure: str, run: HeadlessRun, parameters: Mapping[str, Any], mi
     now = datetime.fromisoformat(str(run.verdict["started_at"]))
     observer = Observer(now=now, record=record, active=True)
     with contextlib.suppress(KeyError):
-        Home.find().procedure(procedure)(observer, parameters).conclude()
+        Home.find().procedure(procedure, parameters)(observer, parameters).conclude()
     return {key_of(each) for each in observer.observations}
 
 

@@ -116,6 +116,12 @@ class Procedure(ABC):
         return ()
 
     @classmethod
+    def is_for(cls, parameters: Mapping[str, Json]) -> bool:  # noqa: ARG003 (one of two classes reads them)
+        """Whether it is the class that answers these parameters. A stem may have two, of the same steps: one is asked about one
+        thing, the other about all of them. Looks at nothing, and refuses nothing: that is for `prepare`."""
+        return True
+
+    @classmethod
     def steps(cls) -> tuple[Step, ...]:
         """The steps in order."""
         return tuple(

@@ -80,7 +80,7 @@ def run_procedure(
         active=context.active,
         deadline_s=deadline_s,
     )
-    running = home.procedure(template.stem)(observer, values)
+    running = home.procedure(template.stem, values)(observer, values)
     conclusion = running.conclude()
     verdict = published(verdict_of(context, conclusion, observer, running.window), redactor)
     return HeadlessRun(
@@ -95,7 +95,8 @@ def replay_procedure(context: RunContext, record: Sequence[Observation], home: H
     """Reach the verdict of a recorded run again, from its record alone: no settings, no network, no clock."""
     redactor = Redactor(salt=context.incident)
     observer = Observer(now=from_iso(context.now), redactor=redactor, record=record, active=context.active)
-    running = (home or Home.find()).procedure(context.procedure)(observer, context.parameters)
+    parameters = context.parameters
+    running = (home or Home.find()).procedure(context.procedure, parameters)(observer, parameters)
     if context.state == "deadline":
         conclusion = cut_off(context.procedure, record, context.why)
     else:

@@ -47,8 +47,11 @@ class Home:
         """The variables under which a child process finds the same home."""
         return {"RUNBOOK_HOME": str(self.root), "RUNBOOK_OUTPUTS": str(self.outputs)}
 
-    def procedure(self, stem: str) -> "type[Procedure]":
+    def procedure(self, stem: str, parameters: Mapping[str, object] | None = None) -> "type[Procedure]":
         """The procedure's class, by its notebook's stem: 03_supabase_rls is in procedures/supabase_rls.
+
+        Args:
+            parameters: where a procedure has a class for one thing and another for all of them, they choose; none: all of them.
 
         Raises:
             NotebookError: there is no such module, or no class in it with that stem.
@@ -56,7 +59,9 @@ class Home:
         module = self._module(stem)
         for _, found in inspect.getmembers(module, inspect.isclass):
             if getattr(found, "stem", None) == stem and not inspect.isabstract(found):
-                return cast("type[Procedure]", found)
+                procedure = cast("type[Procedure]", found)
+                if procedure.is_for(parameters or {}):
+                    return procedure
         raise NotebookError(
             f"The procedure of {stem} cannot be found",
             where=module.__name__,

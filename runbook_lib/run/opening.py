@@ -85,7 +85,7 @@ def _live(context: RunContext, folder: Path, parameters: Mapping[str, Any]) -> O
         active=context.active,
         deadline_s=None if context.deadline_s is None else context.deadline_s * _SOFT,
     )
-    procedure = home.procedure(context.procedure)(observer, values)
+    procedure = home.procedure(context.procedure, values)(observer, values)
     context.write(folder)
     return Opened(context, folder, procedure, observer, redactor, target.warnings, _continued)
 
@@ -96,7 +96,7 @@ def _replaying(context: RunContext, folder: Path) -> Opened:
     redactor = Redactor(salt=context.incident)
     record = read_observations(Path(context.replay_of))
     observer = Observer(now=from_iso(context.now), redactor=redactor, record=record, active=context.active)
-    procedure = Home.find().procedure(context.procedure)(observer, context.parameters)
+    procedure = Home.find().procedure(context.procedure, context.parameters)(observer, context.parameters)
     return Opened(context, folder, procedure, observer, redactor, (), _continued)
 
 

@@ -260,7 +260,8 @@ class _Run:
     def _window(self) -> Window | None:
         observer = Observer(now=from_iso(self._context.now), record=[])
         try:
-            return self._prepared.home.procedure(self._context.procedure)(observer, self._prepared.values).window
+            values = self._prepared.values
+            return self._prepared.home.procedure(self._context.procedure, values)(observer, values).window
         except RunbookError:
             return None
 
@@ -296,4 +297,4 @@ class _Run:
 def _refuse_early(home: Home, template: Template, context: RunContext, values: Mapping[str, Json]) -> None:
     """Let the procedure itself refuse what types cannot: a window that ends before it begins, a time without zone."""
     observer = Observer(now=from_iso(context.now), record=[])
-    home.procedure(template.stem)(observer, values)
+    home.procedure(template.stem, values)(observer, values)
