@@ -8,6 +8,7 @@ from runbook_lib.core.model import Conclusion, Json, Observation
 from runbook_lib.io.observe import Look
 from runbook_lib.procedures.base import Exhibit, Said, Topic, step
 from runbook_lib.procedures.quota_enforcement.account import Account
+from runbook_lib.procedures.quota_enforcement.evidence import pick
 from runbook_lib.procedures.quota_enforcement.fleet import diagnose_fleet
 from runbook_lib.procedures.quota_enforcement.fleet_evidence import Fleet
 from runbook_lib.procedures.quota_enforcement.looks import (
@@ -85,7 +86,8 @@ class EveryOrganization(QuotaEnforcement):
         """Each organization's usage in its own period, in one query; who was refused; and what Stripe holds, as sums."""
         if not self.evidence.accounts:
             return Said("There is no organization to add up.")
-        self.ask("usage", "ledger", "everybody", "served", "refusals", "attributed")
+        self.ask("usage", "ledger", "served", "refusals", "attributed")
+        self.ask("everybody")
         screened = screen(self.evidence)
         tokens = sum(int(each.used.get("tokens") or 0) for each in screened)
         shown = Exhibit("usage", "Who spent it", shares_of(screened))
@@ -118,7 +120,8 @@ class EveryOrganization(QuotaEnforcement):
         """Where a limit is used up: since when, and what was served since."""
         self.ask("changes")
         looked_at = details(self.evidence, screen(self.evidence))
-        looks = [crossing_of(account, *place) for account in looked_at if (place := limit_hour(account)) is not None]
+        places = [(account, place) for account in looked_at if (place := limit_hour(account)) is not None]
+        looks = [crossing_of(account, *place, self._way) for account, place in places]
         seen = self._some_at_once([[look] for look in looks])
         self.evidence = self.evidence.filed(crossings=tuple(seen))
         return Said(f"{len(looks)} organizations have used up a limit.")
@@ -146,6 +149,12 @@ class EveryOrganization(QuotaEnforcement):
         items = [str(item["id"]) for account, _ in wanted for item in account.metered_items]
         return [stripe_fleet.fleet_legacy(items)]
 
+    @property
+    def _way(self) -> Way:
+        """The way to the database that brought the sums: the same then brings the hours."""
+        look = pick(self.evidence.usage)
+        return "management" if look is not None and look.source == "supabase" and look.status.answered else "database"
+
     def _some_at_once(self, groups: Sequence[Sequence[Look]]) -> list[Observation]:
         """The looks of several organizations, a few organizations at a time."""
         seen: list[Observation] = []
@@ -157,7 +166,8 @@ class EveryOrganization(QuotaEnforcement):
         """The same looks as for one organization."""
         account, now = each.account, self.evidence.now
         since = floor_hour(min(account.period.since, calendar_month(now).since, now - BACK))
-        looks: list[Look] = [postgres_usage.by_hour(account.org_id, Window(since, now), [account.period.since])]
+        window, edges = Window(since, now), [account.period.since]
+        looks: list[Look] = [postgres_usage.by_hour(account.org_id, window, edges, self._way)]
         if account.customer_id:
             looks += [
                 stripe_usage.subscriptions(account.customer_id),

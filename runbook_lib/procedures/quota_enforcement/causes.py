@@ -83,7 +83,14 @@ TOPICS = Topics(
         "recorded": first_of("postgres.recorded", "supabase.recorded"),
         "served": any_of(
             all_of("organization", "recorded", "traces"),
-            proof("the platform's log holds requests of the API", proofs.served_logged, "vercel.request_log"),
+            proof(
+                "what was served stands in the platform's log, and was counted",
+                proofs.served_logged,
+                "vercel.request_log",
+                "railway.http_log",
+                "postgres.recorded",
+                "supabase.recorded",
+            ),
         ),
         # ways that stand in for one another, where they only tell more
         "backends": first_of("tempo.of_org", "jaeger.of_org"),

@@ -1,13 +1,14 @@
 """The third ledger: what was enforced. Is the limit kept, and is nobody kept out who may come in?"""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from runbook_lib.core.model import Finding, Suspect
 from runbook_lib.procedures.quota_enforcement.account import REFUSALS, Account
 from runbook_lib.procedures.quota_enforcement.billing import finding
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
-from runbook_lib.procedures.quota_enforcement.evidence import ROUTE, rows_of, value_of
+from runbook_lib.procedures.quota_enforcement.evidence import ROUTE, known_since, rows_of, value_of
 from runbook_lib.reading.periods import moment
 from runbook_lib.reading.plans import BLOCKING, told_use, used_up
 
@@ -160,15 +161,17 @@ def lost_by_log(account: Account) -> Finding | None:
     look = account.look("everybody")
     if account.traces_answered or not value_of(look):
         return None
-    until = account.evidence.window.until.timestamp() - _LONGEST_REQUEST_S
-    rows = [row for row in account.logged(200) if (at := moment(row.get("at"))) is not None and at.timestamp() < until]
+    window = account.evidence.window
+    since = known_since(account.evidence.served) or window.since  # records were counted from there on
+    until = window.until - timedelta(seconds=_LONGEST_REQUEST_S)
+    rows = [row for row in account.logged(200) if (at := moment(row.get("at"))) is not None and since <= at < until]
     held = int(value_of(look)["records"])
     missing = len(rows) - held
     if missing < max(_LEAST_LOST, _LEAST_LOST_SHARE * len(rows)):
         return None
     words = (
-        f"at least {len(rows):,} requests of all organizations were served in the window, and {held:,} usage records were "
-        f"written: {missing:,} are missing"
+        f"at least {len(rows):,} requests of all organizations were served since {since:%Y-%m-%d %H:%M} UTC, and {held:,} usage "
+        f"records were written: {missing:,} are missing"
     )
     cited = [*account.cite("everybody"), *(each.id for each in account.evidence.served if each.status.has_content)]
     return CATALOGUE.finding("usage.unrecorded", account.evidence.route, words, cited)

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runbook_lib.core.clock import Window
-from runbook_lib.core.model import Observation
+from runbook_lib.core.model import Observation, Status
 from runbook_lib.judging.evidence import Filed
+from runbook_lib.reading.periods import moment
 
 Looks = tuple[Observation, ...]
 ROUTE = "/api/chat"
@@ -34,6 +35,19 @@ def value_of(look: Observation | None) -> dict[str, Any]:
 def rows_seen(looks: Iterable[Observation]) -> list[Any]:
     """Every row that came back, of incomplete answers too: for what is positive where it is there, and no proof where it is not."""
     return [row for look in looks if look.status.has_content and isinstance(look.value, list) for row in look.value]
+
+
+def known_since(log: Iterable[Observation]) -> datetime | None:
+    """From when on a log was read whole, where it holds more than was read: it brings the newest first. None where all of it was
+    read, or nothing."""
+    oldest: list[datetime] = []
+    for look in log:
+        if look.status is Status.partial:
+            times = [at for row in rows_seen([look]) if (at := moment(row.get("at"))) is not None]
+            if not times:
+                return None
+            oldest.append(min(times))
+    return max(oldest, default=None)
 
 
 @dataclass(frozen=True)

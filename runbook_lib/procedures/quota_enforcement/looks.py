@@ -11,7 +11,7 @@ from runbook_lib.core.model import Json
 from runbook_lib.io.observe import Look
 from runbook_lib.procedures.base import Procedure, Topic
 from runbook_lib.procedures.quota_enforcement.account import Account
-from runbook_lib.procedures.quota_enforcement.evidence import ROUTE
+from runbook_lib.procedures.quota_enforcement.evidence import ROUTE, known_since
 from runbook_lib.reading.plans import UNITS
 from runbook_lib.sources.postgres import usage as postgres_usage
 from runbook_lib.sources.postgres.usage import Way
@@ -40,12 +40,17 @@ class QuotaEnforcement(Procedure):
         "limits": Topic(lambda _: [team_files.plan_limits()], is_one=True),
         "meters": Topic(lambda _: [stripe_usage.meters()], is_one=True),
         "everybody": Topic(
-            lambda run: [postgres_usage.recorded(run.window)],
-            otherwise=lambda run: [postgres_usage.recorded(run.window, way="management")],
+            lambda run: [postgres_usage.recorded(run.counted)],
+            otherwise=lambda run: [postgres_usage.recorded(run.counted, way="management")],
         ),
         "attributed": Topic(lambda run: [tempo_orgs.refused(run.window), jaeger_orgs.refused(run.window)]),
         "refusals": Topic(lambda run: log_of_refusals(run.window, run.route)),
-        "served": Topic(lambda run: [vercel.request_log("api", run.window, search=run.route, status="200")]),
+        "served": Topic(
+            lambda run: [
+                vercel.request_log("api", run.window, search=run.route, status="200"),
+                railway.http_log("api", run.window, status="200"),
+            ]
+        ),
         "runs": Topic(
             lambda run: [vercel.request_log("api", Window(run.window.until - _RUNS, run.window.until), search=run.job)],
             is_one=True,
@@ -75,6 +80,13 @@ class QuotaEnforcement(Procedure):
     def window(self) -> Window:
         """What was asked of requests; ledgers and limits go by billing periods."""
         return self._window
+
+    @property
+    def counted(self) -> Window:
+        """The part of the window in which records are counted against the log of what was served: where the log holds more than was
+        read, only the newest requests are known, and the records of that time are held against them."""
+        since = known_since(self.evidence.served)
+        return Window(since, self.window.until) if since is not None else self.window
 
 
 def organization_of(parameters: Mapping[str, Json]) -> str:

@@ -6,15 +6,16 @@ one of the requests in question: an idle one, or one whose spans name no organiz
 
 from collections.abc import Iterable, Sequence
 
+from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.quota_enforcement.account import metered_items_of
-from runbook_lib.procedures.quota_enforcement.evidence import rows_of, rows_seen, value_of
+from runbook_lib.procedures.quota_enforcement.evidence import known_since, rows_of, rows_seen, value_of
 from runbook_lib.reading.plans import ENDED
 
 Proof = Sequence[Observation]
 ONE, ALL = ("postgres.organization", "supabase.organization"), ("postgres.organizations", "supabase.organizations")
-_LOGS = {"vercel": "vercel.request_log", "railway": "railway.http_log"}
+LOGS = ("vercel.request_log", "railway.http_log")
 
 
 def no_customer(seen: Seen) -> Proof:
@@ -76,29 +77,45 @@ def traced(seen: Seen) -> Proof:
 
 def refusals_logged(seen: Seen) -> Proof:
     """The access log of every platform that is set up was read for refusals, and one of them holds requests of the API."""
-    return _logged(seen, ("429", "402"))
+    looks = _logged(seen, ("429", "402"))
+    return looks if all(look.status.answered for look in looks) and rows_seen(_of_api(seen)) else ()
 
 
 def served_logged(seen: Seen) -> Proof:
-    """The access log was read for what was served, and what all organizations wrote was counted, where anything was served."""
+    """The access log was read for what was served, and what all organizations wrote was counted over the same time. Of a log that
+    holds more than was read the newest requests are known, and stand for the others."""
     looks = _logged(seen, ("200",))
-    counted = [look for look in seen.of("postgres.recorded", "supabase.recorded") if not look.arguments.get("org_id")]
-    served = rows_seen(look for look in looks if look.arguments.get("status") == "200")
-    answered = _complete(counted)
-    return () if served and not answered else [*looks, *answered]
+    if not looks or not rows_seen(_of_api(seen)):
+        return ()
+    counted = [
+        look
+        for look in seen.of("postgres.recorded", "supabase.recorded")
+        if look.status.answered and not look.arguments.get("org_id")
+    ]
+    since = known_since(looks)
+    if any(not look.status.answered for look in looks):
+        counted = [look for look in counted if since is not None and look.arguments.get("since") == to_iso(since)]
+        return [*looks, *counted] if counted else ()
+    return [*looks, *counted] if counted or not rows_seen(looks) else ()
 
 
 def _logged(seen: Seen, statuses: Sequence[str]) -> Proof:
+    """The looks for these statuses into the logs that are set up, where all of them brought something; none where one did not."""
     found: list[Observation] = []
-    for name in _LOGS.values():
-        made = seen.of(name)
-        wanted = [look for look in made if look.arguments.get("status") in statuses]
-        if all(look.status is Status.not_configured for look in wanted):
-            continue
-        if len(wanted) < len(statuses) or len(_complete(wanted)) < len(wanted):
+    for name in LOGS:
+        looks = [look for look in seen.of(name) if look.arguments.get("status") in statuses]
+        set_up = [look for look in looks if look.status is not Status.not_configured]
+        if any(not (look.status.answered or look.status.has_content) for look in set_up):
             return ()
-        found += [*wanted, *(look for look in made if look not in wanted and look.status.has_content)]
-    return found if rows_seen(found) else ()
+        if set_up and {look.arguments["status"] for look in set_up} != set(statuses):
+            return ()
+        found += set_up
+    return found
+
+
+def _of_api(seen: Seen) -> list[Observation]:
+    """Every look into the logs of the API's requests, the runs of its report among them."""
+    return list(seen.of(*LOGS))
 
 
 def _is_metered(row: dict[str, object]) -> bool:

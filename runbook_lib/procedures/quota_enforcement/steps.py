@@ -86,7 +86,7 @@ class OneOrganization(QuotaEnforcement):
         "subscriptions": _of_customer(lambda account: stripe_usage.subscriptions(account.customer_id)),
         "customer": _of_customer(lambda account: stripe.customer(account.customer_id)),
         "customers_of": _of_customer(lambda account: stripe_usage.customers_of(account.customer_id, account.org_id)),
-        "by_hour": _of_database(lambda run, account, way: [run.by_hour(account, way)], ("record", "subscriptions")),
+        "by_hour": _of_database(lambda run, account, way: run.by_hour(account, way), ("record",)),
         "recorded": _of_database(
             lambda run, account, way: [postgres_usage.recorded(run.window, account.org_id, way)], ("record",)
         ),
@@ -110,10 +110,10 @@ class OneOrganization(QuotaEnforcement):
         ),
         "payers": Topic(
             lambda run: run.where_it_differs(lambda: [run.payers("database")]),
-            after=("by_hour", "meter_usage", "legacy"),
+            after=("by_hour",),
             otherwise=lambda run: run.where_it_differs(lambda: [run.payers("management")]),
         ),
-        "errors": Topic(lambda run: run.where_it_differs(run.dropped), after=("by_hour", "meter_usage", "legacy")),
+        "errors": Topic(lambda run: run.where_it_differs(run.dropped), after=("by_hour",)),
         "peers": Topic(lambda run: run.peers(), after=("payers",)),
         "events": Topic(lambda run: run.events(), after=("requests",), is_one=True),
         "crossings": Topic(
@@ -155,7 +155,8 @@ class OneOrganization(QuotaEnforcement):
         if not self.account.record:
             return Said("Without the organization's record there is nothing to add up.")
         self.ask("by_hour", "recorded", "requests")
-        self.ask("everybody", "attributed", "refusals", "served", "lines")
+        self.ask("attributed", "refusals", "served", "lines")
+        self.ask("everybody")
         account = self.account
         told = "; ".join(told_forecast(each) for each in forecasts(account))
         exhibits = (Exhibit("usage", "Usage of the billing period", usage_exhibit(account)),) if account.groups else ()
@@ -194,14 +195,17 @@ class OneOrganization(QuotaEnforcement):
         """The verdict on the organization."""
         return one.diagnose(self.evidence)
 
-    def by_hour(self, account: Account, way: Way) -> Look:
-        """Usage since the period's begin, the month's, or four weeks ago, whichever is earliest; cut at the periods' edges."""
+    def by_hour(self, account: Account, way: Way) -> list[Look]:
+        """Usage since the period's begin, the month's, or four weeks ago, whichever is earliest; cut at the periods' edges. None as
+        long as its subscriptions, and so Stripe's period, are still to come."""
+        if account.customer_id and self.evidence.subscriptions is None:
+            return []
         now = self.evidence.now
         edges = [account.period.since]
         ours = moment(account.record.get("current_period_end"))
         edges += [ours] if ours is not None and ours < now else []
         since = floor_hour(min(account.period.since, calendar_month(now).since, now - BACK))
-        return postgres_usage.by_hour(account.org_id, Window(since, now), sorted(set(edges)), way)
+        return [postgres_usage.by_hour(account.org_id, Window(since, now), sorted(set(edges)), way)]
 
     def sums(self) -> list[Look]:
         """Usage records of the items that no meter counts; none where nothing of it goes to Stripe."""
