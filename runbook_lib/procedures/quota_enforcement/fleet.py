@@ -71,7 +71,7 @@ def _not_closer(fleet: Fleet, judged: Judged, screened: Sequence[Screened]) -> l
     missing += traced if not any(look.status.answered for look in traced) else []
     if not missing or judged.faults or judged.states or judged.suspects:
         return []
-    reasons = next(each.reasons for each in screened if each.account.org_id == account.org_id)
+    reasons = [reason for each in screened if each.account.org_id == account.org_id for reason in each.reasons]
     look = missing[0]
     why = f"its sums do not fit ({', '.join(reasons)}), and {look.source}.{look.call} did not answer: {look.why}"
     return [Suspect("", account.subject, why, f"{look.source} {look.call}: {look.help or 'look again'}")]

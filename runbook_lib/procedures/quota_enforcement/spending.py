@@ -54,7 +54,7 @@ def spike_of(account: Account) -> Spike | None:
     (provider, model), tokens = max(by_model.items(), key=lambda each: each[1])
     mine = sorted((group.start, group.tokens) for group in fresh if (group.provider, group.model) == (provider, model))
     highest_hour = max(tokens for _, tokens in mine)
-    since = next(start for start, tokens in mine if tokens >= highest_hour / 10)
+    since = min(start for start, tokens in mine if tokens >= highest_hour / 10)
     return Spike(recent, usual, highest, since, provider, model, tokens / recent)
 
 
