@@ -8,7 +8,7 @@ from support.evidence import look
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.procedures.quota_enforcement.account import Evidence
+from runbook_lib.procedures.quota_enforcement.evidence import Evidence
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday
 ORG = "13ebd848-65e2-449b-8d7c-89378b2f3c6d"
@@ -102,7 +102,7 @@ class World:
     peers: list[dict[int, float]] | None = None
     runs: list[dict[str, Any]] | None = None
     events: list[dict[str, Any]] | None = None
-    refusals: tuple[Observation, ...] = ()
+    log: tuple[Observation, ...] = ()  # the platforms' logs: of refusals, of what was served, the API's own lines
     attributed: tuple[Observation, ...] = ()
     everybody: int | None = None
     statuses: dict[str, Status] = field(default_factory=dict)
@@ -138,43 +138,50 @@ class World:
         count = served if self.records_in_window is None else self.records_in_window
         status, value, why = self.customer
         customer = replace(look("stripe", "customer", value, self.statuses.get("customer", status)), why=why)
-        ledgers = [
-            self.see("stripe", "legacy_usage", [{"total": total, "invoice": None}], item_id="si_2"),
-            self.see("stripe", "meter_usage", [list(each) for each in sorted(self.held.items())], **ledger),
+        peers = [
+            self.see("stripe", "meter_usage", [list(each) for each in sorted(peer.items())], customer_id=f"cus_{n}")
+            for n, peer in enumerate(self.peers or ())
         ]
         return Evidence(
             self.now,
             window,
             "Globex",
             report_within=self.within,
-            records=(self.see("postgres", "organization", self.record or None),),
+            record=(self.see("postgres", "organization", self.record or None),),
             limits=self.see("team", "plan_limits", self.limits),
-            billed=(
-                self.see("stripe", "subscriptions", self.subscriptions),
-                customer,
-                self.see("stripe", "customers_of", self.others),
-                self.see("stripe", "meters", self.meters),
-            ),
-            usage=(
-                self.see("postgres", "by_hour", sorted(rows, key=lambda row: row[0])),
-                self.see("postgres", "recorded", {"records": count, "orgs": 1}),
-            ),
-            ledgers=tuple(ledgers if self.meters else ledgers[:1]),
+            meters=self.see("stripe", "meters", self.meters),
+            subscriptions=self.see("stripe", "subscriptions", self.subscriptions),
+            customer=customer,
+            customers_of=self.see("stripe", "customers_of", self.others),
+            by_hour=(self.see("postgres", "by_hour", sorted(rows, key=lambda row: row[0])),),
+            recorded=(self.see("postgres", "recorded", {"records": count, "orgs": 1}, org_id=ORG),),
             requests=(
                 self.see("tempo", "of_org", self.requests),
                 look("jaeger", "of_org", None, Status.not_configured),
             ),
-            refusals=self.refusals,
+            legacy=(self.see("stripe", "legacy_usage", [{"total": total, "invoice": None}], item_id="si_2"),),
+            meter_usage=self.see(
+                "stripe",
+                "meter_usage",
+                [list(each) for each in sorted(self.held.items())],
+                customer_id=CUSTOMER,
+                **ledger,
+            )
+            if self.meters
+            else None,
+            refusals=tuple(each for each in self.log if each.arguments.get("status") in ("429", "402")),
+            served=tuple(each for each in self.log if each.arguments.get("status") == "200"),
+            lines=tuple(each for each in self.log if each.call == "logs"),
             attributed=self.attributed,
-            everybody=None if self.everybody is None else look("postgres", "recorded", {"records": self.everybody}),
-            runs=() if self.runs is None else (self.see("vercel", "request_log", self.runs),),
+            everybody=()
+            if self.everybody is None
+            else (self.see("postgres", "recorded", {"records": self.everybody, "orgs": 3}, org_id=""),),
+            runs=None if self.runs is None else self.see("vercel", "request_log", self.runs, search="usage-report"),
             crossings=() if self.crossing is None else (self.see("postgres", "crossing", self.crossing),),
             errors=() if self.errors is None else (self.see("stripe", "meter_errors", self.errors),),
-            peers=()
+            payers=()
             if self.peers is None
-            else tuple(
-                self.see("stripe", "meter_usage", [list(each) for each in sorted(peer.items())], customer_id=f"cus_{n}")
-                for n, peer in enumerate(self.peers)
-            ),
-            events=() if self.events is None else (self.see("stripe", "events", self.events),),
+            else (self.see("postgres", "payers", [{"stripe_customer_id": f"cus_{n}"} for n in range(len(peers))]),),
+            peers=tuple(peers),
+            events=None if self.events is None else self.see("stripe", "events", self.events),
         )

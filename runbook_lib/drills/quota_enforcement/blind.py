@@ -4,20 +4,29 @@ from typing import Any
 
 from runbook_lib.drills.failed_request.blind import unseen
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import use
+from runbook_lib.drills.kit.fault import Result, use
 from runbook_lib.drills.quota_enforcement import faults as broken
 from runbook_lib.drills.quota_enforcement.cases import AT_ONCE, case
 from runbook_lib.drills.quota_enforcement.decoys import WELL, since_fault
+from runbook_lib.sandbox import Sandbox
 
 _HANGS = {**AT_ONCE, "RUNBOOK_LOOK_DEADLINE_S": "1"}
 _NOWHERE = "postgresql://postgres:x@127.0.0.1:9/postgres"
 _DATABASE_AWAY = {**AT_ONCE, "RUNBOOK_DATABASE_URL": _NOWHERE}
 _LOGS_ONLY = {**AT_ONCE, "RUNBOOK_TEMPO_URL": ""}
+_NO_PLATFORM = {**AT_ONCE, "RUNBOOK_VERCEL_TOKEN": ""}
+_NAMELESS = tuple(use("spans", part=part, drop_attributes=["*org_id*"]) for part in ("api", "gateway"))
 _LOST = Injected("usage.unreported")
 
 
 def _blind(name: str, status: str, codes: tuple[str, ...] = (), not_seen: tuple[str, ...] = (), **more: Any) -> Case:
     return case(f"blind/quota/{name}", "blind_spot", status, codes, **{"not_seen": not_seen, **more})
+
+
+def _chats(sandbox: Sandbox, org: str = broken.LARGE) -> Result:
+    """Two chats of an organization, without waiting for their spans."""
+    sandbox.visit("chat", org=org)
+    return sandbox.visit("chat", org=org)
 
 
 def _stripe() -> list[Case]:
@@ -100,7 +109,43 @@ _OTHERS = (
         ("tempo", "vercel"),
         after=(unseen("tempo", "unreachable"), unseen("vercel", "unreachable")),
     ),
-    _blind("vercel/unreachable/healthy", "ruled_out", WELL, ("vercel",), after=(unseen("vercel", "unreachable"),)),
+    # a trace backend that holds its requests tells who was served and refused; one that holds none is no witness
+    _blind(
+        "vercel/unreachable/healthy",
+        "ruled_out",
+        WELL,
+        ("vercel",),
+        exercise=broken.visits(broken.LARGE),
+        after=(unseen("vercel", "unreachable"),),
+    ),
+    _blind("vercel/unreachable/idle", "could_not_tell", (), ("vercel",), after=(unseen("vercel", "unreachable"),)),
+    _blind(
+        "no-platform/traces-empty",
+        "could_not_tell",
+        exercise=_chats,
+        after=(unseen("tempo", "empty"),),
+        settle_s=0.3,
+        settings=_NO_PLATFORM,
+    ),
+    _blind(
+        "no-platform/spans-without-organizations",
+        "could_not_tell",
+        before=_NAMELESS,
+        exercise=_chats,
+        settle_s=0.5,
+        settings=_NO_PLATFORM,
+    ),
+    _blind(
+        "no-platform/spans-without-organizations/refused",
+        "could_not_tell",
+        faults=(Injected("quota.blocked_wrongly"),),
+        before=_NAMELESS,
+        exercise=lambda sandbox: _chats(sandbox, broken.FREE),
+        org=broken.FREE,
+        settle_s=0.5,
+        settings=_NO_PLATFORM,
+    ),
+    _blind("audit/no-platform/idle", "could_not_tell", ask=since_fault, settings=_NO_PLATFORM),
     _blind(
         "vercel/unreachable/stale",
         "confirmed",

@@ -7,7 +7,7 @@ from runbook_lib.core.clock import to_iso
 from runbook_lib.drills.kit.case import Case, Injected, Parameters
 from runbook_lib.drills.kit.fault import Result, Step, use
 from runbook_lib.drills.quota_enforcement import faults as broken
-from runbook_lib.drills.quota_enforcement.cases import case
+from runbook_lib.drills.quota_enforcement.cases import AT_ONCE, case
 from runbook_lib.drills.quota_enforcement.faults import FREE, LARGE, PAYING
 from runbook_lib.sandbox import Sandbox
 
@@ -76,7 +76,7 @@ _DECOYS = (
         "by-its-customer",
         ask=lambda sandbox, _got, since: {"org": broken.customer_of(sandbox), "since": to_iso(since)},
     ),
-    _decoy("newest-version", settings={**NEWEST, "RUNBOOK_TRACE_DELAY_S": "0"}),
+    _decoy("newest-version", settings={**NEWEST, **AT_ONCE}),
     _decoy("usage-records-only", NO_METERS),
 )
 

@@ -1,78 +1,21 @@
 """What the looks of 05 say of one organization, read once: its record, its subscription, its period, what it used, who asked."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from runbook_lib.core.clock import Window, to_iso
-from runbook_lib.core.model import Observation
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.procedures.quota_enforcement.evidence import Evidence, rows_of, rows_seen, value_of
 from runbook_lib.reading.periods import HOUR_S, floor_hour, moment, period_to
 from runbook_lib.reading.plans import ENDED
 
 FREE = "free"
-_OF_ALL = {"organization": "organizations", "subscriptions": "fleet_subscriptions", "by_hour": "fleet"}
 SERVED = range(200, 300)
 REFUSALS = (402, 429)
 _STATUS_OF = {"quota_exceeded": 429, "payment_required": 402}  # NexusCore's own words for a refusal
-
-
-def pick(looks: Iterable[Observation], call: str) -> Observation | None:
-    """Of several ways to the same answer the first that answered, else one with something, else the first; None without any."""
-    named = [look for look in looks if look.call == call]
-    answered = [look for look in named if look.status.answered] or [look for look in named if look.status.has_content]
-    return next(iter(answered or named), None)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Everything that was looked at for one organization. Each look may be there in two ways; the one that answered counts.
-
-    Attributes:
-        now: the moment that the run is about.
-        window: what was asked of requests; ledgers and limits go by the billing period.
-        route: the metered route.
-        report_within: what is older must have been reported.
-        in_fleet: it is one of many in an audit, in which all ledgers were seen; others_until is then up to when (epoch s) others'
-            usage is at Stripe, None where nobody's is.
-    """
-
-    now: datetime
-    window: Window
-    org: str = ""
-    route: str = "/api/chat"
-    report_within: timedelta = timedelta(hours=26)
-    records: tuple[Observation, ...] = ()  # organization
-    limits: Observation | None = None
-    billed: tuple[Observation, ...] = ()  # subscriptions, customer, customers_of, meters
-    usage: tuple[Observation, ...] = ()  # by_hour, recorded
-    ledgers: tuple[Observation, ...] = ()  # meter_usage, legacy_usage
-    requests: tuple[Observation, ...] = ()  # of_org
-    refusals: tuple[
-        Observation, ...
-    ] = ()  # where traces tell nothing: the platform's log of 402 and 429, and of what was served
-    everybody: Observation | None = (
-        None  # where traces tell nothing: how many records all organizations wrote in the window
-    )
-    attributed: tuple[Observation, ...] = ()  # where traces tell nothing of it: whom of all they tell that was refused
-    events: tuple[Observation, ...] = ()  # what Stripe told of its subscriptions since it was refused for one
-    runs: tuple[Observation, ...] = ()  # the platform's request log of the report
-    crossings: tuple[Observation, ...] = ()
-    errors: tuple[Observation, ...] = ()  # meter_errors
-    peers: tuple[Observation, ...] = ()  # meter_usage of other customers
-    changes: tuple[Observation, ...] = ()
-    others_until: float | None = None
-    in_fleet: bool = False
-
-    @property
-    def looks(self) -> tuple[Observation, ...]:
-        """All of them, in the order in which the steps made them."""
-        limits = tuple(look for look in (self.limits, self.everybody) if look is not None)
-        return (
-            *self.records, *limits, *self.billed, *self.usage, *self.requests, *self.refusals, *self.attributed,
-            *self.ledgers, *self.runs, *self.peers, *self.errors, *self.crossings, *self.events, *self.changes,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,22 +65,38 @@ class Account:
         """Its customer at Stripe by the record; empty without one."""
         return str(self.record.get("stripe_customer_id") or "")
 
-    def look(self, call: str) -> Observation | None:
-        """The look of this name that counts; in an audit the fleet's, where there is none of this organization alone."""
-        return pick(self.evidence.looks, call) or pick(self.evidence.looks, _OF_ALL.get(call, call))
+    def look(self, topic: str) -> Observation | None:
+        """The look of a topic that counts."""
+        return self.evidence.look(topic)
 
-    def cite(self, *calls: str) -> list[str]:
-        """The ids of these looks, as far as they were made and answered."""
-        found = [self.look(call) for call in calls]
+    def cite(self, *topics: str) -> list[str]:
+        """The ids of these topics' looks, as far as they were made and brought something."""
+        found = [self.look(topic) for topic in topics]
         return [look.id for look in found if look is not None and (look.status.answered or look.status.has_content)]
+
+    def has_answered(self, topic: str) -> bool:
+        """Whether a topic was asked and completely answered."""
+        look = self.look(topic)
+        return look is not None and look.status.answered
+
+    @property
+    def is_at_stripe(self) -> bool:
+        """Whether its customer was seen at Stripe: a subscription that has ended may be a deleted customer's."""
+        look = self.look("customer")
+        return look is not None and look.status is Status.ok
+
+    @property
+    def is_billed_as_seen(self) -> bool:
+        """Whether it is known what Stripe bills it for, and so over which period it is counted: it has no customer, or its
+        subscriptions were seen."""
+        return bool(self.record) and (not self.customer_id or self.has_answered("subscriptions"))
 
     @cached_property
     def subscriptions(self) -> list[dict[str, Any]]:
         """All of its subscriptions, the one that counts first; empty where there are none or none were seen."""
         if self.given_subscriptions is not None:
             return list(self.given_subscriptions)
-        look = self.look("subscriptions")
-        return list(look.value or []) if look is not None and look.status.has_content else []
+        return rows_of(self.look("subscriptions"))
 
     @property
     def subscription(self) -> dict[str, Any]:
@@ -152,8 +111,7 @@ class Account:
     @cached_property
     def metered_items(self) -> list[dict[str, Any]]:
         """The items whose price goes by usage, of the subscription that counts."""
-        items = self.subscription.get("items") or []
-        return [item for item in items if item.get("usage_type") == "metered" or item.get("meter")]
+        return metered_items_of(self.subscription)
 
     @cached_property
     def stripe_period(self) -> Window | None:
@@ -175,17 +133,14 @@ class Account:
     @cached_property
     def limit(self) -> dict[str, Any] | None:
         """What the plan allows: {"tokens", "requests"}, None in it for no limit; None without the file, or the plan in it."""
-        look = self.evidence.limits
-        plans = look.value if look is not None and isinstance(look.value, dict) else {}
-        found = plans.get(self.plan)
+        found = value_of(self.evidence.limits).get(self.plan)
         return found if isinstance(found, dict) else None
 
     @cached_property
     def groups(self) -> list[Group]:
         """What it used, by hour and model, oldest first."""
-        look = self.look("by_hour")
-        rows = look.value if look is not None and look.status.has_content else None
-        return [Group(int(r[0]), str(r[1] or "?"), str(r[2] or "?"), *map(int, r[3:7])) for r in rows or ()]
+        rows = rows_of(self.look("by_hour"))
+        return [Group(int(r[0]), str(r[1] or "?"), str(r[2] or "?"), *map(int, r[3:7])) for r in rows]
 
     def used(self, since: datetime, until: datetime) -> dict[str, int]:
         """Tokens, requests, records and records without tokens of a time whose edges are full hours, or were asked for."""
@@ -234,10 +189,8 @@ class Account:
 
     @cached_property
     def _traced(self) -> list[dict[str, Any]]:
-        rows: dict[str, dict[str, Any]] = {}
-        for look in self.evidence.requests:
-            if look.status.has_content and isinstance(look.value, list):
-                rows |= {row["trace"]: row for row in look.value if row.get("org") == self.org_id}
+        mine = [row for row in rows_seen(self.evidence.requests) if row.get("org") == self.org_id]
+        rows = {str(row["trace"]): row for row in mine}
         since = to_iso(self.evidence.window.since)  # trace backends search by whole seconds, and so bring more
         return [row for row in rows.values() if str(row["at"]) >= since]
 
@@ -262,27 +215,23 @@ class Account:
     def refusal_lines(self) -> list[dict[str, Any]]:
         """Refusals by the API's own lines with the organization in them, as some platforms keep them."""
         rows = []
-        for look in self.evidence.refusals:
-            for line in look.value or () if look.call == "logs" and look.status.has_content else ():
-                said = line.get("attributes") or {}
-                status = _STATUS_OF.get(str(said.get("code")))
-                if status and said.get("org_id"):
-                    rows.append({"at": line["at"], "status": status, "org": str(said["org_id"])})
+        for line in rows_seen(self.evidence.lines):
+            said = line.get("attributes") or {}
+            status = _STATUS_OF.get(str(said.get("code")))
+            if status and said.get("org_id"):
+                rows.append({"at": line["at"], "status": status, "org": str(said["org_id"])})
         return sorted(rows, key=lambda row: str(row["at"]))
 
     @property
     def refused_of_unknown(self) -> list[dict[str, Any]]:
         """Refusals of the metered route in the platform's log whose organization no trace tells."""
-        looks = [look for look in self.evidence.attributed if look.status.has_content]
-        known = {row["trace"] for look in looks for row in look.value or ()}
+        known = {row["trace"] for row in rows_seen(self.evidence.attributed)}
         return [row for row in self.logged(*REFUSALS) if row.get("trace_id") not in known]
 
     def logged(self, *statuses: int) -> list[dict[str, Any]]:
         """Requests of the metered route, whoever's, that the platform's log holds with such a status."""
-        rows: dict[str, dict[str, Any]] = {}
-        for look in self.evidence.refusals:
-            if look.call in ("request_log", "http_log") and look.status.has_content:
-                rows |= {str(row["request_id"]): row for row in look.value or ()}
+        seen = rows_seen((*self.evidence.refusals, *self.evidence.served))
+        rows = {str(row["request_id"]): row for row in seen}
         return [
             row
             for row in rows.values()
@@ -292,11 +241,13 @@ class Account:
 
 def read(evidence: Evidence) -> Account:
     """The account that the evidence shows."""
-    look = pick(evidence.records, "organization") or pick(evidence.records, "organizations")
-    held = look.value if look is not None else None
-    if isinstance(held, list):
-        held = next((row for row in held if row.get("org_id") == evidence.org), None)
-    return Account(evidence, held if isinstance(held, dict) else {})
+    return Account(evidence, value_of(evidence.look("record")))
+
+
+def metered_items_of(subscription: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The items of a subscription whose price goes by usage."""
+    items = subscription.get("items") or []
+    return [item for item in items if item.get("usage_type") == "metered" or item.get("meter")]
 
 
 def meter_of(meters: Sequence[Mapping[str, Any]], items: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

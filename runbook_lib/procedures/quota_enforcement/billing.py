@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from runbook_lib.core.model import Finding, Observation, Status
+from runbook_lib.core.model import Finding, Observation, Status, Suspect
 from runbook_lib.procedures.quota_enforcement.account import Account
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
+from runbook_lib.procedures.quota_enforcement.evidence import rows_seen
 from runbook_lib.reading.periods import in_words, moment
 from runbook_lib.reading.plans import BLOCKING, ENDED
 
@@ -17,11 +18,11 @@ _QUARTER_S, _FARTHEST_ZONE_S = 900, 14 * 3600
 
 def finding(code: str, account: Account, summary: str, evidence: list[str]) -> Finding:
     """A finding about an organization, with its remedy."""
-    return Finding(code, account.subject, summary, tuple(evidence), CATALOGUE.remedy(code))
+    return CATALOGUE.finding(code, account.subject, summary, evidence)
 
 
 def billing_findings(account: Account) -> list[Finding]:
-    """Faults of customer, subscription, plan, limit and period, the ones that explain the others first.
+    """Faults of customer, subscription, plan, limit and period.
 
     Without a customer there is no subscription to judge, and without a subscription no period.
     """
@@ -31,28 +32,42 @@ def billing_findings(account: Account) -> list[Finding]:
     return [*found, *_subscription(account), *_plan(account), *_limits(account), *_period(account)]
 
 
+def billing_suspects(account: Account) -> list[Suspect]:
+    """Where no subscription runs and the customer itself was not seen: a deleted customer's subscriptions have ended as well."""
+    if not account.customer_id or not account.is_paid or not account.has_answered("subscriptions"):
+        return []
+    if account.has_answered("customer") or (account.subscriptions and not account.has_ended):
+        return []
+    gone = (
+        f"subscription.{BLOCKING[str(account.subscription['status'])]}" if account.has_ended else "subscription.missing"
+    )
+    why = f"no subscription of {account.customer_id} runs, and whether the customer itself is still there was not seen"
+    look = f"stripe customer {account.customer_id}: a key with read on customers"
+    return [Suspect(code, account.subject, why, look) for code in ("customer.missing", "customer.deleted", gone)]
+
+
 def _customer(account: Account) -> Iterator[Finding]:
     if not account.record:
         return
     if not account.customer_id:
         if account.is_paid:
             words = f"the plan is {account.plan}, and billing_customers holds no Stripe customer"
-            yield finding("customer.missing.no_id", account, words, account.cite("organization"))
+            yield finding("customer.missing.no_id", account, words, account.cite("record"))
         return
     look = account.look("customer")
     if look is not None and look.status == Status.not_found:
         yield _gone(account, look)
     others = account.look("customers_of")
-    rows = others.value if others is not None and others.status.has_content else []
-    doubles = [row for row in rows or () if row.get("same") == "org_id" or row.get("subscriptions")]
+    rows = rows_seen([others] if others is not None else [])
+    doubles = [row for row in rows if row.get("same") == "org_id" or row.get("subscriptions")]
     if doubles:
         ids = ", ".join(str(row["id"]) for row in doubles)
         words = f"besides {account.customer_id} Stripe has {ids} for the same organization"
-        yield finding("customer.duplicate", account, words, account.cite("organization", "customers_of"))
+        yield finding("customer.duplicate", account, words, account.cite("record", "customers_of"))
 
 
 def _gone(account: Account, look: Observation) -> Finding:
-    cited = [*account.cite("organization"), look.id]
+    cited = [*account.cite("record"), look.id]
     if isinstance(look.value, dict) and look.value.get("deleted"):
         return finding("customer.deleted", account, f"{account.customer_id} was deleted at Stripe", cited)
     if "similar object exists in" in look.why:
@@ -63,23 +78,25 @@ def _gone(account: Account, look: Observation) -> Finding:
 
 def _subscription(account: Account) -> Iterator[Finding]:
     own = str(account.record.get("status") or "active")
-    cited = account.cite("organization", "subscriptions")
+    cited = account.cite("record", "subscriptions")
     look = account.look("subscriptions")
     if not account.customer_id:
         if own in BLOCKING and account.record:
             words = f"billing_customers says {own}, and there is no customer at Stripe that could say otherwise"
-            yield finding(f"subscription.{BLOCKING[own]}", account, words, account.cite("organization"))
+            yield finding(f"subscription.{BLOCKING[own]}", account, words, account.cite("record"))
         return
-    if look is None or not look.status.answered:
-        return
+    if look is None or not look.status.answered or look.status is Status.not_found:
+        return  # a customer that Stripe does not know: that is for the customer's own look to say
     if not account.subscriptions:
-        if account.is_paid:
+        if account.is_paid and account.is_at_stripe:
             words = f"the plan is {account.plan}, and {account.customer_id} has no subscription"
             yield finding("subscription.missing", account, words, cited)
         return
     current = account.subscription
     status, name = str(current.get("status")), str(current.get("id"))
-    if status in BLOCKING and not (status in ENDED and not account.is_paid):
+    if status in ENDED and not (account.is_paid and account.is_at_stripe):
+        return  # a free organization needs none, and a deleted customer's have ended as well
+    if status in BLOCKING:
         since = current.get("ended_at") or current.get("canceled_at")
         ended = f" since {since}" if since and status in ENDED else ""
         yield finding(f"subscription.{BLOCKING[status]}", account, f"Stripe says that {name} is {status}{ended}", cited)
@@ -90,8 +107,7 @@ def _subscription(account: Account) -> Iterator[Finding]:
     if len(running) > 1:
         names = ", ".join(f"{each['id']} ({each['status']})" for each in running)
         yield finding("subscription.multiple", account, f"{len(running)} subscriptions run at once: {names}", cited)
-    agree = own == status or any({own, status} <= alike for alike in _ALIKE)
-    if not agree and not (status in ENDED and not account.is_paid):
+    if own != status and not any({own, status} <= alike for alike in _ALIKE):
         words = f"billing_customers says {own}, and Stripe says that {name} is {status}"
         yield finding("subscription.status_mismatch", account, words, cited)
 
@@ -109,14 +125,14 @@ def _plan(account: Account) -> Iterator[Finding]:
     billed = plan_at_stripe(account)
     if billed and not account.has_ended and billed != account.plan:
         words = f"billing_customers says {account.plan}, and Stripe bills {billed} ({account.subscription.get('id')})"
-        yield finding("plan.mismatch", account, words, account.cite("organization", "subscriptions", "plan_limits"))
+        yield finding("plan.mismatch", account, words, account.cite("record", "subscriptions", "limits"))
 
 
 def _limits(account: Account) -> Iterator[Finding]:
     look = account.evidence.limits
     if look is None or not account.record:
         return
-    cited = account.cite("organization", "plan_limits")
+    cited = account.cite("record", "limits")
     if look.status.proves_absence:
         yield finding("limits.missing", account, f"there is no limits file: {look.why}", cited)
     elif look.status.answered and account.limit is None:
@@ -129,7 +145,7 @@ def _period(account: Account) -> Iterator[Finding]:
     theirs = account.stripe_period
     if theirs is None or not account.record:
         return
-    cited = account.cite("organization", "subscriptions")
+    cited = account.cite("record", "subscriptions")
     ours, now = moment(account.record.get("current_period_end")), account.evidence.now
     stripe_says = f"Stripe's period is {theirs.since:%Y-%m-%d %H:%M:%S} to {theirs.until:%Y-%m-%d %H:%M:%S} UTC"
     if ours is None:

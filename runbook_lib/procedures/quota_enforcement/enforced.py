@@ -1,12 +1,14 @@
 """The third ledger: what was enforced. Is the limit kept, and is nobody kept out who may come in?"""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from runbook_lib.core.model import Finding, Suspect
-from runbook_lib.procedures.quota_enforcement.account import REFUSALS, Account, Evidence
+from runbook_lib.procedures.quota_enforcement.account import REFUSALS, Account
 from runbook_lib.procedures.quota_enforcement.billing import finding
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
+from runbook_lib.procedures.quota_enforcement.evidence import ROUTE, known_since, rows_of, value_of
 from runbook_lib.reading.periods import moment
 from runbook_lib.reading.plans import BLOCKING, told_use, used_up
 
@@ -27,8 +29,9 @@ class Enforced:
 
 
 def enforcement_findings(account: Account) -> Enforced:
-    """Whether the limit is enforced where it is used up, and only there."""
-    if account.limit is None or account.look("by_hour") is None:
+    """Whether the limit is enforced where it is used up, and only there. What was used is known only where usage, limit and the
+    period that Stripe bills were seen."""
+    if account.limit is None or not account.has_answered("by_hour") or not account.is_billed_as_seen:
         return Enforced()
     over = used_up(account.used_now, account.limit)
     return _over(account, over) if over else _under(account)
@@ -37,9 +40,10 @@ def enforcement_findings(account: Account) -> Enforced:
 def _over(account: Account, over: list[str]) -> Enforced:
     """Used up: refused since, or served all the same?"""
     limit = account.limit or {}
-    look = account.look("crossing")
-    crossing = look.value if look is not None and isinstance(look.value, dict) else {}
-    cited = account.cite("by_hour", "plan_limits", "crossing", "of_org")
+    if not account.has_answered("crossings"):
+        return Enforced()
+    crossing = value_of(account.look("crossings"))
+    cited = account.cite("by_hour", "limits", "crossings", "requests")
     used = told_use(account.used_now, limit, over)
     since = f" since {crossing['at']}" if crossing.get("at") else ""
     later = int(crossing.get("records_after") or 0)
@@ -50,8 +54,8 @@ def _over(account: Account, over: list[str]) -> Enforced:
         )
         return Enforced((finding("quota.not_enforced", account, words, cited),))
     refused = [row for row in account.refused if row["status"] == 429]
-    asked = f"{len(refused):,} requests were refused since" if refused else "nobody has asked since"
-    state = finding("quota.over_limit", account, f"{used} are used{since}; {asked}", cited)
+    asked = f"; {len(refused):,} requests were refused since" if refused else ""
+    state = finding("quota.over_limit", account, f"{used} are used{since}{asked}", cited)
     return Enforced(states=(state,))
 
 
@@ -76,7 +80,7 @@ def _under(account: Account) -> Enforced:
         f"{len(wrong):,} requests were refused with {codes} from {first} to {last}, with "
         f"{told_use(account.used_now, account.limit or {})} used and the subscription {status}"
     )
-    cited = account.cite("by_hour", "plan_limits", "subscriptions", "organization", "of_org")
+    cited = account.cite("by_hour", "limits", "subscriptions", "record", "requests")
     return Enforced((finding("quota.blocked_wrongly", account, words, cited),), wrongly=len(wrong))
 
 
@@ -87,7 +91,7 @@ def _stood(account: Account, status: str, unpaid: list[dict[str, Any]]) -> tuple
         why = f"{len(unpaid)} requests were refused with 402, the subscription is {status} now, and whether it was then is unknown"
         wanted = "Stripe's events of the subscription since then (a key with read on events)"
         return False, (Suspect("quota.blocked_wrongly", account.subject, why, wanted),)
-    changed = [row for row in look.value or () if row.get("customer") == account.customer_id]
+    changed = [row for row in rows_of(look) if row.get("customer") == account.customer_id]
     return not changed, ()
 
 
@@ -106,13 +110,10 @@ def refusals_of_unknown(account: Account) -> tuple[Suspect, ...]:
 def _of_another_route(account: Account) -> tuple[Suspect, ...]:
     """Usage was written down, and nothing that was seen was a request of the route: it is not where the usage comes from, and
     who was refused there says nothing."""
-    look = account.look("recorded") or account.evidence.everybody
-    held = (
-        int(look.value["records"]) if look is not None and look.status.answered and isinstance(look.value, dict) else 0
-    )
+    held = int(value_of(account.look("recorded") or account.look("everybody")).get("records") or 0)
     seen = account.requests if account.traces_answered else account.logged(200, *REFUSALS)
     others, route = account.other_routes, account.evidence.route
-    is_named = route != Evidence.route  # the usual one may rest while usage comes in by another way
+    is_named = route != ROUTE  # the usual one may rest while usage comes in by another way
     if not held or seen or not (others or is_named) or not _was_heard(account):
         return ()
     why = f"{held:,} usage records were written in the window, and no request of {route} was seen, served or refused"
@@ -123,8 +124,7 @@ def _of_another_route(account: Account) -> tuple[Suspect, ...]:
 
 def _was_heard(account: Account) -> bool:
     """Whether traces or the platform's log would have told of requests."""
-    served = [look for look in account.evidence.refusals if look.arguments.get("status") == "200"]
-    return account.traces_answered or any(look.status.answered for look in served)
+    return account.traces_answered or any(look.status.answered for look in account.evidence.served)
 
 
 def _is_last(account: Account, row: dict[str, Any]) -> bool:
@@ -147,34 +147,34 @@ def recording_findings(account: Account) -> list[Finding]:
         found.append(finding("usage.unmetered", account, words, account.cite("by_hour")))
     if (unseen := lost_by_log(account)) is not None:
         found.append(unseen)
-    look = account.look("recorded")
-    if look is not None and look.status.answered and isinstance(look.value, dict):
-        held, served = int(look.value["records"]), _settled(account)
+    if account.has_answered("recorded"):
+        held, served = int(value_of(account.look("recorded"))["records"]), _settled(account)
         lost = served - held
         if lost >= max(_LEAST_LOST, _LEAST_LOST_SHARE * served):
             words = f"{served:,} requests were served in the window, and {held:,} usage records were written: {lost:,} are missing"
-            found.append(finding("usage.unrecorded", account, words, account.cite("of_org", "recorded")))
+            found.append(finding("usage.unrecorded", account, words, account.cite("requests", "recorded")))
     return found
 
 
 def lost_by_log(account: Account) -> Finding | None:
     """Where traces tell nothing of one organization: more requests served, of all together, than records written by all."""
-    look = account.evidence.everybody
-    if account.traces_answered or look is None or not look.status.answered or not isinstance(look.value, dict):
+    look = account.look("everybody")
+    if account.traces_answered or not value_of(look):
         return None
-    until = account.evidence.window.until.timestamp() - _LONGEST_REQUEST_S
-    rows = [row for row in account.logged(200) if (at := moment(row.get("at"))) is not None and at.timestamp() < until]
-    held = int(look.value["records"])
+    window = account.evidence.window
+    since = known_since(account.evidence.served) or window.since  # records were counted from there on
+    until = window.until - timedelta(seconds=_LONGEST_REQUEST_S)
+    rows = [row for row in account.logged(200) if (at := moment(row.get("at"))) is not None and since <= at < until]
+    held = int(value_of(look)["records"])
     missing = len(rows) - held
     if missing < max(_LEAST_LOST, _LEAST_LOST_SHARE * len(rows)):
         return None
     words = (
-        f"at least {len(rows):,} requests of all organizations were served in the window, and {held:,} usage records were "
-        f"written: {missing:,} are missing"
+        f"at least {len(rows):,} requests of all organizations were served since {since:%Y-%m-%d %H:%M} UTC, and {held:,} usage "
+        f"records were written: {missing:,} are missing"
     )
-    cited = [look.id, *(each.id for each in account.evidence.refusals if each.status.has_content)]
-    code = "usage.unrecorded"
-    return Finding(code, account.evidence.route, words, tuple(cited), CATALOGUE.remedy(code))
+    cited = [*account.cite("everybody"), *(each.id for each in account.evidence.served if each.status.has_content)]
+    return CATALOGUE.finding("usage.unrecorded", account.evidence.route, words, cited)
 
 
 def _settled(account: Account) -> int:

@@ -1,7 +1,7 @@
 """The daily usage report: does Stripe hold what was used, and if not, is it late, lost, dropped, or there twice?"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from runbook_lib.core.model import Finding, Observation, Status, Suspect
 from runbook_lib.procedures.quota_enforcement import ledgers
 from runbook_lib.procedures.quota_enforcement.account import Account, meter_of
 from runbook_lib.procedures.quota_enforcement.billing import finding
+from runbook_lib.procedures.quota_enforcement.evidence import rows_of, rows_seen
 from runbook_lib.procedures.quota_enforcement.ledgers import Buckets, Reconciled, Total
 from runbook_lib.reading.periods import DAY_S, HOUR_S, in_words, iso_hour, moment, told_hours
 
@@ -62,22 +63,21 @@ def is_reported(account: Account) -> bool:
     return bool(account.metered_items) and not account.has_ended
 
 
-def runs_of(looks: Sequence[Observation]) -> list[Run]:
+def runs_of(account: Account) -> list[Run]:
     """The runs of the report that the platform's log tells of, oldest first."""
-    runs = []
-    for look in looks:
-        for row in look.value or () if look.status.has_content and isinstance(look.value, list) else ():
-            at, status = moment(row.get("at")), row.get("status")
-            if at is not None and status is not None:
-                words = "; ".join(str(line.get("message")) for line in row.get("logs") or ())
-                runs.append(Run(at, int(status), words))
+    look, runs = account.look("runs"), []
+    for row in rows_seen([look] if look is not None else []):
+        at, status = moment(row.get("at")), row.get("status")
+        if at is not None and status is not None:
+            words = "; ".join(str(line.get("message")) for line in row.get("logs") or ())
+            runs.append(Run(at, int(status), words))
     return sorted(runs, key=lambda run: run.at)
 
 
 def meter_reading(account: Account) -> Reconciled | None:
     """The meter against the records, by the hour; None where no meter was seen, or what was used was not."""
     look = account.look("meter_usage")
-    if look is None or not look.status.answered or account.look("by_hour") is None:
+    if look is None or not look.status.answered or not account.has_answered("by_hour"):
         return None
     since = _since(look)
     recorded = {start: tokens for start, tokens in account.hours.items() if start >= since}
@@ -102,16 +102,26 @@ def report_findings(account: Account) -> Reports:
     if meter is not None:
         _judge_meter(account, meter, found)
     totals = []
-    for look in account.evidence.ledgers:
-        if look.call == "legacy_usage" and look.status == Status.ok:
+    for look in _sums(account):
+        if account.has_answered("by_hour"):
             item, total = str(look.arguments.get("item_id")), _open_total(look)
             recorded = _of_period(account, account.hours)
             reading = ledgers.reconcile_total(recorded, total, account.settled.timestamp())
             totals.append((item, total, reading))
-            if meter is None or total != _metered_total(account):
+            if _is_only_ledger(account) or (meter is not None and total != _metered_total(account)):
                 _judge_total(account, look, total, reading, recorded, found)
     onset = min(found.hours, default=None)
     return Reports(tuple(found.findings), tuple(found.suspects), meter, tuple(totals), onset)
+
+
+def _sums(account: Account) -> list[Observation]:
+    """The usage records that were read: a ledger of its own where the account has no meter."""
+    return [look for look in account.evidence.legacy if look.status is Status.ok]
+
+
+def _is_only_ledger(account: Account) -> bool:
+    """Whether Stripe has no meter that could say it by the hour."""
+    return account.has_answered("meters") and meter_of(rows_of(account.look("meters")), account.metered_items) is None
 
 
 def _open_total(look: Observation) -> float:
@@ -169,16 +179,18 @@ def _judge_absent(account: Account, meter: Reconciled, cited: list[str], found: 
     absent = sorted((*meter.missing, *meter.overdue))
     found.hours += absent
     amount = f"{meter.quantity(absent):,.0f} tokens"
-    errors = account.look("meter_errors")
+    errors = account.look("errors")
     code, words = _rejected(account, absent[0])
     if code:
         what = f"{amount} did not count: {words}; {told_hours(absent, meter.unit_s)}"
-        found.findings.append(finding(code, account, what, [*cited, *account.cite("meter_errors")]))
+        found.findings.append(finding(code, account, what, [*cited, *account.cite("errors")]))
         return
-    if errors is not None and not errors.status.answered and not _legacy_lacks_it(account):
+    if errors is None or not errors.status.answered:
         where = told_hours(absent, meter.unit_s)
         why = f"Stripe holds nothing of {amount} ({where}), and its reports of dropped events were not seen"
-        look = f"stripe meter_errors: {errors.help or errors.why}"
+        look = (
+            f"stripe meter_errors: {(errors.help or errors.why) if errors is not None else 'run this procedure again'}"
+        )
         for each in ("usage.unreported", "usage.rejected"):
             found.suspects.append(Suspect(each, account.subject, why, look))
         return
@@ -190,24 +202,17 @@ def _judge_absent(account: Account, meter: Reconciled, cited: list[str], found: 
         _judge_late(account, list(meter.overdue), meter, cited, found)
 
 
-def _legacy_lacks_it(account: Account) -> bool:
-    """Whether usage records lack what the meter lacks: they are refused at once and never dropped later, so it was not sent."""
-    legacy = [look for look in account.evidence.ledgers if look.call == "legacy_usage" and look.status == Status.ok]
-    return any(_open_total(look) == _metered_total(account) for look in legacy)
-
-
 def _metered_total(account: Account) -> float:
     """What the meter holds of the period."""
-    look = account.look("meter_usage")
-    rows = look.value if look is not None and look.status.has_content else None
-    return sum(_of_period(account, {int(start): float(quantity) for start, quantity in rows or ()}).values())
+    rows = rows_of(account.look("meter_usage"))
+    return sum(_of_period(account, {int(start): float(quantity) for start, quantity in rows}).values())
 
 
 def _rejected(account: Account, oldest: int) -> tuple[str, str]:
     """The code and the words where Stripe says that it dropped events since then, or the meter takes none; empty where not."""
-    errors, meters = account.look("meter_errors"), account.look("meters")
+    errors, meters = account.look("errors"), account.look("meters")
     counts: dict[str, int] = {}
-    for report in errors.value or () if errors is not None and errors.status.has_content else ():
+    for report in rows_of(errors):
         at = moment(report.get("at"))
         if at is not None and at.timestamp() >= oldest:
             for code, count in report["codes"].items():
@@ -217,8 +222,7 @@ def _rejected(account: Account, oldest: int) -> tuple[str, str]:
         told = ", ".join(f"{code} {count} times" for code, count in counts.items())
         sub = _REJECTED.get(most)
         return f"usage.rejected.{sub}" if sub else "usage.rejected", f"Stripe dropped events: {told}"
-    rows = meters.value if meters is not None and meters.status.has_content else []
-    meter = meter_of(rows or [], account.metered_items)
+    meter = meter_of(rows_of(meters), account.metered_items)
     if meter and meter.get("status") == "inactive" and errors is not None and errors.status.answered:
         return (
             "usage.rejected.meter",
@@ -239,9 +243,8 @@ def _judge_late(
     oldest, unit_s = overdue[0], meter.unit_s if meter else HOUR_S
     amount = meter.quantity(overdue) if meter else sum(account.hours.get(start, 0) for start in overdue)
     told = f"{amount:,.0f} tokens since {iso_hour(oldest)} UTC are not at Stripe"
-    runs, others = runs_of(account.evidence.runs), _others_until(account)
-    runs_cited = [look.id for look in account.evidence.runs if look.status.answered or look.status.has_content]
-    cited = [*cited, *runs_cited, *(look.id for look in account.evidence.peers if look.status.answered)]
+    runs, others = runs_of(account), _others_until(account)
+    cited = [*cited, *account.cite("runs"), *(look.id for look in account.evidence.peers if look.status.answered)]
     due = datetime.fromtimestamp(
         oldest - oldest % DAY_S + DAY_S, UTC
     )  # the run that should have reported it comes after
@@ -253,29 +256,26 @@ def _judge_late(
         return
     daily = account.evidence.report_within >= timedelta(days=1)
     newest = meter.reported_until if meter and meter.reported else until
-    if newest is not None and daily and unit_s == HOUR_S and (newest - 1) // DAY_S == overdue[-1] // DAY_S:
-        words = f"{told}: the report of {iso_hour(oldest)[:10]} stopped after {iso_hour(newest)[11:]} UTC"
-        found.findings.append(finding("usage.report_partial.broken_off", account, words, cited))
-        return
     if left_out:
         words = f"{told}, though the report ran at {left_out[-1].at:%Y-%m-%d %H:%M} UTC ({left_out[-1].words})"
         found.findings.append(finding("usage.report_partial.left_out", account, words, cited))
+        return
+    if not _others_are_known(account):
+        why = f"{told}; whether the report ran for others could not be seen"
+        for code in ("usage.report_stale", "usage.report_partial.left_out"):
+            found.suspects.append(Suspect(code, account.subject, why, _JOB_LOOK))
+        return
+    if newest is not None and daily and unit_s == HOUR_S and (newest - 1) // DAY_S == overdue[-1] // DAY_S:
+        words = f"{told}: the report of {iso_hour(oldest)[:10]} stopped after {iso_hour(newest)[11:]} UTC"
+        found.findings.append(finding("usage.report_partial.broken_off", account, words, cited))
         return
     if ran and ran[-1].is_good:
         why = f"{told}, though the report says that all went well at {ran[-1].at:%Y-%m-%d %H:%M} UTC ({ran[-1].words})"
         for code in ("usage.rejected", "usage.report_partial.left_out"):
             found.suspects.append(Suspect(code, account.subject, why, _EVENTS_LOOK))
         return
-    if not _told_by_anyone(account):
-        why = f"{told}; whether the report ran for others could not be seen"
-        for code in ("usage.report_stale", "usage.report_partial.left_out"):
-            found.suspects.append(Suspect(code, account.subject, why, _JOB_LOOK))
-        return
-    if newest is None and not runs and not _legacy_holds(account):
-        since = moment((account.look("meter_usage") or account.evidence.ledgers[0]).arguments.get("since"))
-        begun = f" since {since:%Y-%m-%d}" if since else ""
-        words = f"nothing of {amount:,.0f} tokens was ever reported{begun}, and no run of the report is to be seen"
-        found.findings.append(finding("usage.no_job", account, words, cited))
+    if newest is None and not runs and not _ever_summed(account):
+        _judge_never(account, amount, cited, found)
         return
     failed = [run for run in runs if not run.is_good]
     last = (
@@ -284,6 +284,21 @@ def _judge_late(
         else ""
     )
     found.findings.append(finding("usage.report_stale", account, told + last, cited))
+
+
+def _judge_never(account: Account, amount: float, cited: list[str], found: _Found) -> None:
+    """Nothing stands at Stripe, and no run is to be seen: there is no report, as far as log and usage records were seen whole."""
+    asked = account.look("meter_usage") or account.evidence.legacy[0]
+    since = moment(asked.arguments.get("since"))
+    begun = f" since {since:%Y-%m-%d}" if since else ""
+    words = f"nothing of {amount:,.0f} tokens was ever reported{begun}, and no run of the report is to be seen"
+    if account.has_answered("runs") and _ever_summed(account) is False:
+        found.findings.append(finding("usage.no_job", account, words, cited))
+        return
+    for code in ("usage.no_job", "usage.report_stale"):
+        found.suspects.append(
+            Suspect(code, account.subject, f"{words}, and not all was seen that could tell", _JOB_LOOK)
+        )
 
 
 def _left_out(run: Run, account: Account) -> bool:
@@ -299,28 +314,27 @@ def _others_until(account: Account) -> int | None:
     """The end of the newest hour that any other customer's usage is reported up to; None where none is, or none was seen."""
     if account.evidence.in_fleet:
         return int(account.evidence.others_until) if account.evidence.others_until is not None else None
-    ends = [
-        int(start) + HOUR_S
-        for look in account.evidence.peers
-        if look.call == "meter_usage" and look.status.has_content
-        for start, quantity in look.value or ()
-        if quantity
-    ]
+    ends = [int(start) + HOUR_S for start, quantity in rows_seen(account.evidence.peers) if quantity]
     return max(ends, default=None)
 
 
-def _told_by_anyone(account: Account) -> bool:
-    """Whether it was seen how others fared: their ledgers, or the report's own runs."""
+def _others_are_known(account: Account) -> bool:
+    """Whether it was seen how others fared: in an audit always; else by the ledgers of all that were chosen, by the report's own
+    runs where no meter tells it, or because there are no others."""
     if account.evidence.in_fleet:
         return True
-    peers = [look for look in account.evidence.peers if look.call == "meter_usage"]
-    return any(look.status.answered for look in (*peers, *account.evidence.runs))
+    if not account.has_answered("payers"):
+        return False
+    if account.evidence.peers:
+        return all(look.status.answered for look in account.evidence.peers)
+    return not rows_of(account.look("payers")) or account.has_answered("runs")
 
 
-def _legacy_holds(account: Account) -> bool:
-    """Whether any usage was ever reported by usage records."""
-    looks = [look for look in account.evidence.ledgers if look.call == "legacy_usage" and look.status == Status.ok]
-    return any(row["total"] for look in looks for row in look.value)
+def _ever_summed(account: Account) -> bool | None:
+    """Whether any usage was ever reported by usage records; None where they were not all seen."""
+    if any(row["total"] for look in _sums(account) for row in look.value):
+        return True
+    return False if all(look.status.answered for look in account.evidence.legacy) else None
 
 
 def _judge_total(

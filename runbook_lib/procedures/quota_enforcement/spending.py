@@ -33,15 +33,17 @@ class Spike:
 def spike_of(account: Account) -> Spike | None:
     """Whether the last 24 hours are far above every day before: four times the usual, twice the highest, and a tenth of the limit.
 
-    None where not, and where fewer than seven whole days lie before.
+    None where not, where no limit is known, and where fewer than seven whole days lie before.
     """
+    if account.limit is None:
+        return None  # how much of the limit a day took is part of it
     now = account.evidence.now.timestamp()
     days = _days_before(account.groups, now)
     if len(days) <= _BASELINE_DAYS:
         return None
     recent, *before = days
     usual, highest = median(before), max(before)
-    limit = (account.limit or {}).get("tokens")
+    limit = account.limit.get("tokens")
     floor = limit * _LEAST_SHARE if limit else 0
     if recent < max(_TIMES_USUAL * usual, _TIMES_HIGHEST * highest, floor, 1):
         return None
@@ -52,7 +54,7 @@ def spike_of(account: Account) -> Spike | None:
     (provider, model), tokens = max(by_model.items(), key=lambda each: each[1])
     mine = sorted((group.start, group.tokens) for group in fresh if (group.provider, group.model) == (provider, model))
     highest_hour = max(tokens for _, tokens in mine)
-    since = next(start for start, tokens in mine if tokens >= highest_hour / 10)
+    since = min(start for start, tokens in mine if tokens >= highest_hour / 10)
     return Spike(recent, usual, highest, since, provider, model, tokens / recent)
 
 

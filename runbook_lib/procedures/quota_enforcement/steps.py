@@ -1,141 +1,163 @@
-"""05: quota enforcement. What was used, what Stripe holds of it, what was enforced: for one organization, or for all."""
+"""05: quota enforcement of one organization: what was used, what Stripe holds of it, what was enforced. All of them: `audit`."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from typing import ClassVar
 
-from runbook_lib.core.clock import Window, parse_time, parse_window
-from runbook_lib.core.errors import UsageError
-from runbook_lib.core.model import Conclusion, Observation
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Conclusion, Json
 from runbook_lib.io.observe import Look
-from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.base import Exhibit, Said, Topic, step
 from runbook_lib.procedures.quota_enforcement import reports
 from runbook_lib.procedures.quota_enforcement import verdict as one
-from runbook_lib.procedures.quota_enforcement.account import Account, Evidence, meter_of, pick, read
-from runbook_lib.procedures.quota_enforcement.audit import Audit
+from runbook_lib.procedures.quota_enforcement.account import Account, meter_of, read
+from runbook_lib.procedures.quota_enforcement.audit import (
+    EveryOrganization as EveryOrganization,
+)  # found here by its stem
 from runbook_lib.procedures.quota_enforcement.billing import plan_at_stripe
-from runbook_lib.procedures.quota_enforcement.fleet import diagnose_fleet
-from runbook_lib.procedures.quota_enforcement.looks import log_of_refusals, refused_of_all
+from runbook_lib.procedures.quota_enforcement.evidence import Evidence, rows_of, value_of
+from runbook_lib.procedures.quota_enforcement.looks import (
+    ADD_UP,
+    BACK,
+    FIND,
+    LIMIT,
+    REPORT,
+    QuotaEnforcement,
+    crossing_of,
+    organization_of,
+)
 from runbook_lib.procedures.quota_enforcement.spending import forecasts, told_forecast, usage_exhibit
 from runbook_lib.reading.periods import calendar_month, floor_hour, moment
 from runbook_lib.sources.postgres import usage as postgres_usage
+from runbook_lib.sources.postgres.usage import Way
 from runbook_lib.sources.railway import logs as railway
 from runbook_lib.sources.stripe import records as stripe
 from runbook_lib.sources.stripe import usage as stripe_usage
-from runbook_lib.sources.team import team_files
 from runbook_lib.sources.traces import jaeger_orgs, tempo_orgs
-from runbook_lib.sources.vercel import logs as vercel
 
-_LONGEST_NAME = 256
-_BACK = timedelta(days=29)  # what ledgers and spikes are judged by: four weeks and a day
-_RUNS = timedelta(hours=23, minutes=55)  # a log that keeps a day is asked for a little less
 _TOLD = (
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
     "invoice.paid",
 )
-_CHANGES = timedelta(hours=26)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
-class QuotaEnforcement(Procedure):
-    """Parameters: org (id, name or Stripe customer; empty: all), since, until, route, job, report_within."""
+def _of_record(looks: Callable[["OneOrganization", Account], list[Look]]) -> Callable[["OneOrganization"], list[Look]]:
+    """Looks at an organization that is known; none at one that is not."""
+    return lambda run: looks(run, account) if (account := run.account).record else []
 
-    stem = "05_quota_enforcement"
+
+def _of_customer(look: Callable[[Account], Look]) -> Topic:
+    """A look at the organization's customer at Stripe; none where it has no customer."""
+    return Topic(lambda run: [look(run.account)] if run.account.customer_id else [], after=("record",), is_one=True)
+
+
+def _of_database(looks: Callable[["OneOrganization", Account, Way], list[Look]], after: tuple[str, ...]) -> Topic:
+    """Looks at the database, else the same over the Management API."""
+    return Topic(
+        _of_record(lambda run, account: looks(run, account, "database")),
+        after=after,
+        otherwise=_of_record(lambda run, account: looks(run, account, "management")),
+    )
+
+
+def _where_traces_are_silent(topic: Topic) -> Topic:
+    """What is asked only where no trace backend tells of the organization; it depends on no answer, and so begins at once."""
+
+    def only(
+        looks: Callable[["OneOrganization"], Sequence[Look]] | None,
+    ) -> Callable[["OneOrganization"], Sequence[Look]]:
+        return lambda run: looks(run) if looks is not None and not run.account.traces_answered else []
+
+    return replace(topic, looks=only(topic.looks), otherwise=only(topic.otherwise))
+
+
+class OneOrganization(QuotaEnforcement):
+    """05 with an organization."""
+
+    evidence: Evidence
+    topics: ClassVar = {
+        **QuotaEnforcement.topics,
+        "record": Topic(
+            lambda run: [postgres_usage.organization(run.org)],
+            otherwise=lambda run: [postgres_usage.organization(run.org, "management")],
+        ),
+        "subscriptions": _of_customer(lambda account: stripe_usage.subscriptions(account.customer_id)),
+        "customer": _of_customer(lambda account: stripe.customer(account.customer_id)),
+        "customers_of": _of_customer(lambda account: stripe_usage.customers_of(account.customer_id, account.org_id)),
+        "by_hour": _of_database(lambda run, account, way: run.by_hour(account, way), ("record",)),
+        "recorded": _of_database(
+            lambda run, account, way: [postgres_usage.recorded(run.window, account.org_id, way)], ("record",)
+        ),
+        "requests": Topic(
+            _of_record(
+                lambda run, account: [
+                    tempo_orgs.of_org(account.org_id, run.window),
+                    jaeger_orgs.of_org(account.org_id, run.window),
+                ]
+            ),
+            after=("record",),
+        ),
+        **{
+            name: _where_traces_are_silent(QuotaEnforcement.topics[name])
+            for name in ("everybody", "attributed", "refusals", "served")
+        },
+        "lines": _where_traces_are_silent(Topic(lambda run: [railway.logs("api", run.window, text="quota")])),
+        "legacy": Topic(lambda run: run.sums(), after=("subscriptions",)),
+        "meter_usage": Topic(
+            lambda run: run.hours_of(run.account.customer_id), after=("subscriptions", "meters"), is_one=True
+        ),
+        "payers": Topic(
+            lambda run: run.where_it_differs(lambda: [run.payers("database")]),
+            after=("by_hour",),
+            otherwise=lambda run: run.where_it_differs(lambda: [run.payers("management")]),
+        ),
+        "errors": Topic(lambda run: run.where_it_differs(run.dropped), after=("by_hour",)),
+        "peers": Topic(lambda run: run.peers(), after=("payers",)),
+        "events": Topic(lambda run: run.events(), after=("requests",), is_one=True),
+        "crossings": Topic(
+            lambda run: run.crossing("database"),
+            after=("by_hour", "limits"),
+            otherwise=lambda run: run.crossing("management"),
+        ),
+    }
+
+    @classmethod
+    def is_for(cls, parameters: Mapping[str, Json]) -> bool:
+        """Where an organization is named."""
+        return bool(organization_of(parameters))
 
     def prepare(self) -> None:
-        """Read the parameters. Raises UsageError for times that are none and for a name too long to be one."""
-        now = self.look.now
-        self.org = str(self.parameters.get("org") or "").strip()
-        if len(self.org) > _LONGEST_NAME or "\x00" in self.org:
-            raise UsageError(
-                "Cannot look for this organization",
-                where="org",
-                came_back=f"it is {len(self.org)} characters long, or holds characters that no name has",
-                do_next="Give the organization's id, its name, or its Stripe customer (cus_…).",
-            )
-        self._window = parse_window(
-            str(self.parameters.get("since") or "24h"), str(self.parameters.get("until") or "now"), now=now
-        )
-        self.job = str(self.parameters.get("job") or "usage-report")
-        within = _span(str(self.parameters.get("report_within") or "26h"), now)
-        self.evidence = Evidence(
-            self._window.until,
-            self._window,
-            self.org,
-            str(self.parameters.get("route") or "/api/chat"),
-            within,
-        )
-        self.audit = Audit(self.evidence, self.see)
+        """Read the parameters; see `QuotaEnforcement`."""
+        super().prepare()
+        self.evidence = Evidence(self.window.until, self.window, self.org, self.route, self.report_within)
 
     @property
-    def window(self) -> Window:
-        """What was asked of requests; ledgers and limits go by billing periods."""
-        return self._window
+    def account(self) -> Account:
+        """The organization by what was seen so far."""
+        return read(self.evidence)
 
-    def foresee(self) -> Sequence[Look]:
-        """Everything that needs no answer first."""
-        if not self.org:
-            return [*self.audit.foresee(), *self._runs(), *self._changes()]
-        looks = [*self._records(), team_files.plan_limits(), stripe_usage.meters(), *self._runs(), *self._changes()]
-        if _UUID.fullmatch(self.org.lower()):
-            looks += self._requests(self.org.lower())
-        return looks
-
-    @step("Which organization is it, and do its record, Stripe and the limits file agree?")
+    @step(FIND)
     def find_the_account(self) -> Said:
         """The record of its billing, the plan's limits; then customer and subscriptions at Stripe."""
-        if not self.org:
-            return self.audit.find_the_accounts()
-        record, limits = self.see(*self._records(), team_files.plan_limits())
-        self.evidence = replace(self.evidence, records=(record,), limits=limits, billed=())
-        if not record.status.answered:
-            again = self.see(postgres_usage.organization(self.org, "management"))
-            self.evidence = replace(self.evidence, records=(record, *again))
-        account = self._account()
-        looks = [stripe_usage.meters()]
-        if account.customer_id:
-            looks += [
-                stripe_usage.subscriptions(account.customer_id),
-                stripe.customer(account.customer_id),
-                stripe_usage.customers_of(account.customer_id, account.org_id),
-            ]
-        self.evidence = replace(self.evidence, billed=tuple(self.see(*looks)))
-        account = self._account()
+        self.ask("record", "limits")
+        self.ask("meters", "subscriptions", "customer", "customers_of")
+        account = self.account
         if not account.record:
-            look = pick(self.evidence.records, "organization")
+            look = self.evidence.look("record")
             return Said(f"The organization could not be found: {look.why if look else ''}.")
         return Said(_told_account(account), (Exhibit("table", "Plan and subscription", _agreement(account)),))
 
-    @step("What did it use in its billing period, and who asked?")
+    @step(ADD_UP)
     def add_up_the_usage(self) -> Said:
         """Usage by hour and model, added up in the database; its requests by their traces."""
-        if not self.org:
-            return self.audit.add_up_the_usage()
-        account = self._account()
-        if not account.record:
+        if not self.account.record:
             return Said("Without the organization's record there is nothing to add up.")
-        usage = self._usage(account, "database")
-        seen = self.see(*usage, *self._requests(account.org_id))
-        found, requests = seen[: len(usage)], seen[len(usage) :]
-        if not all(look.status.answered or look.status.has_content for look in found):
-            found += self.see(*self._usage(account, "management"))
-        self.evidence = replace(
-            self.evidence,
-            usage=tuple(found),
-            requests=tuple(requests),
-            refusals=(),
-            attributed=(),
-            everybody=None,
-        )
-        if not self._account().traces_answered:
-            traced = refused_of_all(self._window)
-            everybody, *others = self.see(postgres_usage.recorded(self._window), *traced, *self._log_of_refusals())
-            attributed, refusals = tuple(others[: len(traced)]), tuple(others[len(traced) :])
-            self.evidence = replace(self.evidence, refusals=refusals, attributed=attributed, everybody=everybody)
-        account = self._account()
+        self.ask("by_hour", "recorded", "requests")
+        self.ask("attributed", "refusals", "served", "lines")
+        self.ask("everybody")
+        account = self.account
         told = "; ".join(told_forecast(each) for each in forecasts(account))
         exhibits = (Exhibit("usage", "Usage of the billing period", usage_exhibit(account)),) if account.groups else ()
         return Said(
@@ -143,142 +165,102 @@ class QuotaEnforcement(Procedure):
             exhibits,
         )
 
-    @step("Has the daily usage report run, and does Stripe hold what was used?")
+    @step(REPORT)
     def check_the_report(self) -> Said:
         """Stripe's ledgers against the records, hour by hour; where they differ, what others' ledgers and dropped events say."""
-        if not self.org:
-            return self.audit.check_the_reports(self._runs())
-        account = self._account()
-        runs = self.see(*self._runs())
-        self.evidence = replace(self.evidence, runs=tuple(runs), ledgers=(), peers=(), errors=())
-        if not reports.is_reported(account):
+        self.ask("runs", "legacy", "meter_usage")
+        if not reports.is_reported(self.account):
             return Said("None of its usage goes to Stripe: it has no running subscription with a metered price.")
-        self.evidence = replace(self.evidence, ledgers=tuple(self.see(*self._ledgers(account))))
-        account = self._account()
-        reading = reports.report_findings(account)
-        if reading.onset is not None:
-            self._look_closer(account)
-            account = self._account()
-            reading = reports.report_findings(account)
+        self.ask("payers", "errors")
+        self.ask("peers")
+        reading = reports.report_findings(self.account)
         rows = list(reports.ledger_rows(reading))
         table = {"columns": ["day", "recorded", "reported", "difference", "state"], "rows": rows}
         exhibits = (Exhibit("table", "Recorded and reported tokens by day", table),) if rows else ()
         return Said(_told_reports(reading), exhibits)
 
-    @step("Is the limit enforced, and rightly?")
+    @step(LIMIT)
     def check_the_limit(self) -> Said:
         """Where a limit is used up: since when, and what was served since; and what changed before."""
-        if not self.org:
-            return self.audit.check_the_limits(self._changes())
-        account = self._account()
-        unpaid = [at for row in account.refused if row["status"] == 402 and (at := moment(row.get("at"))) is not None]
-        events = (
-            [stripe.events(Window(min(unpaid), self.evidence.now), _TOLD)] if unpaid and account.customer_id else []
-        )
-        seen = self.see(*self._changes(), *events)
-        told, changes = seen[len(seen) - len(events) :], seen[: len(seen) - len(events)]
-        self.evidence = replace(self.evidence, changes=tuple(changes), events=tuple(told), crossings=())
-        place = one.limit_hour(account)
-        if place is None:
-            refused = len(account.refused)
+        self.ask("changes", "events", "crossings")
+        if not self.evidence.crossings:
+            refused = len(self.account.refused)
             return Said(f"No limit is used up; {refused} of its requests were refused in the window.")
-        window, before = place
-        limits = {unit: (account.limit or {}).get(unit) for unit in ("tokens", "requests")}
-        found = self.see(postgres_usage.crossing(account.org_id, window, before, limits))
-        if not found[0].status.answered:
-            found += self.see(postgres_usage.crossing(account.org_id, window, before, limits, way="management"))
-        self.evidence = replace(self.evidence, crossings=tuple(found))
-        value = next((look.value for look in found if isinstance(look.value, dict)), {})
+        value = value_of(self.evidence.look("crossings"))
         return Said(
             f"The limit was reached at {value.get('at')}; {value.get('records_after', '?')} records came after it."
         )
 
     def diagnose(self) -> Conclusion:
-        """The verdict on the organization, or on all of them."""
-        if not self.org:
-            return diagnose_fleet(self.audit.fleet)
+        """The verdict on the organization."""
         return one.diagnose(self.evidence)
 
-    def _account(self) -> Account:
-        return read(self.evidence)
-
-    def _records(self) -> list[Look]:
-        return [postgres_usage.organization(self.org)]
-
-    def _usage(self, account: Account, way: postgres_usage.Way) -> list[Look]:
-        """Usage since the period's begin, the month's, or four weeks ago, whichever is earliest; cut at the periods' edges."""
+    def by_hour(self, account: Account, way: Way) -> list[Look]:
+        """Usage since the period's begin, the month's, or four weeks ago, whichever is earliest; cut at the periods' edges. None as
+        long as its subscriptions, and so Stripe's period, are still to come."""
+        if account.customer_id and self.evidence.subscriptions is None:
+            return []
         now = self.evidence.now
         edges = [account.period.since]
         ours = moment(account.record.get("current_period_end"))
         edges += [ours] if ours is not None and ours < now else []
-        since = floor_hour(min(account.period.since, calendar_month(now).since, now - _BACK))
-        return [
-            postgres_usage.by_hour(account.org_id, Window(since, now), sorted(set(edges)), way),
-            postgres_usage.recorded(self._window, account.org_id, way),
-        ]
+        since = floor_hour(min(account.period.since, calendar_month(now).since, now - BACK))
+        return [postgres_usage.by_hour(account.org_id, Window(since, now), sorted(set(edges)), way)]
 
-    def _requests(self, org_id: str) -> list[Look]:
-        return [tempo_orgs.of_org(org_id, self._window), jaeger_orgs.of_org(org_id, self._window)]
+    def sums(self) -> list[Look]:
+        """Usage records of the items that no meter counts; none where nothing of it goes to Stripe."""
+        account = self.account
+        items = account.metered_items if reports.is_reported(account) else []
+        return [stripe_usage.legacy_usage(str(item["id"])) for item in items if not item.get("meter")]
 
-    def _log_of_refusals(self) -> list[Look]:
-        """Where no trace backend tells: the platforms' logs of what was refused and served, whoever's it was."""
-        window, route = self._window, self.evidence.route
-        return [
-            *log_of_refusals(window, route),
-            vercel.request_log("api", window, search=route, status="200"),
-            railway.logs("api", window, text="quota"),
-        ]
+    def hours_of(self, customer_id: str) -> list[Look]:
+        """A customer's usage by the organization's meter, over the time for which usage was added up; none without a meter."""
+        meter, account = self._meter(), self.account
+        if meter is None or not reports.is_reported(account):
+            return []
+        return [stripe_usage.meter_usage(str(meter["id"]), customer_id, self._reported_window(account))]
 
-    def _runs(self) -> list[Look]:
-        window = Window(self.evidence.now - _RUNS, self.evidence.now)
-        return [vercel.request_log("api", window, search=self.job)]
+    def where_it_differs(self, looks: Callable[[], list[Look]]) -> list[Look]:
+        """Looks that are made only where something is wrong with the ledgers."""
+        return looks() if reports.report_findings(self.account).onset is not None else []
 
-    def _changes(self) -> list[Look]:
-        window = Window(self.evidence.now - _CHANGES, self.evidence.now)
-        return [vercel.deployments("api", window), vercel.env_changes("api"), railway.deployments("api")]
+    def payers(self, way: Way) -> Look:
+        """Others whose usage must be at Stripe as well."""
+        account = self.account
+        return postgres_usage.payers(account.org_id, Window(self._reported_window(account).since, account.settled), way)
 
-    def _ledgers(self, account: Account) -> list[Look]:
-        """Both ledgers, as far as there are any; the meter's over the time for which usage was added up."""
-        meters = account.look("meters")
-        rows = meters.value if meters is not None and meters.status.has_content else []
-        meter = meter_of(rows or [], account.metered_items)
-        looks = [stripe_usage.legacy_usage(str(item["id"])) for item in account.metered_items if not item.get("meter")]
-        if meter is not None:
-            looks.append(
-                stripe_usage.meter_usage(str(meter["id"]), account.customer_id, self._reported_window(account))
-            )
-        return looks
+    def dropped(self) -> list[Look]:
+        """What Stripe dropped of the meter's events."""
+        meter = self._meter()
+        return (
+            [] if meter is None else [stripe_usage.meter_errors(str(meter["id"]), self._reported_window(self.account))]
+        )
+
+    def peers(self) -> list[Look]:
+        """How others fare."""
+        others = rows_of(self.evidence.look("payers"))
+        return [look for row in others for look in self.hours_of(row["stripe_customer_id"])]
+
+    def events(self) -> list[Look]:
+        """What Stripe told of its subscriptions since it was first refused for one."""
+        account = self.account
+        unpaid = [at for row in account.refused if row["status"] == 402 and (at := moment(row.get("at"))) is not None]
+        if not unpaid or not account.customer_id:
+            return []
+        return [stripe.events(Window(min(unpaid), self.evidence.now), _TOLD)]
+
+    def crossing(self, way: Way) -> list[Look]:
+        """Since when a limit is used up; none where no limit is."""
+        account = self.account
+        place = one.limit_hour(account)
+        return [] if place is None else [crossing_of(account, *place, way)]
+
+    def _meter(self) -> dict[str, Json] | None:
+        return meter_of(rows_of(self.evidence.meters), self.account.metered_items)
 
     def _reported_window(self, account: Account) -> Window:
         now = self.evidence.now
-        return Window(floor_hour(min(account.period.since, now - _BACK)), floor_hour(now))
-
-    def _look_closer(self, account: Account) -> None:
-        """Something is wrong with the ledgers: how others fare, and what Stripe dropped."""
-        meters = account.look("meters")
-        meter = meter_of((meters.value if meters else None) or [], account.metered_items)
-        window = self._reported_window(account)
-        looks = [postgres_usage.payers(account.org_id, Window(window.since, account.settled))]
-        if meter is not None:
-            looks.append(stripe_usage.meter_errors(str(meter["id"]), window))
-        peers, *errors = self.see(*looks)
-        found: list[Observation] = [peers]
-        if meter is not None:
-            customers = [row["stripe_customer_id"] for row in peers.value or ()]
-            found += self.see(*(stripe_usage.meter_usage(str(meter["id"]), each, window) for each in customers))
-        self.evidence = replace(self.evidence, peers=tuple(found), errors=tuple(errors))
-
-
-def _span(text: str, now: datetime) -> timedelta:
-    """How long `26h` or `2d` is. Raises UsageError for anything else, and for no time at all."""
-    if not re.fullmatch(r"0*[1-9]\d{0,5}\s*[smhd]", text.strip(), re.ASCII):
-        raise UsageError(
-            "Cannot read this span of time",
-            where=f"report_within={text[:40]!r}",
-            came_back="it is not like `26h` or `2d`, or no time at all",
-            do_next="Give how old usage may be before it must have been reported: 26h for a daily report, 2h for an hourly one.",
-        )
-    return now - parse_time(text, now=now, name="report_within")
+        return Window(floor_hour(min(account.period.since, now - BACK)), floor_hour(now))
 
 
 def _told_account(account: Account) -> str:

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from support.evidence import look
+from support.law import silenced, topics_without_a_field
 from support.quota import MIDNIGHT, NOW, ORG, SINCE, UNTIL, World, epoch, request, subscription, usual_usage
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Conclusion, Observation, Status, VerdictStatus
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
+from runbook_lib.procedures.quota_enforcement.evidence import Evidence
+from runbook_lib.procedures.quota_enforcement.steps import OneOrganization
 from runbook_lib.procedures.quota_enforcement.verdict import diagnose
 
 CLEAN = World()
@@ -60,6 +63,7 @@ USED_UP = {
 SMALL = {"enterprise": {"tokens": 1_000_000, "requests": 1_000_000}}
 REFUSED = [request(NOW - timedelta(minutes=30), 429), request(NOW - timedelta(minutes=20), 429)]
 UNPAID = [request(NOW - timedelta(hours=2)), request(NOW - timedelta(minutes=20), 402)]
+STRIPE = ("subscriptions", "customer", "customers_of", "meters", "meter_usage", "legacy_usage")
 BULK = [[epoch(NOW - timedelta(hours=1)), "openai", "gpt-4o", 20_000_000, 1, 1, 0]]
 
 
@@ -225,7 +229,8 @@ LOOK_ALIKE: dict[str, World] = {
         recorded={},
         reported={},
         requests=[],
-        refusals=log_of(),
+        log=log_of(),
+        runs=[OK_RUN],
         legacy=0,
     ),
     "records without tokens before the period": CLEAN.but(
@@ -378,7 +383,7 @@ def test_a_report_that_fails_every_night_is_late_and_its_words_are_told() -> Non
 
 def total(**changes: Any) -> Conclusion:
     """Usage records are the only ledger."""
-    return judged(CLEAN.but(meters=[], runs=[], **changes))
+    return judged(CLEAN.but(meters=[], runs=[], peers=[], **changes))
 
 
 PERIOD = sum(q for s, q in usual_usage().items() if epoch(SINCE) <= s < epoch(MIDNIGHT))
@@ -448,40 +453,59 @@ def test_since_basil_the_metered_items_own_period_counts() -> None:
 
 
 def test_logs_stand_in_for_traces() -> None:
-    def log(rows: list[dict[str, Any]]) -> tuple[Any, ...]:
-        return tuple(
-            look("vercel", "request_log", rows or None, Status.ok if rows else Status.empty, wanted=s)
-            for s in ("429", "402")
-        )
-
-    blind = CLEAN.but(statuses={"of_org": Status.unreachable})
-    said = judged(blind.but(refusals=log([])))
+    blind = CLEAN.but(statuses={"of_org": Status.unreachable}, everybody=1)
+    said = judged(blind.but(log=log_of(logged(200))))
     assert (said.status, codes(said)) == (VerdictStatus.ruled_out, ["quota.within_limits"])
     assert "of_org" in {each.call for each in said.not_seen}
-    refused = {"request_id": "r", "path": "/api/chat", "status": 429, "at": to_iso(NOW)}
-    said = judged(blind.but(refusals=log([refused])))
+    said = judged(blind.but(log=log_of(logged(200), logged(429))))
     assert said.status == VerdictStatus.could_not_tell
     assert said.suspects[0].code == "quota.blocked_wrongly"
+
+
+def test_a_log_that_holds_nothing_at_all_is_no_witness_and_the_reports_own_run_shows_that_it_would() -> None:
+    blind = CLEAN.but(statuses={"of_org": Status.unreachable}, log=log_of())
+    assert judged(blind).status == VerdictStatus.could_not_tell
+    assert codes(judged(blind.but(runs=[OK_RUN]))) == ["quota.within_limits"]
 
 
 def test_a_line_with_the_organization_in_it_tells_whom_a_refusal_was_for() -> None:
     def lines(org: str) -> tuple[Any, ...]:
         line = {"at": to_iso(NOW), "attributes": {"org_id": org, "code": "quota_exceeded"}}
-        return (look("railway", "logs", [line]),)
+        return (look("railway", "logs", [line]), *log_of(logged(429)))
 
     blind = CLEAN.but(statuses={"of_org": Status.not_configured})
-    assert codes(judged(blind.but(refusals=lines(ORG)))) == ["quota.blocked_wrongly"]
-    assert codes(judged(blind.but(refusals=lines("another")))) == ["quota.within_limits"]
+    assert codes(judged(blind.but(log=lines(ORG)))) == ["quota.blocked_wrongly"]
+    assert codes(judged(blind.but(log=lines("another")))) == ["quota.within_limits"]
 
 
 def test_more_requests_in_the_log_than_records_of_all_are_unrecorded() -> None:
-    rows = [
-        {"request_id": f"r{n}", "path": "/api/chat", "status": 200, "at": to_iso(NOW - timedelta(hours=n + 1))}
-        for n in range(20)
-    ]
-    blind = CLEAN.but(statuses={"of_org": Status.unreachable}, refusals=(look("vercel", "request_log", rows),))
+    rows = [logged(200, f"t{n}", at=to_iso(NOW - timedelta(hours=n + 1))) for n in range(20)]
+    blind = CLEAN.but(statuses={"of_org": Status.unreachable}, log=log_of(*rows))
     assert codes(judged(blind.but(everybody=20))) == ["quota.within_limits"]
     assert codes(judged(blind.but(everybody=11))) == ["usage.unrecorded"]
+    assert judged(blind).status == VerdictStatus.could_not_tell  # nobody counted
+
+
+class TestALogThatHoldsMoreThanWasRead:
+    """The newest requests are known, and the records of that time are held against them."""
+
+    oldest = to_iso(NOW - timedelta(hours=3))
+    rows = tuple(logged(200, f"t{n}", at=to_iso(NOW - timedelta(hours=n + 1))) for n in range(3))
+
+    def evidence(self, records: int, since: str) -> Evidence:
+        found = CLEAN.but(statuses={"of_org": Status.partial}, requests=[], log=log_of(*self.rows)).evidence()
+        served = tuple(replace(each, status=Status.partial) for each in found.served)
+        counted = look("postgres", "recorded", {"records": records, "orgs": 1}, since=since, org_id="")
+        return replace(found, served=served, everybody=(counted,))
+
+    def test_is_enough_where_the_same_time_was_counted(self) -> None:
+        assert codes(diagnose(self.evidence(3, self.oldest))) == ["quota.within_limits"]
+        assert codes(diagnose(self.evidence(1, self.oldest))) == ["usage.unrecorded"]
+
+    def test_is_not_where_another_time_was_counted(self) -> None:
+        said = diagnose(self.evidence(3000, to_iso(NOW - DAY)))
+        assert said.status == VerdictStatus.could_not_tell
+        assert "usage.unrecorded" in {each.code for each in said.suspects}
 
 
 def test_nobody_of_that_name_is_no_verdict_about_anybody() -> None:
@@ -530,19 +554,19 @@ class TestTracesThatNameNoOrganization:
     silent = CLEAN.but(requests=[], records_in_window=4)
 
     def test_are_no_proof_that_nobody_was_refused(self) -> None:
-        said = judged(self.silent.but(refusals=log_of(logged(200), logged(429))))
+        said = judged(self.silent.but(log=log_of(logged(200), logged(429))))
         assert said.status == VerdictStatus.could_not_tell
         assert said.suspects[0].code == "quota.blocked_wrongly"
 
     def test_and_a_log_without_refusals_are_healthy(self) -> None:
-        said = judged(self.silent.but(refusals=log_of(logged(200))))
+        said = judged(self.silent.but(log=log_of(logged(200)), everybody=4))
         assert (said.status, codes(said)) == (VerdictStatus.ruled_out, ["quota.within_limits"])
 
     def test_are_not_needed_where_another_ones_trace_tells_of_the_refusal(self) -> None:
         others = look("tempo", "refused", [request(NOW, 429, org="another", trace="t1")])
         idle = self.silent.but(records_in_window=0, attributed=(others,))
-        assert codes(judged(idle.but(refusals=log_of(logged(429, "t1"))))) == ["quota.within_limits"]
-        assert judged(idle.but(refusals=log_of(logged(429, "t2")))).status == VerdictStatus.could_not_tell
+        assert codes(judged(idle.but(log=log_of(logged(429, "t1"))))) == ["quota.within_limits"]
+        assert judged(idle.but(log=log_of(logged(429, "t2")))).status == VerdictStatus.could_not_tell
 
 
 class TestARouteThatNobodyCalls:
@@ -555,12 +579,67 @@ class TestARouteThatNobodyCalls:
         assert "/api/v2/chat" in said.suspects[0].deciding_look
 
     def test_by_the_log_is_open(self) -> None:
-        world = CLEAN.but(requests=[], records_in_window=4, refusals=log_of())
+        world = CLEAN.but(requests=[], records_in_window=4, log=log_of(), runs=[OK_RUN])
         assert codes(judged(world)) == ["quota.within_limits"]
         said = diagnose(replace(world.evidence(), route="/api/caht"))
         assert said.status == VerdictStatus.could_not_tell
         assert "4 usage records" in said.suspects[0].why
 
     def test_of_an_organization_that_used_nothing_is_healthy(self) -> None:
-        said = judged(CLEAN.but(requests=[], records_in_window=0, refusals=log_of()))
+        said = judged(CLEAN.but(requests=[], records_in_window=0, log=log_of(), runs=[OK_RUN]))
         assert codes(said) == ["quota.within_limits"]
+
+
+class TestTheLaw:
+    """A cause is ruled out only by a look that would have shown it."""
+
+    def test_every_cause_says_what_would_have_shown_it(self) -> None:
+        assert [cause.code for cause in CATALOGUE.all() if cause.shown_by is None] == []
+
+    def test_every_topic_that_is_asked_has_its_place(self) -> None:
+        assert topics_without_a_field(OneOrganization, Evidence) == set()
+
+    def test_a_clean_verdict_excludes_every_cause_by_looks_that_it_cites(self) -> None:
+        coverage = {each.code: each for each in judged(CLEAN).coverage}
+        assert {str(each.state) for code, each in coverage.items() if code != "quota.within_limits"} <= {"excluded"}
+        assert all(each.by for each in coverage.values())
+
+    @pytest.mark.parametrize("status", [Status.empty, Status.not_configured, Status.denied])
+    @pytest.mark.parametrize("world", [CLEAN, *BROKEN.values()])
+    def test_sources_that_say_nothing_rule_nothing_out_and_name_nothing(self, world: World, status: Status) -> None:
+        said = diagnose(silenced(world.evidence(), status))
+        assert (said.status, said.causes) == (VerdictStatus.could_not_tell, ())
+
+    @pytest.mark.parametrize("source", ["postgres", "stripe", "team", "tempo", "vercel"])
+    @pytest.mark.parametrize("code", BROKEN)
+    def test_one_source_alone_rules_nothing_out(self, code: str, source: str) -> None:
+        world = BROKEN[code].but(runs=BROKEN[code].runs or [OK_RUN], log=log_of(logged(200)))
+        said = diagnose(silenced(world.evidence(), Status.not_configured, lambda look: look.source == source))
+        assert said.status != VerdictStatus.ruled_out
+        assert {each.code for each in said.causes} <= {code, "customer.missing.no_id", "usage.unmetered"}
+
+    def test_an_empty_trace_backend_without_a_platforms_log_is_no_witness(self) -> None:
+        said = judged(CLEAN.but(requests=[], records_in_window=0))
+        assert said.status == VerdictStatus.could_not_tell
+        assert {each.code for each in said.suspects} == {"quota.blocked_wrongly"}
+
+    def test_without_a_customer_its_own_record_excludes_what_stripe_would_have_shown(self) -> None:
+        free = record(plan="free", stripe_customer_id=None, status="active", current_period_end=None)
+        said = judged(
+            World(record=free, recorded={}, legacy=0).but(statuses=dict.fromkeys(STRIPE, Status.not_configured))
+        )
+        assert codes(said) == ["quota.within_limits"]
+
+    @pytest.mark.parametrize("status", [Status.unreachable, Status.partial])
+    def test_an_ended_subscription_is_not_named_while_its_customer_was_not_seen(self, status: Status) -> None:
+        ended = BROKEN["subscription.canceled"].but(statuses={"customer": status})
+        said = judged(ended)
+        assert said.status == VerdictStatus.could_not_tell
+        assert {"customer.deleted", "subscription.canceled"} <= {each.code for each in said.suspects}
+
+    def test_others_ledgers_are_not_the_organizations_own(self) -> None:
+        found = BROKEN["usage.report_partial.left_out"].evidence()
+        own = found.meter_usage
+        assert own is not None
+        said = diagnose(replace(found, meter_usage=replace(own, status=Status.timed_out, value=None)))
+        assert (said.status, said.causes) == (VerdictStatus.could_not_tell, ())
