@@ -166,6 +166,13 @@ def situation_of(seen: Sequence[Seen], like: Row | None, now: datetime, orgs: se
     )
 
 
+def describe_situation(situation: Situation) -> str:
+    """Whether it goes on, how many failed alike and since when, in a sentence."""
+    going = {True: "It is still going on", False: "It is not going on", None: "Whether it goes on cannot be told"}
+    count, onset = situation.requests_failed or 0, situation.onset or "a time that cannot be told"
+    return f"{going[situation.ongoing]}; {count} requests failed alike, the first at {onset}."
+
+
 def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 8) -> float | None:
     """The p95 of the healthy likes of a request from before its own trouble began; None with fewer than `minimum` of them.
 
