@@ -112,7 +112,7 @@ def _read(what: str, ids: Callable[[], Iterable[str]], *helps: str) -> Witness:
 def is_whole(trace: Trace) -> bool:
     """Whether a trace hangs together and no call to a part of ours ends in the dark. What called its root may be a stranger.
 
-    A part reports a request when that is over, and with it or before it what the request did: where the request is there, so is that.
+    A part reports a request when it is over, and what it did with it or before it: where the request is there, so is that.
     """
     outside = {root["parent"] for root in trace.roots}
     return len(outside) == 1 and not unseen_calls(trace)
@@ -142,8 +142,8 @@ def _ended_itself(reading: Reading) -> Iterable[str]:
 
 
 def _not_for_the_plan(reading: Reading) -> Iterable[str]:
-    """Web's row with a good answer; the row of the API or the gateway with another refusal; or a whole trace in which no part of ours
-    refused anybody for a plan."""
+    """Web's row with a good answer; the row of the API or the gateway with another refusal; or a whole trace in which no part of
+    ours refused anybody for a plan."""
     first = reading.outermost
     if first is not None and first.row.get("part") == WEB and 0 < (first.row.get("status") or 0) < 400:
         return [first.observation.id]

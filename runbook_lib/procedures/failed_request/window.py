@@ -56,9 +56,8 @@ class Counted:
 class Explained:
     """What the failing requests of a window come to.
 
-    suspects: whom the lines of such a request may be about, where they name nobody.
-    named, doubted: what explains them, and what would if nothing of their trace or log were missing. left_rows, left_traces: those that
-    nothing explains.
+    suspects: whom the lines of such a request may be about, where they name nobody. named, doubted: what explains them, and what
+    would if nothing of their trace or log were missing. left_rows, left_traces: those that nothing explains.
     """
 
     named: Counted = field(default_factory=Counted)
