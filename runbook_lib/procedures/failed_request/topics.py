@@ -13,6 +13,7 @@ from runbook_lib.procedures.failed_request.pace import pace_of
 from runbook_lib.procedures.failed_request.reading import Reading
 from runbook_lib.procedures.failed_request.window_reading import WindowReading
 from runbook_lib.reading import requests as rows
+from runbook_lib.reading.logs import field_of, lines_of, log_failures
 from runbook_lib.reading.parts import WEB
 from runbook_lib.reading.spans import Trace, http_status
 from runbook_lib.reading.trace_causes import unseen_calls
@@ -84,7 +85,8 @@ def of_window(reading: WindowReading | None = None) -> Topics:
             "trace": read(
                 "the window's traces have the spans of every part that was called", _whole_traces, *_WINDOW_TRACES
             ),
-            "lines": all_of("web_lines", "api_lines", "gateway_lines"),
+            "own_lines": read("no line complains without a request's id", _nobodys, "railway.logs", "fly.logs"),
+            "lines": all_of("web_lines", "api_lines", "gateway_lines", "own_lines"),
             "inside": all_of("found", any_of("trace", "lines")),
             "platform": all_of("found", "web_lines", "api_lines"),
             # 01 judges neither of many requests: see the causes' questions
@@ -168,6 +170,15 @@ def _as_quick_as_usual(reading: Reading) -> Iterable[str]:
         return ()
     first = reading.outermost
     return [*pace.looks, *reading.trace_evidence, *([first.observation.id] if first else [])]
+
+
+def _nobodys(reading: WindowReading) -> Iterable[str]:
+    """The logs of the window, where every line that complains carries an id, and so was read with its request."""
+    logs = reading.evidence.logs
+    complaints = (each.line for each in log_failures(lines_of(logs)))
+    if any(not (field_of(line, "trace_id") or field_of(line, "request_id")) for line in complaints):
+        return ()
+    return [look.id for look in logs if look.status.answered]
 
 
 def _whole_traces(reading: WindowReading) -> Iterable[str]:
