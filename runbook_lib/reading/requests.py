@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from runbook_lib.core.clock import from_epoch_s, from_iso, to_iso
@@ -228,5 +229,9 @@ def since_iso(moment: datetime, hours: float) -> str:
 
 def _shape(row: Row) -> str:
     """Method and path with ids folded, so that /orgs/17 and /orgs/18 are one operation."""
-    path = re.sub(r"/(?:\d+|[0-9a-f-]{16,})(?=/|$)", "/:id", str(row.get("path", "")).split("?")[0])
-    return f"{row.get('method', '')} {path}"
+    return f"{row.get('method', '')} {_folded(str(row.get('path', '')))}"
+
+
+@lru_cache(maxsize=4096)
+def _folded(path: str) -> str:
+    return re.sub(r"/(?:\d+|[0-9a-f-]{16,})(?=/|$)", "/:id", path.split("?")[0])

@@ -128,6 +128,8 @@ def read(evidence: Evidence, before: Reading | None = None) -> Reading:
     Args:
         before: an earlier reading; where it read the very same trace, that is not read again, for a trace may be large.
     """
+    if before is not None and before.evidence is evidence:
+        return before
     trace_id = find(evidence).trace_id
     seen = rows.rows_of((*evidence.request, *evidence.logs, *evidence.traffic))
     mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=trace_id)
