@@ -92,7 +92,9 @@ def conclude(
         also=_once(also, catalogue),
         states=_once(states, catalogue),
         blind=_once(blind, catalogue) if open_ended else (),
-        suspects=tuple(suspects) or _deciding(missing, open_causes, seen) or _of_blind(blind) if open_ended else (),
+        suspects=tuple(suspects) or _deciding(missing, open_causes, seen) or _of_blind(_once(blind, catalogue))
+        if open_ended
+        else (),
         not_seen=(*_gaps(seen), *not_seen),
         coverage=coverage,
         situation=situation or Situation(),
@@ -132,7 +134,7 @@ def _deciding(missing: Sequence[Observation], causes: Sequence[Cause], seen: See
 
 def _of_blind(blind: Sequence[Finding]) -> tuple[Suspect, ...]:
     """Where only something that hides the answer is known: that, and what its remedy says would lift it."""
-    return tuple(Suspect(each.code, each.subject, each.summary, each.remedy or "look again") for each in _once(blind))
+    return tuple(Suspect(each.code, each.subject, each.summary, each.remedy or "look again") for each in blind)
 
 
 def _look_again(look: Observation) -> Suspect:

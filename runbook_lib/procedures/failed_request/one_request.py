@@ -56,8 +56,13 @@ class OneRequest(Procedure):
     def prepare(self) -> None:
         """Read the ids. Raises UsageError for a trace id that is none and for an id too long to be one."""
         self._asked = asked.sought(self.parameters, self.look.now)
-        ids = {"request_id": self._asked.request_id, "trace_id": self._asked.trace_id}
-        self.evidence = Evidence(self.look.now, self._asked.window, **ids, sampled=asked.sampled(self.parameters))
+        self.evidence = Evidence(
+            self.look.now,
+            self._asked.window,
+            self._asked.request_id,
+            self._asked.trace_id,
+            asked.sampled(self.parameters),
+        )
         self._reading: Reading | None = None
 
     @property
@@ -74,7 +79,7 @@ class OneRequest(Procedure):
     def sought(self) -> looks.Sought:
         """What is looked for, as far as the answers so far tell its trace and its time."""
         found = self.found
-        return replace(self._asked, trace_id=found.trace_id, at=self._asked.at or found.at or self._begun())
+        return replace(self._asked, trace_id=found.trace_id, at=self._asked.at or found.at or self._trace_began())
 
     @step(asked.FIND)
     def find_the_request(self) -> Said:
@@ -226,7 +231,7 @@ class OneRequest(Procedure):
         """The organization's plan; {} where nobody told it."""
         return next((look.value for look in self.evidence.customer if isinstance(look.value, dict)), {})
 
-    def _begun(self) -> datetime | None:
+    def _trace_began(self) -> datetime | None:
         """When the request's trace began; None without one."""
         trace = self._read().trace if self.evidence.traces else None
         if trace is None or not trace.trace.roots:
