@@ -59,6 +59,9 @@ def up(
     service_names: Annotated[str, typer.Option(help="one or several: service.name of the parts.")] = "one",
     trace_backend: Annotated[str, typer.Option(help="tempo, jaeger, both or none.")] = "tempo",
     semconv: Annotated[str, typer.Option(help="new or old: names of span attributes.")] = "new",
+    uninstrumented: Annotated[
+        str, typer.Option(help="nothing, gateway or everything: what runs without OpenTelemetry.")
+    ] = "nothing",
     gateway_platform: Annotated[str, typer.Option(help="railway or fly.")] = "railway",
     api_platform: Annotated[str, typer.Option(help="vercel or railway.")] = "vercel",
     webhooks: Annotated[str, typer.Option(help="endpoint or cli: how Stripe's events come.")] = "endpoint",
@@ -80,6 +83,7 @@ def up(
         service_names=service_names,
         trace_backend=trace_backend,
         semconv=semconv,
+        uninstrumented=uninstrumented,
         gateway_platform=gateway_platform,
         api_platform=api_platform,
         webhooks=webhooks,

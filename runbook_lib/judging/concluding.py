@@ -6,6 +6,7 @@ ruled_out       otherwise: every cause that could explain the question is exclud
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from runbook_lib.core.model import (
     Conclusion,
@@ -87,11 +88,13 @@ def conclude(
     open_ended = status == VerdictStatus.could_not_tell
     return Conclusion(
         status,
-        causes=_once(faults) if status == VerdictStatus.confirmed else (),
-        also=_once(also),
-        states=_once(states),
-        blind=_once(blind) if open_ended else (),
-        suspects=tuple(suspects) or _deciding(missing, open_causes, seen) or _of_blind(blind) if open_ended else (),
+        causes=_once(faults, catalogue) if status == VerdictStatus.confirmed else (),
+        also=_once(also, catalogue),
+        states=_once(states, catalogue),
+        blind=_once(blind, catalogue) if open_ended else (),
+        suspects=tuple(suspects) or _deciding(missing, open_causes, seen) or _of_blind(_once(blind, catalogue))
+        if open_ended
+        else (),
         not_seen=(*_gaps(seen), *not_seen),
         coverage=coverage,
         situation=situation or Situation(),
@@ -99,8 +102,9 @@ def conclude(
     )
 
 
-def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Findings without repeats of one code and subject; the first keeps its place, evidence is joined."""
+def _once(findings: Sequence[Finding], catalogue: Catalogue | None) -> tuple[Finding, ...]:
+    """Findings without repeats of one code and subject; the first keeps its place, evidence is joined. One without a remedy of its
+    own has the catalogue's."""
     kept: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         key = (finding.code, finding.subject)
@@ -108,6 +112,8 @@ def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
             first = kept[key]
             joined = tuple(dict.fromkeys(first.evidence + finding.evidence))
             finding = Finding(first.code, first.subject, first.summary, joined, first.remedy)
+        if finding.remedy is None and catalogue is not None:
+            finding = replace(finding, remedy=catalogue.remedy(finding.code))
         kept[key] = finding
     return tuple(kept.values())
 
@@ -128,7 +134,7 @@ def _deciding(missing: Sequence[Observation], causes: Sequence[Cause], seen: See
 
 def _of_blind(blind: Sequence[Finding]) -> tuple[Suspect, ...]:
     """Where only something that hides the answer is known: that, and what its remedy says would lift it."""
-    return tuple(Suspect(each.code, each.subject, each.summary, each.remedy or "look again") for each in _once(blind))
+    return tuple(Suspect(each.code, each.subject, each.summary, each.remedy or "look again") for each in blind)
 
 
 def _look_again(look: Observation) -> Suspect:

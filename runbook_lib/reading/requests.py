@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from runbook_lib.core.clock import from_epoch_s, from_iso, to_iso
@@ -166,6 +167,13 @@ def situation_of(seen: Sequence[Seen], like: Row | None, now: datetime, orgs: se
     )
 
 
+def describe_situation(situation: Situation) -> str:
+    """Whether it goes on, how many failed alike and since when, in a sentence."""
+    going = {True: "It is still going on", False: "It is not going on", None: "Whether it goes on cannot be told"}
+    count, onset = situation.requests_failed or 0, situation.onset or "a time that cannot be told"
+    return f"{going[situation.ongoing]}; {count} requests failed alike, the first at {onset}."
+
+
 def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 8) -> float | None:
     """The p95 of the healthy likes of a request from before its own trouble began; None with fewer than `minimum` of them.
 
@@ -221,5 +229,9 @@ def since_iso(moment: datetime, hours: float) -> str:
 
 def _shape(row: Row) -> str:
     """Method and path with ids folded, so that /orgs/17 and /orgs/18 are one operation."""
-    path = re.sub(r"/(?:\d+|[0-9a-f-]{16,})(?=/|$)", "/:id", str(row.get("path", "")).split("?")[0])
-    return f"{row.get('method', '')} {path}"
+    return f"{row.get('method', '')} {_folded(str(row.get('path', '')))}"
+
+
+@lru_cache(maxsize=4096)
+def _folded(path: str) -> str:
+    return re.sub(r"/(?:\d+|[0-9a-f-]{16,})(?=/|$)", "/:id", path.split("?")[0])

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runbook_lib.core.model import Finding
-from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.reading.attempts import Series, find_series
 from runbook_lib.reading.classify import (
     Named,
@@ -19,6 +18,7 @@ from runbook_lib.reading.parts import API, AUTH, DATABASE, GATEWAY, OTHER, PROVI
 from runbook_lib.reading.root import Failure, Fate, find_failures
 from runbook_lib.reading.skew import Timeline, correct_skew
 from runbook_lib.reading.spans import Span, Trace, duration_ms, exceptions, first, http_status
+from runbook_lib.reading.spans import fault as fault_of
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,43 @@ class TraceReading:
         return next((str(org) for span in self.trace.spans if (org := first(span["attributes"], "org"))), "")
 
 
-def make_finding(code: str, subject: str, summary: str, evidence: Sequence[str]) -> Finding:
-    """A finding of procedure 01 with its remedy. Raises KeyError for a code that the catalogue does not list."""
-    return Finding(code, subject, summary, tuple(evidence), CATALOGUE.remedy(code))
+def _found(code: str, subject: str, summary: str, evidence: Sequence[str]) -> Finding:
+    """A finding under one of 01's codes; its remedy is the catalogue's, which is looked up where findings are concluded."""
+    return Finding(code, subject, summary, tuple(evidence))
+
+
+def unseen_calls(trace: Trace) -> list[Span]:
+    """The calls to our own API and gateway that were made, and beneath which no request of theirs was reported, good or bad."""
+    return [
+        span
+        for span in trace.spans
+        if span["kind"] == "client"
+        and (callee := callee_of(span)) is not None
+        and callee[0] in (API, GATEWAY)
+        and not _is_served(trace, span)
+        and not _never_came(span)
+    ]
+
+
+def _is_served(trace: Trace, call: Span) -> bool:
+    """Whether a request of the callee's lies beneath a call, at any depth: an SDK's span may wrap the call itself."""
+    waiting, known = list(trace.children_of(call)), {call["id"]}
+    while waiting:
+        span = waiting.pop()
+        if span["kind"] == "server":
+            return True
+        if span["id"] not in known:
+            known.add(span["id"])
+            waiting += trace.children_of(span)
+    return False
+
+
+def _never_came(call: Span) -> bool:
+    """Whether a call got no connection: then there is nothing to report."""
+    failed = fault_of(call)
+    return (
+        failed is not None and failed.http_status is None and is_unreachable(failed) in ("refused", "dns", "wrong_url")
+    )
 
 
 def read_trace(trace: Trace, evidence: Sequence[str], *, client_gone: bool = False) -> TraceReading:
@@ -113,7 +147,7 @@ def _name_behind(
     said = f" ({_shortened(fault.text)})" if fault.text else ""
     status = f", HTTP {fault.http_status}" if fault.http_status else ""
     summary = f"{subject} {named.what}{status}{said}; called by {part}"
-    return make_finding(named.code, subject, summary, evidence)
+    return _found(named.code, subject, summary, evidence)
 
 
 def _name_own(reading: TraceReading, failure: Failure, part: str, evidence: Sequence[str]) -> None:
@@ -128,14 +162,14 @@ def _name_own(reading: TraceReading, failure: Failure, part: str, evidence: Sequ
     operation = _request_of(reading.trace, span)
     if _in_stream(reading.trace, failure):
         summary = f"{part} began to answer {operation} with 200, then broke off: {kind} {_shortened(said)}".rstrip()
-        reading.faults.append(make_finding("request.stream_broken", f"{part} {operation}", summary, evidence))
+        reading.faults.append(_found("request.stream_broken", f"{part} {operation}", summary, evidence))
         return
     if part not in (WEB, API, GATEWAY):
         reading.unexplained.append(failure)
         return
     summary = f"{part} raised {kind or 'an error'} in {operation}: {_shortened(said)}"
     reading.faults.append(
-        make_finding(f"request.{part}_failed", f"{part} {operation}: {kind}".rstrip(": "), summary, evidence)
+        _found(f"request.{part}_failed", f"{part} {operation}: {kind}".rstrip(": "), summary, evidence)
     )
 
 
@@ -150,12 +184,12 @@ def _name_call(reading: TraceReading, failure: Failure, caller: str, callee: str
         if is_timeout(fault) and (answered is None or answered < 400):
             budget, took = duration_ms(span) / 1000, duration_ms(server) / 1000
             summary = f"{caller} gave up on {callee} after {budget:.1f} s; {callee} finished well after {took:.1f} s, for nobody"
-            reading.faults.append(make_finding("request.timeout_inverted", subject, summary, evidence))
+            reading.faults.append(_found("request.timeout_inverted", subject, summary, evidence))
         elif answered is not None and 400 <= answered < 500:
             reading.refusals.append(Refusal(callee, answered, server))
         elif failure.in_stream:
             summary = f"{callee} began to answer with 200, then the stream broke: {_shortened(fault.text)}"
-            reading.faults.append(make_finding("request.stream_broken", subject, summary, evidence))
+            reading.faults.append(_found("request.stream_broken", subject, summary, evidence))
         else:
             reading.unexplained.append(failure)
         return
@@ -169,7 +203,7 @@ def _name_call(reading: TraceReading, failure: Failure, caller: str, callee: str
         }
         summary = f"{caller} could not connect to {callee}: {words[why]} ({_shortened(fault.text)})"
         code = f"request.{callee}_unreachable.{why}"
-        reading.faults.append(make_finding(code, f"{caller} → {callee} {host}".rstrip(), summary, evidence))
+        reading.faults.append(_found(code, f"{caller} → {callee} {host}".rstrip(), summary, evidence))
         return
     reading.gaps.append(Gap(span, callee, is_timeout(fault), fault.http_status))
 
@@ -183,7 +217,7 @@ def _storm(reading: TraceReading, series: Series, evidence: Sequence[str]) -> Fi
         f"{part} tried {callee} {len(series.attempts)} times within one request, "
         f"with a median of {gaps[len(gaps) // 2] * 1000:.0f} ms between attempts"
     )
-    return make_finding("request.retry_storm", f"{part} → {callee}", summary, evidence)
+    return _found("request.retry_storm", f"{part} → {callee}", summary, evidence)
 
 
 def _find_refusals(reading: TraceReading) -> None:

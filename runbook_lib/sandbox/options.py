@@ -10,6 +10,7 @@ _CHOICES = {
     "service_names": ("one", "several"),
     "trace_backend": ("tempo", "jaeger", "both", "none"),
     "semconv": ("new", "old"),
+    "uninstrumented": ("nothing", "gateway", "everything"),
     "gateway_platform": ("railway", "fly"),
     "api_platform": ("vercel", "railway"),
     "webhooks": ("endpoint", "cli"),
@@ -27,6 +28,7 @@ class Options:
         service_names: "one" service.name for all parts, or "several" (nexus-web, nexus-api, nexus-gateway).
         trace_backend: which query API the runbook is pointed at; "none" points it at neither.
         semconv: "new" attribute names, or the "old" ones of before 1.24.
+        uninstrumented: what runs without OpenTelemetry: no spans, no trace context passed on, no trace ids in its lines.
         gateway_platform, api_platform: where these two run; web is always on Vercel.
         webhooks: how Stripe's events come: to an "endpoint" of the dashboard, or by the real Stripe "cli", as on a developer's
             machine: then the API's own process is what the runbook is pointed at, with a .env file beside it.
@@ -40,6 +42,7 @@ class Options:
     service_names: str = "one"
     trace_backend: str = "tempo"
     semconv: str = "new"
+    uninstrumented: str = "nothing"
     gateway_platform: str = "railway"
     api_platform: str = "vercel"
     webhooks: str = "endpoint"
@@ -56,6 +59,10 @@ class Options:
     def as_dict(self) -> dict[str, Any]:
         """For the supervisor's configuration."""
         return asdict(self)
+
+    def is_instrumented(self, part: str) -> bool:
+        """Whether a part runs with OpenTelemetry."""
+        return self.uninstrumented not in (part, "everything")
 
     def platform_of(self, part: str) -> str:
         """Where a part runs."""

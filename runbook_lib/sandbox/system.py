@@ -133,6 +133,7 @@ class System:
         part.options = {
             "resource": environment.resource_of(part.name, deployment, part.variables, part.instance),
             "semconv": self.options.semconv,
+            "instrumented": self.options.is_instrumented(part.name),
         }
 
     def state_named(self, name: str) -> object:

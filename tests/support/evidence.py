@@ -7,6 +7,7 @@ from typing import Any
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Observation, Status, observation_id, observation_key
 from runbook_lib.procedures.failed_request.reading import Evidence
+from runbook_lib.procedures.failed_request.window_reading import WindowEvidence
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 START = NOW - timedelta(minutes=10)
@@ -180,6 +181,46 @@ def evidence(
                 part="gateway",
             ),
         ),
-        traffic=(look("vercel", "request_log", traffic, part="web", window="traffic"),) if traffic else (),
+        traffic=(
+            look(
+                "vercel",
+                "request_log",
+                traffic,
+                Status.ok if traffic else Status.empty,
+                part="web",
+                window="traffic",
+            ),
+        ),
         **more,
+    )
+
+
+def window(
+    *rows_: dict[str, Any],
+    table: dict[str, Any] | None = None,
+    trace_status: Status | None = None,
+    lines: list[dict[str, Any]] | None = None,
+    log_status: Status | None = None,
+    route: str = "",
+    front: Status | None = None,
+) -> WindowEvidence:
+    """Evidence about a window: what web's and the API's logs hold, whole traces, the gateway's lines; each complete by default.
+
+    `front`, `trace_status`, `log_status`: how the platforms' logs, the trace backend, the gateway's log came back.
+    """
+
+    def rows_at(part: str) -> Observation:
+        found = [each for each in rows_ if each["part"] == part]
+        status = front or (Status.ok if found else Status.empty)
+        return look("vercel", "request_log", found if status.has_content else None, status, part=part)
+
+    traced = trace_status or (Status.ok if table else Status.empty)
+    logged = log_status or (Status.ok if lines else Status.empty)
+    return WindowEvidence(
+        now=NOW,
+        window=Window(START - timedelta(minutes=5), NOW),
+        route=route,
+        request=(rows_at("web"), rows_at("api")),
+        traces=(look("tempo", "window_traces", table if traced.has_content else None, traced),),
+        logs=(look("railway", "logs", lines if logged.has_content else None, logged, part="gateway"),),
     )

@@ -6,7 +6,7 @@ The verdict is still right from what remains, with the blind spot named; or coul
 from typing import Any
 
 from runbook_lib.drills.failed_request.asking import by_request, by_window
-from runbook_lib.drills.failed_request.cases import JAEGER, LOGS_ONLY, SEVERAL, P
+from runbook_lib.drills.failed_request.cases import JAEGER, LOGS_ONLY, SEVERAL, P, several
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Step, use, visit
 
@@ -91,7 +91,9 @@ def _each_source() -> list[Case]:
             if (source, way) == ("jaeger", "empty"):
                 continue  # the store is Tempo's and Jaeger's alike: seen in Tempo's cases
             cases.append(_case(source, way, _OVERLOADED, "confirmed", (_OVERLOADED.code,)))
-            cases.append(_case(source, way, None, "ruled_out", ()))
+            # how long it took, and how often anything was tried, the traces alone tell
+            hidden = source in ("tempo", "jaeger") and way != "slow"
+            cases.append(_case(source, way, None, "could_not_tell" if hidden else "ruled_out", ()))
     return cases
 
 
@@ -146,4 +148,33 @@ def _together() -> list[Case]:
     ]
 
 
-CASES: tuple[Case, ...] = (*_each_source(), *_behind(), *_together())
+_NO_PLATFORM = dict.fromkeys(
+    ("RUNBOOK_VERCEL_TOKEN", "RUNBOOK_RAILWAY_TOKEN", "RUNBOOK_FLY_TOKEN", "RUNBOOK_SUPABASE_ACCESS_TOKEN"), ""
+)
+
+
+def _never_set_up() -> list[Case]:
+    """A system that nobody prepared for a runbook: no instrumentation, no access to any platform. What nobody saw is not well."""
+
+    def unseen_by(name: str, injected: Injected | None = None, codes: tuple[str, ...] = (), **more: Any) -> Case:
+        name = f"blind/{name}/{'fault' if injected else 'healthy'}"
+        faults = (injected,) if injected else ()
+        return Case(name, P, "blind_spot", "could_not_tell", codes, faults=faults, **more)
+
+    nothing: dict[str, Any] = {"options": {"uninstrumented": "everything"}}
+    silent: dict[str, Any] = {"options": {"uninstrumented": "gateway"}}
+    several_chats: dict[str, Any] = {"ask": by_window, "exercise": several("chat")}
+    unexplained = ("request.unexplained",)
+    return [
+        unseen_by("no-platform/window", **nothing, **several_chats, settings=_NO_PLATFORM),
+        unseen_by("no-platform/window", _OVERLOADED, **nothing, **several_chats, settings=_NO_PLATFORM),
+        unseen_by("no-platform/request", **nothing, ask=by_request, settings=_NO_PLATFORM),
+        unseen_by("uninstrumented/window", _OVERLOADED, unexplained, **nothing, **several_chats),
+        unseen_by("uninstrumented/request", **nothing, ask=by_request),
+        unseen_by("uninstrumented-gateway/window", _OVERLOADED, unexplained, **silent, **several_chats),
+        unseen_by("uninstrumented-gateway/request", **silent, ask=by_request),
+        unseen_by("uninstrumented-gateway/request", _OVERLOADED, ("trace.broken",), **silent, ask=by_request),
+    ]
+
+
+CASES: tuple[Case, ...] = (*_each_source(), *_behind(), *_together(), *_never_set_up())

@@ -1,7 +1,11 @@
-"""The causes that procedure 01 can name."""
+"""The causes that procedure 01 can name, of one request and of many, and what would have shown each (see `topics`)."""
 
 from runbook_lib.core.model import Kind
 from runbook_lib.judging.causes import Catalogue, Cause, Sub
+from runbook_lib.judging.witnesses import Topics
+from runbook_lib.procedures.failed_request import topics
+
+ONE, MANY = "one request", "a window of requests"
 
 CATALOGUE = Catalogue(
     "01_failed_request",
@@ -10,6 +14,7 @@ CATALOGUE = Catalogue(
         Kind.blind,
         "no such request where it should be, retention and delay considered",
         "Check the id; ask for a time window with a route instead.",
+        shown_by="found",
     ),
     Cause(
         "trace.not_found",
@@ -27,6 +32,7 @@ CATALOGUE = Catalogue(
             ),
             "lost": Sub("the request had a trace, and the backend holds nothing of it"),
         },
+        shown_by="trace",
     ),
     Cause(
         "trace.broken",
@@ -47,6 +53,14 @@ CATALOGUE = Catalogue(
                 "no sign that the callee ever got the call", "Look at the platform's log of the callee."
             ),
         },
+        shown_by="trace",
+    ),
+    Cause(
+        "request.unexplained",
+        Kind.blind,
+        "requests failed, and nothing that was seen says why",
+        "Give the runbook read access to the traces and the logs of every part; see coverage for what was not examined.",
+        shown_by="found",
     ),
     Cause(
         "request.provider_failed",
@@ -82,6 +96,7 @@ CATALOGUE = Catalogue(
                 "it rejects the payload: 400, 413, 422", "Look at the payload the gateway builds; our side is wrong."
             ),
         },
+        shown_by="inside",
     ),
     Cause(
         "request.db_failed",
@@ -110,24 +125,28 @@ CATALOGUE = Catalogue(
             "timeout": Sub("no answer in time"),
             "down": Sub("no connection, or 5xx"),
         },
+        shown_by="inside",
     ),
     Cause(
         "request.web_failed",
         Kind.fault,
         "web raised an exception of its own",
         "Fix or roll back web's deployment; the exception names the place.",
+        shown_by="inside",
     ),
     Cause(
         "request.api_failed",
         Kind.fault,
         "the API raised an exception of its own",
         "Fix or roll back the API's deployment; the exception names the place.",
+        shown_by="inside",
     ),
     Cause(
         "request.gateway_failed",
         Kind.fault,
         "the gateway raised an exception of its own",
         "Fix or roll back the gateway's deployment; the exception names the place.",
+        shown_by="inside",
     ),
     Cause(
         "request.stripe_failed",
@@ -142,6 +161,7 @@ CATALOGUE = Catalogue(
             "request_rejected": Sub("Stripe rejects the call", "The parameters are wrong; Stripe's log shows them."),
             "down": Sub("no connection, or 5xx"),
         },
+        shown_by="inside",
     ),
     Cause(
         "request.auth_failed",
@@ -154,6 +174,7 @@ CATALOGUE = Catalogue(
             ),
             "down": Sub("Auth does not answer"),
         },
+        shown_by="inside",
     ),
     Cause(
         "request.gateway_unreachable",
@@ -171,6 +192,7 @@ CATALOGUE = Catalogue(
                 "the address is no address, or something else answers", "Correct the gateway's address and redeploy."
             ),
         },
+        shown_by="inside",
     ),
     Cause(
         "request.api_unreachable",
@@ -184,6 +206,7 @@ CATALOGUE = Catalogue(
                 "the address is no address, or something else answers", "Correct the API's address and redeploy."
             ),
         },
+        shown_by="inside",
     ),
     Cause(
         "request.function_killed",
@@ -195,6 +218,7 @@ CATALOGUE = Catalogue(
             "memory": Sub("memory limit", "Raise the function's memory, or find what grows."),
             "no_reply": Sub("it died without a reply", "Look for a crash in the function's log."),
         },
+        shown_by="platform",
     ),
     Cause(
         "request.edge_blocked",
@@ -205,12 +229,14 @@ CATALOGUE = Catalogue(
             "firewall": Sub("a firewall rule", "Change the rule, or the request that matches it."),
             "protection": Sub("deployment protection", "Use the production domain, or a bypass token."),
         },
+        shown_by="platform",
     ),
     Cause(
         "request.rejected",
         Kind.state,
         "refused by design: bad input; nothing is broken",
         "Nothing to mend; tell the caller what is wrong with the request.",
+        shown_by="found",
     ),
     Cause(
         "request.quota_blocked",
@@ -232,35 +258,50 @@ CATALOGUE = Catalogue(
                 "Run 05_quota_enforcement; correct the plan or status in the database.",
             ),
         },
+        shown_by="refusal",
+        questions=(ONE,),
     ),
     Cause(
         "request.timeout_inverted",
         Kind.fault,
         "the caller's budget is shorter than its callee's: the callee finished for nobody",
         "Give the caller a longer time-out than its callee's own, or make the callee give up sooner.",
+        shown_by="inside",
     ),
     Cause(
         "request.slow",
         Kind.fault,
         "no error; the time went into one span of the critical path, or into retries",
         "Look at that span's operation.",
+        shown_by="pace",
+        questions=(ONE,),
     ),
     Cause(
         "request.retry_storm",
         Kind.fault,
         "many attempts with no or too little back-off",
         "Use exponential back-off with jitter, and bound the attempts.",
+        shown_by="attempts",
+        questions=(ONE,),
     ),
     Cause(
         "request.stream_broken",
         Kind.fault,
         "200, then the stream broke",
         "Look at what ended the stream in the part that sent it.",
+        shown_by="inside",
     ),
     Cause(
         "request.client_gone",
         Kind.state,
         "the client left before the answer, and nothing else failed",
         "Nothing to mend; if many leave, look at latency.",
+        shown_by="found",
     ),
+    topics=topics.of_one(),
 )
+
+
+def under(evidence: Topics) -> Catalogue:
+    """The same causes over the evidence of one run."""
+    return Catalogue(CATALOGUE.procedure, *CATALOGUE.causes.values(), topics=evidence)

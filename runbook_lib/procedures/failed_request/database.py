@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Suspect
-from runbook_lib.reading.trace_causes import make_finding
+from runbook_lib.procedures.failed_request.causes import CATALOGUE
 
 STATEMENT_TIMEOUT = "request.db_failed.statement_timeout"
 _LOCK = "request.db_failed.lock"
@@ -37,7 +37,7 @@ def settle_timeouts(
         if finding.code != STATEMENT_TIMEOUT or not looks:
             kept.append(finding)
         elif not looks[-1].status.has_content:
-            kept.append(make_finding("request.db_failed", finding.subject, _unasked(finding), finding.evidence))
+            kept.append(CATALOGUE.finding("request.db_failed", finding.subject, _unasked(finding), finding.evidence))
         else:
             settled = _settle(finding, looks[-1], until)
             kept += [each for each in settled if isinstance(each, Finding)]
@@ -52,16 +52,18 @@ def _settle(finding: Finding, look: Observation, until: str) -> list[Finding | S
     for lock in _locks(look, table, until):
         if lock["mode"] in wrong_modes:
             summary = f"{finding.summary}; {_holder(lock)} holds {lock['mode']} on {lock['table']}"
-            return [make_finding(_LOCK, finding.subject, summary, [*finding.evidence, look.id])]
+            return [CATALOGUE.finding(_LOCK, finding.subject, summary, [*finding.evidence, look.id])]
     for session in _waiting(look, table):
         summary = f"{finding.summary}; others wait for the same now: pid {session['pid']} for {session['blocked_by']}"
-        return [make_finding(_LOCK, finding.subject, summary, [*finding.evidence, look.id])]
+        return [CATALOGUE.finding(_LOCK, finding.subject, summary, [*finding.evidence, look.id])]
     if writes and (writers := [_holder(lock) for lock in _locks(look, table, until) if lock["mode"] == _WROTE]):
         why = f"{finding.summary}; {', '.join(writers[:3])} wrote to it and has not ended"
         return [
             Suspect(_LOCK, finding.subject, why, _LOOK),
             Suspect(STATEMENT_TIMEOUT, finding.subject, "or the statement itself took too long", _LOOK),
         ]
+    if not look.status.answered:
+        return [CATALOGUE.finding("request.db_failed", finding.subject, _unasked(finding), [*finding.evidence, look])]
     return [replace(finding, evidence=(*finding.evidence, look.id))]
 
 

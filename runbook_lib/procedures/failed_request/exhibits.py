@@ -1,9 +1,9 @@
 """What a failed request looks like: the waterfall, the attempts, the deployed commits, the links. Plain data for the displays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from runbook_lib.core.model import Json, Observation
+from runbook_lib.core.model import Change, Json, Observation
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.critical_path import critical_path
 from runbook_lib.reading.root import Fate
@@ -137,3 +137,23 @@ def deployed_commits(observations: Sequence[Observation], mine: Sequence[rows.Se
     for item in sorted(every, key=lambda each: str(each.get("at")), reverse=True):
         found.setdefault(str(item["part"]), item)
     return [found[part] for part in sorted(found)]
+
+
+def rows_table(found: Sequence[rows.Row]) -> Json:
+    """Requests as the platforms' logs have them."""
+    names = ["part", "platform", "at", "method", "path", "status", "duration_ms", "trace_id", "error"]
+    return {"columns": names, "rows": [[row.get(name) for name in names] for row in found]}
+
+
+def table_of(found: Sequence[Mapping[str, object]]) -> Json:
+    """A table whose columns are the names in its first row."""
+    names = list(found[0]) if found else []
+    return {"columns": names, "rows": [[row.get(name) for name in names] for row in found]}
+
+
+def changes_table(changes: Sequence[Change]) -> Json:
+    """What changed, the newest first."""
+    return {
+        "columns": ["at", "what", "where"],
+        "rows": [[change.at, change.what, change.where] for change in changes],
+    }

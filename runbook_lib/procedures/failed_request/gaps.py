@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 
 from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
+from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.logs import Line, finished_after, lines_of
 from runbook_lib.reading.parts import parts_of
 from runbook_lib.reading.root import Fate, find_failures
 from runbook_lib.reading.spans import Span, Trace, build_traces, duration_ms, first, http_status
-from runbook_lib.reading.trace_causes import Gap, TraceReading, make_finding, read_trace
+from runbook_lib.reading.trace_causes import Gap, TraceReading, read_trace
 
 # what a platform's edge says when nothing takes its calls: Railway's and Fly.io's words, and those of common proxies
 NOT_SERVED = r"failed to respond|connection refused|refused|no healthy|not running|upstream (?:connect|error)|dial tcp"
@@ -58,7 +59,7 @@ def blind_for_gap(
         suspects = [
             Suspect(f"request.{gap.part}_failed", gap.part, f"{gap.part} {how}; its own spans are missing", look)
         ]
-    return [make_finding(code, subject, summary, evidence)], suspects
+    return [CATALOGUE.finding(code, subject, summary, evidence)], suspects
 
 
 def platform_explains_gap(
@@ -76,18 +77,18 @@ def platform_explains_gap(
         if verdict is not None:
             summary = f"{gap.part}: {verdict.what} ({rows.describe_row(each.row)}, {each.row.get('error') or 'no error code'})"
             place = f"{gap.part} {each.row.get('method')} {each.row.get('path')}"
-            return make_finding(verdict.code, place, summary, [*trace_evidence, each.observation.id])
+            return CATALOGUE.finding(verdict.code, place, summary, [*trace_evidence, each.observation.id])
         if _is_row_of(gap, each.row) and re.search(NOT_SERVED, str(each.row.get("error") or ""), re.I):
             summary = (
                 f"{gap.part}'s platform could not hand the call on: {each.row['error']} (HTTP {each.row.get('status')})"
             )
             evidence = [*trace_evidence, each.observation.id]
-            return make_finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
+            return CATALOGUE.finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
     for line, look in lines_of(look for look in callee if look.call == "logs"):
         if _is_line_of(gap, line) and re.search(NOT_SERVED, str(line["message"]), re.I):
             summary = f"{gap.part}'s platform could not hand the call on: {line['message']} ({line.get('at')})"
             evidence = [*trace_evidence, look.id]
-            return make_finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
+            return CATALOGUE.finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
     asked = [look for look in callee if look.call in _REQUEST_LOGS and look.status.answered]
     if (
         gap.status is not None
@@ -97,7 +98,7 @@ def platform_explains_gap(
     ):
         summary = f"something else answered {caller}'s call with {gap.status}; {gap.part}'s platform saw no such call"
         evidence = [*trace_evidence, *(look.id for look in asked)]
-        return make_finding(f"request.{gap.part}_unreachable.wrong_url", subject, summary, evidence)
+        return CATALOGUE.finding(f"request.{gap.part}_unreachable.wrong_url", subject, summary, evidence)
     return None
 
 
@@ -111,7 +112,7 @@ def finished_for_nobody(
         return None
     budget_s = duration_ms(gap.call) / 1000
     summary = f"{caller} gave up on {gap.part} after {budget_s:.1f} s; {gap.part} answered well at {late[0].get('at')}, for nobody"
-    return make_finding("request.timeout_inverted", f"{caller} → {gap.part}", summary, [*trace_evidence, late[1]])
+    return CATALOGUE.finding("request.timeout_inverted", f"{caller} → {gap.part}", summary, [*trace_evidence, late[1]])
 
 
 def _orphans(reading: TraceReading, gap: Gap, callee: Sequence[Observation]) -> list[Trace]:
@@ -272,4 +273,4 @@ def blind_for_missing_trace(
         sub, why = "lost", "its trace id is known, so spans were not sampled or never arrived"
     summary = f"{rows.describe_row(row.row)}: the request is there, no trace of it is; {why}"
     evidence = [row.observation.id, *(look.id for look in asked)]
-    return [make_finding(f"trace.not_found.{sub}", "trace", summary, evidence)], suspects
+    return [CATALOGUE.finding(f"trace.not_found.{sub}", "trace", summary, evidence)], suspects

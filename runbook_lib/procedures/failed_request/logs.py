@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.procedures.failed_request.gaps import NOT_SERVED
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.classify import (
@@ -18,7 +19,6 @@ from runbook_lib.reading.classify import (
 )
 from runbook_lib.reading.logs import UNKNOWN, Line, LogFailure, finished_after, lines_of
 from runbook_lib.reading.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, STRIPE, WEB
-from runbook_lib.reading.trace_causes import make_finding
 
 
 def log_findings(failures: Iterable[LogFailure], lines: Sequence[tuple[Line, Observation]] = ()) -> list[Finding]:
@@ -30,11 +30,13 @@ def log_findings(failures: Iterable[LogFailure], lines: Sequence[tuple[Line, Obs
         if named is None and late is not None:
             subject = f"{failure.part} → {late[0].get('part')}"
             summary = f"{subject}: the caller gave up; the callee answered well at {late[0].get('at')}, for nobody"
-            found.append(make_finding("request.timeout_inverted", subject, summary, [failure.observation_id, late[1]]))
+            found.append(
+                CATALOGUE.finding("request.timeout_inverted", subject, summary, [failure.observation_id, late[1]])
+            )
         if named is None:
             continue
         summary = f"{subject} {named.what}: {failure.fault.text[:160]}; {failure.part} logged it"
-        found.append(make_finding(named.code, subject, summary, [failure.observation_id]))
+        found.append(CATALOGUE.finding(named.code, subject, summary, [failure.observation_id]))
     return found
 
 
@@ -46,7 +48,7 @@ def stream_findings(failures: Iterable[LogFailure]) -> list[Finding]:
             named = classify_provider(failure.fault, in_stream=True)
             subject = f"{failure.callee[1]}/{failure.model}".rstrip("/")
             summary = f"{subject} {named.what}: {failure.fault.text[:160]}; {failure.part} logged it"
-            found.append(make_finding(named.code, subject, summary, [failure.observation_id]))
+            found.append(CATALOGUE.finding(named.code, subject, summary, [failure.observation_id]))
     return found
 
 
@@ -74,7 +76,7 @@ def not_served(failures: Iterable[LogFailure], callee: Sequence[Observation]) ->
             ):
                 summary = f"the gateway's platform could not hand calls on: {words} ({at}); {failure.fault.text[:120]}"
                 evidence = [failure.observation_id, look_id]
-                return [make_finding("request.gateway_unreachable.refused", "api → gateway", summary, evidence)]
+                return [CATALOGUE.finding("request.gateway_unreachable.refused", "api → gateway", summary, evidence)]
     return []
 
 

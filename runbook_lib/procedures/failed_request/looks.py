@@ -1,12 +1,21 @@
 """What 01 looks at: for one request, or for a window of them, as far as its ids and its time are known so far."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Json
 from runbook_lib.io.observe import Look
+from runbook_lib.reading.periods import billing_period
+from runbook_lib.reading.spans import Span
 from runbook_lib.sources.fly import logs as fly
+from runbook_lib.sources.postgres import health as postgres
+from runbook_lib.sources.providers import status_pages
 from runbook_lib.sources.railway import logs as railway
+from runbook_lib.sources.stripe import records as stripe
+from runbook_lib.sources.supabase import records as supabase
+from runbook_lib.sources.team import team_files
 from runbook_lib.sources.traces import jaeger, tempo
 from runbook_lib.sources.vercel import logs as vercel
 
@@ -71,13 +80,15 @@ class Sought:
         ]
 
     def traces(self) -> list[Look]:
-        """Of one request its whole trace, from either backend, none without a trace id; else whole traces of the window, then
-        of as long a time before it."""
+        """Of one request its whole trace, from either backend, none without a trace id; else whole traces of the window."""
         if self.is_one:
             return [each.trace(self.trace_id, self.window, at=self.at) for each in (tempo, jaeger) if self.trace_id]
+        return _whole_traces(self.window, self.route)
+
+    def traces_before(self) -> list[Look]:
+        """Whole traces of as long a time before the window."""
         before = Window(self.window.since - (self.window.until - self.window.since), self.window.since)
-        route = self.route or None
-        return [each.window_traces(window, route) for window in (self.window, before) for each in (tempo, jaeger)]
+        return _whole_traces(before, self.route)
 
     def logs(self) -> list[Look]:
         """What the parts wrote: lines that carry the request's or the trace's id, or all of the window."""
@@ -111,6 +122,57 @@ def rows_of_part(part: str, around: Window) -> list[Look]:
     if part == "gateway":
         return [railway.http_log("gateway", around)]  # Fly.io has no such log
     return [vercel.request_log(part, around)]
+
+
+def likes_of(root: Span, around: Window) -> list[Look]:
+    """Traces that begin as one does."""
+    return [backend.same_root(root["name"], around) for backend in (tempo, jaeger)]
+
+
+def of_silent_callee(part: str, call: Span, now: datetime) -> list[Look]:
+    """What a part reported during a call beneath which it left no span: its spans in other traces, its platform's rows."""
+    around = around_call(call["start_ns"], call["end_ns"], now)
+    return [
+        tempo.window_traces(around, limit=50),
+        jaeger.window_traces(around, limit=50),
+        *rows_of_part(part, around),
+        *([fly.logs(around)] if part == "gateway" else []),
+    ]
+
+
+def of_gateways_platform(complained: datetime, now: datetime) -> list[Look]:
+    """What the gateway's platform saw in the seconds before somebody complained of the gateway."""
+    around = Window(complained - timedelta(seconds=5), max(min(now, complained + timedelta(seconds=2)), complained))
+    return [*rows_of_part("gateway", around), fly.logs(around)]
+
+
+def customer_of(org_id: str) -> list[Look]:
+    """An organization's plan, and who it is at Stripe."""
+    return [supabase.billing_customer(org_id)]
+
+
+def quota_of(org_id: str, held: Mapping[str, Json], at: datetime) -> list[Look]:
+    """Usage and limits of an organization in the period of a moment, and its subscription; `held`: its plan, {} where unknown."""
+    looks = [supabase.usage(org_id, billing_period(dict(held), at)), team_files.plan_limits()]
+    if held.get("stripe_customer_id"):
+        looks.append(stripe.subscription(str(held["stripe_customer_id"])))
+    return looks
+
+
+def behind(codes: Iterable[str], providers: Iterable[str], window: Window) -> list[Look]:
+    """Locks and connections where the database failed; the vendor's status page where a vendor did."""
+    named = tuple(codes)
+    looks: list[Look] = []
+    if any(code.startswith("request.db_failed") for code in named):
+        looks += [postgres.activity(), supabase.project_health()]
+    looks += [status_pages.incidents(provider, window) for provider in providers]
+    if any(code.startswith("request.stripe_failed") for code in named):
+        looks.append(status_pages.incidents("stripe", window))
+    return looks
+
+
+def _whole_traces(window: Window, route: str) -> list[Look]:
+    return [backend.window_traces(window, route or None) for backend in (tempo, jaeger)]
 
 
 def around_call(start_ns: int, end_ns: int, now: datetime) -> Window:

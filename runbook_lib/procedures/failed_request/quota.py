@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.core.model import Finding, Kind, Observation, Suspect
+from runbook_lib.procedures.failed_request.causes import CATALOGUE
+from runbook_lib.procedures.failed_request.reading import Reading
 from runbook_lib.reading import requests as rows
+from runbook_lib.reading.parts import WEB
 from runbook_lib.reading.plans import BLOCKING, ENDED, told_use, used_up
-from runbook_lib.reading.trace_causes import Refusal, make_finding
 
 # the sub-code for each status that keeps an organization out: 01 says only whether it may still be paid, 05 says more
 _SUBCODES = {status: "canceled" if status in ENDED else "past_due" for status in BLOCKING}
@@ -29,29 +31,32 @@ def may_be_quota(status: int | None) -> bool:
     return status in (402, 429)
 
 
-def judge_refusal(
-    refusal: Refusal | None, row: rows.Seen | None, quota: Sequence[Observation], lines: Sequence[str]
-) -> JudgedRefusal | None:
+def judge_refusal(reading: Reading, row: rows.Seen | None, quota: Sequence[Observation]) -> JudgedRefusal | None:
     """Judge a 4xx that no failure explains; None where the request was not refused.
 
+    Who refused it must have been seen: the trace shows the part, or the row of API or gateway does. Web's row alone may only pass
+    on what somebody else answered in the API's place.
+
     Args:
-        refusal: the refusing part by the trace; None without a trace.
         row: the innermost platform row with a 4xx; None without rows.
         quota: looks at plan, usage and subscription.
-        lines: what the parts logged about the request.
     """
+    refusal = reading.refusal if reading.is_complete else None
     if refusal is None and row is None:
         return None
     status = refusal.status if refusal is not None else int(row.row["status"]) if row is not None else 0
     part = refusal.part if refusal is not None else str(row.row.get("part")) if row is not None else ""
     path = str(row.row.get("path")) if row is not None else ""
-    evidence = [row.observation.id] if row is not None else []
+    evidence = [*([row.observation.id] if row is not None else []), *(reading.trace_evidence if refusal else ())]
     subject = f"{part} {path}".strip()
     if may_be_quota(status):
-        return _judge_quota(status, subject, evidence, quota, lines)
+        return _judge_quota(
+            status, subject, evidence, quota, [str(line.get("message", "")) for line, _ in reading.my_lines]
+        )
+    is_seen = refusal is not None or part != WEB
     if status == 401:
         summary = f"{part} answered 401: the session is missing, expired or unknown"
-        return JudgedRefusal(faults=(make_finding("request.auth_failed.session_expired", subject, summary, evidence),))
+        return _by(is_seen, "request.auth_failed.session_expired", subject, summary, evidence)
     if status == 403:
         why = f"{part} answered 403 of its own accord: a user without membership, or a policy that hides it"
         look = "03_supabase_rls with this user and organization: a database URL or a service-role key"
@@ -63,11 +68,22 @@ def judge_refusal(
         )
     if status in _REJECTIONS:
         summary = f"{part} refused the request by design with {status}; nothing is broken"
-        return JudgedRefusal(states=(make_finding("request.rejected", subject, summary, evidence),))
+        return _by(is_seen, "request.rejected", subject, summary, evidence)
     why = f"{part} answered {status}, and nothing that was seen says why"
     return JudgedRefusal(
         suspects=(Suspect("", subject, why, f"{part}'s log of the request: read access to its platform's log"),)
     )
+
+
+def _by(is_seen: bool, code: str, subject: str, summary: str, evidence: list[str]) -> JudgedRefusal:
+    """A refusal under its code, where it was seen who refused; else only suspected."""
+    if not is_seen:
+        look = "the request's trace, or the API's log of it: read access to either"
+        return JudgedRefusal(
+            suspects=(Suspect(code, subject, f"{summary}; or web passed on what another answered", look),)
+        )
+    finding = CATALOGUE.finding(code, subject, summary, evidence)
+    return JudgedRefusal(states=(finding,)) if CATALOGUE.kind(code) is Kind.state else JudgedRefusal(faults=(finding,))
 
 
 def _judge_quota(
@@ -81,10 +97,10 @@ def _judge_quota(
         judged = "rightly" if sub != "wrongly" else "wrongly"
         cited = [*evidence, *(look.id for look in quota if look.status.answered)]
         summary = f"refused with {status}{told}; {shows}; {judged}"
-        return JudgedRefusal(faults=(make_finding(f"request.quota_blocked.{sub}", subject, summary, cited),))
+        return JudgedRefusal(faults=(CATALOGUE.finding(f"request.quota_blocked.{sub}", subject, summary, cited),))
     if said:
         summary = f"refused with {status}{told}; whether rightly could not be checked"
-        return JudgedRefusal(faults=(make_finding("request.quota_blocked", subject, summary, evidence),))
+        return JudgedRefusal(faults=(CATALOGUE.finding("request.quota_blocked", subject, summary, evidence),))
     why = f"answered {status}; neither the part's log nor the organization's records could be read"
     look = "05_quota_enforcement for the organization: service-role key and a Stripe key with read on subscriptions"
     return JudgedRefusal(suspects=(Suspect("request.quota_blocked", subject, why, look),))

@@ -1,12 +1,13 @@
 """The evidence about one request, and what it reads as: its rows, its trace, its log lines, how long its likes took."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from runbook_lib.core.clock import Window
-from runbook_lib.core.model import Observation
+from runbook_lib.core.clock import Window, from_epoch_s, from_iso, to_iso
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.judging.evidence import Filed
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.logs import LogFailure, lines_for, lines_of, log_failures
 from runbook_lib.reading.spans import build_trace, duration_ms
@@ -14,13 +15,14 @@ from runbook_lib.reading.trace_causes import Refusal, TraceReading, read_trace
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Everything the procedure saw, by topic, in the order in which it was seen.
+class Evidence(Filed):
+    """Everything the procedure saw of one request, by topic.
 
     sampled: what a traceparent that on-call gave says of itself; None without one.
-    request: the platforms' logs asked for this one request · traces: span tables · logs: the parts' lines ·
-    traffic: the platforms' logs of the window · likes: traces that begin like this one · changes: deployments, variables,
-    incidents · callee: looks at a part whose spans are missing · quota: plan, usage, subscription · behind: database and vendors.
+    request: the platforms' logs asked for this one request · traces: span tables · callee: looks at a part whose spans are
+    missing · logs: the parts' lines · platform: the gateway's platform, where a line complains of the gateway · traffic: the
+    platforms' logs of the hours around · likes: traces that begin like this one · changes: deployments, variables, incidents ·
+    customer, quota: plan, then usage and subscription · behind: database and vendors.
     """
 
     now: datetime
@@ -30,38 +32,50 @@ class Evidence:
     sampled: bool | None = None
     request: tuple[Observation, ...] = ()
     traces: tuple[Observation, ...] = ()
+    callee: tuple[Observation, ...] = ()
     logs: tuple[Observation, ...] = ()
+    platform: tuple[Observation, ...] = ()
     traffic: tuple[Observation, ...] = ()
     likes: tuple[Observation, ...] = ()
     changes: tuple[Observation, ...] = ()
-    callee: tuple[Observation, ...] = ()
+    customer: tuple[Observation, ...] = ()
     quota: tuple[Observation, ...] = ()
     behind: tuple[Observation, ...] = ()
 
-    def all(self) -> tuple[Observation, ...]:
-        """Every observation, in topic order."""
-        topics = (
-            self.request,
-            self.traces,
-            self.logs,
-            self.traffic,
-            self.changes,
-            self.callee,
-            self.quota,
-            self.behind,
-        )
-        return tuple(observation for topic in topics for observation in topic)
+    @property
+    def beside(self) -> tuple[Observation, ...]:
+        """What was seen of the part that was called, around the call."""
+        return (*self.callee, *self.platform)
+
+    @property
+    def plan(self) -> tuple[Observation, ...]:
+        """The organization's plan, usage and subscription."""
+        return (*self.customer, *self.quota)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search for a request brought: its trace's id (empty where nobody tells), its time (None likewise), its row."""
+
+    trace_id: str
+    at: datetime | None
+    row: rows.Row | None
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The evidence, read: what the procedure's later steps and the conclusion both need."""
+    """The evidence, read: what the procedure's later steps and the conclusion both need.
+
+    is_complete: a backend gave the trace without saying that spans are missing.
+    """
 
     evidence: Evidence
+    trace_id: str
     mine: tuple[rows.Seen, ...]
     trace: TraceReading | None
     trace_evidence: tuple[str, ...]
     log_failures: tuple[LogFailure, ...]
+    is_complete: bool = False
     my_lines: tuple[Any, ...] = field(default=(), repr=False)
     client_gone: bool = False
 
@@ -69,13 +83,6 @@ class Reading:
     def outermost(self) -> rows.Seen | None:
         """The row nearest to the user: web's, else the API's, else the gateway's."""
         return self.mine[0] if self.mine else None
-
-    @property
-    def trace_id(self) -> str:
-        """The request's trace, from whoever tells it; empty where nobody does."""
-        if self.evidence.trace_id:
-            return self.evidence.trace_id
-        return next((str(seen.row["trace_id"]) for seen in self.mine if seen.row.get("trace_id")), "")
 
     @property
     def request_ids(self) -> set[str]:
@@ -96,6 +103,24 @@ class Reading:
         """The part that refused with a 4xx of its own accord, where the trace shows one."""
         return self.trace.refusals[0] if self.trace is not None and self.trace.refusals else None
 
+    @property
+    def lines_are_cut(self) -> bool:
+        """Whether a log that told of it may hold more: a line that made a failure good may be missing."""
+        return any(look.status is Status.partial for look in self.evidence.logs)
+
+
+def find(evidence: Evidence) -> Found:
+    """What the search for the request tells of it."""
+    seen = rows.rows_of(evidence.request)
+    mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=evidence.trace_id)
+    trace_id = evidence.trace_id or next(
+        (str(each.row["trace_id"]) for each in mine if each.row.get("trace_id")), _first_trace(evidence.request)
+    )
+    if trace_id and not mine:
+        mine = rows.rows_for(seen, trace_id=trace_id)
+    row = mine[0].row if mine else None
+    return Found(trace_id, from_iso(str(row["at"])) if row is not None and row.get("at") else None, row)
+
 
 def read(evidence: Evidence, before: Reading | None = None) -> Reading:
     """Read the evidence gathered so far.
@@ -103,52 +128,76 @@ def read(evidence: Evidence, before: Reading | None = None) -> Reading:
     Args:
         before: an earlier reading; where it read the very same trace, that is not read again, for a trace may be large.
     """
-    seen = rows.rows_of((*evidence.request, *evidence.traffic))
-    trace_id = evidence.trace_id
+    if before is not None and before.evidence is evidence:
+        return before
+    trace_id = find(evidence).trace_id
+    seen = rows.rows_of((*evidence.request, *evidence.logs, *evidence.traffic))
     mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=trace_id)
-    if not trace_id:
-        trace_id = next((str(each.row["trace_id"]) for each in mine if each.row.get("trace_id")), "")
-        mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=trace_id) if trace_id else mine
     gone = any(each.row.get("status") == 499 for each in mine)
     if before is not None and before.evidence.traces is evidence.traces and before.client_gone == gone:
-        trace_id, trace_reading, trace_evidence = (
-            before.evidence.trace_id or trace_id,
-            before.trace,
-            before.trace_evidence,
-        )
+        trace_id = trace_id or before.trace_id
+        trace, carrying, complete = before.trace, before.trace_evidence, before.is_complete
     else:
-        trace_id, trace_reading, trace_evidence = _read_trace(evidence.traces, trace_id, gone)
+        trace_id, trace, carrying, complete = _read_trace(evidence.traces, trace_id, gone)
     ids = {evidence.request_id, *(str(each.row.get("request_id")) for each in mine)} - {""}
     lines = lines_for(lines_of((*evidence.logs, *evidence.request)), trace_id=trace_id, request_ids=ids)
     return Reading(
-        replace(evidence, trace_id=trace_id),
+        evidence,
+        trace_id,
         tuple(mine),
-        trace_reading,
-        trace_evidence,
+        trace,
+        carrying,
         tuple(log_failures(lines)),
+        complete,
         tuple(lines),
         gone,
     )
 
 
+def _first_trace(seen: Sequence[Observation]) -> str:
+    """The trace that a trace backend found by the request's id; empty where it found none."""
+    for look in seen:
+        if look.call == "find_request" and look.status.has_content and isinstance(look.value, list) and look.value:
+            return str(look.value[0]["trace"])
+    return ""
+
+
 def _read_trace(
     looks: Sequence[Observation], trace_id: str, client_gone: bool
-) -> tuple[str, TraceReading | None, tuple[str, ...]]:
-    """The trace's id, its reading (None where no look brought it), and the looks that carry it."""
+) -> tuple[str, TraceReading | None, tuple[str, ...], bool]:
+    """The trace's id, its reading (None where no look brought it), the looks that carry it, and whether one has it complete."""
     tables = [look for look in looks if look.status.has_content and isinstance(look.value, dict)]
     if not trace_id:
         trace_id = next((str(span["trace"]) for look in tables for span in look.value.get("spans", ())), "")
     carrying = [look for look in tables if any(span["trace"] == trace_id for span in look.value.get("spans", ()))]
     trace = build_trace(trace_id, [look.value for look in carrying]) if carrying else None
     evidence = tuple(look.id for look in carrying)
-    return trace_id, read_trace(trace, evidence, client_gone=client_gone) if trace is not None else None, evidence
+    complete = any(look.status is Status.ok for look in carrying)
+    return (
+        trace_id,
+        read_trace(trace, evidence, client_gone=client_gone) if trace is not None else None,
+        evidence,
+        complete,
+    )
 
 
-def timed(reading: Reading) -> tuple[rows.Row, list[rows.Seen]]:
-    """The request's row with how long it took, and its likes: from the platform's log, else from the traces; {} without a row."""
+def timed(reading: Reading) -> tuple[rows.Row, list[rows.Seen], tuple[Observation, ...]]:
+    """The request's row with how long it took, its likes, and the looks that told of them: the platform's log, else the traces.
+
+    {} without a row or a trace.
+    """
     evidence = reading.evidence
     row: rows.Row = reading.outermost.row if reading.outermost is not None else {}
     if row.get("duration_ms") is not None or reading.trace is None or not reading.trace.trace.roots:
-        return row, rows.rows_of((*evidence.request, *evidence.traffic))
-    row = {**row, "duration_ms": round(duration_ms(reading.trace.trace.roots[0]), 1)}
-    return row, rows.likes_as_rows(evidence.likes, row)
+        return row, rows.rows_of((*evidence.request, *evidence.traffic)), evidence.traffic
+    root = reading.trace.trace.roots[0]
+    at = to_iso(from_epoch_s(root["start_ns"] / 1e9))
+    row = {
+        "at": at,
+        "method": "",
+        "path": root["name"],
+        "trace_id": reading.trace_id,
+        **row,
+        "duration_ms": round(duration_ms(root), 1),
+    }
+    return row, rows.likes_as_rows(evidence.likes, row), evidence.likes

@@ -1,172 +1,237 @@
 """Why do requests fail? A window with a route instead of one request: which failed, what separates them, who is to blame.
 
 Every failing trace is read as a single request would be; equal findings are one finding with a count. A failing row
-without a trace is read from the parts' lines. What the same operations did in the baseline before the window tells the new
-trouble from the usual.
+without a trace is read from the parts' lines, and so is a good one behind which a provider broke off in the stream. What the
+same operations did in the baseline before the window tells the new trouble from the usual. What failed and is explained by
+nothing stays in the verdict.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from runbook_lib.core.model import Conclusion, Finding, Observation, Situation, Status, Suspect
+from runbook_lib.core.model import Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
 from runbook_lib.judging.concluding import conclude
-from runbook_lib.procedures.failed_request.logs import log_findings
-from runbook_lib.procedures.failed_request.reading import Evidence
-from runbook_lib.procedures.failed_request.rules import changes_of, not_seen, platform_findings
+from runbook_lib.procedures.failed_request.causes import CATALOGUE, MANY, under
+from runbook_lib.procedures.failed_request.logs import log_findings, log_suspects, stream_findings
+from runbook_lib.procedures.failed_request.rules import changes_of, doubtful, platform_findings
+from runbook_lib.procedures.failed_request.topics import of_window
+from runbook_lib.procedures.failed_request.window_reading import WindowEvidence, WindowReading, read_window
 from runbook_lib.reading import requests as rows
-from runbook_lib.reading.contrast import Blame, JudgedTrace, Trait, judge, rank_blame, rank_traits
-from runbook_lib.reading.logs import lines_for, lines_of, log_failures
-from runbook_lib.reading.spans import build_traces, first
-from runbook_lib.reading.trace_causes import make_finding, read_trace
+from runbook_lib.reading.contrast import JudgedTrace
+from runbook_lib.reading.logs import BAD_LEVELS, Line, field_of, lines_of, log_failures
+from runbook_lib.reading.spans import first
+from runbook_lib.reading.trace_causes import read_trace
 
 _MOST_READ = 300  # failing traces and rows that are read one by one; the others count in traits and blame
+_LOOK = (
+    "traces and logs of every part at the time when it failed: read access to the trace backend and the platforms' logs"
+)
 
 
-@dataclass(frozen=True)
-class WindowReading:
-    """A window, read."""
+@dataclass
+class Counted:
+    """Findings with how often each was made, of a window."""
 
-    judged: tuple[JudgedTrace, ...]
-    baseline: tuple[JudgedTrace, ...]
-    failing_rows: tuple[rows.Seen, ...]
-    traits: tuple[Trait, ...]
-    blame: tuple[Blame, ...]
-    evidence_ids: tuple[str, ...] = field(default=())
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    samples: dict[tuple[str, str], Finding] = field(default_factory=dict)
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Count findings; the first of each kind is kept."""
+        for finding in findings:
+            key = (finding.code, finding.subject)
+            self.counts[key] += 1
+            self.samples.setdefault(key, finding)
+
+    def told(self) -> list[Finding]:
+        """Each once, the most frequent first, with its count."""
+        return [
+            replace(self.samples[key], summary=f"{count} failing requests: {self.samples[key].summary}")
+            for key, count in self.counts.most_common()
+        ]
+
+
+@dataclass
+class Explained:
+    """What the failing requests of a window come to.
+
+    suspects: whom the lines of such a request may be about, where they name nobody. named, doubted: what explains them, and what
+    would if nothing of their trace or log were missing. left_rows, left_traces: those that nothing explains.
+    """
+
+    named: Counted = field(default_factory=Counted)
+    doubted: Counted = field(default_factory=Counted)
+    suspects: dict[tuple[str, str], Suspect] = field(default_factory=dict)
+    left_rows: list[rows.Seen] = field(default_factory=list)
+    left_traces: list[JudgedTrace] = field(default_factory=list)
 
     @property
-    def failing(self) -> list[JudgedTrace]:
-        """The traces that failed."""
-        return [each for each in self.judged if each.failed]
+    def is_left(self) -> bool:
+        """Whether something failed that nothing explains."""
+        return bool(self.left_rows or self.left_traces)
 
 
-def read_window(evidence: Evidence, baseline: Sequence[Observation], route: str) -> WindowReading:
-    """Read the window's traces and rows; `baseline` holds the span tables of as long a time before it."""
-    judged = [judge(trace) for look in _tables(evidence.traces) for trace in build_traces(look.value)]
-    before = [judge(trace) for look in _tables(baseline) for trace in build_traces(look.value)]
-    known = rows.rows_of((*evidence.request, *evidence.traffic))
-    shut_out = rows.mostly_shut_out(known)
-    failing = [
-        seen
-        for seen in known
-        if (rows.is_failed(seen.row) or (rows.is_refused(seen.row) and rows.kind_of(seen.row) in shut_out))
-        and (not route or str(seen.row.get("path", "")).startswith(route))
-        and evidence.window.as_dict()["since"] <= str(seen.row.get("at")) <= evidence.window.as_dict()["until"]
-    ]
-    unique = {(seen.row.get("part"), seen.row.get("request_id")): seen for seen in failing}
-    ids = tuple(look.id for look in _tables(evidence.traces))
-    return WindowReading(
-        tuple(judged),
-        tuple(before),
-        tuple(unique.values()),
-        tuple(rank_traits(judged)),
-        tuple(rank_blame(judged, before)),
-        ids,
-    )
-
-
-def diagnose_window(evidence: Evidence, baseline: Sequence[Observation], route: str) -> Conclusion:
+def diagnose_window(evidence: WindowEvidence) -> Conclusion:
     """The verdict on a window of requests."""
-    reading = read_window(evidence, baseline, route)
-    counted: Counter[tuple[str, str]] = Counter()
-    samples: dict[tuple[str, str], Finding] = {}
-    explained: set[str] = set()
-    for each in reading.failing[:_MOST_READ]:
-        findings = read_trace(each.trace, reading.evidence_ids).faults
-        if findings:
-            explained.add(each.trace.id)
-        for finding in findings:
-            _count(counted, samples, finding)
-    lines = lines_of((*evidence.logs, *evidence.request))
-    unexplained: list[rows.Seen] = []
-    for seen in reading.failing_rows[:_MOST_READ]:
-        trace_id = str(seen.row.get("trace_id") or "")
-        if trace_id and trace_id in explained:
-            continue
-        platform = platform_findings([seen])
-        mine = lines_for(lines, trace_id=trace_id, request_ids={str(seen.row.get("request_id"))})
-        findings = platform or log_findings(log_failures(mine), mine)
-        for finding in findings:
-            _count(counted, samples, finding)
-        if not findings:
-            unexplained.append(seen)
-    faults = [
-        replace(samples[key], summary=f"{count} failing requests: {samples[key].summary}")
-        for key, count in counted.most_common()
-    ]
-    suspects = _suspects(unexplained) if not faults else []
-    blind = [] if faults or suspects else _nobody_came(reading, evidence, route)
+    reading = read_window(evidence)
+    explained = explain(reading)
+    faults = explained.named.told()
+    suspects = [] if faults else [*doubtful(explained.doubted.told()), *explained.suspects.values()]
+    blind: list[Finding] = []
+    if not faults:
+        blind = _unexplained(reading, explained) or ([] if suspects else _nobody_came(reading))
+        suspects += [_look_for(finding) for finding in blind]
     return conclude(
+        under(of_window(reading)),
+        evidence.all(),
+        asked=(MANY,),
         faults=faults,
         blind=blind,
-        suspects=suspects or [_another_route(finding) for finding in blind],
-        needed=_needed(evidence),
-        not_seen=not_seen(evidence.all()),
-        situation=_situation(reading, evidence),
+        suspects=suspects,
+        not_seen=_beside(explained) if faults else (),
+        situation=_situation(reading),
         facts={
             "traits": [trait.as_row() for trait in reading.traits],
             "blame": [{**blame.__dict__, "score": round(blame.score, 4)} for blame in reading.blame[:12]],
             "failing_requests": [dict(seen.row) for seen in reading.failing_rows[:50]],
             "failing_traces": [each.trace.id for each in reading.failing[:50]],
+            "unexplained_traces": [each.trace.id for each in explained.left_traces[:50]],
             "traces": len(reading.judged),
             "baseline_traces": len(reading.baseline),
         },
     )
 
 
-def _count(counted: Counter[tuple[str, str]], samples: dict[tuple[str, str], Finding], finding: Finding) -> None:
-    key = (finding.code, finding.subject)
-    counted[key] += 1
-    samples.setdefault(key, finding)
+def explain(reading: WindowReading) -> Explained:
+    """What the window's failing traces and rows come to, and what is left of them."""
+    evidence, explained = reading.evidence, Explained()
+    lines = _by_request(lines_of((*evidence.logs, *evidence.request)))
+    is_cut = any(look.status is Status.partial for look in evidence.logs)
+    told = explained.doubted if is_cut else explained.named
+    done: set[str] = set()
+    for each in reading.failing[:_MOST_READ]:
+        if findings := read_trace(each.trace, reading.tables).faults:
+            done.add(each.trace.id)
+            (explained.doubted if each.trace.id in reading.may_be_cut else explained.named).add(findings)
+    for seen in reading.failing_rows[:_MOST_READ]:
+        trace_id = str(seen.row.get("trace_id") or "")
+        if trace_id and trace_id in done:
+            continue
+        mine = _lines_of(lines, seen)
+        platform = platform_findings([seen])
+        of_lines = [] if platform else log_findings(log_failures(mine), mine)
+        explained.named.add(platform)
+        told.add(of_lines)
+        may_be = [] if platform or of_lines else log_suspects(log_failures(mine))
+        explained.suspects |= {(each.code, each.subject): each for each in may_be}
+        if platform or of_lines or may_be:
+            done.add(trace_id)
+        else:
+            explained.left_rows.append(seen)
+    told.add(_broken_streams(reading, lines))
+    explained.left_traces = [each for each in reading.failing[:_MOST_READ] if each.trace.id not in done]
+    explained.left_rows = [seen for seen in explained.left_rows if str(seen.row.get("trace_id") or "-") not in done]
+    return explained
 
 
-def _suspects(unexplained: Sequence[rows.Seen]) -> list[Suspect]:
-    """Failing requests of which nothing is seen but that they failed."""
-    if not unexplained:
+Lines = Mapping[str, Sequence[tuple[Line, Observation]]]
+
+
+def _by_request(lines: Iterable[tuple[Line, Observation]]) -> Lines:
+    """Log lines by the trace's id and by the request's id that they carry."""
+    found: dict[str, list[tuple[Line, Observation]]] = {}
+    for line, look in lines:
+        for identity in {str(field_of(line, name) or "") for name in ("trace_id", "request_id")} - {""}:
+            found.setdefault(identity, []).append((line, look))
+    return found
+
+
+def _lines_of(lines: Lines, seen: rows.Seen) -> list[tuple[Line, Observation]]:
+    """The lines of one request, in the order in which they were read."""
+    ids = dict.fromkeys(str(seen.row.get(name) or "") for name in ("trace_id", "request_id"))
+    found = [pair for identity in ids if identity for pair in lines.get(identity, ())]
+    return list({id(line): (line, look) for line, look in found}.values())
+
+
+def _broken_streams(reading: WindowReading, lines: Lines) -> Iterable[Finding]:
+    """Providers that failed behind an answer that the platform took for a good one, where no trace tells of it."""
+    traced = {each.trace.id for each in reading.judged} - reading.may_be_cut
+    for seen in reading.good_rows:
+        trace_id = str(seen.row.get("trace_id") or "")
+        mine = lines.get(trace_id, ()) if trace_id and trace_id not in traced else ()
+        if any(field_of(line, "provider") and str(line.get("level")).lower() in BAD_LEVELS for line, _ in mine):
+            yield from stream_findings(log_failures(_lines_of(lines, seen)))
+
+
+def _unexplained(reading: WindowReading, explained: Explained) -> list[Finding]:
+    """`request.unexplained`, with how many failed and whatever is known of them."""
+    if not explained.is_left:
         return []
-    row = unexplained[0].row
-    look = f"this procedure with request_id={row.get('request_id')}; read access to the logs of API and gateway"
-    why = f"{len(unexplained)} failing requests without a trace or a log line that says why"
-    return [Suspect("", rows.describe_row(row), why, look)]
+    known = {str(seen.row.get("trace_id")): rows.describe_row(seen.row) for seen in explained.left_rows}
+    known |= {each.trace.id: _described(each) for each in explained.left_traces if each.trace.id not in known}
+    evidence = [
+        *(seen.observation.id for seen in explained.left_rows),
+        *(reading.tables if explained.left_traces else ()),
+    ]
+    count = len(
+        {*known, *(f"{seen.row.get('request_id')}" for seen in explained.left_rows if not seen.row.get("trace_id"))}
+    )
+    examples = "; ".join(list(known.values())[:3])
+    summary = f"{count - ('None' in known)} failing requests without a trace or a log line that says why: {examples}"
+    return [CATALOGUE.finding("request.unexplained", reading.evidence.route or "requests", summary, evidence)]
 
 
-def _nobody_came(reading: WindowReading, evidence: Evidence, route: str) -> list[Finding]:
+def _described(judged: JudgedTrace) -> str:
+    """A failing trace: what began it, and what failed in it or is missing from it."""
+    read: Any = read_trace(judged.trace, ())
+    name = judged.trace.roots[0]["name"] if judged.trace.roots else "a trace"
+    if read.gaps:
+        return f"{name}: {read.gaps[-1].part} was called, and no span of it is there (trace {judged.trace.id})"
+    if read.refusals:
+        return f"{name}: {read.refusals[0].part} answered {read.refusals[0].status} (trace {judged.trace.id})"
+    return f"{name}: no exception was recorded (trace {judged.trace.id})"
+
+
+def _beside(explained: Explained) -> list[Unseen]:
+    """What failed beside the causes that were named, and is explained by none of them."""
+    left = [rows.describe_row(seen.row) for seen in explained.left_rows]
+    known = {str(seen.row.get("trace_id")) for seen in explained.left_rows}
+    left += [_described(each) for each in explained.left_traces if each.trace.id not in known]
+    if not left:
+        return []
+    why = f"{len(left)} more requests failed, and nothing that was seen says why: {'; '.join(left[:3])}"
+    return [Unseen("requests", "failed", "unexplained", why, _LOOK)]
+
+
+def _nobody_came(reading: WindowReading) -> list[Finding]:
     """A route that no request of the window was for: of what nobody asked, nothing can be said to be well. As with an id that
     nobody knows, it may be mistyped."""
-    asked = _needed(evidence)
-    known = rows.rows_of((*evidence.request, *evidence.traffic))
-    came = reading.judged or any(str(seen.row.get("path", "")).startswith(route) for seen in known)
-    if not route or came or not all(look.status.answered for look in asked):
+    evidence = reading.evidence
+    asked = [look for look in (*evidence.request, *evidence.traces) if look.status is not Status.not_configured]
+    has_log = any(look.call == "request_log" for look in asked)
+    came = reading.judged or any(str(seen.row.get("path", "")).startswith(evidence.route) for seen in evidence.known)
+    if not evidence.route or came or not has_log or not all(look.status.answered for look in asked):
         return []
-    summary = f"no request of the window was for {route}, good or bad ({len(asked)} looks, all answered)"
-    return [make_finding("request.not_found", route, summary, [look.id for look in asked])]
+    summary = f"no request of the window was for {evidence.route}, good or bad ({len(asked)} looks, all answered)"
+    return [CATALOGUE.finding("request.not_found", evidence.route, summary, asked)]
 
 
-def _another_route(finding: Finding) -> Suspect:
+def _look_for(finding: Finding) -> Suspect:
+    """What to do about what hides the answer."""
+    if finding.code == "request.unexplained":
+        return Suspect(finding.code, finding.subject, finding.summary, _LOOK)
     look = "the route as the platform's request log spells it, or a wider window; any on-call, no further permission"
     return Suspect(finding.code, finding.subject, "the route may be mistyped, or nobody used it in the window", look)
 
 
-def _needed(evidence: Evidence) -> list[Observation]:
-    """Nothing fails only if the platforms' logs say so, and the trace backend where the system has one."""
-    return [look for look in (*evidence.request, *evidence.traces) if look.status != Status.not_configured] or list(
-        evidence.request
-    )
-
-
-def _situation(reading: WindowReading, evidence: Evidence) -> Situation:
-    seen = rows.rows_of((*evidence.request, *evidence.traffic))
+def _situation(reading: WindowReading) -> Situation:
+    evidence = reading.evidence
     outermost = {"web": 0, "api": 1, "gateway": 2}
-    parts = sorted({str(each.row.get("part")) for each in seen}, key=lambda part: outermost.get(part, 9))
-    front = [each for each in seen if str(each.row.get("part")) == parts[0]] if parts else []
+    parts = sorted({str(each.row.get("part")) for each in evidence.known}, key=lambda part: outermost.get(part, 9))
+    front = [each for each in evidence.known if str(each.row.get("part")) == parts[0]] if parts else []
     orgs = {
         str(org) for each in reading.failing for span in each.trace.spans if (org := first(span["attributes"], "org"))
     }
     situation = rows.situation_of(front, None, evidence.now, orgs or None)
     return replace(situation, changes=changes_of(evidence.changes, evidence.window))
-
-
-def _tables(looks: Sequence[Observation]) -> list[Observation]:
-    return [
-        look for look in looks if look.status.has_content and isinstance(look.value, dict) and "spans" in look.value
-    ]

@@ -42,7 +42,8 @@ class Runtime:
         self.running: dict[str, tuple[asyncio.Task[Any], str | None]] = {}
         self.listener: asyncio.Task[None] | None = None  # held here: the loop itself would let it be collected
         attributes = dict(options.get("resource", {}))
-        self.tracing = Tracing(self.condition, attributes, options.get("semconv") == "old")
+        is_on = bool(options.get("instrumented", True))
+        self.tracing = Tracing(self.condition, attributes, options.get("semconv") == "old", is_on=is_on)
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=20)
         agent = "python-httpx/0.28.1" if part == "gateway" else "node"
         self.http = httpx.AsyncClient(timeout=None, limits=limits, trust_env=False, headers={"User-Agent": agent})  # noqa: S113

@@ -129,10 +129,13 @@ class Tracing:
         condition: what is wrong with the part.
         attributes: resource attributes besides what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say.
         has_old_names: semantic-convention names of before 1.24.
+        is_on: False: the part was never given OpenTelemetry.
     """
 
-    def __init__(self, condition: Condition, attributes: Mapping[str, str], has_old_names: bool) -> None:
-        self._condition = condition
+    def __init__(
+        self, condition: Condition, attributes: Mapping[str, str], has_old_names: bool, *, is_on: bool = True
+    ) -> None:
+        self._condition, self._is_on = condition, is_on
         named = {"service.name": os.environ.get("OTEL_SERVICE_NAME", "nexuscore")}
         self._provider = TracerProvider(
             sampler=_LiveSampler(condition),
@@ -144,12 +147,13 @@ class Tracing:
 
     def incoming(self, headers: Mapping[str, str]) -> Context:
         """The caller's trace context, or an empty one."""
-        return Context() if self._condition.now.ignores_traceparent else propagate.extract(headers, context=Context())
+        is_read = self._is_on and not self._condition.now.ignores_traceparent
+        return propagate.extract(headers, context=Context()) if is_read else Context()
 
     def outgoing(self) -> dict[str, str]:
         """Headers that carry the current trace context to a callee."""
         headers: dict[str, str] = {}
-        if not self._condition.now.sends_no_traceparent:
+        if self._is_on and not self._condition.now.sends_no_traceparent:
             propagate.inject(headers)
         return headers
 
@@ -163,7 +167,8 @@ class Tracing:
         context: Context | None = None,
     ) -> Iterator[Span]:
         """A current span for the block. Exceptions pass through; recording them is the caller's choice."""
-        tracer = self._provider.get_tracer(scope)
+        provider = self._provider if self._is_on else trace.NoOpTracerProvider()
+        tracer = provider.get_tracer(scope)
         with tracer.start_as_current_span(
             name, context, kind, attributes, record_exception=False, set_status_on_exception=False
         ) as span:

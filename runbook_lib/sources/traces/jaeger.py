@@ -101,7 +101,7 @@ def traces_of(ids: Sequence[str], window: Window | None = None) -> Look:
 
 
 def window_traces(window: Window, route: str | None = None, limit: int = 200) -> Look:
-    """The whole traces of a window, of one route or of all, in one span table; partial when the limit was reached."""
+    """The whole traces of a window, of one route or of all, in one span table; see `tempo.window_traces`."""
 
     def fetch(door: Door) -> Answer:
         jaeger = JaegerApi(door)
@@ -116,7 +116,9 @@ def window_traces(window: Window, route: str | None = None, limit: int = 200) ->
             why = next(filter(None, whys), "")
         if not table.spans and not why:
             return jaeger.nothing("trace", window)
-        return Answer(Status.partial if why else Status.ok, table.as_dict(), why, "narrow the window" if why else "")
+        if why:
+            return Answer(Status.partial, {**table.as_dict(), "whole": True}, why, "narrow the window")
+        return Answer(Status.ok, table.as_dict())
 
     return Look("jaeger", "window_traces", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=60)
 

@@ -118,7 +118,10 @@ def traces_of(ids: Sequence[str], window: Window | None = None) -> Look:
 
 
 def window_traces(window: Window, route: str | None = None, limit: int = 200) -> Look:
-    """The whole traces of a window, of one route or of all, in one span table; partial when the limit was reached."""
+    """The whole traces of a window, of one route or of all, in one span table; partial when the limit was reached.
+
+    Where there are more of them, and each that came is whole, the table says so: "whole": True.
+    """
 
     def fetch(door: Door) -> Answer:
         tempo = TempoApi(door)
@@ -127,7 +130,8 @@ def window_traces(window: Window, route: str | None = None, limit: int = 200) ->
             return tempo.nothing("trace", window)
         table, missing = _whole_traces(tempo, [each["trace"] for each in found])
         why = "; ".join(filter(None, (more, missing)))
-        return Answer(Status.partial if why else Status.ok, table.as_dict(), why, "narrow the window" if more else "")
+        value = {**table.as_dict(), "whole": True} if more and not missing else table.as_dict()
+        return Answer(Status.partial if why else Status.ok, value, why, "narrow the window" if more else "")
 
     return Look("tempo", "window_traces", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=60)
 

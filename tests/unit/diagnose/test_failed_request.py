@@ -1,5 +1,6 @@
 """Procedure 01's rules on hand-made evidence: clean, broken, repaired, look-alike, could not look."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -437,3 +438,45 @@ def test_where_the_platform_tells_no_durations_the_traces_do() -> None:
     summaries = look("tempo", "same_root", likes)
     given = evidence(row(status=200, duration_ms=None), trace=builder.table(), likes=(summaries,))
     assert codes(diagnose(given)) == ["request.slow"]
+
+
+def cut(table: dict[str, Any]) -> Any:
+    """The evidence with a trace of which spans are missing."""
+    given = evidence(row(), trace=table)
+    return replace(given, traces=tuple(replace(each, status=Status.partial) for each in given.traces))
+
+
+def test_a_trace_of_which_spans_are_missing_names_suspects_only() -> None:
+    conclusion = diagnose(cut(failed_chat(status=529, error="overloaded_error")))
+    assert str(conclusion.status) == "could_not_tell"
+    assert conclusion.suspects[0].code == "request.provider_failed.overloaded"
+
+
+def test_what_failed_and_nobody_explains_is_said_of_one_request() -> None:
+    builder = TraceBuilder()
+    builder.provider(builder.chat(200), 40, 700)
+    conclusion = diagnose(evidence(row(status=500), trace=builder.table()))
+    assert codes(conclusion) == ["request.unexplained"]
+    assert conclusion.suspects[0].deciding_look
+
+
+def test_a_call_whose_other_half_is_missing_is_said_beside_another_cause() -> None:
+    builder = TraceBuilder()
+    builder.chat()
+    builder.spans.pop()
+    failed = {"db.system.name": "postgresql", "db.operation.name": "INSERT", "db.collection.name": "usage_records",
+              "db.response.status_code": "23505", "error.type": "23505"}  # fmt: skip
+    parent = builder.spans[2]["id"]
+    builder.add("INSERT usage_records", "api", 855, 870, parent, "client", attributes=failed, status="error")
+    conclusion = diagnose(evidence(row(), trace=builder.table()))
+    assert codes(conclusion)[0] == "request.db_failed.constraint"
+    assert any("no span of gateway is there" in each.why for each in conclusion.not_seen)
+
+
+def test_how_long_it_took_must_be_known_for_it_not_to_be_slow() -> None:
+    """Vercel's log does not tell; a trace does, or the log of another platform."""
+    line = {"at": "2026-11-23T08:50:00.100Z", "level": "info", "message": "POST /v1/chat 200", "part": "gateway",
+            "trace_id": TRACE_ID, "attributes": {"status": 200}}  # fmt: skip
+    untimed = diagnose(evidence(row(status=200, duration_ms=None), trace_status=Status.unreachable, logs=[line]))
+    assert str(untimed.status) == "could_not_tell"
+    assert untimed.suspects[0].code == "request.slow"

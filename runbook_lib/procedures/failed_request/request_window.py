@@ -1,0 +1,128 @@
+"""01 about a window of requests: which failed, what separates them from the healthy, and what they failed of."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Conclusion, Json
+from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
+from runbook_lib.procedures.failed_request import asked, looks, rules, window
+from runbook_lib.procedures.failed_request.exhibits import (
+    changes_table,
+    deployed_commits,
+    latency_of,
+    rows_table,
+    table_of,
+)
+from runbook_lib.procedures.failed_request.window_reading import WindowEvidence, read_window
+from runbook_lib.reading import requests as rows
+
+if TYPE_CHECKING:
+    from runbook_lib.io.observe import Look
+
+
+class RequestWindow(Procedure):
+    """Parameters: since, until, route, pasted_log. Without any of them: the last hour, as an audit does."""
+
+    stem = "01_failed_request"
+    evidence: WindowEvidence
+    topics: ClassVar = {
+        "request": Topic(lambda run: run.sought.requests()),
+        "traces": Topic(lambda run: run.sought.traces()),
+        "before": Topic(lambda run: run.sought.traces_before()),
+        "logs": Topic(lambda run: run.sought.logs()),
+        "traffic": Topic(lambda run: looks.rows_of_part("web", run.sought.around_traffic)),
+        "changes": Topic(lambda run: run.sought.changes()),
+        "behind": Topic(lambda run: run.of_what_lies_behind(), after=("request", "traces", "logs")),
+    }
+
+    @classmethod
+    def is_for(cls, parameters: Mapping[str, Json]) -> bool:
+        """Where no id of one request is given."""
+        return not asked.is_one(parameters)
+
+    def prepare(self) -> None:
+        """Read the window. Raises UsageError for one that is none."""
+        self.sought = asked.sought(self.parameters, self.look.now)
+        self.evidence = WindowEvidence(self.look.now, self.sought.window, self.sought.route)
+
+    @property
+    def window(self) -> Window:
+        """since to until."""
+        return self.sought.window
+
+    @step(asked.FIND)
+    def find_the_request(self) -> Said:
+        """The platforms' request logs."""
+        failing = [each for each in rows.rows_of(self.ask("request")) if rows.is_failed(each.row)]
+        listed = Exhibit("table", "Failing requests", rows_table([each.row for each in failing[:20]]))
+        told = f"{len(failing)} failing requests in the platforms' logs of the window."
+        return Said(told, (listed,) if failing else ())
+
+    @step(asked.FOLLOW)
+    def follow_the_trace(self) -> Said:
+        """Whole traces of the window and of as long a time before it."""
+        self.ask("traces", "before")
+        reading = read_window(self.evidence)
+        exhibits = []
+        if reading.traits:
+            traits = {"rows": [trait.as_row() for trait in reading.traits]}
+            exhibits.append(Exhibit("contrast", "What separates the failing from the healthy", traits))
+        if reading.blame:
+            blamed = [{**blame.__dict__} for blame in reading.blame[:10]]
+            exhibits.append(Exhibit("table", "Where the failures begin, against the time before", table_of(blamed)))
+        return Said(f"{len(reading.failing)} of {len(reading.judged)} traces failed.", tuple(exhibits))
+
+    @step(asked.READ)
+    def read_the_logs(self) -> Said:
+        """The lines of the parts in the window."""
+        seen = self.ask("logs")
+        return Said(f"{sum(len(look.value) for look in seen if isinstance(look.value, list))} log lines of the window.")
+
+    @step(asked.TRAFFIC)
+    def look_at_the_traffic(self) -> Said:
+        """Web's requests of the window."""
+        traffic = self.ask("traffic")
+        seen = rows.rows_of((*self.evidence.request, *traffic))
+        situation = rows.situation_of(seen, None, self.look.now, None)
+        plot = Exhibit("latency", "Requests of the window", latency_of(seen, None, self.window.as_dict(), []))
+        return Said(rows.describe_situation(situation), (plot,))
+
+    @step(asked.CHANGED)
+    def ask_what_changed(self) -> Said:
+        """Deployments and variables of every part in the two hours before."""
+        seen = self.ask("changes")
+        changes = rules.changes_of(seen, self.window)
+        deployed = deployed_commits(seen, ())
+        commits = [{name: each.get(name) for name in ("part", "platform", "commit", "at", "url")} for each in deployed]
+        exhibits = [Exhibit("table", "Changes", changes_table(changes))] if changes else []
+        exhibits += [Exhibit("table", "What is deployed", table_of(commits))] if commits else []
+        return Said(f"{len(changes)} changes in the two hours before.", tuple(exhibits))
+
+    @step(asked.QUOTA)
+    def check_the_quota(self) -> Said:
+        """Only of one request."""
+        return Said("Whether a refusal for the plan was right is judged of one request, or by 05_quota_enforcement.")
+
+    @step(asked.BEHIND)
+    def ask_what_lies_behind(self) -> Said:
+        """Locks and connections where the database failed; the vendor's status page where a vendor did."""
+        seen = self.ask("behind")
+        if not seen:
+            return Said("Nothing behind NexusCore's own parts is involved.")
+        return Said("; ".join(f"{look.source} {look.call}: {look.status}" for look in seen) + ".")
+
+    def diagnose(self) -> Conclusion:
+        """The verdict on the window."""
+        return window.diagnose_window(self.evidence)
+
+    def of_what_lies_behind(self) -> "Sequence[Look]":
+        """Whoever the verdict so far is about, asked himself."""
+        conclusion = self.diagnose()
+        codes = [finding.code for finding in (*conclusion.causes, *conclusion.also)]
+        providers = [
+            finding.subject.split("/")[0]
+            for finding in conclusion.causes
+            if finding.code.startswith("request.provider_failed")
+        ]
+        return looks.behind(codes, providers, self.window)

@@ -1,0 +1,134 @@
+"""A window of requests, read: its traces judged one by one, its failing rows, what separates them from the healthy."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.judging.evidence import Filed
+from runbook_lib.reading import requests as rows
+from runbook_lib.reading.contrast import Blame, JudgedTrace, Trait, judge, rank_blame, rank_traits
+from runbook_lib.reading.spans import build_traces
+
+
+@dataclass(frozen=True)
+class WindowEvidence(Filed):
+    """Everything the procedure saw of a window, by topic.
+
+    request: the platforms' logs · traces: span tables, before: of as long a time before · logs: the parts' lines · traffic: web's
+    log once more, later · changes: deployments, variables · behind: database and vendors.
+    """
+
+    now: datetime
+    window: Window
+    route: str = ""
+    request: tuple[Observation, ...] = ()
+    traces: tuple[Observation, ...] = ()
+    before: tuple[Observation, ...] = ()
+    logs: tuple[Observation, ...] = ()
+    traffic: tuple[Observation, ...] = ()
+    changes: tuple[Observation, ...] = ()
+    behind: tuple[Observation, ...] = ()
+
+    @property
+    def known(self) -> list[rows.Seen]:
+        """Every row of the platforms' logs."""
+        return rows.rows_of((*self.request, *self.traffic))
+
+
+@dataclass(frozen=True)
+class WindowReading:
+    """A window, read.
+
+    failing_rows: what the platforms' logs say failed, once each. tables: the ids of the looks that brought traces. may_be_cut: ids
+    of traces of which spans may be missing. answered: looks that show a request of the window to have ended well.
+    """
+
+    evidence: WindowEvidence
+    judged: tuple[JudgedTrace, ...]
+    baseline: tuple[JudgedTrace, ...]
+    failing_rows: tuple[rows.Seen, ...]
+    traits: tuple[Trait, ...]
+    blame: tuple[Blame, ...]
+    tables: tuple[str, ...] = field(default=())
+    may_be_cut: frozenset[str] = frozenset()
+    answered: tuple[str, ...] = ()
+
+    @property
+    def failing(self) -> list[JudgedTrace]:
+        """The traces that failed."""
+        return [each for each in self.judged if each.failed]
+
+    @property
+    def good_rows(self) -> list[rows.Seen]:
+        """The rows of the window and the route that ended well, once each."""
+        good = [seen for seen in self.evidence.known if is_good(seen.row) and is_asked(self.evidence, seen)]
+        return list({(seen.row.get("part"), seen.row.get("request_id")): seen for seen in good}.values())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a trace backend told of every trace of the window that it has, and of one at least."""
+        return any(look.status is Status.ok and look.value for look in self.evidence.traces)
+
+
+def read_window(evidence: WindowEvidence) -> WindowReading:
+    """Read the window's traces and rows."""
+    judged: dict[str, JudgedTrace] = {}
+    may_be_cut: set[str] = set()
+    tables = _tables(evidence.traces)
+    for look in sorted(tables, key=lambda each: each.status is Status.ok):  # what is complete outweighs what may be cut
+        for trace in build_traces(look.value):
+            judged[trace.id] = judge(trace)
+            (may_be_cut.discard if look.status is Status.ok or look.value.get("whole") else may_be_cut.add)(trace.id)
+    before = [judge(trace) for look in _tables(evidence.before) for trace in build_traces(look.value)]
+    return WindowReading(
+        evidence,
+        tuple(judged.values()),
+        tuple(before),
+        tuple(_failing(evidence)),
+        tuple(rank_traits(list(judged.values()))),
+        tuple(rank_blame(list(judged.values()), before)),
+        tuple(look.id for look in tables),
+        frozenset(may_be_cut),
+        tuple(_answered(evidence, judged.values(), tables)),
+    )
+
+
+def _failing(evidence: WindowEvidence) -> list[rows.Seen]:
+    """The rows of the window and the route that failed, or were kept out with most of their kind."""
+    shut_out = rows.mostly_shut_out(evidence.known)
+    failing = [
+        seen
+        for seen in evidence.known
+        if (rows.is_failed(seen.row) or (rows.is_refused(seen.row) and rows.kind_of(seen.row) in shut_out))
+        and is_asked(evidence, seen)
+    ]
+    return list({(seen.row.get("part"), seen.row.get("request_id")): seen for seen in failing}.values())
+
+
+def _answered(evidence: WindowEvidence, judged: Iterable[JudgedTrace], tables: Sequence[Observation]) -> Iterable[str]:
+    """The looks that show a request of the window, and of the route, that ended well."""
+    yield from dict.fromkeys(
+        seen.observation.id for seen in evidence.known if is_good(seen.row) and is_asked(evidence, seen)
+    )
+    if not all(each.failed for each in judged):
+        yield from (look.id for look in tables)
+
+
+def is_good(row: rows.Row) -> bool:
+    """Whether the platform's log says that a request was answered, and was not refused."""
+    return not rows.is_failed(row) and not rows.is_refused(row)
+
+
+def is_asked(evidence: WindowEvidence, seen: rows.Seen) -> bool:
+    """Whether a row is of the window and of the route."""
+    window, route = evidence.window.as_dict(), evidence.route
+    is_within = window["since"] <= str(seen.row.get("at")) <= window["until"]
+    return is_within and (not route or str(seen.row.get("path", "")).startswith(route))
+
+
+def _tables(looks: Sequence[Observation]) -> list[Observation]:
+    return [
+        look for look in looks if look.status.has_content and isinstance(look.value, dict) and "spans" in look.value
+    ]
