@@ -307,6 +307,7 @@ def test_a_window_with_more_traces_than_the_limit_is_partial(backend: Backend) -
     assert seen.status == Status.partial
     assert 1 <= len({span["trace"] for span in seen.value["spans"]}) <= services
     assert "limit" in seen.why
+    assert seen.value["whole"], "other traces are missing, no spans of those that came"
 
 
 def test_traces_that_are_missing_make_the_bulk_partial_and_are_counted(backend: Backend) -> None:
