@@ -8,8 +8,8 @@ from runbook_lib.core.model import Finding, Observation, Status, Suspect
 from runbook_lib.procedures.stripe_webhooks import commands
 from runbook_lib.procedures.stripe_webhooks.answers import TOO_SLOW, is_platforms_refusal, limit_s, of_configured
 from runbook_lib.procedures.stripe_webhooks.arrivals import Arrival
-from runbook_lib.procedures.stripe_webhooks.came import ONCE_S, is_seen_to_come, was_wanted
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
+from runbook_lib.procedures.stripe_webhooks.delivery import ONCE_S, is_seen_to_come, was_wanted
 from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Row, Scene, answered, made
 from runbook_lib.procedures.stripe_webhooks.judged import Judged
 from runbook_lib.procedures.stripe_webhooks.route import ROUTE

@@ -9,9 +9,9 @@ from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.events import judge_events
 from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Evidence, Scene, answered, rows_of
 from runbook_lib.procedures.stripe_webhooks.judged import Judged
+from runbook_lib.procedures.stripe_webhooks.known_secrets import holder
 from runbook_lib.procedures.stripe_webhooks.route import judge_route
 from runbook_lib.procedures.stripe_webhooks.secret import doubt_secret, judge_verification
-from runbook_lib.procedures.stripe_webhooks.the_secret import holder
 from runbook_lib.procedures.stripe_webhooks.way import judge_keys, judge_way
 
 _BEFORE = timedelta(hours=2)

@@ -17,18 +17,18 @@ from runbook_lib.procedures.stripe_webhooks.answers import (
     verifies,
     words_of,
 )
-from runbook_lib.procedures.stripe_webhooks.came import delivered
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
+from runbook_lib.procedures.stripe_webhooks.delivery import delivered
 from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Row, Scene, answered, made, rows_of, value_of
 from runbook_lib.procedures.stripe_webhooks.judged import Judged
-from runbook_lib.procedures.stripe_webhooks.route import ROUTE, TIME_IT
-from runbook_lib.procedures.stripe_webhooks.the_secret import (
+from runbook_lib.procedures.stripe_webhooks.known_secrets import (
     holder,
     is_older,
     is_secret_proven,
     print_in,
     secret_of_cli,
 )
+from runbook_lib.procedures.stripe_webhooks.route import ROUTE, TIME_IT
 
 SECRET = "STRIPE_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 _TRY_IT = "run again with --active on this machine: signed test events decide (they leave a log line)"

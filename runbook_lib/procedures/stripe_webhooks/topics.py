@@ -18,8 +18,9 @@ from runbook_lib.procedures.stripe_webhooks.answers import (
     route_of,
     verifies,
 )
-from runbook_lib.procedures.stripe_webhooks.came import delivered
 from runbook_lib.procedures.stripe_webhooks.clis import accounts, literal_targets, mode_of_api, right_clis
+from runbook_lib.procedures.stripe_webhooks.commands import BILLING_EVENTS
+from runbook_lib.procedures.stripe_webhooks.delivery import delivered
 from runbook_lib.procedures.stripe_webhooks.evidence import (
     ARRIVALS,
     ENDPOINT,
@@ -32,7 +33,7 @@ from runbook_lib.procedures.stripe_webhooks.evidence import (
     rows_of,
     value_of,
 )
-from runbook_lib.procedures.stripe_webhooks.the_secret import is_secret_proven
+from runbook_lib.procedures.stripe_webhooks.known_secrets import is_secret_proven
 
 
 @lru_cache(maxsize=1)
@@ -44,6 +45,14 @@ def scene_of(seen: Seen) -> Scene:
 def _right_cli(seen: Seen) -> Iterable[Observation]:
     scene = scene_of(seen)
     return made(scene.evidence.listening, scene.evidence.place) if scene.api and right_clis(scene) else ()
+
+
+def _cli_hears_all(seen: Seen) -> Iterable[Observation]:
+    """A CLI that brings everything: whatever else listens, nothing is missing."""
+    scene = scene_of(seen)
+    wanted = {*BILLING_EVENTS, *(str(each["type"]) for each in scene.events)}
+    whole = any(each["events"] is None or wanted <= set(each["events"]) for each in right_clis(scene))
+    return made(scene.evidence.listening) if scene.api and whole else ()
 
 
 def _own_endpoint(seen: Seen) -> Iterable[Observation]:
@@ -224,7 +233,11 @@ TOPICS = Topics(
         "cli_in_account": proof(
             "the CLI listens in the API's account and mode", _cli_in_account, LOOKS["keys"], LOOKS["cli_secret"]
         ),
-        "wanted": any_of(all_of("right_cli", "listening"), all_of("own_endpoint", "all_endpoints")),
+        "wanted": any_of(
+            all_of("right_cli", "listening"),
+            all_of("own_endpoint", "all_endpoints"),
+            proof("a CLI asks for every event", _cli_hears_all, LOOKS["listening"]),
+        ),
         "each_once": all_of("place", "endpoints", any_of("listening", "elsewhere")),
         "reached": proof("the API answers where events are sent", _reached, LOOKS["route"], LOOKS["listeners"]),
         "is_nexuscore": proof("NexusCore's API answers", _is_nexuscore, LOOKS["route"]),

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from runbook_lib.core.model import Finding, Status, Suspect
 from runbook_lib.procedures.stripe_webhooks import commands
-from runbook_lib.procedures.stripe_webhooks.came import asks
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.clis import SUBJECT, Trouble, right_clis, troubles
 from runbook_lib.procedures.stripe_webhooks.commands import BILLING_EVENTS
+from runbook_lib.procedures.stripe_webhooks.delivery import asks
 from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Row, Scene, answered, made, value_of
 from runbook_lib.procedures.stripe_webhooks.judged import Judged
 

@@ -217,7 +217,9 @@ def test_events_that_are_not_all_there_are_not_held_against_records() -> None:
 
 
 def test_an_account_that_lists_endpoints_of_which_the_api_is_unknown_has_none_missing() -> None:
-    unknown = replace(place("https://x.example", "x.example", 443, is_local=False), status=Status.not_configured, value=None)
+    unknown = replace(
+        place("https://x.example", "x.example", 443, is_local=False), status=Status.not_configured, value=None
+    )
     assert codes(deployed(via="endpoint", place=unknown)) == []
 
 
