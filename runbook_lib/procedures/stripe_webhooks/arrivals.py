@@ -1,15 +1,15 @@
 """What came to the webhook in the window, as the platforms' logs and the traces tell it; the runbook's own requests left out."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Json, Observation
-from runbook_lib.procedures.stripe_webhooks.evidence import PATH, Scene
 from runbook_lib.reading.spans import build_traces, duration_ms, http_status
 
+PATH = "/api/stripe/webhook"
 _OWN_TRACE = "72756e626f6f6b"  # the runbook's own requests carry it at the head of their trace id
 _EVENT = re.compile(r"\bevt_\w{8,}")
 
@@ -27,17 +27,24 @@ class Arrival:
     look: Observation
 
     @property
+    def crashed(self) -> bool:
+        """The handler gave no answer, or a 5xx."""
+        return self.status is None or self.status >= 500 or self.status < 0
+
+    @property
     def failed(self) -> bool:
         """It was not answered with a 2xx."""
         return self.status is None or not 200 <= self.status < 300
 
 
-def arrivals_of(scene: Scene) -> list[Arrival]:
+def arrivals_of(looks: Iterable[Observation]) -> list[Arrival]:
     """Every arrival, oldest first; one that several sources tell of stands once for each."""
     found: list[Arrival] = []
-    for look in scene.evidence.arrivals:
-        if look.status.has_content:
-            found += _from_spans(look) if isinstance(look.value, dict) else _from_rows(look)
+    for look in looks:
+        if look.status.has_content and isinstance(look.value, dict):
+            found += _from_spans(look)
+        elif look.status.has_content and isinstance(look.value, list):
+            found += _from_rows(look)
     return sorted(found, key=lambda each: each.at)
 
 

@@ -1,23 +1,43 @@
 """What 02 has seen, and what can be read off it before any rule: the way events take, the API's place, the CLIs, the arrivals."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from urllib.parse import urlsplit
 
 from runbook_lib.core.clock import Window
-from runbook_lib.core.model import Finding, Json, Observation, Suspect
-from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
+from runbook_lib.core.model import Json, Observation, Status
+from runbook_lib.judging.evidence import Filed
+from runbook_lib.judging.witnesses import Seen
+from runbook_lib.procedures.stripe_webhooks.arrivals import PATH, Arrival, arrivals_of
 
-PATH = "/api/stripe/webhook"
 V4, V6 = "127.0.0.1", "::1"
 LOOPBACK = ("localhost", V4, V6)
+CLI, ENDPOINT = "cli", "endpoint"  # the two ways by which events come
 Row = Mapping[str, Json]
+
+LOOKS: Mapping[str, str] = {
+    # topics that are one look each
+    "place": "webhook.place",
+    "listening": "host.stripe_listen",
+    "endpoints": "stripe.webhook_endpoints",
+    "cli_secret": "host.cli_secret",
+    "api_secret": "host.api_secret",
+    "keys": "stripe.keys",
+    "listeners": "host.listeners",
+    "route": "webhook.route",
+    "signed": "webhook.signed",
+    "deliveries": "stripe.deliveries",
+    "last_delivered": "stripe.last_delivered",
+    "records": "supabase.billing_records",
+}
+ARRIVALS = ("vercel.request_log", "railway.http_log", "tempo.window_traces", "jaeger.window_traces")
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Filed):
     """The looks of a run; None (or empty) where one was not made. `via`: auto, cli or endpoint, as it was asked."""
 
     now: datetime
@@ -39,28 +59,11 @@ class Evidence:
     arrivals: tuple[Observation, ...] = ()
     changes: tuple[Observation, ...] = ()
 
-    def all(self) -> list[Observation]:
-        """Every look, in the order of the fields."""
-        found: list[Observation] = []
-        for each in fields(self):
-            held = getattr(self, each.name)
-            found += [held] if isinstance(held, Observation) else list(held) if isinstance(held, tuple) else []
-        return found
-
-
-@dataclass
-class Judged:
-    """What the rules have found so far."""
-
-    faults: list[Finding] = field(default_factory=list)
-    also: list[Finding] = field(default_factory=list)
-    states: list[Finding] = field(default_factory=list)
-    blind: list[Finding] = field(default_factory=list)
-    suspects: list[Suspect] = field(default_factory=list)
-
-    def has(self, *codes: str) -> bool:
-        """Whether one of these faults (or a narrower one) is found."""
-        return any(found.code == code or found.code.startswith(f"{code}.") for found in self.faults for code in codes)
+    @classmethod
+    def of(cls, seen: Seen) -> "Evidence":
+        """The same from everything that was seen, for what looks alone say: without a moment, a window and a question."""
+        one = {topic: next(reversed(seen.of(name)), None) for topic, name in LOOKS.items()}
+        return cls(_NEVER, Window(_NEVER, _NEVER)).filed(**one, arrivals=seen.of(*ARRIVALS))
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Scene:
     @cached_property
     def api(self) -> Row:
         """{"address", "host", "port", "is_local", "timeout_s"}; empty where not even the settings were read."""
-        return value_of(self.evidence.place) or {}
+        return value_of(self.evidence.place)
 
     @property
     def where(self) -> str:
@@ -86,27 +89,37 @@ class Scene:
 
         Asked for by name; else an API elsewhere has an endpoint, and a local one an endpoint only where one points at it.
         """
-        if self.evidence.via in ("cli", "endpoint"):
+        if self.evidence.via in (CLI, ENDPOINT):
             return self.evidence.via
         if not self.api:
             return None
-        if not self.api["is_local"]:
-            return "endpoint"
-        endpoints, listening = self.evidence.endpoints, self.evidence.listening
-        if self.own_endpoints:
-            return "endpoint"
+        if not self.api["is_local"] or self.own_endpoints:
+            return ENDPOINT
         if self.listens:
-            return "cli"
-        return (
-            "cli"
-            if answered(endpoints) and listening is not None and str(listening.status) != "not_configured"
-            else None
-        )
+            return CLI
+        listening = self.evidence.listening
+        is_looked_for = listening is not None and listening.status is not Status.not_configured
+        return CLI if is_looked_for and answered(self.evidence.endpoints) else None
 
     @cached_property
     def listens(self) -> list[Row]:
         """The CLIs that listen."""
-        return list((value_of(self.evidence.listening) or {}).get("listening") or [])
+        return list(value_of(self.evidence.listening).get("listening") or ())
+
+    @cached_property
+    def accepts(self) -> Row:
+        """Which loopback addresses take connections at the API's port: {"127.0.0.1", "::1": accepted, refused or silent}."""
+        return value_of(self.evidence.listeners).get("accepts") or {}
+
+    @cached_property
+    def tests(self) -> list[Row]:
+        """The signed test events, one row a secret."""
+        return list(value_of(self.evidence.signed).get("tests") or ())
+
+    @cached_property
+    def arrivals(self) -> list[Arrival]:
+        """What came to the webhook, oldest first."""
+        return arrivals_of(self.evidence.arrivals)
 
     @cached_property
     def own_endpoints(self) -> list[Row]:
@@ -131,6 +144,8 @@ class Scene:
         return list(rows_of(self.evidence.endpoints))
 
     def _is_own(self, url: str) -> bool:
+        if not self.api:
+            return False
         host, port = place_of(url)
         own = str(self.api.get("host") or "")
         return port == self.api.get("port") and (host == own or (host in LOOPBACK and own in LOOPBACK))
@@ -138,14 +153,20 @@ class Scene:
     @cached_property
     def version(self) -> str | None:
         """The CLI's version, as it says."""
-        found = (value_of(self.evidence.cli_secret) or {}).get("version")
+        found = value_of(self.evidence.cli_secret).get("version")
         return str(found) if found else None
 
     @cached_property
     def pinned_version(self) -> str | None:
         """The API version that NexusCore is written for."""
-        found = (value_of(self.evidence.keys) or {}).get("pinned_version")
+        found = value_of(self.evidence.keys).get("pinned_version")
         return str(found) if found else None
+
+    @cached_property
+    def account_version(self) -> str | None:
+        """The account's own API version, as its newest events carry it."""
+        rows = (*self.events, *rows_of(self.evidence.last_delivered))
+        return next((str(each["api_version"]) for each in rows if each["api_version"]), None)
 
     @cached_property
     def events(self) -> list[Row]:
@@ -156,7 +177,16 @@ class Scene:
     def failing(self) -> list[Row]:
         """Events that some receiver has not answered with a 2xx, as far as it may be ours: pending_webhooks counts every endpoint
         and every CLI of the account, a colleague's too, so that one whose customer's record says what it says has come here."""
-        return [each for each in self.events if each["pending"] > 0 and not self._came_here(each)]
+        return [each for each in self.events if not self.was_answered(each)]
+
+    def was_answered(self, event: Row) -> bool:
+        """Whether every receiver has answered it, or this one at least."""
+        return event["pending"] == 0 or self._came_here(event)
+
+    @cached_property
+    def records(self) -> dict[str, Row]:
+        """The billing records that were found, by Stripe's customer."""
+        return {str(row["stripe_customer_id"]): row for row in value_of(self.evidence.records).get("found") or ()}
 
     def _came_here(self, event: Row) -> bool:
         others = [
@@ -166,11 +196,10 @@ class Scene:
             and each["status"] == "enabled"
             and {"*", event["type"]} & set(each["enabled_events"])
         ]
-        if self.form != "cli" and not others:
+        if self.form != CLI and not others:
             return False
-        records = {row["stripe_customer_id"]: row for row in (value_of(self.evidence.records) or {}).get("found", [])}
         mine = [each for each in self.events if each["customer"] == event["customer"] and each["status"]]
-        record = records.get(event["customer"])
+        record = self.records.get(str(event["customer"]))
         return record is not None and bool(mine) and record["status"] == mine[0]["status"]
 
 
@@ -179,9 +208,9 @@ def answered(look: Observation | None) -> bool:
     return look is not None and look.status.answered
 
 
-def value_of(look: Observation | None) -> Row | None:
-    """A look's value where it is an object, whatever its status."""
-    return look.value if look is not None and isinstance(look.value, dict) else None
+def value_of(look: Observation | None) -> Row:
+    """A look's value where it is an object, whatever its status; else empty."""
+    return look.value if look is not None and isinstance(look.value, dict) else {}
 
 
 def rows_of(look: Observation | None) -> Iterator[Row]:
@@ -190,9 +219,9 @@ def rows_of(look: Observation | None) -> Iterator[Row]:
         yield from (row for row in look.value if isinstance(row, dict))
 
 
-def ids(*looks: Observation | None) -> tuple[str, ...]:
-    """The ids of the looks that were made."""
-    return tuple(look.id for look in looks if look is not None)
+def made(*looks: Observation | None) -> list[Observation]:
+    """Those of the looks that were made."""
+    return [look for look in looks if look is not None]
 
 
 def place_of(url: str) -> tuple[str, int | None]:
@@ -207,8 +236,3 @@ def place_of(url: str) -> tuple[str, int | None]:
 def path_of(url: str) -> str:
     """The path of a URL, without a slash at its end."""
     return urlsplit(url).path.rstrip("/") or "/"
-
-
-def finding(code: str, subject: str, summary: str, *looks: Observation | None, remedy: str = "") -> Finding:
-    """A finding with the catalogue's remedy, unless there is an exact one."""
-    return Finding(code, subject, summary, ids(*looks), remedy or CATALOGUE.remedy(code))

@@ -1,14 +1,13 @@
 """02: Stripe's webhooks do not arrive. Follow an event's way: CLI or endpoint, the API's port, route, secret, database."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
+from typing import ClassVar
 
 from runbook_lib.core.clock import Window, parse_window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Json, Observation
 from runbook_lib.io.observe import Look
-from runbook_lib.procedures.base import Exhibit, Procedure, Said, step
+from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.stripe_webhooks import rules
 from runbook_lib.procedures.stripe_webhooks.evidence import Evidence, Scene, rows_of, value_of
 from runbook_lib.sources.railway import logs as railway
@@ -30,6 +29,27 @@ class StripeWebhooks(Procedure):
     """
 
     stem = "02_stripe_webhooks"
+    evidence: Evidence
+    topics: ClassVar = {
+        "place": Topic(lambda _: [webhook.place()], is_one=True),
+        "listening": Topic(lambda _: [host.stripe_listen()], is_one=True),
+        "endpoints": Topic(lambda _: [stripe_webhooks.endpoints()], is_one=True),
+        "cli_secret": Topic(lambda _: [host.cli_secret()], is_one=True),
+        "api_secret": Topic(lambda _: [host.api_secret()], is_one=True),
+        "keys": Topic(lambda _: [stripe_webhooks.keys()], is_one=True),
+        "listeners": Topic(lambda _: [host.listeners()], is_one=True),
+        "route": Topic(lambda _: [webhook.route()], is_one=True),
+        "signed": Topic(lambda run: [webhook.signed()] if run.look.active else [], is_one=True),
+        "deliveries": Topic(lambda run: [stripe_webhooks.deliveries(run.window, run.evidence.event_id)], is_one=True),
+        "last_delivered": Topic(lambda _: [stripe_webhooks.last_delivered()], is_one=True),
+        "arrivals": Topic(lambda run: _arrivals(run.window)),
+        "records": Topic(
+            lambda run: [supabase_customers.billing_records(run.customers)] if run.customers else [],
+            after=("deliveries",),
+            is_one=True,
+        ),
+        "changes": Topic(lambda run: _changes(Window(run.look.now - _DEPLOYED, run.look.now))),
+    }
 
     def prepare(self) -> None:
         """Read the parameters. Raises UsageError for a way there is none of, and for an id that is none of an event's."""
@@ -58,15 +78,15 @@ class StripeWebhooks(Procedure):
         """The time whose events are looked at."""
         return self._window
 
-    def foresee(self) -> Sequence[Look]:
-        """Everything but the records of the customers whose events there were."""
-        return (*self._machine(), *self._route(), *self._signed(), *self._stripe(), *self._arrivals(), *self._changes())
+    @property
+    def customers(self) -> tuple[str, ...]:
+        """Whom the window's events are about."""
+        return tuple(sorted({str(row["customer"]) for row in rows_of(self.evidence.deliveries) if row["customer"]}))
 
     @step("Is the Stripe CLI running, and does it forward to the API's webhook?")
     def find_the_forwarder(self) -> Said:
         """CLI processes of this machine, and the endpoints of the account: who brings events to the API?"""
-        place, listening, endpoints = self.see(webhook.place(), host.stripe_listen(), stripe_webhooks.endpoints())
-        self.evidence = replace(self.evidence, place=place, listening=listening, endpoints=endpoints)
+        self.ask("place", "listening", "endpoints")
         scene = Scene(self.evidence)
         way = {
             "cli": "The Stripe CLI",
@@ -92,18 +112,15 @@ class StripeWebhooks(Procedure):
     @step("Does STRIPE_WEBHOOK_SECRET match the secret that signs?")
     def compare_the_secrets(self) -> Said:
         """What the CLI prints against what the API has; compared by prints, no secret leaves its look."""
-        cli_secret, api_secret, keys = self.see(host.cli_secret(), host.api_secret(), stripe_webhooks.keys())
-        self.evidence = replace(self.evidence, cli_secret=cli_secret, api_secret=api_secret, keys=keys)
-        table = Exhibit("table", "Secrets and keys, by print", _prints(cli_secret, api_secret, keys))
+        table = Exhibit("table", "Secrets and keys, by print", _prints(*self.ask("cli_secret", "api_secret", "keys")))
         version = Scene(self.evidence).version
         return Said(f"The Stripe CLI at hand is {version or 'not known'}.", (table,))
 
     @step("Is NexusCore's API on its port, and is its webhook there?")
     def knock_at_the_route(self) -> Said:
         """Who has the port; health, a GET, an unsigned and a badly signed event."""
-        listeners, route = self.see(host.listeners(), *self._route())
-        self.evidence = replace(self.evidence, listeners=listeners, route=route)
-        answers = value_of(route) or {}
+        _, route = self.ask("listeners", "route")
+        answers = value_of(route)
         rows = [
             [name, row.get("status_code"), row.get("ms"), row.get("words")]
             for name in ("health", "get", "unsigned", "badly_signed")
@@ -118,12 +135,11 @@ class StripeWebhooks(Procedure):
         """Only with --active: compact, oddly spaced, with an old stamp."""
         if not self.look.active:
             return Said("Not asked: signed test events leave a log line, and --active was not given.")
-        (signed,) = self.see(*self._signed())
-        self.evidence = replace(self.evidence, signed=signed)
+        (signed,) = self.ask("signed")
         forms = ("compact", "spaced", "old", "future")
         rows = [
             [row["secret"], form, row[form]["status_code"], row[form]["words"]]
-            for row in (value_of(signed) or {}).get("tests", [])
+            for row in Scene(self.evidence).tests
             for form in forms
             if row[form]
         ]
@@ -135,8 +151,7 @@ class StripeWebhooks(Procedure):
     @step("What does Stripe say of its events, and what came to the webhook?")
     def ask_stripe(self) -> Said:
         """Events that still wait for a 2xx, and what the platforms' logs and the traces say of the webhook."""
-        deliveries, last, *arrivals = self.see(*self._stripe(), *self._arrivals())
-        self.evidence = replace(self.evidence, deliveries=deliveries, last_delivered=last, arrivals=tuple(arrivals))
+        self.ask("deliveries", "last_delivered", "arrivals")
         scene = Scene(self.evidence)
         exhibits = []
         if scene.events:
@@ -149,59 +164,39 @@ class StripeWebhooks(Procedure):
     @step("Did what arrived change the database, and what was changed before?")
     def look_into_the_database(self) -> Said:
         """The billing records of the events' customers; deployments and variables of the API."""
-        customers = tuple(
-            sorted({str(row["customer"]) for row in rows_of(self.evidence.deliveries) if row["customer"]})
-        )
-        looks = [supabase_customers.billing_records(customers)] if customers else []
-        seen = self.see(*looks, *self._changes())
-        self.evidence = replace(self.evidence, records=seen[0] if looks else None, changes=tuple(seen[len(looks) :]))
-        if not looks:
+        self.ask("records", "changes")
+        if not self.customers:
             return Said("No event of the window is about a customer.")
-        records = (value_of(seen[0]) or {}).get("found", [])
+        records = list(Scene(self.evidence).records.values())
         names = ["org_id", "stripe_customer_id", "plan", "status", "current_period_end"]
         table = Exhibit(
             "table", "Billing records", {"columns": names, "rows": [[r[n] for n in names] for r in records]}
         )
-        return Said(f"{len(records)} of {len(customers)} customers have a billing record.", (table,) if records else ())
+        return Said(
+            f"{len(records)} of {len(self.customers)} customers have a billing record.", (table,) if records else ()
+        )
 
     def diagnose(self) -> Conclusion:
         """The verdict."""
         return rules.diagnose(self.evidence)
 
-    def _machine(self) -> list[Look]:
-        return [
-            webhook.place(), host.stripe_listen(), stripe_webhooks.endpoints(), host.cli_secret(), host.api_secret(),
-            stripe_webhooks.keys(), host.listeners(),
-        ]  # fmt: skip
 
-    def _route(self) -> list[Look]:
-        return [webhook.route()]
+def _arrivals(window: Window) -> list[Look]:
+    return [
+        vercel.request_log("api", window, search=webhook.PATH),
+        railway.http_log("api", window),
+        tempo.window_traces(window, webhook.PATH, _MOST_TRACES),
+        jaeger.window_traces(window, webhook.PATH, _MOST_TRACES),
+    ]
 
-    def _signed(self) -> list[Look]:
-        return [webhook.signed()] if self.look.active else []
 
-    def _stripe(self) -> list[Look]:
-        return [
-            stripe_webhooks.deliveries(self._window, self.evidence.event_id),
-            stripe_webhooks.last_delivered(),
-        ]
-
-    def _arrivals(self) -> list[Look]:
-        return [
-            vercel.request_log("api", self._window, search=webhook.PATH),
-            railway.http_log("api", self._window),
-            tempo.window_traces(self._window, webhook.PATH, _MOST_TRACES),
-            jaeger.window_traces(self._window, webhook.PATH, _MOST_TRACES),
-        ]
-
-    def _changes(self) -> list[Look]:
-        before = Window(self.look.now - _DEPLOYED, self.look.now)
-        return [vercel.deployments("api", before), vercel.env_changes("api"), railway.deployments("api")]
+def _changes(before: Window) -> list[Look]:
+    return [vercel.deployments("api", before), vercel.env_changes("api"), railway.deployments("api")]
 
 
 def _prints(*looks: Observation) -> Json:
     """Every secret and key that was seen, by its print."""
-    cli, api, keys = (value_of(look) or {} for look in looks)
+    cli, api, keys = (value_of(look) for look in looks)
     rows: list[list[Json]] = [["secret of the Stripe CLI", cli.get("fingerprint"), None]]
     for name, where in (("process", "the running API"), ("file", "the API's .env file"), ("setting", "the settings")):
         held = api.get(name) or {}

@@ -1,8 +1,9 @@
 """The Stripe CLI of this machine: which processes listen, and the secret of the one that listens, asked for as it would ask."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Status
@@ -17,6 +18,8 @@ ELSEWHERE = "RUNBOOK_HOST_PROCESSES says that the API's machine is another one"
 ELSEWHERE_HELP = "run the runbook on the machine on which the API and the Stripe CLI run"
 _VERSION = re.compile(r"\bversion v?(\d+\.\d+\.\d+)")
 _WHSEC = re.compile(r"\bwhsec_\w+")
+_PROFILE = re.compile(r"^\[['\"]?(?P<name>[^\]'\"]+)['\"]?\]$")
+_ACCOUNT = re.compile(r"^account_id\s*=\s*['\"]?(acct_\w+)")
 _STRIPE_URL = "https://api.stripe.com"
 _QUIET = {"STRIPE_CLI_TELEMETRY_OPTOUT": "1"}
 _PASSED_ON = ("XDG_CONFIG_HOME", "STRIPE_DEVICE_NAME", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE")
@@ -32,11 +35,13 @@ class Listening:
 
 @dataclass(frozen=True)
 class Printed:
-    """What the CLI at hand said; `secret` None: it printed none, and `words` say why."""
+    """What the CLI at hand said; `secret` None: it printed none, and `words` say why. `account`: the one it is logged in to, by its
+    settings file; None where a key is used instead of the login, or it does not tell."""
 
     version: str | None
     secret: str | None
     key: str | None
+    account: str | None
     words: str
 
 
@@ -83,7 +88,7 @@ def listening(door: Door, session: int | None) -> tuple[list[Listening], Process
     ], seen
 
 
-def ask_for_secret(door: Door) -> Printed:
+def ask_for_secret(door: Door, *, with_account: bool = False) -> Printed:
     """Ask the CLI for its version and its secret, with key, project and settings file of the one that listens, where one does."""
     version = version_of_cli(door)
     variables, flags, key = _as_the_listening_one(door)
@@ -92,7 +97,23 @@ def ask_for_secret(door: Door) -> Printed:
     )
     secret = _WHSEC.search(done.printed)
     words = " ".join(f"{done.printed} {done.said}".split())[:300]
-    return Printed(version, secret[0] if secret else None, key, "" if secret else words)
+    account = _account_of_login(door, variables, flags) if with_account and secret and not key else None
+    return Printed(version, secret[0] if secret else None, key, account, "" if secret else words)
+
+
+def _account_of_login(door: Door, variables: Mapping[str, str], flags: Sequence[str]) -> str | None:
+    """The account of the login that the CLI uses. Its list of settings holds keys as well: only the account is read."""
+    wanted = {"--config", "--project-name"}
+    given = [word for name, value in pairwise(flags) if name in wanted for word in (name, value)]
+    listed = door.programs.run([command_of(door), "config", "--list", *given], variables=variables).printed
+    project = dict(pairwise(given)).get("--project-name", "default")
+    profile = ""
+    for line in map(str.strip, listed.splitlines()):
+        if found := _PROFILE.match(line):
+            profile = found["name"]
+        elif profile == project and (account := _ACCOUNT.match(line)):
+            return account[1]
+    return None
 
 
 def command_of(door: Door) -> str:

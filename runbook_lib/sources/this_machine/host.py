@@ -60,7 +60,7 @@ def cli_secret() -> Look:
     """
 
     def fetch(door: Door) -> Answer:
-        printed = ask_for_secret(door)
+        printed = ask_for_secret(door, with_account=True)
         value: dict[str, Json] = {"version": printed.version, "key": key_facts(door, printed.key)}
         if printed.secret is None:
             return _refused(value, printed.words)
@@ -68,7 +68,7 @@ def cli_secret() -> Look:
         value |= {
             "fingerprint": door.fingerprint(printed.secret),
             "is_configured": None if not own else own.strip() == printed.secret,
-            "account": _account(door, printed.key) if printed.key else None,
+            "account": _account(door, printed.key) if printed.key else printed.account,
         }
         return Answer(Status.ok, value)
 

@@ -279,7 +279,6 @@ LOOK_ALIKES: list[tuple[str, Evidence]] = [
     ("a CLI in a container that reaches the host", workshop(
         listening=listening(cli(how="container", own_network=False, **target("host.docker.internal"))))),
     ("a container on the host's network", workshop(listening=listening(cli(how="container", own_network=True)))),
-    ("processes are hidden, and a CLI forwards as it should", workshop(listening=listening(cli(), status=Status.partial))),
     ("every event", workshop(listening=listening(cli(events=None)))),
     ("the file was touched after the API started, the secret is the same",
      workshop(api_secret=secrets(RIGHT, RIGHT, started_at=ago(50), changed_at=ago(1)))),

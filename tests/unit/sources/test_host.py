@@ -216,6 +216,23 @@ def test_the_cli_is_asked_as_the_listening_one_would_ask(start: Any, command: An
     assert {"--project-name", "nexus", "--api-base", "http://127.0.0.1:9"} <= set(arguments)
 
 
+def test_the_account_of_a_login_is_that_of_its_own_profile(start: Any, command: Any, tmp_path: Path) -> None:
+    """As `stripe config --list` tells it: the whole file, or the one project that is asked for; the keys beside it stay there."""
+    settings = tmp_path / "config.toml"
+    profiles = f"[nexus]\naccount_id = 'acct_2'\n[default]\ntest_mode_api_key = '{KEY}'\naccount_id = \"acct_1\"\n"
+    settings.write_text(f"project-name = 'default'\n{profiles}")
+    path = command(f'if [ "$1" = config ]; then cat {settings}; else echo {SECRET}; fi')
+    asked = {"RUNBOOK_STRIPE_CLI": path, "RUNBOOK_STRIPE_CLI_CONFIG": str(settings)}
+    seen = see(host.cli_secret(), RUNBOOK_HOST_PROCESSES="session:1", **asked)
+    assert seen.value["account"] == "acct_1"
+    assert KEY not in json.dumps(seen.as_dict())
+    process = start("stripe", "listen", "--project-name", "nexus", "--forward-to", "x")
+    here = see(host.cli_secret(), RUNBOOK_HOST_PROCESSES=f"session:{process.pid}", **asked)
+    assert here.value["account"] == "acct_2"
+    settings.write_text("color = ''\n")
+    assert see(host.cli_secret(), RUNBOOK_HOST_PROCESSES="session:1", **asked).value["account"] is None
+
+
 @pytest.mark.parametrize(
     ("text", "status"),
     [
