@@ -10,12 +10,10 @@ from dataclasses import replace
 
 from runbook_lib.core.model import (
     Conclusion,
-    Covered,
     Finding,
     Json,
     Observation,
     Situation,
-    Status,
     Suspect,
     Unseen,
     VerdictStatus,
@@ -26,29 +24,27 @@ from runbook_lib.judging.looking_again import HELP
 from runbook_lib.judging.witnesses import Seen
 
 
-def unseen(observations: Iterable[Observation], *, ignore: Iterable[Status] = ()) -> list[Unseen]:
+def unseen(observations: Iterable[Observation]) -> list[Unseen]:
     """What could not be seen: one entry for each source, call and part whose last look proves nothing, in order of first mention;
     parts of which the same is to be said share one.
 
     Args:
         observations: in the order in which they were made.
-        ignore: statuses that are no gap here, such as not_configured for a source the system does not have.
     """
     last: dict[tuple[str, str, str], Observation] = {}
     for observation in observations:
         last[(observation.source, observation.call, str(observation.arguments.get("part", "")))] = observation
-    skipped = set(ignore)
     told = (
         Unseen(each.source, each.call, str(each.status), each.why, each.help or HELP.get(each.status, "look again"))
         for each in last.values()
-        if not each.status.answered and each.status not in skipped
+        if not each.status.answered
     )
     return list(dict.fromkeys(told))
 
 
 def conclude(
-    catalogue: Catalogue | None = None,
-    looks: Iterable[Observation] = (),
+    catalogue: Catalogue,
+    looks: Iterable[Observation],
     *,
     asked: Collection[str] = (),
     faults: Sequence[Finding] = (),
@@ -56,7 +52,6 @@ def conclude(
     states: Sequence[Finding] = (),
     blind: Sequence[Finding] = (),
     suspects: Sequence[Suspect] = (),
-    needed: Sequence[Observation] = (),
     not_seen: Sequence[Unseen] = (),
     situation: Situation | None = None,
     facts: Mapping[str, Json] | None = None,
@@ -67,21 +62,15 @@ def conclude(
         catalogue, looks: the causes of the procedure and everything that it saw: what the coverage is taken from.
         asked: what the run was asked for, where the procedure can be asked several things; see `Cause.questions`.
         faults: causes the evidence carries, the one that explains the symptom first.
-        needed: the looks on which "nothing is wrong" depends; each must have an answer for ruled_out.
         not_seen: what could not be seen besides the looks that came back without an answer: those are told by themselves.
         suspects: causes the evidence allows but does not carry; only kept when the verdict is could_not_tell.
     """
-    missing = [look for look in needed if not look.status.answered]
-    coverage: tuple[Covered, ...] = ()
-    open_causes: list[Cause] = []
-    seen: Seen | None = None
-    if catalogue is not None:
-        seen = Seen(looks, catalogue.topics)
-        coverage = cover(catalogue, seen, (*faults, *also, *states, *blind), suspects, asked)
-        open_causes = undecided(catalogue, coverage, asked)
+    seen = Seen(looks, catalogue.topics)
+    coverage = cover(catalogue, seen, (*faults, *also, *states, *blind), suspects, asked)
+    open_causes = undecided(catalogue, coverage, asked)
     if faults:
         status = VerdictStatus.confirmed
-    elif blind or suspects or missing or open_causes:
+    elif blind or suspects or open_causes:
         status = VerdictStatus.could_not_tell
     else:
         status = VerdictStatus.ruled_out
@@ -92,7 +81,7 @@ def conclude(
         also=_once(also, catalogue),
         states=_once(states, catalogue),
         blind=_once(blind, catalogue) if open_ended else (),
-        suspects=tuple(suspects) or _deciding(missing, open_causes, seen) or _of_blind(_once(blind, catalogue))
+        suspects=tuple(suspects) or _deciding(open_causes, seen) or _of_blind(_once(blind, catalogue))
         if open_ended
         else (),
         not_seen=(*_gaps(seen), *not_seen),
@@ -102,7 +91,7 @@ def conclude(
     )
 
 
-def _once(findings: Sequence[Finding], catalogue: Catalogue | None) -> tuple[Finding, ...]:
+def _once(findings: Sequence[Finding], catalogue: Catalogue) -> tuple[Finding, ...]:
     """Findings without repeats of one code and subject; the first keeps its place, evidence is joined. One without a remedy of its
     own has the catalogue's."""
     kept: dict[tuple[str, str], Finding] = {}
@@ -112,36 +101,22 @@ def _once(findings: Sequence[Finding], catalogue: Catalogue | None) -> tuple[Fin
             first = kept[key]
             joined = tuple(dict.fromkeys(first.evidence + finding.evidence))
             finding = Finding(first.code, first.subject, first.summary, joined, first.remedy)
-        if finding.remedy is None and catalogue is not None:
+        if finding.remedy is None:
             finding = replace(finding, remedy=catalogue.remedy(finding.code))
         kept[key] = finding
     return tuple(kept.values())
 
 
-def _gaps(seen: Seen | None) -> list[Unseen]:
+def _gaps(seen: Seen) -> list[Unseen]:
     """What could not be seen, without what the topics say to be no gap."""
-    if seen is None:
-        return []
     return unseen(each for each in seen.observations if each.status.answered or seen.topics.is_gap(each, seen))
 
 
-def _deciding(missing: Sequence[Observation], causes: Sequence[Cause], seen: Seen | None) -> tuple[Suspect, ...]:
-    """Where nothing but an answer is missing: the look of the first cause that nothing excludes."""
-    if missing or seen is None or not causes:
-        return tuple(_look_again(look) for look in missing)
-    return tuple(deciding_looks(seen, causes[0]))
+def _deciding(causes: Sequence[Cause], seen: Seen) -> tuple[Suspect, ...]:
+    """Where nothing but an answer is missing: the looks of the first cause that nothing excludes."""
+    return tuple(deciding_looks(seen, causes[0])) if causes else ()
 
 
 def _of_blind(blind: Sequence[Finding]) -> tuple[Suspect, ...]:
     """Where only something that hides the answer is known: that, and what its remedy says would lift it."""
     return tuple(Suspect(each.code, each.subject, each.summary, each.remedy or "look again") for each in blind)
-
-
-def _look_again(look: Observation) -> Suspect:
-    """The deciding look where nothing but a missing answer stands in the way."""
-    return Suspect(
-        code="",
-        subject=f"{look.source}.{look.call}",
-        why=f"{look.status}: {look.why}" if look.why else str(look.status),
-        deciding_look=f"{look.source} {look.call}: {look.help or HELP.get(look.status, 'look again')}",
-    )

@@ -111,11 +111,6 @@ class Procedure(ABC):
         """Read the parameters. Raises UsageError for what types alone cannot refuse; looks at nothing."""
         return
 
-    def foresee(self) -> Sequence[Look]:
-        """The looks of all steps that depend on no other look: they begin when the first step runs, and each step waits
-        for its own. So a run lasts as long as its longest chain of dependent looks, not as the sum of its steps."""
-        return ()
-
     @classmethod
     def is_for(cls, parameters: Mapping[str, Json]) -> bool:  # noqa: ARG003 (one of two classes reads them)
         """Whether it is the class that answers these parameters. A stem may have two, of the same steps: one is asked about one
@@ -157,7 +152,6 @@ class Procedure(ABC):
         before = len(self.look.observations)
         if not self.executed:
             self._begin_what_can(())
-            self.look.ahead(*self.foresee())
         self.executed.append(name)
         said = this.method(self)
         seen = tuple(self.look.observations[before:])

@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
 
@@ -12,7 +13,8 @@ from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Answer, Conclusion, Observation, Status, VerdictStatus
 from runbook_lib.io import observe
 from runbook_lib.io.observe import Door, Look, Observer
-from runbook_lib.procedures.base import Procedure, Said, replay_steps, step
+from runbook_lib.judging.evidence import Filed
+from runbook_lib.procedures.base import Procedure, Said, Topic, replay_steps, step
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -92,28 +94,39 @@ def test_a_replay_asks_nobody_and_finds_what_was_recorded() -> None:
     assert source.asked == 1
 
 
+@dataclass(frozen=True)
+class Lamps(Filed):
+    """What the two lamps and the switch said."""
+
+    first: tuple[Observation, ...] = ()
+    second: tuple[Observation, ...] = ()
+    switch: tuple[Observation, ...] = ()
+
+
 class TwoLamps(Procedure):
-    """Two steps with a look each, both foreseen."""
+    """Two steps with a lamp each; which switch it is, the first lamp tells."""
 
     stem = "00_two_lamps"
-    sources = (Source(), Source())
+    sources = (Source(), Source(), Source())
+    topics: ClassVar = {
+        "first": Topic(lambda run: [run.lamp(0, "first")]),
+        "second": Topic(lambda run: [run.lamp(1, "second")]),
+        "switch": Topic(lambda run: [run.lamp(2, f"switch_{run.evidence.first[0].value}")], after=("first",)),
+    }
 
-    def foresee(self) -> Sequence[Look]:
-        return (self._first(), self._second())
+    def prepare(self) -> None:
+        self.evidence = Lamps()
 
-    def _first(self) -> Look:
-        return replace(self.sources[0].look(), call="first")
-
-    def _second(self) -> Look:
-        return replace(self.sources[1].look(), call="second")
+    def lamp(self, place: int, call: str) -> Look:
+        return replace(self.sources[place].look(), call=call)
 
     @step("Is the first one lit?")
     def look_at_the_first(self) -> Said:
-        return Said(str(self.see(self._first())[0].value))
+        return Said(str(self.ask("first")[0].value))
 
-    @step("Is the second one lit?")
+    @step("Are the second one and the switch lit?")
     def look_at_the_second(self) -> Said:
-        return Said(str(self.see(self._second())[0].value))
+        return Said(str([each.value for each in self.ask("second", "switch")]))
 
     @property
     def window(self) -> Window:
@@ -127,26 +140,28 @@ def made(observations: Sequence[Observation]) -> list[str]:
     return [f"{each.call}={each.value}" for each in observations]
 
 
-def test_what_is_foreseen_begins_with_the_first_step_and_stands_in_the_record_where_its_step_is() -> None:
-    TwoLamps.sources = (Source(), Source())
+def test_a_topic_begins_as_soon_as_what_it_comes_after_is_filed_and_is_recorded_where_its_step_is() -> None:
+    TwoLamps.sources = (Source(), Source(), Source())
     procedure = TwoLamps(Observer(now=NOW), {})
     procedure.run_step("look_at_the_first")
     assert made(procedure.look.observations) == ["first=1"]
     for _ in range(100):
-        if TwoLamps.sources[1].asked:
+        if all(source.asked for source in TwoLamps.sources):
             break
         time.sleep(0.01)
-    assert TwoLamps.sources[1].asked == 1
+    assert [source.asked for source in TwoLamps.sources] == [1, 1, 1]
     procedure.conclude()
-    assert made(procedure.look.observations) == ["first=1", "second=1"]
+    assert made(procedure.look.observations) == ["first=1", "second=1", "switch_1=1"]
+    assert [source.asked for source in TwoLamps.sources] == [1, 1, 1]
+    assert [each.call for each in procedure.evidence.all()] == ["first", "second", "switch_1"]
 
 
 def test_a_step_run_again_looks_again_and_the_replay_finds_both() -> None:
-    TwoLamps.sources = (Source(), Source())
+    TwoLamps.sources = (Source(), Source(), Source())
     procedure = TwoLamps(Observer(now=NOW), {})
     for name in ("look_at_the_first", "look_at_the_first", "look_at_the_second"):
         procedure.run_step(name)
-    assert made(procedure.look.observations) == ["first=1", "first=2", "second=1"]
+    assert made(procedure.look.observations) == ["first=1", "first=2", "second=1", "switch_2=2"]
     again = TwoLamps(Observer(now=NOW, record=list(procedure.look.observations)), {})
     replay_steps(again, procedure.executed)
     assert made(again.look.observations) == made(procedure.look.observations)

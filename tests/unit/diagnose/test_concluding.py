@@ -21,4 +21,3 @@ def test_the_last_look_of_a_part_counts_and_what_answered_is_no_gap() -> None:
     answered = dataclasses.replace(slow, status=Status.empty)
     assert unseen([slow, answered]) == []
     assert len(unseen([answered, slow])) == 1
-    assert unseen([slow], ignore=[Status.timed_out]) == []
