@@ -5,7 +5,7 @@ from typing import Any
 
 from runbook_lib.drills.failed_request.asking import by_both, by_request, by_window, fresh_checkout, fresh_request
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Injected
+from runbook_lib.drills.kit.case import Ask, Case, Injected
 from runbook_lib.drills.kit.fault import Exercise, Result, visit
 from runbook_lib.sandbox import Sandbox
 
@@ -25,8 +25,8 @@ KINDS_OF_SANDBOX: dict[str, dict[str, Any]] = {
 
 # What a fault's verdict is where it is not simply the fault's own code, confirmed.
 _RULED_OUT = ("request.rejected", "request.client_gone")
-_BLIND = ("request.not_found", "trace.not_found", "trace.broken")
-_ASKED = {"trace.not_found.not_sampled": by_both}
+_BLIND = ("request.not_found", "request.unexplained", "trace.not_found", "trace.broken")
+_ASKED: dict[str, Ask] = {"trace.not_found.not_sampled": by_both, "request.unexplained": by_window}
 _SETTINGS = {
     "trace.not_found.not_yet_ingested": {"RUNBOOK_TRACE_DELAY_S": "60"},
     "trace.not_found.retention": {"RUNBOOK_TRACE_RETENTION_H": "1"},

@@ -130,6 +130,7 @@ _BROKEN = (
 
 FAULTS: tuple[Fault, ...] = (
     fault("request.not_found", by=_made_up),
+    fault("request.unexplained", _SILENT_WEB),  # nobody asks about one of them: they are seen in their window
     alias("trace.not_found", _NO_TRACE[-1]),
     *_NO_TRACE,
     alias("trace.broken", _BROKEN[0]),
