@@ -132,11 +132,14 @@ class OneOrganization(QuotaEnforcement):
         """Read the parameters; see `QuotaEnforcement`."""
         super().prepare()
         self.evidence = Evidence(self.window.until, self.window, self.org, self.route, self.report_within)
+        self._account = read(self.evidence)
 
     @property
     def account(self) -> Account:
-        """The organization by what was seen so far."""
-        return read(self.evidence)
+        """The organization by what was seen so far; read once for each state of the evidence."""
+        if self._account.evidence is not self.evidence:
+            self._account = read(self.evidence)
+        return self._account
 
     @step(FIND)
     def find_the_account(self) -> Said:
