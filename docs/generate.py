@@ -29,8 +29,8 @@ from runbook_lib.settings import env_example  # noqa: E402
 def procedures_table() -> str:
     """The procedures, from the notebooks' own metadata."""
     rows = [
-        f"| [{t.number}](docs/procedures/{t.stem}.md) | [{t.title}](notebooks/{t.path.name}) | {', '.join(t.services)} | {t.minutes} "
-        f"| {t.changes} | {t.schedule or ''} |"
+        f"| [{t.number}](docs/procedures/{t.stem}.md) | [{t.title}](notebooks/{t.path.name}) | {', '.join(t.services)} "
+        f"| {t.minutes} | {t.changes} | {t.schedule or ''} |"
         for t in templates(Home.find({}))
     ]
     return "\n".join(

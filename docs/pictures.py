@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbconvert import HTMLExporter
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "outputs" / "example"
 PICTURES = ROOT / "docs" / "pictures"
-MOST_BYTES = 250 * 1024
+MOST_BYTES = 250_000
 SCALES = (2.0, 1.5, 1.0)  # pixels of the picture for one of the page: the sharpest that is small enough
 _FLAGS = [
     "--no-sandbox",
@@ -67,7 +67,7 @@ def take(browser: Browser, shot: Shot) -> Path:
     """Take a picture, as sharp as it may be. Ends the program where even the coarsest is too large."""
     path = PICTURES / f"{shot.name}.png"
     for scale in SCALES:
-        viewport = {"width": shot.width, "height": shot.height}
+        viewport = ViewportSize(width=shot.width, height=shot.height)
         context = browser.new_context(viewport=viewport, device_scale_factor=scale, color_scheme="light", offline=True)
         page = context.new_page()
         page.goto(shot.page.as_uri(), wait_until="domcontentloaded")
@@ -75,17 +75,17 @@ def take(browser: Browser, shot: Shot) -> Path:
         context.close()
         if path.stat().st_size <= MOST_BYTES:
             return path
-    return sys.exit(f"{path.name} is larger than {MOST_BYTES // 1024} KiB: show less of the page.")
+    return sys.exit(f"{path.name} is larger than {MOST_BYTES // 1000} kB: show less of the page.")
 
 
-def _clip(page: Page, shot: Shot) -> dict[str, float]:
+def _clip(page: Page, shot: Shot) -> FloatRect:
     """The part of the page that is shown; never more than there is of it."""
     top = 0.0
     if shot.begins_at:
         box = page.locator(shot.begins_at).first.bounding_box()
         top = box["y"] - 12 if box else 0.0
     whole = page.evaluate("document.documentElement.scrollHeight")
-    return {"x": 0, "y": top, "width": shot.width, "height": min(shot.height, whole - top)}
+    return FloatRect(x=0, y=top, width=shot.width, height=min(shot.height, whole - top))
 
 
 def main() -> None:
@@ -101,7 +101,7 @@ def main() -> None:
             Shot("notebook", notebook, 1100, 820, begins_at="h2:has-text('Step 2')"),
         ):
             path = take(browser, shot)
-            print(f"wrote {path.relative_to(ROOT)}, {path.stat().st_size / 1024:.0f} KiB")
+            print(f"wrote {path.relative_to(ROOT)}, {path.stat().st_size / 1000:.0f} kB")
         browser.close()
 
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 HEADINGS = ["Symptom", "Needs", "Run", "Read", "Do", "Cannot tell"]
 STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-MOST_BYTES = 250 * 1024
+MOST_BYTES = 250_000
 
 
 def pages() -> list[Path]:
