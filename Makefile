@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -p no:nbval # importing it takes seconds in every worker; its tests start it themselves
 
-.PHONY: setup demo lint check test drills docs clean
+.PHONY: setup demo lint check test drills docs pictures clean
 
 setup: $(VENV)/.ready
 
@@ -45,6 +45,10 @@ drills: setup
 
 docs: setup
 	$(BIN)/python docs/generate.py
+
+# Of the committed example; needs Chromium.
+pictures: setup
+	$(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache build *.egg-info

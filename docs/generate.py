@@ -1,12 +1,13 @@
 """Writes every table that stands in README.md and docs/ and is a fact of the code: `make docs`. A test checks that all are current.
 
-In README.md a generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the files in docs/ that are named
-below are generated whole.
+In README.md and in docs/procedures a generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the files in
+docs/ that are named below are generated whole.
 """
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 WORKFLOW = ".github/workflows/nightly-audit.yml"
@@ -16,19 +17,20 @@ sys.path.insert(0, str(ROOT))
 
 from runbook_lib.drills.kit.documents import counts_table, drills_page  # noqa: E402
 from runbook_lib.judging.causes import Catalogue, Cause  # noqa: E402
-from runbook_lib.procedures.catalogues import CATALOGUES  # noqa: E402
+from runbook_lib.procedures.catalogues import CATALOGUES, catalogue_of  # noqa: E402
 from runbook_lib.run.audits.file import FILE, find_audit, read_audit_file  # noqa: E402
 from runbook_lib.run.audits.schedule import unit  # noqa: E402
 from runbook_lib.run.home import Home  # noqa: E402
-from runbook_lib.run.notebooks import templates  # noqa: E402
+from runbook_lib.run.notebooks import Template, templates  # noqa: E402
+from runbook_lib.run.parameters import declared  # noqa: E402
 from runbook_lib.settings import env_example  # noqa: E402
 
 
 def procedures_table() -> str:
     """The procedures, from the notebooks' own metadata."""
     rows = [
-        f"| {t.number} | [{t.title}](notebooks/{t.path.name}) | {', '.join(t.services)} | {t.minutes} "
-        f"| {t.changes} | {t.schedule or ''} |"
+        f"| [{t.number}](docs/procedures/{t.stem}.md) | [{t.title}](notebooks/{t.path.name}) | {', '.join(t.services)} "
+        f"| {t.minutes} | {t.changes} | {t.schedule or ''} |"
         for t in templates(Home.find({}))
     ]
     return "\n".join(
@@ -75,7 +77,47 @@ def _shown_by(cause: Cause) -> str:
     return cause.shown_by.replace("_", " ") if isinstance(cause.shown_by, str) else cause.shown_by.words()
 
 
-PARTS: dict[str, Callable[[], str]] = {"procedures": procedures_table, "drills": counts_table}
+def facts_line(template: Template) -> str:
+    """What a notebook's metadata says of its procedure, in one paragraph."""
+    minutes = f"{template.minutes} minute{'s' if template.minutes != 1 else ''}"
+    audit = f" **As an audit** {template.schedule}." if template.schedule else ""
+    return (
+        f"[{template.path.name}](../../notebooks/{template.path.name}) asks {', '.join(template.services)}. "
+        f"**Takes** {minutes}. **Changes** {template.changes}.{audit}"
+    )
+
+
+def parameters_table(template: Template) -> str:
+    """The parameters cell of a notebook as a table."""
+    rows = [
+        f"| `{each.name}` | {_default(each.default)} | {each.help.replace('|', chr(92) + '|')} |"
+        for each in declared(template)
+    ]
+    return "\n".join(["| parameter | default | |", "|---|---|---|", *rows])
+
+
+def _default(value: object) -> str:
+    """A default as it would be given after `-p name=`; nothing for an empty text."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"`{text}`" if text else ""
+
+
+def causes_line(template: Template) -> str:
+    """The codes that a procedure can name, by kind, and where each one's meaning and remedy stand."""
+    catalogue = catalogue_of(template.stem)
+    by_kind: dict[str, list[str]] = {}
+    for cause in catalogue.all():
+        by_kind.setdefault(cause.kind, []).append(f"`{cause.code}`")
+    told = [
+        f"**{kind}** {' · '.join(codes)}" for kind, codes in sorted(by_kind.items(), key=lambda each: -len(each[1]))
+    ]
+    return "\n\n".join(
+        [f"All [causes](../causes.md#{template.stem}), each with its remedy and what would have shown it:", *told]
+    )
+
+
+Parts = Mapping[str, Callable[[], str]]
+PARTS: Parts = {"procedures": procedures_table, "drills": counts_table}
 FILES: dict[str, Callable[[], str]] = {
     ".env.example": env_example,
     "docs/causes.md": causes_page,
@@ -83,14 +125,28 @@ FILES: dict[str, Callable[[], str]] = {
 }
 
 
-def readme() -> str:
-    """README.md with its generated parts made anew. Raises KeyError for a part that nothing generates."""
+def filled(path: str, parts: Parts) -> str:
+    """A page with its generated parts made anew. Raises KeyError for a part that nothing generates."""
 
     def fill(match: re.Match[str]) -> str:
-        return f"<!-- generated: {match[1]} -->\n{PARTS[match[1]]()}\n<!-- end -->"
+        return f"<!-- generated: {match[1]} -->\n{parts[match[1]]()}\n<!-- end -->"
 
-    text = (ROOT / "README.md").read_text("utf-8")
+    text = (ROOT / path).read_text("utf-8")
     return re.sub(r"<!-- generated: (\w+) -->\n.*?<!-- end -->", fill, text, flags=re.S)
+
+
+def procedure_pages() -> dict[str, str]:
+    """The page of each procedure; FileNotFoundError for one that nobody has written."""
+    pages = {}
+    for template in templates(Home.find({})):
+        parts: Parts = {
+            "facts": partial(facts_line, template),
+            "parameters": partial(parameters_table, template),
+            "causes": partial(causes_line, template),
+        }
+        path = f"docs/procedures/{template.stem}.md"
+        pages[path] = filled(path, parts)
+    return pages
 
 
 def workflow() -> str:
@@ -101,7 +157,8 @@ def workflow() -> str:
 
 def documents() -> dict[str, str]:
     """Every generated file's path and its text as it should be."""
-    return {"README.md": readme(), **{path: make() for path, make in FILES.items()}, WORKFLOW: workflow()}
+    whole = {path: make() for path, make in FILES.items()}
+    return {"README.md": filled("README.md", PARTS), **procedure_pages(), **whole, WORKFLOW: workflow()}
 
 
 def main() -> None:

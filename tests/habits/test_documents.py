@@ -29,7 +29,7 @@ def test_every_generated_document_is_current(generator: ModuleType) -> None:
 
 def test_every_relative_link_leads_somewhere() -> None:
     broken = []
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8")):
             if not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")
