@@ -105,9 +105,9 @@ def _elsewhere() -> list[Case]:
               faults=(Injected("deploy.wrong_commit.older"),), settings=_NO_GITHUB),
         blind("tempo/errors", "confirmed", ("deploy.error_rate_up",), not_seen=("tempo",),
               faults=(Injected("deploy.error_rate_up", "api"),), exercise=None, settle_s=0.6,
-              after=(use("http", part="tempo", refuse=True),), again=after_an_hour),
+              after=(use("http", part="tempo", refuse=True),), again=after_an_hour, before=()),
         blind("database/migration", "could_not_tell", not_seen=("postgres",), exercise=None, settle_s=0.6,
-              faults=(Injected("deploy.migration_missing"),), settings=_NO_DATABASE, again=after_an_hour),
+              faults=(Injected("deploy.migration_missing"),), settings=_NO_DATABASE, again=after_an_hour, before=()),
     ]  # fmt: skip
 
 

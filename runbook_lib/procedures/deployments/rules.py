@@ -214,9 +214,9 @@ def build(reading: Reading) -> Judged:
     if row is None or word(row) != "failed" or failed_step(site.detail) == "HEALTHCHECK":
         return found
     error = first_error(site.build_log)
-    if site.platform == "railway" and error is None and not is_whole(site.detail):
+    if site.platform == "railway" and not is_whole(site.detail):  # its build's log holds a failed health check as well
         why = f"deployment {_id(row)} failed, and at which of its steps could not be read"
-        look = "Railway: the deployment's own page, its steps and its build's log"
+        look = "Railway: the deployment's own page, its steps"
         found.open.append(Suspect("deploy.build_failed", _subject(reading, row), why, look))
         return found
     said = str(error["text"]) if error else str(row.get("error") or row.get("reason") or "it does not say why")
