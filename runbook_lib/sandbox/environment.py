@@ -286,8 +286,8 @@ def runbook_settings(world: World, options: Options, database_url: str, limits_f
             "RUNBOOK_FLY_GATEWAY_APP": ids.fly_gateway_app,
         }
     platforms = ("vercel", options.api_platform, options.gateway_platform)
-    if unused := [name for name in ("fly", "railway") if name not in platforms]:
-        settings["RUNBOOK_NOT_USED"] = ",".join(unused)
+    unused = ["dumps", *(name for name in ("fly", "railway") if name not in platforms)]
+    settings["RUNBOOK_NOT_USED"] = ",".join(unused)
     if options.trace_backend != "none":
         settings |= {"RUNBOOK_PROMETHEUS_URL": at["prometheus"], "RUNBOOK_ALERTMANAGER_URL": at["alertmanager"]}
     if options.trace_backend in ("tempo", "both"):

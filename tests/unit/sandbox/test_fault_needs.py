@@ -35,7 +35,7 @@ _SPARED = {
         "region.",
         "deploy.",
     ),  # an image that nobody doubts
-    ("RUNBOOK_MIGRATIONS",): ("backup.", "pitr.", "restore.", "schema."),  # comparing the schema
+    ("RUNBOOK_MIGRATIONS", "RUNBOOK_NOT_USED"): ("backup.", "pitr.", "restore.", "schema."),  # comparing the schema
     ("RUNBOOK_SERVICE_LEVELS", "RUNBOOK_TRACE_RETENTION_H"): ("slo.", "alert."),  # three weeks of the month
 }
 
