@@ -74,7 +74,7 @@ def situation_sentences(verdict: Mapping[str, Json]) -> list[str]:
     failed, orgs = situation.get("requests_failed"), situation.get("orgs_affected")
     how_many = plural(failed, "failed request") if isinstance(failed, int) else "How many requests failed is not known"
     whom = (
-        f"{plural(orgs, 'organisation')} affected" if isinstance(orgs, int) else "how many organisations is not known"
+        f"{plural(orgs, 'organization')} affected" if isinstance(orgs, int) else "how many organizations is not known"
     )
     sentences = [going, f"{how_many}, {whom}."]
     return sentences if changes_of(verdict) else [*sentences, "No change is known of in the two hours before."]

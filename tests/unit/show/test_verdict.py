@@ -36,7 +36,7 @@ def test_the_text_holds_what_on_call_needs(verdict: Json) -> None:
         "Still going on",
         "08:44:31",
         "37 failed requests",
-        "12 organisations",
+        "12 organizations",
     ]
     needed += [
         "gateway deployed",
@@ -137,7 +137,7 @@ def test_ruled_out_names_the_state_worth_knowing(verdict: Json) -> None:
         ({"ongoing": None, "onset": "2026-11-23T08:44:31Z"}, "whether it still goes on could not be told"),
         ({"ongoing": None, "onset": None, "requests_failed": None}, "could not be told"),
         ({"requests_failed": None, "ongoing": True}, "How many requests failed is not known"),
-        ({"requests_failed": 1, "orgs_affected": 1}, "1 failed request, 1 organisation affected"),
+        ({"requests_failed": 1, "orgs_affected": 1}, "1 failed request, 1 organization affected"),
         ({"requests_failed": 0, "onset": None, "ongoing": False}, "No failed request in the window."),
     ],
 )

@@ -156,7 +156,7 @@ class _Api:
         return JSONResponse(fly_rows.app(self.world))
 
     async def list_apps(self, request: Request) -> Response:
-        """The organisation's apps."""
+        """The organization's apps."""
         rows = [fly_rows.app(self.world)] if request.query_params.get("org_slug") == self.world.ids.fly_org else []
         return JSONResponse({"apps": rows, "total_apps": len(rows)})
 

@@ -30,7 +30,7 @@ class Together(ChatCompletions):
         }
 
     def model_row(self, model: Model) -> dict[str, Any]:
-        """One row of the bare array, with organisation and context length."""
+        """One row of the bare array, with organization and context length."""
         return {
             "id": model.id,
             "object": "model",
