@@ -6,6 +6,7 @@ import pytest
 
 from runbook_lib.core.model import Kind
 from runbook_lib.drills.kit.listed import CASES as DRILLED
+from runbook_lib.drills.kit.listed import cause_of
 from runbook_lib.judging.causes import Catalogue, Cause
 from runbook_lib.procedures.catalogues import CATALOGUES
 
@@ -40,10 +41,13 @@ def test_every_code_is_documented() -> None:
     assert [code for catalogue in CATALOGUES for code in catalogue.codes() if f"`{code}`" not in page] == []
 
 
+# What 07 may name of 06's causes and no sandbox brings about for the gateway: a deployment that somebody canceled, and a schema that its
+# code expects (07 only ever suspects that one).
+NOT_DRILLED = {"07_deploy_llm_gateway": {"deploy.canceled", "deploy.migration_missing"}}
+
+
 def test_what_a_procedure_names_of_anothers_causes_it_drills_itself() -> None:
     for catalogue in CATALOGUES:
-        own = {code for case in DRILLED if case.procedure == catalogue.procedure for code in case.injected}
-        lacking = [
-            code for code in catalogue.also if not any(each == code or each.startswith(f"{code}.") for each in own)
-        ]
-        assert lacking == []
+        own = {cause_of(code) for case in DRILLED if case.procedure == catalogue.procedure for code in case.injected}
+        lacking = {code for code in catalogue.also if cause_of(code) not in own}
+        assert lacking == NOT_DRILLED.get(catalogue.procedure, set())
