@@ -101,7 +101,8 @@ class Arrivals:
 
         Spans that began after the run did are left out: they are of our own knocking.
         """
-        looks = [look for look in self.traces if look.call == "window_traces" and look.status != Status.not_configured]
+        set_up = {look.source for look in self.traces if look.status != Status.not_configured}
+        looks = [look for look in self.traces if look.call == "window_traces" and look.source in set_up]
         newest: dict[str, dict[str, int]] = {}
         count = 0
         for look in looks:

@@ -45,7 +45,8 @@ class Everywhere(Witness):
 
     Attributes:
         names: the look at each place.
-        part: which part of NexusCore it is about; a platform that is named for the part is set up, whatever else it lacks.
+        part: which part of NexusCore it is about. A platform that is named for it, or was asked anything about it, is set up; so
+            is every other place that was asked anything at all.
         is_here_enough: whether this machine's files stand in where the part runs on no platform.
         despite_partial: whether a part of an answer is enough.
         wanted: names that another question needs however this one is answered.
@@ -91,8 +92,8 @@ class Everywhere(Witness):
         return [each for each in made if not self.part or each.arguments.get("part", "gateway") == self.part]
 
     def _asked(self, seen: Seen) -> list[Observation]:
-        named = _hosts(seen, self.part)
-        return [each for each in self._made(seen) if each.status is not Status.not_configured or each.source in named]
+        set_up = _set_up(seen, self.part) if self.part else {each.source for each in _configured(seen.observations)}
+        return [each for each in self._made(seen) if each.source in set_up]
 
 
 @dataclass(frozen=True)
@@ -197,18 +198,23 @@ def _local(seen: Seen) -> Observation | None:
 def _without(seen: Seen, part: str) -> tuple[Observation, ...]:
     """The team's word that its system has no such part; none where it has one, or nobody says."""
     local = _local(seen)
-    made = [*seen.of(*_LISTS), *seen.of(*_SERVING), *seen.of(*_LOGS)]
-    is_set_up = any(
-        each.arguments.get("part", "gateway") == part and each.status is not Status.not_configured for each in made
-    )
     said = next(iter(seen.of("team.not_used")), None)
-    return (said, local) if said and local and not is_set_up and is_without(part, said, local) else ()
+    is_without_it = not _set_up(seen, part) and is_without(part, said, local)
+    return (said, local) if said and local and is_without_it else ()
 
 
-def _hosts(seen: Seen, part: str) -> list[str]:
-    local = _local(seen)
-    parts = told_by(local).get("parts") or {}
-    return list((parts.get(part) or {}).get("hosts") or ())
+def _set_up(seen: Seen, part: str) -> set[str]:
+    """The platforms that are named for a part, or that could be asked anything about it."""
+    named = (told_by(_local(seen)).get("parts") or {}).get(part) or {}
+    asked = _configured(seen.of(*_LISTS, *_SERVING, *_LOGS))
+    return {
+        *(named.get("hosts") or ()),
+        *(each.source for each in asked if each.arguments.get("part", "gateway") == part),
+    }
+
+
+def _configured(looks: Iterable[Observation]) -> list[Observation]:
+    return [each for each in looks if each.status is not Status.not_configured]
 
 
 def _here(seen: Seen, part: str) -> tuple[Observation, ...]:

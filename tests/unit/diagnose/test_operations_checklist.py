@@ -448,10 +448,15 @@ def test_a_part_that_nobody_says_where_it_runs_is_not_ruled_out() -> None:
 def test_a_part_on_this_machine_takes_what_the_files_say_and_the_environment_wins() -> None:
     world = World()
     world.told["parts"] = {"api": {"is_local": True}}
-    world.statuses["vercel.variables.api"] = world.statuses["vercel.serving.api"] = Status.not_configured
+    asked = ("vercel.variables.api", "vercel.serving.api", "vercel.request_log.api")
+    world.statuses |= dict.fromkeys(asked, Status.not_configured)
     for each in world.rows["api"]:
         _locally(world, each["name"], ".env")
-    assert said(world) == ("ruled_out", [])
+    coverage = {each.code: str(each.state) for each in diagnose(world.evidence()).coverage}
+    assert {state for code, state in coverage.items() if code.startswith("env.")} == {"excluded"}
+    assert (
+        coverage["tracing.part_silent"] == "not_examined"
+    )  # its last span is of long ago, and no platform keeps its log
     world.local.append(
         {"name": "STRIPE_SECRET_KEY", "place": "environment", "facts": facts("STRIPE_SECRET_KEY", kind="url")}
     )

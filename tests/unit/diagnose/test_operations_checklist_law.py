@@ -111,6 +111,17 @@ def test_a_platform_that_nobody_set_up_is_out_of_use_only_by_the_teams_word() ->
     assert "fly" in {each.source for each in conclusion.not_seen}
 
 
+def test_a_backend_that_was_asked_for_traces_is_set_up_whatever_its_health_look_says() -> None:
+    evidence = World().evidence()
+    jaeger = (
+        look("jaeger", "health", None, Status.not_configured),
+        look("jaeger", "window_traces", None, Status.unreachable, **_asked(evidence)),
+    )
+    conclusion = diagnose(evidence.filed(traces=(*evidence.traces, *jaeger)))
+    assert (str(conclusion.status), named(conclusion)) == ("could_not_tell", [])
+    assert state_of(conclusion, "tracing.unreachable") is CoverageState.not_examined
+
+
 def _token(world: World, status: Status) -> None:
     world.keys.append(look("vercel", "token", None, status, name="RUNBOOK_VERCEL_TOKEN", place="local"))
 
