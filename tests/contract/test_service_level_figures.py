@@ -12,7 +12,8 @@ import pytest
 from runbook_lib.core.clock import Window, from_iso, to_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.io.observe import Observer
-from runbook_lib.procedures.service_levels.reading import Evidence, levels_of
+from runbook_lib.procedures.service_levels.evidence import Evidence
+from runbook_lib.procedures.service_levels.reading import levels_of
 from runbook_lib.procedures.service_levels.tally import POLICIES, Tally, p95_between
 from runbook_lib.sandbox.facades.prometheus import app as prometheus
 from runbook_lib.sandbox.store.jaeger import create_jaeger_app
@@ -218,7 +219,7 @@ def test_the_chosen_level_says_the_same(raw: list[tuple[float, bool, float]], wi
     file = Observation(
         "team", "team", "service_levels", {}, 1, Status.ok, {"objectives": [objective]}, "", "", to_iso(END), 1.0
     )
-    given = Evidence(to_iso(END), PERIOD, file, (seen(wire, tempo_metrics.service_counts("api", PERIOD)),))
+    given = Evidence(END, file=file, counts=(seen(wire, tempo_metrics.service_counts("api", PERIOD)),))
     (level,) = levels_of(given)
     every = within(raw, PERIOD.since.timestamp(), PERIOD.until.timestamp())
     worst, best = level.between()
