@@ -41,7 +41,7 @@ def test_every_code_is_documented() -> None:
     assert [code for catalogue in CATALOGUES for code in catalogue.codes() if f"`{code}`" not in page] == []
 
 
-# What 07 may name of 06's causes and no sandbox brings about for the gateway: a deployment that somebody canceled, and a schema that its
+# What 07 may name of 06's causes, and no sandbox brings about for the gateway: a canceled deployment, and a schema that its
 # code expects (07 only ever suspects that one).
 NOT_DRILLED = {"07_deploy_llm_gateway": {"deploy.canceled", "deploy.migration_missing"}}
 
