@@ -36,7 +36,7 @@ def settle_timeouts(
     for finding in faults:
         if finding.code != STATEMENT_TIMEOUT or not looks:
             kept.append(finding)
-        elif not looks[-1].status.has_content:
+        elif not (looks[-1].status.has_content and looks[-1].value):
             kept.append(CATALOGUE.finding("request.db_failed", finding.subject, _unasked(finding), finding.evidence))
         else:
             settled = _settle(finding, looks[-1], until)

@@ -93,6 +93,10 @@ class TestAStatementTimeOut:
         assert codes(conclusion) == ["request.db_failed"]
         assert [gap.source for gap in conclusion.not_seen] == ["postgres"]
 
+    @pytest.mark.parametrize("value", [None, {"sessions": [], "locks": []}])
+    def test_is_never_no_lock_by_a_part_of_the_answer(self, value: dict[str, Any] | None) -> None:
+        assert codes(judge(look("postgres", "activity", value, Status.partial))) == ["request.db_failed"]
+
 
 def refused(status: int, *quota: Observation, said: str = "quota: used up") -> Conclusion:
     builder = TraceBuilder()
