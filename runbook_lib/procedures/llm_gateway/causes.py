@@ -92,7 +92,7 @@ CATALOGUE = Catalogue(
         Kind.fault,
         "a model is configured that never existed for this key",
         "Correct the model's name in LLM_FALLBACK_CHAIN; the plan names what the provider offers.",
-        shown_by="calls",
+        shown_by=all_of("calls", "members"),
     ),
     Cause(
         "gateway.all_providers_failing",
@@ -141,14 +141,14 @@ CATALOGUE = Catalogue(
         Kind.fault,
         "the provider refuses the gateway's key",
         "Set a valid key in the gateway's variables and deploy it again; find out who revoked or replaced the old one.",
-        shown_by="calls",
+        shown_by=all_of("calls", "members"),
     ),
     Cause(
         "provider.access_denied",
         Kind.fault,
         "the provider knows the gateway's key and denies it this call",
         "Check the key's project, permissions and region in the provider's console.",
-        shown_by="calls",
+        shown_by=all_of("calls", "members"),
     ),
     Cause(
         "provider.out_of_credit",

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from runbook_lib.core.model import Finding
 from runbook_lib.procedures.llm_gateway.calls import Request
 from runbook_lib.procedures.llm_gateway.failures import make_finding
-from runbook_lib.procedures.llm_gateway.reading import CHAIN, Reading
+from runbook_lib.procedures.llm_gateway.reading import Reading
+from runbook_lib.procedures.llm_gateway.topics import CHAIN
 
 # Another provider would refuse the same payload too; whether to ask it what one refuses for its policy is the team's choice.
 _FINAL = frozenset({"request_rejected", "content_filtered"})

@@ -290,7 +290,8 @@ def _model(reading: Reading, target: str, pairs: Sequence[Pair]) -> Finding | Su
         )
     changed = _configured_lately(reading, target, pairs[0][1])
     near = get_close_matches(model, offered[0] if offered else [], n=1, cutoff=0.8)
-    if offered is not None and (changed or near or _was_watched(reading, provider)):
+    seen_before = any(look.status.answered or look.status.has_content for look in reading.evidence.before)
+    if offered is not None and seen_before and (changed or near or _was_watched(reading, provider)):
         note = (f"; it offers {near[0]}" if near else "") + changed + listed
         return _finding("gateway.wrong_model_configured", target, "knows no such model", pairs, *more, note=note)
     look = "earlier traces: since=7d; read access to the trace backend. Or the provider's list of models, with the gateway's key"

@@ -1,6 +1,5 @@
 """The gateway itself: whether it answers, what its platform says of it, and which failures are its own."""
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +7,7 @@ from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
 from runbook_lib.procedures.failed_request.logs import log_findings
 from runbook_lib.procedures.llm_gateway.calls import iso_of
+from runbook_lib.procedures.llm_gateway.edge import AT_THE_EDGE, EDGE_STATUSES, is_edge_answer
 from runbook_lib.procedures.llm_gateway.failures import make_finding
 from runbook_lib.procedures.llm_gateway.reading import Evidence, Reading
 from runbook_lib.reading import requests as platform_rows
@@ -16,12 +16,6 @@ from runbook_lib.reading.parts import GATEWAY
 from runbook_lib.reading.spans import build_traces
 from runbook_lib.reading.trace_causes import TraceReading, read_trace
 
-_EDGE_STATUSES = (502, 503, 504)
-_AT_THE_EDGE = re.compile(
-    r"application failed to respond|connection refused|closed unexpectedly|timed out|no known healthy|refused connection|"
-    r"\[P[CRU]\d\d\]",
-    re.I,
-)
 _NOT_RUNNING = frozenset({"CRASHED", "FAILED", "REMOVED", "stopped", "destroyed", "suspended", "failed"})
 _RECENT_S = 60.0
 DOWN, NOW, AGAIN = "gateway.down", "just now", "; it answers again"
@@ -88,15 +82,15 @@ def _unreached(
         (from_iso(str(seen.row["at"])).timestamp(), seen.observation.id)
         for seen in platform_rows.rows_of(evidence.platform)
         if seen.row.get("part") == GATEWAY
-        and seen.row.get("status") in _EDGE_STATUSES
-        and _AT_THE_EDGE.search(str(seen.row.get("error") or ""))
+        and seen.row.get("status") in EDGE_STATUSES
+        and AT_THE_EDGE.search(str(seen.row.get("error") or ""))
     ]
     at_edge += [
         (from_iso(str(line["at"])).timestamp(), look.id)
         for line, look in lines_of(evidence.logs)
         if line.get("part") == GATEWAY
         and (line.get("attributes") or {}).get("provider") == "proxy"
-        and _AT_THE_EDGE.search(str(line.get("message") or ""))
+        and AT_THE_EDGE.search(str(line.get("message") or ""))
     ]
     for reading, look in traces:
         at_s = min(span["start_ns"] for span in reading.trace.spans) / 1e9
@@ -105,7 +99,7 @@ def _unreached(
         for gap in reading.gaps:
             call_s = gap.call["end_ns"] / 1e9
             refused = [each for each in at_edge if abs(each[0] - call_s) < 2.25]
-            if gap.part == GATEWAY and gap.status in _EDGE_STATUSES and refused:
+            if gap.part == GATEWAY and gap.status in EDGE_STATUSES and refused:
                 found[reading.trace.id] = (at_s, refused[0][1])
     lines = lines_of(evidence.logs)
     for trace_id, request_id in _requests_of_api(lines):
@@ -152,11 +146,16 @@ def _own_errors(evidence: Evidence, traces: Sequence[tuple[TraceReading, str]]) 
 
 def _down_now(reading: Reading, unreached: Sequence[tuple[float, str]]) -> Finding | Suspect | None:
     """The gateway as it answers us, weighed against what its own traffic says."""
-    probes = [look for look in reading.evidence.probes if look.call == "probe"]
+    tried = (
+        Status.ok,
+        Status.unreachable,
+        Status.timed_out,
+    )  # what came back otherwise tells of us, not of the gateway
+    probes = [look for look in reading.evidence.probes if look.call == "probe" and look.status in tried]
     if not probes:
         return None
     refused = [look for look in probes if look.status in (Status.unreachable, Status.timed_out)]
-    at_edge = [look for look in probes if look.status == Status.ok and _is_edge_answer(look)]
+    at_edge = [look for look in probes if look.status == Status.ok and is_edge_answer(look)]
     bad = [*refused, *at_edge]
     if len(bad) < len(probes):
         return None
@@ -188,13 +187,6 @@ def _sees_little(evidence: Evidence) -> bool:
     others = [look for look in evidence.all() if look.source != "parts" and look.status != Status.not_configured]
     away = [look for look in others if look.status in (Status.unreachable, Status.timed_out)]
     return not any(look.status.answered for look in others) or 2 * len(away) > len(others)
-
-
-def _is_edge_answer(look: Observation) -> bool:
-    value = look.value
-    return value["status_code"] in _EDGE_STATUSES and (
-        bool(_AT_THE_EDGE.search(str(value["text"]))) or "json" not in str(value["content_type"]) or not value["text"]
-    )
 
 
 def _not_running(evidence: Evidence) -> tuple[str, str] | None:
@@ -237,7 +229,7 @@ def _was_deployed(reading: Reading, unreached: Sequence[tuple[float, str]]) -> b
 def _answers_badly(evidence: Evidence) -> Finding | None:
     """Every probe was answered with a 5xx of the gateway's own."""
     probes = [look for look in evidence.probes if look.call == "probe" and look.status == Status.ok]
-    bad = [look for look in probes if look.value["status_code"] >= 500 and not _is_edge_answer(look)]
+    bad = [look for look in probes if look.value["status_code"] >= 500 and not is_edge_answer(look)]
     if not probes or len(bad) < len(probes):
         return None
     summary = f"the gateway answers {bad[-1].value['status_code']} to GET /: {bad[-1].value['text'][:120]}"

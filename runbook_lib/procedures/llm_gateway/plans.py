@@ -7,7 +7,8 @@ from typing import Any
 
 from runbook_lib.core.model import Finding, Status
 from runbook_lib.judging.plan import Plan, PlanStep
-from runbook_lib.procedures.llm_gateway.reading import CHAIN, PROVIDERS, Reading, members_of
+from runbook_lib.procedures.llm_gateway.reading import PROVIDERS, Reading
+from runbook_lib.procedures.llm_gateway.topics import CHAIN, members_of
 
 _MOVES = ("provider.down", "provider.overloaded", "provider.rate_limited", "provider.slow", "provider.key_invalid",
           "provider.access_denied", "provider.out_of_credit", "gateway.egress_broken")  # fmt: skip

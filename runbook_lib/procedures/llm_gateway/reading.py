@@ -10,9 +10,9 @@ from runbook_lib.core.model import Observation, Status
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.procedures.llm_gateway.calls import Call, Calls, Request
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
+from runbook_lib.procedures.llm_gateway.topics import CHAIN, members_of
 
 PROVIDERS = ("openai", "anthropic", "together")
-CHAIN = "LLM_FALLBACK_CHAIN"
 _NOISE_SHARE, _NOISE_COUNT, _NOISE_AFTER = 0.01, 2, 10
 
 
@@ -157,11 +157,6 @@ def read(evidence: Evidence, earlier: Reading | None = None) -> Reading:
         before = read_calls((), evidence.before)
     seen = tuple(dict.fromkeys(call.target for call in calls.all))
     return Reading(evidence, calls, before, _chain(evidence.settings, seen), seen)
-
-
-def members_of(text: str) -> tuple[str, ...]:
-    """A chain's members from the text of its variable; what is no provider/model is left out."""
-    return tuple(member for each in text.split(",") if "/" in (member := each.strip()))
 
 
 def _chain(settings: Sequence[Observation], seen: tuple[str, ...]) -> Chain:

@@ -56,7 +56,7 @@ def slow_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
         if breathless:
             summary += f"; the gateway's own work took {breathless:.0f} times as long meanwhile, so it may be its host"
         finding = make_finding("provider.slow", target, summary, (call.observation for call in slow))
-        (in_doubt if breathless else found).append(finding)
+        (in_doubt if breathless or not _own_time_known(reading) else found).append(finding)
     return found, in_doubt
 
 
@@ -71,6 +71,11 @@ def _was_breathless(reading: Reading, streak: Streak, excess_ms: float) -> float
     took = median(meanwhile)
     is_so = took > max(BREATHLESS_FACTOR * usual, BREATHLESS_MS, BREATHLESS_SHARE * excess_ms)
     return took / max(usual, 1.0) if is_so else 0.0
+
+
+def _own_time_known(reading: Reading) -> bool:
+    """Whether the time before the window was seen: else nobody knows how long the gateway itself usually takes."""
+    return any(look.status.answered or look.status.has_content for look in reading.evidence.before)
 
 
 def _usual_own_ms(requests: Sequence[Request]) -> float | None:

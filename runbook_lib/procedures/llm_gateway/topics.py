@@ -9,14 +9,22 @@ from collections.abc import Iterable
 
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.judging.witnesses import Seen, Topics, Witness, all_of, any_of, first_of, look, proof
+from runbook_lib.procedures.llm_gateway.calls import Calls
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
+from runbook_lib.procedures.llm_gateway.edge import is_edge_answer
 from runbook_lib.procedures.llm_gateway.normal import SLOW_MARGIN_MS
 from runbook_lib.reading import requests as platform_rows
 
 _TRACED = ("tempo.failed_traces", "jaeger.failed_traces", "tempo.llm_calls", "jaeger.llm_calls")
 _SETTINGS = ("railway.gateway_settings", "fly.gateway_settings")
 CHAIN = "LLM_FALLBACK_CHAIN"
+_MODELS = ("openai.models", "anthropic.models", "together.models")
 MOST_CALLS, MOST_BEFORE = 500, 200  # rows that are asked for, of the window and of the time before it
+
+
+def members_of(text: str) -> tuple[str, ...]:
+    """A chain's members from the text of its variable; what is no provider/model is left out."""
+    return tuple(member for each in text.split(",") if "/" in (member := each.strip()))
 
 
 def gateway_logs(seen: Seen) -> tuple[Observation, ...]:
@@ -30,7 +38,8 @@ def _answered(looks: Iterable[Observation]) -> list[Observation]:
 
 def _answers(seen: Seen) -> Iterable[Observation]:
     """Our calls that the gateway answered: one of several that is lost on the way is no outage."""
-    return (probe for probe in seen.of("parts.probe") if probe.status is Status.ok)
+    probes = (probe for probe in seen.of("parts.probe") if probe.status is Status.ok)
+    return [probe for probe in probes if not is_edge_answer(probe)]
 
 
 def _told_by_lines(seen: Seen) -> Iterable[Observation]:
@@ -84,15 +93,42 @@ def _chain_known(seen: Seen) -> Iterable[Observation]:
 
 
 def _fell_back(seen: Seen) -> Iterable[Observation]:
-    """Looks that show calls to several providers: there is something to fall back to."""
+    """Looks that show one request that went on to a second provider: there is something to fall back to, and it is used."""
+    asked = [request for request in _every_call(seen).requests if len({call.provider for call in request.calls}) > 1]
+    shown = {call.observation for request in asked for call in request.calls}
+    return [each for each in seen.observations if each.id in shown]
+
+
+def _every_call(seen: Seen) -> Calls:
     traced = _with_rows(seen, *_TRACED)
-    calls = read_calls(
-        [look for look in traced if look.call == "failed_traces"],
-        [look for look in traced if look.call == "llm_calls"],
+    return read_calls(
+        [each for each in traced if each.call == "failed_traces"],
+        [each for each in traced if each.call == "llm_calls"],
         _answered(gateway_logs(seen)),
     )
-    providers = {call.provider: call.observation for call in calls.all}
-    return [look for look in seen.observations if look.id in providers.values()] if len(providers) > 1 else ()
+
+
+def _members_stand(seen: Seen) -> Iterable[Observation]:
+    """Looks that show every member of the chain at work, or on offer to our key: one that is never called shows nowhere else."""
+    told = list(_chain_known(seen))
+    members = [member for held in told for member in members_of(str(held.value["values"].get(CHAIN) or ""))]
+    worked = {call.target: call.observation for call in _every_call(seen).all if call.ok}
+    shown = [*told]
+    for member in members:
+        provider, _, model = member.partition("/")
+        lists = [each for each in seen.of(f"{provider}.models") if each.status is Status.ok]
+        offers = [each for each in lists if any(str(row["id"]) == model for row in each.value["models"])]
+        by = offers or [each for each in seen.observations if each.id == worked.get(member)]
+        if not by:
+            return ()
+        shown += by
+    return shown if members else ()
+
+
+def _arrivals(seen: Seen) -> Iterable[Observation]:
+    """A log that would have told of a chat: the platform's of requests, or the gateway's own where it holds any line at all."""
+    heard = [each for each in _answered(gateway_logs(seen)) if each.value]
+    return [*_answered(seen.of("railway.http_log", part="gateway")), *heard]
 
 
 def _calls(backend: str, *, before: bool = False) -> Witness:
@@ -116,7 +152,9 @@ TOPICS = Topics(
             "the gateway's log names its calls and how long they took", _told_by_lines, "railway.logs", "fly.logs"
         ),
         "called": proof("a call to a provider was seen", _called, *_TRACED),
-        "arrivals": any_of(look("railway.http_log", part="gateway"), "lines"),
+        "arrivals": proof(
+            "a log tells of what came to the gateway", _arrivals, "railway.http_log", "railway.logs", "fly.logs"
+        ),
         "told_before": proof(
             "the trace backend told of calls before the window", _called_before, "tempo.llm_calls", "jaeger.llm_calls"
         ),
@@ -136,8 +174,9 @@ TOPICS = Topics(
         ),
         "chain": any_of(
             proof("the chain was read", _chain_known, *_SETTINGS),
-            proof("several providers were called", _fell_back, *_TRACED),
+            proof("a request went on to a second provider", _fell_back, *_TRACED),
         ),
+        "members": proof("every member of the chain works or is on offer", _members_stand, *_SETTINGS, *_MODELS),
         "settings": first_of(
             all_of("railway.gateway_settings", "railway.variables_names"), "fly.gateway_settings", "gateway.chain"
         ),
