@@ -16,11 +16,6 @@ _ON_ITS_WAY = timedelta(minutes=15)  # how long the webhook of a new period may 
 _QUARTER_S, _FARTHEST_ZONE_S = 900, 14 * 3600
 
 
-def finding(code: str, account: Account, summary: str, evidence: list[str]) -> Finding:
-    """A finding about an organization, with its remedy."""
-    return CATALOGUE.finding(code, account.subject, summary, evidence)
-
-
 def billing_findings(account: Account) -> list[Finding]:
     """Faults of customer, subscription, plan, limit and period.
 
@@ -52,7 +47,7 @@ def _customer(account: Account) -> Iterator[Finding]:
     if not account.customer_id:
         if account.is_paid:
             words = f"the plan is {account.plan}, and billing_customers holds no Stripe customer"
-            yield finding("customer.missing.no_id", account, words, account.cite("record"))
+            yield CATALOGUE.finding("customer.missing.no_id", account.subject, words, account.cite("record"))
         return
     look = account.look("customer")
     if look is not None and look.status == Status.not_found:
@@ -63,17 +58,19 @@ def _customer(account: Account) -> Iterator[Finding]:
     if doubles:
         ids = ", ".join(str(row["id"]) for row in doubles)
         words = f"besides {account.customer_id} Stripe has {ids} for the same organization"
-        yield finding("customer.duplicate", account, words, account.cite("record", "customers_of"))
+        yield CATALOGUE.finding("customer.duplicate", account.subject, words, account.cite("record", "customers_of"))
 
 
 def _gone(account: Account, look: Observation) -> Finding:
     cited = [*account.cite("record"), look.id]
     if isinstance(look.value, dict) and look.value.get("deleted"):
-        return finding("customer.deleted", account, f"{account.customer_id} was deleted at Stripe", cited)
+        return CATALOGUE.finding(
+            "customer.deleted", account.subject, f"{account.customer_id} was deleted at Stripe", cited
+        )
     if "similar object exists in" in look.why:
         words = f"{account.customer_id} exists in Stripe's other mode only: keys and record are of different modes"
-        return finding("customer.missing.wrong_mode", account, words, cited)
-    return finding("customer.missing", account, f"Stripe does not know {account.customer_id}", cited)
+        return CATALOGUE.finding("customer.missing.wrong_mode", account.subject, words, cited)
+    return CATALOGUE.finding("customer.missing", account.subject, f"Stripe does not know {account.customer_id}", cited)
 
 
 def _subscription(account: Account) -> Iterator[Finding]:
@@ -83,14 +80,14 @@ def _subscription(account: Account) -> Iterator[Finding]:
     if not account.customer_id:
         if own in BLOCKING and account.record:
             words = f"billing_customers says {own}, and there is no customer at Stripe that could say otherwise"
-            yield finding(f"subscription.{BLOCKING[own]}", account, words, account.cite("record"))
+            yield CATALOGUE.finding(f"subscription.{BLOCKING[own]}", account.subject, words, account.cite("record"))
         return
     if look is None or not look.status.answered or look.status is Status.not_found:
         return  # a customer that Stripe does not know: that is for the customer's own look to say
     if not account.subscriptions:
         if account.is_paid and account.is_at_stripe:
             words = f"the plan is {account.plan}, and {account.customer_id} has no subscription"
-            yield finding("subscription.missing", account, words, cited)
+            yield CATALOGUE.finding("subscription.missing", account.subject, words, cited)
         return
     current = account.subscription
     status, name = str(current.get("status")), str(current.get("id"))
@@ -99,17 +96,21 @@ def _subscription(account: Account) -> Iterator[Finding]:
     if status in BLOCKING:
         since = current.get("ended_at") or current.get("canceled_at")
         ended = f" since {since}" if since and status in ENDED else ""
-        yield finding(f"subscription.{BLOCKING[status]}", account, f"Stripe says that {name} is {status}{ended}", cited)
+        yield CATALOGUE.finding(
+            f"subscription.{BLOCKING[status]}", account.subject, f"Stripe says that {name} is {status}{ended}", cited
+        )
     elif current.get("paused"):
         words = f"{name} is {status}, and its invoices are not collected"
-        yield finding("subscription.paused.collection", account, words, cited)
+        yield CATALOGUE.finding("subscription.paused.collection", account.subject, words, cited)
     running = [each for each in account.subscriptions if each.get("status") in _RUNNING]
     if len(running) > 1:
         names = ", ".join(f"{each['id']} ({each['status']})" for each in running)
-        yield finding("subscription.multiple", account, f"{len(running)} subscriptions run at once: {names}", cited)
+        yield CATALOGUE.finding(
+            "subscription.multiple", account.subject, f"{len(running)} subscriptions run at once: {names}", cited
+        )
     if own != status and not any({own, status} <= alike for alike in _ALIKE):
         words = f"billing_customers says {own}, and Stripe says that {name} is {status}"
-        yield finding("subscription.status_mismatch", account, words, cited)
+        yield CATALOGUE.finding("subscription.status_mismatch", account.subject, words, cited)
 
 
 def plan_at_stripe(account: Account) -> str:
@@ -125,7 +126,9 @@ def _plan(account: Account) -> Iterator[Finding]:
     billed = plan_at_stripe(account)
     if billed and not account.has_ended and billed != account.plan:
         words = f"billing_customers says {account.plan}, and Stripe bills {billed} ({account.subscription.get('id')})"
-        yield finding("plan.mismatch", account, words, account.cite("record", "subscriptions", "limits"))
+        yield CATALOGUE.finding(
+            "plan.mismatch", account.subject, words, account.cite("record", "subscriptions", "limits")
+        )
 
 
 def _limits(account: Account) -> Iterator[Finding]:
@@ -134,10 +137,12 @@ def _limits(account: Account) -> Iterator[Finding]:
         return
     cited = account.cite("record", "limits")
     if look.status.proves_absence:
-        yield finding("limits.missing", account, f"there is no limits file: {look.why}", cited)
+        yield CATALOGUE.finding("limits.missing", account.subject, f"there is no limits file: {look.why}", cited)
     elif look.status.answered and account.limit is None:
         plans = ", ".join(sorted(look.value)) if isinstance(look.value, dict) else "none"
-        yield finding("limits.missing", account, f"the limits file knows {plans}, and not {account.plan}", cited)
+        yield CATALOGUE.finding(
+            "limits.missing", account.subject, f"the limits file knows {plans}, and not {account.plan}", cited
+        )
 
 
 def _period(account: Account) -> Iterator[Finding]:
@@ -150,7 +155,7 @@ def _period(account: Account) -> Iterator[Finding]:
     stripe_says = f"Stripe's period is {theirs.since:%Y-%m-%d %H:%M:%S} to {theirs.until:%Y-%m-%d %H:%M:%S} UTC"
     if ours is None:
         words = f"billing_customers holds no period end, so the calendar month is counted; {stripe_says}"
-        yield finding("quota.period_mismatch.calendar_month", account, words, cited)
+        yield CATALOGUE.finding("quota.period_mismatch.calendar_month", account.subject, words, cited)
         return
     off_s = round((ours - theirs.until).total_seconds(), 3)
     if abs(off_s) < 1:
@@ -159,9 +164,9 @@ def _period(account: Account) -> Iterator[Finding]:
     if ours <= now:
         if abs((ours - theirs.since).total_seconds()) < 1 and now - theirs.since < _ON_ITS_WAY:
             return  # the period has just begun, and its webhook is on its way
-        yield finding("quota.period_mismatch.stale", account, words, cited)
+        yield CATALOGUE.finding("quota.period_mismatch.stale", account.subject, words, cited)
     elif off_s % _QUARTER_S == 0 and abs(off_s) <= _FARTHEST_ZONE_S:
         words += f": off by {in_words(timedelta(seconds=off_s))}"
-        yield finding("quota.period_mismatch.zone", account, words, cited)
+        yield CATALOGUE.finding("quota.period_mismatch.zone", account.subject, words, cited)
     else:
-        yield finding("quota.period_mismatch.edge", account, words, cited)
+        yield CATALOGUE.finding("quota.period_mismatch.edge", account.subject, words, cited)

@@ -6,7 +6,6 @@ from typing import Any
 
 from runbook_lib.core.model import Finding, Suspect
 from runbook_lib.procedures.quota_enforcement.account import REFUSALS, Account
-from runbook_lib.procedures.quota_enforcement.billing import finding
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
 from runbook_lib.procedures.quota_enforcement.evidence import ROUTE, known_since, rows_of, value_of
 from runbook_lib.reading.periods import moment
@@ -52,10 +51,10 @@ def _over(account: Account, over: list[str]) -> Enforced:
             f"{used} are used{since}, and {later:,} more requests with {int(crossing.get('tokens_after') or 0):,} tokens were "
             f"served, the last at {crossing.get('last_after_at')}"
         )
-        return Enforced((finding("quota.not_enforced", account, words, cited),))
+        return Enforced((CATALOGUE.finding("quota.not_enforced", account.subject, words, cited),))
     refused = [row for row in account.refused if row["status"] == 429]
     asked = f"; {len(refused):,} requests were refused since" if refused else ""
-    state = finding("quota.over_limit", account, f"{used} are used{since}{asked}", cited)
+    state = CATALOGUE.finding("quota.over_limit", account.subject, f"{used} are used{since}{asked}", cited)
     return Enforced(states=(state,))
 
 
@@ -81,7 +80,7 @@ def _under(account: Account) -> Enforced:
         f"{told_use(account.used_now, account.limit or {})} used and the subscription {status}"
     )
     cited = account.cite("by_hour", "limits", "subscriptions", "record", "requests")
-    return Enforced((finding("quota.blocked_wrongly", account, words, cited),), wrongly=len(wrong))
+    return Enforced((CATALOGUE.finding("quota.blocked_wrongly", account.subject, words, cited),), wrongly=len(wrong))
 
 
 def _stood(account: Account, status: str, unpaid: list[dict[str, Any]]) -> tuple[bool, tuple[Suspect, ...]]:
@@ -144,7 +143,7 @@ def recording_findings(account: Account) -> list[Finding]:
                 by_model[name] = by_model.get(name, 0) + group.without_tokens
         told = ", ".join(f"{name} {count:,}" for name, count in sorted(by_model.items(), key=lambda each: -each[1])[:4])
         words = f"{without:,} of {records:,} records of the period hold no tokens: {told}"
-        found.append(finding("usage.unmetered", account, words, account.cite("by_hour")))
+        found.append(CATALOGUE.finding("usage.unmetered", account.subject, words, account.cite("by_hour")))
     if (unseen := lost_by_log(account)) is not None:
         found.append(unseen)
     if account.has_answered("recorded"):
@@ -152,7 +151,9 @@ def recording_findings(account: Account) -> list[Finding]:
         lost = served - held
         if lost >= max(_LEAST_LOST, _LEAST_LOST_SHARE * served):
             words = f"{served:,} requests were served in the window, and {held:,} usage records were written: {lost:,} are missing"
-            found.append(finding("usage.unrecorded", account, words, account.cite("requests", "recorded")))
+            found.append(
+                CATALOGUE.finding("usage.unrecorded", account.subject, words, account.cite("requests", "recorded"))
+            )
     return found
 
 

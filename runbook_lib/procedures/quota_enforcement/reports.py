@@ -9,7 +9,7 @@ from typing import Any
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
 from runbook_lib.procedures.quota_enforcement import ledgers
 from runbook_lib.procedures.quota_enforcement.account import Account, meter_of
-from runbook_lib.procedures.quota_enforcement.billing import finding
+from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
 from runbook_lib.procedures.quota_enforcement.evidence import rows_of, rows_seen
 from runbook_lib.procedures.quota_enforcement.ledgers import Buckets, Reconciled, Total
 from runbook_lib.reading.periods import DAY_S, HOUR_S, in_words, iso_hour, moment, told_hours
@@ -139,7 +139,7 @@ def _judge_meter(account: Account, meter: Reconciled, found: _Found) -> None:
     if meter.shift_s:
         way = "after" if meter.shift_s > 0 else "before"
         words = f"every report stands {in_words(timedelta(seconds=meter.shift_s))} {way} its usage"
-        found.findings.append(finding("usage.shifted", account, words, cited))
+        found.findings.append(CATALOGUE.finding("usage.shifted", account.subject, words, cited))
         found.hours += meter.reported
         return
     if meter.missing or meter.overdue:
@@ -149,14 +149,14 @@ def _judge_meter(account: Account, meter: Reconciled, found: _Found) -> None:
         words = (
             f"{len(meter.short)} {unit} lack {gap:,.0f} tokens at Stripe: {told_hours(list(meter.short), meter.unit_s)}"
         )
-        found.findings.append(finding("usage.report_partial.short", account, words, cited))
+        found.findings.append(CATALOGUE.finding("usage.report_partial.short", account.subject, words, cited))
         found.hours += meter.short
     if meter.double:
         words = (
             f"{meter.quantity(meter.double):,.0f} tokens of {len(meter.double)} {unit} stand at Stripe twice: "
             f"{told_hours(list(meter.double), meter.unit_s)}"
         )
-        found.findings.append(finding("usage.double_reported", account, words, cited))
+        found.findings.append(CATALOGUE.finding("usage.double_reported", account.subject, words, cited))
         found.hours += meter.double
     if meter.excess:
         more = sum(meter.reported[start] - meter.recorded.get(start, 0) for start in meter.excess)
@@ -183,7 +183,7 @@ def _judge_absent(account: Account, meter: Reconciled, cited: list[str], found: 
     code, words = _rejected(account, absent[0])
     if code:
         what = f"{amount} did not count: {words}; {told_hours(absent, meter.unit_s)}"
-        found.findings.append(finding(code, account, what, [*cited, *account.cite("errors")]))
+        found.findings.append(CATALOGUE.finding(code, account.subject, what, [*cited, *account.cite("errors")]))
         return
     if errors is None or not errors.status.answered:
         where = told_hours(absent, meter.unit_s)
@@ -197,7 +197,7 @@ def _judge_absent(account: Account, meter: Reconciled, cited: list[str], found: 
     if meter.missing:
         lost = list(meter.missing)
         words = f"{meter.quantity(lost):,.0f} tokens were never reported, though later ones were: {told_hours(lost, meter.unit_s)}"
-        found.findings.append(finding("usage.unreported", account, words, cited))
+        found.findings.append(CATALOGUE.finding("usage.unreported", account.subject, words, cited))
     if meter.overdue:
         _judge_late(account, list(meter.overdue), meter, cited, found)
 
@@ -252,13 +252,13 @@ def _judge_late(
     left_out = [run for run in ran if _left_out(run, account)]
     if others is not None and others > oldest:
         words = f"{told}, while other customers' usage is reported up to {iso_hour(others)} UTC"
-        found.findings.append(finding("usage.report_partial.left_out", account, words, cited))
+        found.findings.append(CATALOGUE.finding("usage.report_partial.left_out", account.subject, words, cited))
         return
     daily = account.evidence.report_within >= timedelta(days=1)
     newest = meter.reported_until if meter and meter.reported else until
     if left_out:
         words = f"{told}, though the report ran at {left_out[-1].at:%Y-%m-%d %H:%M} UTC ({left_out[-1].words})"
-        found.findings.append(finding("usage.report_partial.left_out", account, words, cited))
+        found.findings.append(CATALOGUE.finding("usage.report_partial.left_out", account.subject, words, cited))
         return
     if not _others_are_known(account):
         why = f"{told}; whether the report ran for others could not be seen"
@@ -267,7 +267,7 @@ def _judge_late(
         return
     if newest is not None and daily and unit_s == HOUR_S and (newest - 1) // DAY_S == overdue[-1] // DAY_S:
         words = f"{told}: the report of {iso_hour(oldest)[:10]} stopped after {iso_hour(newest)[11:]} UTC"
-        found.findings.append(finding("usage.report_partial.broken_off", account, words, cited))
+        found.findings.append(CATALOGUE.finding("usage.report_partial.broken_off", account.subject, words, cited))
         return
     if ran and ran[-1].is_good:
         why = f"{told}, though the report says that all went well at {ran[-1].at:%Y-%m-%d %H:%M} UTC ({ran[-1].words})"
@@ -283,7 +283,7 @@ def _judge_late(
         if failed
         else ""
     )
-    found.findings.append(finding("usage.report_stale", account, told + last, cited))
+    found.findings.append(CATALOGUE.finding("usage.report_stale", account.subject, told + last, cited))
 
 
 def _judge_never(account: Account, amount: float, cited: list[str], found: _Found) -> None:
@@ -293,7 +293,7 @@ def _judge_never(account: Account, amount: float, cited: list[str], found: _Foun
     begun = f" since {since:%Y-%m-%d}" if since else ""
     words = f"nothing of {amount:,.0f} tokens was ever reported{begun}, and no run of the report is to be seen"
     if account.has_answered("runs") and _ever_summed(account) is False:
-        found.findings.append(finding("usage.no_job", account, words, cited))
+        found.findings.append(CATALOGUE.finding("usage.no_job", account.subject, words, cited))
         return
     for code in ("usage.no_job", "usage.report_stale"):
         found.suspects.append(
@@ -352,11 +352,11 @@ def _judge_total(
             _judge_late(account, overdue, None, cited, found, reading.until)
     elif reading.kind == "missing":
         words = f"{held}; what is missing is exactly {told_hours(list(reading.starts))}"
-        found.findings.append(finding("usage.unreported", account, words, cited))
+        found.findings.append(CATALOGUE.finding("usage.unreported", account.subject, words, cited))
         found.hours += reading.starts
     elif reading.kind == "double":
         words = f"{held}; what is too much is exactly {told_hours(list(reading.starts))}, reported twice"
-        found.findings.append(finding("usage.double_reported", account, words, cited))
+        found.findings.append(CATALOGUE.finding("usage.double_reported", account.subject, words, cited))
         found.hours += reading.starts
     elif reading.kind == "short":
         why = f"{held}, and no day or hour explains what is missing"

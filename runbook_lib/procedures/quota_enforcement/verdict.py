@@ -9,7 +9,7 @@ from runbook_lib.core.model import Conclusion, Finding, Situation, Status, Suspe
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.quota_enforcement.account import Account, read
-from runbook_lib.procedures.quota_enforcement.billing import billing_findings, billing_suspects, finding
+from runbook_lib.procedures.quota_enforcement.billing import billing_findings, billing_suspects
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
 from runbook_lib.procedures.quota_enforcement.enforced import Enforced, enforcement_findings, recording_findings
 from runbook_lib.procedures.quota_enforcement.evidence import Evidence, value_of
@@ -80,7 +80,7 @@ def judge(account: Account) -> Judged:
     enforced = enforcement_findings(account)
     found = [*billing_findings(account), *enforced.faults, *reports.findings, *recording_findings(account)]
     if (spike := spike_of(account)) is not None:
-        found.append(finding("usage.spike", account, told_spike(spike), account.cite("by_hour")))
+        found.append(CATALOGUE.finding("usage.spike", account.subject, told_spike(spike), account.cite("by_hour")))
     faults, also = CATALOGUE.settle(found)
     suspects = (*billing_suspects(account), *reports.suspects, *enforced.suspects)
     return Judged(account, tuple(faults), tuple(also), enforced.states, suspects, reports, enforced)
@@ -90,7 +90,7 @@ def _within_limits(account: Account) -> Finding:
     """All is well: how much is used of what, and when it will be used up."""
     used = told_use(account.used_now, account.limit or {}) or "no limit"
     words = "; ".join(told_forecast(each) for each in forecasts(account)) or used
-    return finding("quota.within_limits", account, words, account.cite("record", "by_hour", "limits"))
+    return CATALOGUE.finding("quota.within_limits", account.subject, words, account.cite("record", "by_hour", "limits"))
 
 
 def situation_of(judged: Sequence[Judged]) -> Situation:

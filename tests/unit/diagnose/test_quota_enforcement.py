@@ -6,154 +6,29 @@ from typing import Any
 
 import pytest
 from support.evidence import look
-from support.law import silenced, topics_without_a_field
 from support.quota import MIDNIGHT, NOW, ORG, SINCE, UNTIL, World, epoch, request, subscription, usual_usage
+from support.quota_broken import (
+    BROKEN,
+    CLEAN,
+    DAY,
+    LOST,
+    NEVER,
+    OK_RUN,
+    REFUSED,
+    STALE,
+    UNPAID,
+    codes,
+    judged,
+    log_of,
+    record,
+    times,
+    without,
+)
 
 from runbook_lib.core.clock import to_iso
-from runbook_lib.core.model import Conclusion, Observation, Status, VerdictStatus
+from runbook_lib.core.model import Conclusion, Status, VerdictStatus
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
-from runbook_lib.procedures.quota_enforcement.evidence import Evidence
-from runbook_lib.procedures.quota_enforcement.steps import OneOrganization
 from runbook_lib.procedures.quota_enforcement.verdict import diagnose
-
-CLEAN = World()
-DAY = timedelta(days=1)
-
-
-def codes(conclusion: Conclusion) -> list[str]:
-    return [finding.code for finding in (*conclusion.causes, *conclusion.states)]
-
-
-def judged(world: World) -> Conclusion:
-    return diagnose(world.evidence())
-
-
-def up_to(moment: Any) -> dict[int, float]:
-    """What Stripe holds where nothing newer than a moment was reported."""
-    return {start: quantity for start, quantity in CLEAN.held.items() if start < epoch(moment)}
-
-
-def without(first: Any, last: Any) -> dict[int, float]:
-    return {start: q for start, q in CLEAN.held.items() if not epoch(first) <= start < epoch(last)}
-
-
-def times(factor: float, first: Any, last: Any) -> dict[int, float]:
-    return {s: q * factor if epoch(first) <= s < epoch(last) else q for s, q in CLEAN.held.items()}
-
-
-LOST = (MIDNIGHT - 6 * DAY, MIDNIGHT - 4 * DAY)
-PEERS = [CLEAN.held]
-NOBODY: list[dict[int, float]] = [{}]
-OK_RUN = {
-    "at": to_iso(MIDNIGHT + timedelta(minutes=10)),
-    "status": 200,
-    "request_id": "r1",
-    "path": "/api/cron/usage-report",
-    "logs": [{"message": "usage report: 2026-11-22: 3 of 3 customers, 900 tokens"}],
-}
-STALE = CLEAN.but(reported=up_to(MIDNIGHT - 3 * DAY), errors=[], peers=[up_to(MIDNIGHT - 3 * DAY)], runs=[])
-NEVER = CLEAN.but(reported={}, errors=[], peers=NOBODY, runs=[])
-USED_UP = {
-    "at": to_iso(NOW - timedelta(hours=1)),
-    "records_after": 0,
-    "tokens_after": 0,
-    "first_after_at": None,
-    "last_after_at": None,
-}
-SMALL = {"enterprise": {"tokens": 1_000_000, "requests": 1_000_000}}
-REFUSED = [request(NOW - timedelta(minutes=30), 429), request(NOW - timedelta(minutes=20), 429)]
-UNPAID = [request(NOW - timedelta(hours=2)), request(NOW - timedelta(minutes=20), 402)]
-STRIPE = ("subscriptions", "customer", "customers_of", "meters", "meter_usage", "legacy_usage")
-BULK = [[epoch(NOW - timedelta(hours=1)), "openai", "gpt-4o", 20_000_000, 1, 1, 0]]
-
-
-def log_of(*rows: dict[str, Any]) -> tuple[Observation, ...]:
-    """The platform's log by status: what was refused and what was served."""
-    found = []
-    for status in ("429", "402", "200"):
-        mine = [row for row in rows if str(row["status"]) == status]
-        seen = look("vercel", "request_log", mine or None, Status.ok if mine else Status.empty, of=status)
-        found.append(replace(seen, arguments={"part": "api", "status": status}))
-    return tuple(found)
-
-
-def logged(status: int, trace: str | None = None, **given: Any) -> dict[str, Any]:
-    row = {"request_id": f"r{status}{trace}", "path": "/api/chat", "status": status, "trace_id": trace}
-    return {**row, "at": to_iso(NOW - timedelta(hours=1)), **given}
-
-
-def record(**given: Any) -> dict[str, Any]:
-    return {**CLEAN.record, **given}
-
-
-def error_report(code: str, at: Any = NOW) -> dict[str, Any]:
-    return {"at": to_iso(at), "since": None, "until": None, "count": 3, "codes": {code: 3}, "examples": []}
-
-
-BROKEN: dict[str, World] = {
-    "quota.over_limit": CLEAN.but(limits=SMALL, crossing=USED_UP, requests=REFUSED),
-    "quota.not_enforced": CLEAN.but(
-        limits=SMALL, crossing={**USED_UP, "records_after": 7, "tokens_after": 900, "last_after_at": to_iso(NOW)}
-    ),
-    "quota.blocked_wrongly": CLEAN.but(requests=[*CLEAN.requests, *REFUSED]),
-    "quota.period_mismatch.calendar_month": CLEAN.but(record=record(current_period_end=None)),
-    "quota.period_mismatch.stale": CLEAN.but(record=record(current_period_end=to_iso(SINCE))),
-    "quota.period_mismatch.zone": CLEAN.but(record=record(current_period_end=to_iso(UNTIL + timedelta(hours=5)))),
-    "quota.period_mismatch.edge": CLEAN.but(record=record(current_period_end=to_iso(UNTIL - timedelta(seconds=1)))),
-    "usage.no_job": NEVER,
-    "usage.report_stale": STALE,
-    "usage.rejected.customer": CLEAN.but(
-        reported=without(*LOST), errors=[error_report("meter_event_customer_not_found")]
-    ),
-    "usage.rejected.value": CLEAN.but(reported=without(*LOST), errors=[error_report("meter_event_invalid_value")]),
-    "usage.rejected.meter": CLEAN.but(reported=without(*LOST), errors=[error_report("archived_meter")]),
-    "usage.rejected": CLEAN.but(reported=without(*LOST), errors=[error_report("a_code_of_tomorrow")]),
-    "usage.report_partial.broken_off": CLEAN.but(
-        reported=up_to(MIDNIGHT - timedelta(hours=12)),
-        errors=[],
-        peers=[up_to(MIDNIGHT - timedelta(hours=12))],
-        runs=[],
-    ),
-    "usage.report_partial.left_out": CLEAN.but(reported=up_to(MIDNIGHT - 3 * DAY), errors=[], peers=PEERS),
-    "usage.report_partial.short": CLEAN.but(reported=times(0.5, *LOST)),
-    "usage.unreported": CLEAN.but(reported=without(*LOST), errors=[]),
-    "usage.double_reported": CLEAN.but(reported=times(2, *LOST)),
-    "usage.shifted": CLEAN.but(
-        reported={start + 5 * 3600: quantity for start, quantity in CLEAN.held.items()}, errors=[]
-    ),
-    "usage.unrecorded": CLEAN.but(records_in_window=1),
-    "usage.unmetered": CLEAN.but(groups=[[epoch(NOW - DAY), "openai", "gpt-4o", 0, 3, 3, 3]]),
-    "usage.spike": CLEAN.but(groups=BULK),
-    **{
-        f"subscription.{code}": CLEAN.but(
-            subscriptions=[subscription(status=status)], record=record(status=status), reported=CLEAN.held
-        )
-        for code, status in (
-            ("past_due", "past_due"),
-            ("unpaid", "unpaid"),
-            ("canceled", "canceled"),
-            ("incomplete", "incomplete"),
-            ("incomplete.expired", "incomplete_expired"),
-            ("paused", "paused"),
-        )
-    },
-    "subscription.paused.collection": CLEAN.but(subscriptions=[subscription(paused=True)]),
-    "subscription.multiple": CLEAN.but(subscriptions=[subscription(), subscription(id="sub_2")]),
-    "subscription.missing": CLEAN.but(subscriptions=[]),
-    "subscription.status_mismatch": CLEAN.but(record=record(status="past_due")),
-    "plan.mismatch": CLEAN.but(record=record(plan="pro")),
-    "limits.missing": CLEAN.but(limits={"free": {"tokens": 1, "requests": 1}}),
-    "customer.missing": CLEAN.but(customer=(Status.not_found, None, "No such customer: 'cus_1'"), subscriptions=[]),
-    "customer.missing.no_id": CLEAN.but(
-        record=record(stripe_customer_id=None, current_period_end=None), subscriptions=[]
-    ),
-    "customer.missing.wrong_mode": CLEAN.but(
-        customer=(Status.not_found, None, "No such customer: 'cus_1'; a similar object exists in live mode"),
-        subscriptions=[],
-    ),
-    "customer.deleted": CLEAN.but(customer=(Status.not_found, {"deleted": True}, "the customer was deleted")),
-    "customer.duplicate": CLEAN.but(others=[{"id": "cus_2", "same": "org_id", "subscriptions": 0}]),
-}
 
 
 def test_clean_is_within_limits_and_says_how_far() -> None:
@@ -452,62 +327,6 @@ def test_since_basil_the_metered_items_own_period_counts() -> None:
     assert codes(said) == ["quota.within_limits"]
 
 
-def test_logs_stand_in_for_traces() -> None:
-    blind = CLEAN.but(statuses={"of_org": Status.unreachable}, everybody=1)
-    said = judged(blind.but(log=log_of(logged(200))))
-    assert (said.status, codes(said)) == (VerdictStatus.ruled_out, ["quota.within_limits"])
-    assert "of_org" in {each.call for each in said.not_seen}
-    said = judged(blind.but(log=log_of(logged(200), logged(429))))
-    assert said.status == VerdictStatus.could_not_tell
-    assert said.suspects[0].code == "quota.blocked_wrongly"
-
-
-def test_a_log_that_holds_nothing_at_all_is_no_witness_and_the_reports_own_run_shows_that_it_would() -> None:
-    blind = CLEAN.but(statuses={"of_org": Status.unreachable}, log=log_of())
-    assert judged(blind).status == VerdictStatus.could_not_tell
-    assert codes(judged(blind.but(runs=[OK_RUN]))) == ["quota.within_limits"]
-
-
-def test_a_line_with_the_organization_in_it_tells_whom_a_refusal_was_for() -> None:
-    def lines(org: str) -> tuple[Any, ...]:
-        line = {"at": to_iso(NOW), "attributes": {"org_id": org, "code": "quota_exceeded"}}
-        return (look("railway", "logs", [line]), *log_of(logged(429)))
-
-    blind = CLEAN.but(statuses={"of_org": Status.not_configured})
-    assert codes(judged(blind.but(log=lines(ORG)))) == ["quota.blocked_wrongly"]
-    assert codes(judged(blind.but(log=lines("another")))) == ["quota.within_limits"]
-
-
-def test_more_requests_in_the_log_than_records_of_all_are_unrecorded() -> None:
-    rows = [logged(200, f"t{n}", at=to_iso(NOW - timedelta(hours=n + 1))) for n in range(20)]
-    blind = CLEAN.but(statuses={"of_org": Status.unreachable}, log=log_of(*rows))
-    assert codes(judged(blind.but(everybody=20))) == ["quota.within_limits"]
-    assert codes(judged(blind.but(everybody=11))) == ["usage.unrecorded"]
-    assert judged(blind).status == VerdictStatus.could_not_tell  # nobody counted
-
-
-class TestALogThatHoldsMoreThanWasRead:
-    """The newest requests are known, and the records of that time are held against them."""
-
-    oldest = to_iso(NOW - timedelta(hours=3))
-    rows = tuple(logged(200, f"t{n}", at=to_iso(NOW - timedelta(hours=n + 1))) for n in range(3))
-
-    def evidence(self, records: int, since: str) -> Evidence:
-        found = CLEAN.but(statuses={"of_org": Status.partial}, requests=[], log=log_of(*self.rows)).evidence()
-        served = tuple(replace(each, status=Status.partial) for each in found.served)
-        counted = look("postgres", "recorded", {"records": records, "orgs": 1}, since=since, org_id="")
-        return replace(found, served=served, everybody=(counted,))
-
-    def test_is_enough_where_the_same_time_was_counted(self) -> None:
-        assert codes(diagnose(self.evidence(3, self.oldest))) == ["quota.within_limits"]
-        assert codes(diagnose(self.evidence(1, self.oldest))) == ["usage.unrecorded"]
-
-    def test_is_not_where_another_time_was_counted(self) -> None:
-        said = diagnose(self.evidence(3000, to_iso(NOW - DAY)))
-        assert said.status == VerdictStatus.could_not_tell
-        assert "usage.unrecorded" in {each.code for each in said.suspects}
-
-
 def test_nobody_of_that_name_is_no_verdict_about_anybody() -> None:
     said = judged(CLEAN.but(record={}, statuses={"organization": Status.not_found}))
     assert said.status == VerdictStatus.could_not_tell
@@ -546,100 +365,3 @@ def test_the_plan_is_the_licensed_prices_where_that_names_one(plan: str, expecte
     licensed, metered = subscription()["items"]
     items = [{**licensed, "lookup_key": plan}, metered]
     assert codes(judged(CLEAN.but(subscriptions=[subscription(items=items)]))) == expected
-
-
-class TestTracesThatNameNoOrganization:
-    """A backend that holds no request of it: spans name no organization, or it was idle. The log decides, as without traces."""
-
-    silent = CLEAN.but(requests=[], records_in_window=4)
-
-    def test_are_no_proof_that_nobody_was_refused(self) -> None:
-        said = judged(self.silent.but(log=log_of(logged(200), logged(429))))
-        assert said.status == VerdictStatus.could_not_tell
-        assert said.suspects[0].code == "quota.blocked_wrongly"
-
-    def test_and_a_log_without_refusals_are_healthy(self) -> None:
-        said = judged(self.silent.but(log=log_of(logged(200)), everybody=4))
-        assert (said.status, codes(said)) == (VerdictStatus.ruled_out, ["quota.within_limits"])
-
-    def test_are_not_needed_where_another_ones_trace_tells_of_the_refusal(self) -> None:
-        others = look("tempo", "refused", [request(NOW, 429, org="another", trace="t1")])
-        idle = self.silent.but(records_in_window=0, attributed=(others,))
-        assert codes(judged(idle.but(log=log_of(logged(429, "t1"))))) == ["quota.within_limits"]
-        assert judged(idle.but(log=log_of(logged(429, "t2")))).status == VerdictStatus.could_not_tell
-
-
-class TestARouteThatNobodyCalls:
-    """Usage is written down, and nobody calls the route: whom it keeps out says nothing."""
-
-    def test_by_traces_is_open_and_the_routes_that_were_called_are_named(self) -> None:
-        elsewhere = [request(NOW - timedelta(hours=n), route="/api/v2/chat") for n in range(1, 5)]
-        said = judged(CLEAN.but(requests=elsewhere, records_in_window=4))
-        assert said.status == VerdictStatus.could_not_tell
-        assert "/api/v2/chat" in said.suspects[0].deciding_look
-
-    def test_by_the_log_is_open(self) -> None:
-        world = CLEAN.but(requests=[], records_in_window=4, log=log_of(), runs=[OK_RUN])
-        assert codes(judged(world)) == ["quota.within_limits"]
-        said = diagnose(replace(world.evidence(), route="/api/caht"))
-        assert said.status == VerdictStatus.could_not_tell
-        assert "4 usage records" in said.suspects[0].why
-
-    def test_of_an_organization_that_used_nothing_is_healthy(self) -> None:
-        said = judged(CLEAN.but(requests=[], records_in_window=0, log=log_of(), runs=[OK_RUN]))
-        assert codes(said) == ["quota.within_limits"]
-
-
-class TestTheLaw:
-    """A cause is ruled out only by a look that would have shown it."""
-
-    def test_every_cause_says_what_would_have_shown_it(self) -> None:
-        assert [cause.code for cause in CATALOGUE.all() if cause.shown_by is None] == []
-
-    def test_every_topic_that_is_asked_has_its_place(self) -> None:
-        assert topics_without_a_field(OneOrganization, Evidence) == set()
-
-    def test_a_clean_verdict_excludes_every_cause_by_looks_that_it_cites(self) -> None:
-        coverage = {each.code: each for each in judged(CLEAN).coverage}
-        assert {str(each.state) for code, each in coverage.items() if code != "quota.within_limits"} <= {"excluded"}
-        assert all(each.by for each in coverage.values())
-
-    @pytest.mark.parametrize("status", [Status.empty, Status.not_configured, Status.denied])
-    @pytest.mark.parametrize("world", [CLEAN, *BROKEN.values()])
-    def test_sources_that_say_nothing_rule_nothing_out_and_name_nothing(self, world: World, status: Status) -> None:
-        said = diagnose(silenced(world.evidence(), status))
-        assert (said.status, said.causes) == (VerdictStatus.could_not_tell, ())
-
-    @pytest.mark.parametrize("source", ["postgres", "stripe", "team", "tempo", "vercel"])
-    @pytest.mark.parametrize("code", BROKEN)
-    def test_one_source_alone_rules_nothing_out(self, code: str, source: str) -> None:
-        world = BROKEN[code].but(runs=BROKEN[code].runs or [OK_RUN], log=log_of(logged(200)))
-        said = diagnose(silenced(world.evidence(), Status.not_configured, lambda look: look.source == source))
-        assert said.status != VerdictStatus.ruled_out
-        assert {each.code for each in said.causes} <= {code, "customer.missing.no_id", "usage.unmetered"}
-
-    def test_an_empty_trace_backend_without_a_platforms_log_is_no_witness(self) -> None:
-        said = judged(CLEAN.but(requests=[], records_in_window=0))
-        assert said.status == VerdictStatus.could_not_tell
-        assert {each.code for each in said.suspects} == {"quota.blocked_wrongly"}
-
-    def test_without_a_customer_its_own_record_excludes_what_stripe_would_have_shown(self) -> None:
-        free = record(plan="free", stripe_customer_id=None, status="active", current_period_end=None)
-        said = judged(
-            World(record=free, recorded={}, legacy=0).but(statuses=dict.fromkeys(STRIPE, Status.not_configured))
-        )
-        assert codes(said) == ["quota.within_limits"]
-
-    @pytest.mark.parametrize("status", [Status.unreachable, Status.partial])
-    def test_an_ended_subscription_is_not_named_while_its_customer_was_not_seen(self, status: Status) -> None:
-        ended = BROKEN["subscription.canceled"].but(statuses={"customer": status})
-        said = judged(ended)
-        assert said.status == VerdictStatus.could_not_tell
-        assert {"customer.deleted", "subscription.canceled"} <= {each.code for each in said.suspects}
-
-    def test_others_ledgers_are_not_the_organizations_own(self) -> None:
-        found = BROKEN["usage.report_partial.left_out"].evidence()
-        own = found.meter_usage
-        assert own is not None
-        said = diagnose(replace(found, meter_usage=replace(own, status=Status.timed_out, value=None)))
-        assert (said.status, said.causes) == (VerdictStatus.could_not_tell, ())
