@@ -71,6 +71,19 @@ GATEWAY: dict[str, dict[str, Variant]] = {
             _ON_RAILWAY,
         )
     },
+    "deploy.build_failed.env": {
+        "gateway": Variant(
+            (
+                use("deploy", part="gateway", state="FAILED", error="Build failed", serve=False, build_log=[
+                    "using build driver dockerfile",
+                    "[5/6] RUN python -m compileall . && python check_settings.py",
+                    "ERROR: Missing required environment variable: GATEWAY_BUILD_KEY",
+                ]),
+            ),
+            nothing,
+            _ON_RAILWAY,
+        )
+    },
     "deploy.not_ready": {
         "gateway": Variant(
             (use("deploy", part="gateway", state="DEPLOYING", serve=False, minutes_ago=60.0),), nothing, _ON_RAILWAY
@@ -83,6 +96,16 @@ GATEWAY: dict[str, dict[str, Variant]] = {
     "deploy.wrong_commit.not_deployed": {
         "gateway": Variant(
             (use("push", paths=["apps/llm-gateway/main.py"], message="Retry once more", minutes_ago=40.0),), nothing
+        )
+    },
+    "deploy.wrong_commit.other_branch": {
+        "gateway": Variant(
+            (
+                use("push", branch="hotfix", commit_sha="e" * 40, paths=["apps/llm-gateway/x.py"]),
+                use("says", part="gateway", commit_sha="e" * 40),
+            ),
+            nothing,
+            _ON_RAILWAY,
         )
     },
     "deploy.health_failing.no_answer": {

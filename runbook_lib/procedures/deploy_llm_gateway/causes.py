@@ -8,7 +8,7 @@ from runbook_lib.core.model import Kind
 from runbook_lib.judging.causes import Catalogue, Cause, Sub
 from runbook_lib.judging.witnesses import Topics, all_of, look
 from runbook_lib.procedures.deployments import causes as deployment_causes
-from runbook_lib.procedures.deployments.witnesses import OF_ANY_DEPLOYMENT, OnEachSite, not_on_fly
+from runbook_lib.procedures.deployments.witnesses import OF_ANY_DEPLOYMENT, OnEachSite, content_of, not_on_fly
 
 BUILD = "a build of the image"  # what a run can be asked for
 _SEE_FILE = "Correct the Dockerfile; docker build and docker run show the same on any machine."
@@ -16,11 +16,13 @@ _SERVE_8000 = "Serve and expose 8000: --host 0.0.0.0 --port 8000 in the command,
 TOPICS = Topics(
     {
         **OF_ANY_DEPLOYMENT,
-        "dockerfile": look("gateway_image.dockerfile"),
-        "build": all_of("gateway_image.engine", "dockerfile", "gateway_image.build_and_run"),
-        "machines": look("fly.machine_states"),
-        "running": OnEachSite(("fly.machine_states", "railway.service", "railway.detail")),
-        "releases": look("fly.releases"),
+        "dockerfile": content_of("gateway_image.dockerfile"),
+        "build": all_of("gateway_image.engine", "dockerfile", content_of("gateway_image.build_and_run")),
+        "machines": content_of("fly.machine_states"),
+        "running": OnEachSite(
+            (content_of("fly.machine_states"), content_of("railway.service"), content_of("railway.detail"))
+        ),
+        "releases": content_of("fly.releases"),
         "chain": look("gateway.chain", is_helpful=True),
     }
 )

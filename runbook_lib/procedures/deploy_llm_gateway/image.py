@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.core.model import Finding, Observation
+from runbook_lib.core.model import Finding, Observation, Status
 from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.deployments.reading import is_whole, record_in
 from runbook_lib.procedures.deployments.rules import Judged
@@ -73,7 +73,7 @@ def read_image(look: Observation | None, start_command: str = "") -> Image | Non
 def judge_file(look: Observation | None, built: Observation | None, image: Image | None) -> Judged:
     """What is wrong with the Dockerfile by itself, and what building and running it showed."""
     found = Judged()
-    if look is not None and look.status.proves_absence:
+    if look is not None and look.status is Status.not_found:
         found.faults.append(
             make("image.build_file.missing", "Dockerfile", f"the gateway's folder has none: {look.why}", [look])
         )

@@ -180,7 +180,6 @@ class DeployLlmGateway(Procedure):
         probe, *_ = self.ask("probes", "after", "before")
         self.ask("found", "lines")
         self.ask("traces")
-        self.ask("schema")
         rows = [
             [site.name, name, held["requests"], held["failed"], held["failed_ratio"], held["p95_ms"]]
             for site in self.evidence.sites

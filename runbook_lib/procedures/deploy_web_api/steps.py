@@ -176,7 +176,7 @@ class DeployWebApi(Procedure):
             )
             for name, held in traffic_of.figures(traffic).items():
                 rows.append([site.name, name, held["requests"], held["failed"], held["failed_ratio"], held["p95_ms"]])
-            said.append(f"{site.name}: {traffic_of.told(traffic)}")
+            said.append(f"{site.name}: {traffic_of.rates_in_words(traffic)}")
         columns = ["part", "when", "requests", "failed", "failed_ratio", "p95_ms"]
         figures = Exhibit("table", "Before and since the deployment", {"columns": columns, "rows": rows})
         return Said("; ".join(said) + ".", (figures,))

@@ -283,5 +283,5 @@ _OF_A_PROJECT = (
     NONE_MADE,
     ROLLED_BACK,
 )  # Vercel's alone
-# Those that a container on Railway or Fly can show as well; its crashes have codes of their own.
-OF_A_SERVICE = tuple(cause for cause in ALL if cause not in (*_OF_A_PROJECT, CRASHED))
+# Those that the gateway's container on Railway or Fly can show as well; its crashes have codes of their own.
+OF_A_SERVICE = tuple(cause for cause in ALL if cause not in (*_OF_A_PROJECT, CANCELED, CRASHED, MIGRATION_MISSING))

@@ -258,7 +258,7 @@ def ended(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
     evidence = [site.deployments, site.detail]
     if state == "canceled" and reading.serving is not None and row.get("commit") == reading.serving.get("commit"):
         found.notes.append(f"{site.name}: {_id(row)} was canceled, and its commit serves already")
-    elif state == "canceled":
+    elif state == "canceled" and site.platform == "vercel":
         said = row.get("reason") or row.get("error")
         because = f": {said}" if said else ""
         summary = f"{site.name}: the newest deployment {_id(row)} was canceled{because}"
@@ -289,7 +289,7 @@ def ended(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
         said = row.get("diagnosis") or row.get("error")
         summary = f"{site.name}: deployment {_id(row)} started and crashed" + (f": {said}" if said else "")
         found.faults.append(finding("deploy.not_ready.crashed", subject, summary, evidence))
-    elif state == "unknown":
+    elif state in ("unknown", "canceled"):
         why = f"the platform calls it {row['state']}, which this runbook does not know"
         found.open.append(Suspect("deploy.not_ready", subject, why, f"look at it in {NAMES[site.platform]}'s console"))
     if reading.project.get("paused"):

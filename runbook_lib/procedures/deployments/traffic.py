@@ -23,6 +23,7 @@ from runbook_lib.reading.trace_causes import read_trace
 
 BY_CHANCE = 0.005
 USUAL = 0.01
+_WITH_SCHEMA = ("web", "api")  # the parts whose migrations come with their code
 _OURS = {"request.web_failed": "web", "request.api_failed": "api", "request.gateway_failed": "gateway"}
 _EITHER = ("request.db_failed.constraint", "request.db_failed.grant", "request.db_failed.rls", "request.stripe_failed.rejected",
            "request.provider_failed.request_rejected")  # fmt: skip
@@ -241,45 +242,47 @@ def _bare(name: str | None) -> str:
 def judge(reading: Reading, traffic: Traffic) -> Judged:
     """Whether requests fail more since the serving deployment, and whether that is its doing."""
     found, site = Judged(), reading.site
-    found.add(migrations(reading, traffic))
+    has_schema = site.part in _WITH_SCHEMA
+    if has_schema:
+        found.add(migrations(reading, traffic))
     if found.faults or not any(is_whole(look) or look.status.has_content for look in site.after):
         return found
     evidence = [*site.after, *site.before, *site.traces]
     subject = f"{site.name}: {(reading.serving or {}).get('id')}"
     if not traffic.is_enough:
-        why = f"{told(traffic)}: too few requests to speak of a rate"
+        why = f"{rates_in_words(traffic)}: too few requests to speak of a rate"
         found.open.append(Suspect("deploy.error_rate_up", subject, why, "look again when more requests have come"))
         return found
     if not traffic.is_more():
         return found
-    known = [o for o in traffic.begins if not o.is_open]
+    known = [o for o in traffic.begins if not o.is_open and (has_schema or o.missed is None)]
     own = [o for o in known if o.part == site.part and _is_of_this(o, reading)]
     share = len(own) / len(traffic.begins) if traffic.begins else 0.0
     if own and traffic.has_baseline and traffic.is_more(round(share * traffic.since.failed)):
-        summary = f"{site.name}: {told(traffic)}; {own[0].summary[:200]}"
+        summary = f"{site.name}: {rates_in_words(traffic)}; {own[0].summary[:200]}"
         found.faults.append(finding("deploy.error_rate_up", subject, summary, evidence))
     elif known and len(known) >= len(traffic.begins) / 2 and not own:
-        summary = f"{site.name}: {told(traffic)}, and they begin elsewhere: {known[0].summary[:200]}"
+        summary = f"{site.name}: {rates_in_words(traffic)}, and they begin elsewhere: {known[0].summary[:200]}"
         found.states.append(finding("deploy.errors_elsewhere", subject, summary, evidence))
     else:
         why, look = _undecided(reading, traffic, is_own=bool(own))
         found.open.append(Suspect("deploy.error_rate_up", subject, why, look))
-        if not traffic.begins:
+        if has_schema and not traffic.begins:
             found.open.append(Suspect("deploy.migration_missing", subject, why, look))
     return found
 
 
 def _undecided(reading: Reading, traffic: Traffic, *, is_own: bool) -> tuple[str, str]:
     """Why it is not told whether the deployment brought the failures, and what would tell."""
-    figures_told, platform = told(traffic), NAMES[reading.site.platform]
+    told, platform = rates_in_words(traffic), NAMES[reading.site.platform]
     if is_own and not traffic.has_baseline:
-        why = f"{figures_told}; they begin in it, and nothing tells whether they did before: {traffic.begins[0].summary[:160]}"
+        why = f"{told}; they begin in it, and nothing tells whether they did before: {traffic.begins[0].summary[:160]}"
         return why, f"{platform}'s log of the time before it, or the same code at the deployment before it"
     look = "the trace backend or the part's log for one of these requests: run 01 with its id"
     if traffic.begins:
-        why = f"{figures_told}; whether the code or what it calls is at fault is not told: {traffic.begins[0].summary[:160]}"
+        why = f"{told}; whether the code or what it calls is at fault is not told: {traffic.begins[0].summary[:160]}"
         return why, look
-    return f"{figures_told}; where they begin could not be told", look
+    return f"{told}; where they begin could not be told", look
 
 
 def _is_of_this(origin: Origin, reading: Reading) -> bool:
@@ -328,7 +331,7 @@ def _is_there(looks: Sequence[Observation], missed: tuple[str, str]) -> bool | N
     return None
 
 
-def told(traffic: Traffic) -> str:
+def rates_in_words(traffic: Traffic) -> str:
     """Both rates in words."""
     since, earlier = traffic.since, traffic.earlier
     return f"{since.failed} of {since.requests} requests failed since, {earlier.failed} of {earlier.requests} before"

@@ -107,22 +107,35 @@ def _log(name: str) -> Look:
     return look(name, despite_partial=True, holding=_is_enough, else_why=_TOO_FEW)
 
 
+def content_of(name: str) -> Look:
+    """A look whose answer holds something: an empty one shows nothing of what there is one of."""
+    return look(name, holding=lambda one: bool(one.value), else_why="the answer is empty")
+
+
 NO_GITHUB = not_used("github", "GitHub", "github.checks", "github.compare", "github.pulls")
 OF_ANY_DEPLOYMENT: dict[str, Witness] = {
     "said": look("team.not_used", is_helpful=True),
     "platforms": first_of("vercel.project", "railway.service", "fly.machine_states"),
     "settings": first_of("vercel.env_changes", "railway.variables_names", "fly.secret_names"),
     "lists": first_of("vercel.recent", "railway.deployments", "fly.releases"),
-    "projects": OnEachSite(("vercel.project", "railway.service", "fly.machine_states")),
+    "projects": OnEachSite(
+        (content_of("vercel.project"), content_of("railway.service"), content_of("fly.machine_states"))
+    ),
     "variables": OnEachSite(
-        ("vercel.env_changes", "railway.variables_names", "fly.secret_names", "fly.machine_states")
+        ("vercel.env_changes", "railway.variables_names", "fly.secret_names", content_of("fly.machine_states"))
     ),
     "deployments": OnEachSite(
-        ("vercel.recent", "vercel.detail", "railway.deployments", "railway.detail", "fly.releases")
+        (
+            content_of("vercel.recent"),
+            content_of("vercel.detail"),
+            content_of("railway.deployments"),
+            content_of("railway.detail"),
+            content_of("fly.releases"),
+        )
     ),
     "checks": first_of("github.checks", NO_GITHUB),
-    "branch": first_of("github.compare", NO_GITHUB),
-    "health": look("parts.probe"),
+    "branch": first_of(content_of("github.compare"), NO_GITHUB),
+    "health": content_of("parts.probe"),
     "traffic": OnEachSite(
         (
             _log("vercel.request_log"),

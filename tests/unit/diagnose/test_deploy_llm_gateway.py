@@ -273,7 +273,7 @@ def test_a_variable_that_an_unread_half_may_hold_is_suspected_and_not_named() ->
 
 def test_more_failures_on_fly_are_counted_and_where_they_begin_is_left_open() -> None:
     failing = look("fly", "service_counts", {"total": [20, 12], "failed": [6, 3]})
-    assert said(on_fly(after=(failing,))) == ("could_not_tell", ["deploy.error_rate_up", "deploy.migration_missing"])
+    assert said(on_fly(after=(failing,))) == ("could_not_tell", ["deploy.error_rate_up"])
     assert said(on_fly(after=(look("fly", "service_counts", {"total": [2], "failed": [0]}),)))[0] == "could_not_tell"
 
 

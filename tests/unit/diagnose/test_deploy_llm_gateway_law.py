@@ -1,14 +1,14 @@
 """What 07 may rule out: by looks that would have shown it, by each of them, and never because nobody looked."""
 
 import pytest
-from support.deployments import (
-    unanswered,
-    unseen,
-)
+from support.deployments import NOW, ago, answered, deployment, evidence, request_row, unanswered, unseen
 from support.evidence import look
 from support.gateway_sites import built, dockerfile, judged, on_fly, on_railway, said
+from support.law import silenced
 
 from runbook_lib.core.model import Status
+from runbook_lib.procedures.deploy_llm_gateway.evidence import Evidence
+from runbook_lib.procedures.deploy_llm_gateway.rules import diagnose
 from runbook_lib.procedures.deployments.reading import Site
 
 
@@ -72,3 +72,31 @@ def test_one_look_alone_rules_nothing_out(one: Site, alone: str | None) -> None:
             one = unanswered(one, str(name), Status.not_configured)
     file = dockerfile() if alone == "dockerfile" else unseen("gateway_image", "dockerfile", Status.not_configured)
     assert str(judged(one, dockerfile=file).status) == "could_not_tell"
+
+
+@pytest.mark.parametrize("status", [Status.empty, Status.not_configured, Status.denied, Status.partial])
+@pytest.mark.parametrize("one", [on_railway(), on_fly()], ids=["railway", "fly"])
+def test_sources_that_say_nothing_rule_nothing_out(one: Site, status: Status) -> None:
+    seen = evidence(one, kind=Evidence, dockerfile=dockerfile())
+    assert str(diagnose(silenced(seen, status), NOW).status) == "could_not_tell"
+    for source in {each.source for each in seen.all()}:
+        alone = silenced(seen, status, lambda each, source=source: each.source == source)
+        assert str(diagnose(alone, NOW).status) != "ruled_out", source
+
+
+def test_a_failed_deployment_whose_steps_were_not_read_is_no_build_that_failed() -> None:
+    """Railway writes a failed health check into the build's log as well."""
+    rows = [
+        deployment("bad", ago(hours=1), state="FAILED", platform="railway"),
+        deployment("new", ago(days=2), state="SUCCESS", platform="railway"),
+    ]
+    log = {"lines": 1, "errors": [{"at": None, "line": 1, "text": "Healthcheck failed"}], "last": []}
+    one = on_railway(rows=rows, detail=unseen("railway", "detail"), build_log=look("railway", "build_log", log))
+    assert said(one) == ("could_not_tell", ["deploy.build_failed"])
+
+
+def test_a_table_that_the_gateway_misses_is_not_called_elsewhere() -> None:
+    lines = [{"at": ago(minutes=9), "level": "error", "message": "database failed: relation rag_chunks does not exist"}]
+    rows = [request_row(n, 500, "new", part="gateway", logs=lines) for n in range(6)]
+    held = answered("railway", "http_log", [*rows, *(request_row(n + 20, deployment_id="new") for n in range(20))])
+    assert said(on_railway(after=(held,))) == ("could_not_tell", ["deploy.error_rate_up"])

@@ -19,12 +19,17 @@ from support.deployments import (
     variables,
 )
 from support.evidence import look
+from support.law import silenced, topics_without_a_field
 
 from runbook_lib.core.model import Conclusion, Status
 from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.deploy_llm_gateway import causes as gateway_causes
+from runbook_lib.procedures.deploy_llm_gateway.evidence import Evidence as GatewayEvidence
+from runbook_lib.procedures.deploy_llm_gateway.steps import DeployLlmGateway
 from runbook_lib.procedures.deploy_web_api import causes as web_api_causes
 from runbook_lib.procedures.deploy_web_api.rules import diagnose
+from runbook_lib.procedures.deploy_web_api.steps import DeployWebApi
+from runbook_lib.procedures.deployments.evidence import Evidence
 from runbook_lib.procedures.deployments.reading import Site
 
 
@@ -152,3 +157,17 @@ def test_which_deployment_serves_is_never_guessed_where_the_project_cannot_be_se
         {"name": "LOG_LEVEL", "targets": ["production"], "branch": None, "updated_at": ago(hours=3)},
     ]
     assert said(site(project=unseen("vercel", "project"), variables=changed))[0] == "could_not_tell"
+
+
+@pytest.mark.parametrize("status", [Status.empty, Status.not_configured, Status.denied, Status.partial])
+def test_sources_that_say_nothing_rule_nothing_out(status: Status) -> None:
+    seen = evidence(site("web"), site())
+    assert str(diagnose(silenced(seen, status), NOW).status) == "could_not_tell"
+    for source in {each.source for each in seen.all()}:
+        alone = silenced(seen, status, lambda each, source=source: each.source == source)
+        assert str(diagnose(alone, NOW).status) != "ruled_out", source
+
+
+def test_everything_that_is_asked_has_its_place_in_the_evidence() -> None:
+    assert topics_without_a_field(DeployWebApi, Evidence) == set()
+    assert topics_without_a_field(DeployLlmGateway, GatewayEvidence) == set()
