@@ -77,7 +77,8 @@ class TestClean:
         assert conclusion.situation.requests_failed == 0
 
     def test_a_window_without_any_call_is_idle_which_is_no_fault(self) -> None:
-        was_used = Gateway().good_before(10).evidence()
+        nothing = look("railway", "http_log", None, Status.empty, part="gateway")
+        was_used = Gateway().good_before(10).evidence(platform=(nothing,))
         assert said(diagnose(was_used)) == ("ruled_out", ["gateway.idle"])
 
     def test_a_knock_in_the_platforms_log_is_traffic_and_shows_that_no_chat_came(self) -> None:
@@ -335,7 +336,7 @@ class TestModel:
     def test_what_another_key_does_not_see_says_nothing_of_the_gateways(self) -> None:
         chain = f"{OPENAI}, anthropic/claude-hiaku"
         seen = Gateway().good(9).evidence(settings=(settings(chain, same=False),))
-        assert said(diagnose(seen)) == ("ruled_out", [])
+        assert said(diagnose(seen)) == ("could_not_tell", [])  # nor does it say that the member is all right
 
 
 class TestTime:
@@ -528,7 +529,7 @@ class TestProbes:
 
     @pytest.mark.parametrize("same", [False, None])
     def test_another_key_than_the_gateways_says_nothing(self, same: bool | None) -> None:
-        assert said(self.refused("anthropic", same)) == ("ruled_out", [])
+        assert said(self.refused("anthropic", same)) == ("could_not_tell", [])  # of a member that was never called
 
     def test_good_calls_in_the_window_outweigh_a_probe(self) -> None:
         assert said(self.refused("openai")) == ("ruled_out", [])
@@ -544,7 +545,7 @@ class TestProbes:
         evidence = Gateway().good(9).evidence()
         away = instead(evidence.providers, look("together", "models", None, Status.unreachable))
         conclusion = diagnose(replace(evidence, providers=away))
-        assert said(conclusion) == ("ruled_out", [])
+        assert said(conclusion) == ("could_not_tell", [])
         assert {each.source for each in conclusion.not_seen} == {"together"}
 
 
