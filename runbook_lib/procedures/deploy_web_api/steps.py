@@ -17,7 +17,7 @@ from runbook_lib.procedures.deployments import traffic as traffic_of
 from runbook_lib.procedures.deployments.evidence import Evidence
 from runbook_lib.procedures.deployments.judgement import Judgement
 from runbook_lib.procedures.deployments.looks import SHARED, Run, compared_windows, is_worth_following, per_site
-from runbook_lib.procedures.deployments.reading import Reading, Site, read, record_in, word
+from runbook_lib.procedures.deployments.reading import Reading, Site, content, read, record_in, word
 from runbook_lib.sources.github import github
 from runbook_lib.sources.traces import tempo_deployments
 from runbook_lib.sources.vercel import logs as vercel
@@ -162,11 +162,7 @@ class DeployWebApi(Procedure):
         """The platform's request log since the deployment, and of as long a time before it; and how long requests took."""
         if not self.ask("after", "before", "durations"):
             return Said("It is not known what serves production, so nothing was compared.")
-        took = {
-            look.arguments["deployment"]: tuple(look.value)
-            for look in self.evidence.durations
-            if look.status.has_content
-        }
+        took = {look.arguments["deployment"]: tuple(content(look) or ()) for look in self.evidence.durations}
         rows, said = [], []
         for site in self.evidence.sites:
             reading = read(site)
