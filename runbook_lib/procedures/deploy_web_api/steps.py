@@ -27,8 +27,9 @@ _PLATFORMS = {"web": ("vercel",), "api": ("vercel", "railway")}
 
 
 def _shows_previews(reading: Reading) -> bool:
-    """Whether previews are to be looked for: they are Vercel's, and its settings do not say that there are none."""
-    return reading.site.platform == "vercel" and reading.project.get("previews_disabled") is not True
+    """Whether previews are to be looked for: they are Vercel's, and its settings were seen and do not say that there are none."""
+    held = reading.project
+    return reading.site.platform == "vercel" and bool(held) and held.get("previews_disabled") is not True
 
 
 def _pulls(_: Run, reading: Reading) -> Iterator[Look]:
