@@ -37,11 +37,11 @@ def test_a_fault_is_confirmed_with_exit_1_and_a_whole_artifact(house: House) -> 
 def test_verdict_json_holds_what_the_contract_says(house: House) -> None:
     verdict = json.loads((house.artifact() / "verdict.json").read_text())
     wanted = (
-        "schema procedure incident run target parameters window status causes also states blind suspects looked_at not_seen"
+        "schema procedure incident run target parameters window status causes also states blind suspects coverage looked_at not_seen"
         " situation first_evidence_s verdict_s started_at runbook_version library_sha256 verdict_sha256"
     )
     assert set(verdict) == set(wanted.split())
-    assert verdict["schema"] == 1
+    assert verdict["schema"] == 2
     assert verdict["verdict_sha256"] == verdict_sha256(verdict)
     assert verdict["target"] == "fix"
     assert 0 < verdict["first_evidence_s"] <= verdict["verdict_s"]
