@@ -64,10 +64,11 @@ def ledger(customer: str = LARGE, **how: Any) -> Step:
 
 
 def used_up(at: str = "now()") -> tuple[Step, ...]:
-    """The free organization reaches its limit of tokens at a moment, and without a spike: there were such days before."""
+    """The free organization reaches its limit of tokens at a moment, and without a spike: there were such days before, and on the
+    first of a month, when all of it is one day's, that is less than twice the highest of them."""
     model = "gpt-4o-limit"
     return (
-        records("50000", at="now() - interval '20 days'", org=FREE, model="gpt-4o-before"),
+        records("60000", at="now() - interval '20 days'", org=FREE, model="gpt-4o-before"),
         records("20000", at="now() - interval '15 days'", org=FREE, model="gpt-4o-earlier"),
         _sql(
             "insert into public.usage_records (org_id, tokens, requests, provider, model, at) "
