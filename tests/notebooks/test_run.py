@@ -37,8 +37,8 @@ def test_a_fault_is_confirmed_with_exit_1_and_a_whole_artifact(house: House) -> 
 def test_verdict_json_holds_what_the_contract_says(house: House) -> None:
     verdict = json.loads((house.artifact() / "verdict.json").read_text())
     wanted = (
-        "schema procedure incident run target parameters window status causes also states blind suspects coverage looked_at not_seen"
-        " situation first_evidence_s verdict_s started_at runbook_version library_sha256 verdict_sha256"
+        "schema procedure incident run target parameters window status causes also states blind suspects coverage looked_at"
+        " not_seen situation first_evidence_s verdict_s started_at runbook_version library_sha256 verdict_sha256"
     )
     assert set(verdict) == set(wanted.split())
     assert verdict["schema"] == 2
