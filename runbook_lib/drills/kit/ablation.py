@@ -39,26 +39,27 @@ class Taken:
         return {"record": self.record, "look": self.look, "status": self.way, "got": self.got, "why": self.why}
 
 
-def ablate(record: Record, ways: Sequence[Status] = WAYS, only: Iterable[int] | None = None) -> Iterator[Taken]:
+def ablate(record: Record, only: Iterable[int] | None = None, *, strip: bool = True) -> Iterator[Taken]:
     """Take away each look of a record in each way, and judge what the rest says.
 
     Args:
         only: which of the pairs, by their number (look × way); None: all.
+        strip: also try the record with every look empty, with none configured, and with each source alone configured.
     """
     whole = record.replay().verdict
     chosen = None if only is None else set(only)
     for place, look in enumerate(record.observations):
-        for turn, way in enumerate(ways):
-            if chosen is not None and place * len(ways) + turn not in chosen:
+        for turn, way in enumerate(WAYS):
+            if chosen is not None and place * len(WAYS) + turn not in chosen:
                 continue
             rest = list(record.observations)
             rest[place] = without(look, way)
             yield _judged(record, whole, look.id, way, [look], rest)
+    if strip:
+        yield from _stripped(record, whole)
 
 
-def stripped(record: Record) -> Iterator[Taken]:
-    """The record with every look empty, with none configured, and with each source alone configured."""
-    whole = record.replay().verdict
+def _stripped(record: Record, whole: dict[str, Json]) -> Iterator[Taken]:
     everything = record.observations
     for way in (Status.empty, Status.not_configured):
         yield _judged(record, whole, f"everything {way}", way, everything, [without(each, way) for each in everything])
@@ -68,9 +69,9 @@ def stripped(record: Record) -> Iterator[Taken]:
         yield _judged(record, whole, f"all but {source}", Status.not_configured, gone, rest)
 
 
-def pairs(record: Record, ways: Sequence[Status] = WAYS) -> int:
-    """How many replays `ablate` makes of a record."""
-    return len(record.observations) * len(ways)
+def pairs(record: Record) -> int:
+    """How many pairs of look and way a record has."""
+    return len(record.observations) * len(WAYS)
 
 
 def without(look: Observation, way: Status) -> Observation:
@@ -110,12 +111,18 @@ def _judged(
     catalogue = catalogue_of(record.context.procedure)
     names = {f"{each.source}.{each.call}" for each in gone}
     surprising = sorted(code for code in new if not _is_known(code, whole, catalogue, names))
+    roots = [str(each["code"]) for each in verdict["causes"]] if way is not Status.empty else []
+    is_alarm = whole["status"] == "ruled_out" and any(
+        not set(catalogue.find(code).subject_looks) & names for code in roots
+    )
     got = f"{verdict['status']} {', '.join(sorted(_named(verdict)))}".strip()
     why = ""
     if verdict["status"] == "ruled_out" and (whole["status"] != "ruled_out" or len(gone) == len(rest)):
         why = f"{whole['status']} became ruled_out"
     elif surprising:
         why = f"names {', '.join(surprising)}, which the whole record does not"
+    elif is_alarm:
+        why = f"ruled_out became confirmed: {', '.join(roots)}"
     return Taken(record.name, what, str(way), got, why)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runbook_lib.drills.kit import records
-from runbook_lib.drills.kit.ablation import Taken, ablate, pairs, stripped
+from runbook_lib.drills.kit.ablation import Taken, ablate, pairs
 from runbook_lib.drills.kit.case import Case, Got, is_correct, told, why_wrong
 from runbook_lib.drills.kit.listed import CASES
 from runbook_lib.drills.kit.records import BROKEN, HEALED, Record
@@ -151,8 +151,7 @@ def _ablated(place: int, share: float, seed: int) -> tuple[int, int, list[Taken]
     for record in kept:
         draw = random.Random(f"{seed} {record.name}")  # noqa: S311 (a sample that is the same everywhere)
         only = None if share >= 1 else [pair for pair in range(pairs(record)) if draw.random() < share]
-        whole = [*ablate(record, only=only), *(stripped(record) if only is None or draw.random() < share else ())]
-        for taken in whole:
+        for taken in ablate(record, only, strip=only is None or draw.random() < share):
             made += 1
             wrong += [taken] if taken.why else []
     return len(kept), made, wrong
