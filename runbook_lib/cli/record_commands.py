@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def golden(cases: Sequence["Case"], *, accepted: bool, as_json: bool) -> None:
     """Reach every kept verdict again. Exit 0 all right, 1 otherwise; `accepted` takes today's right verdicts for those to reach."""
-    from runbook_lib.drills.kit.golden import accept, replay_cases, summary_of
+    from runbook_lib.drills.kit.golden import accept, replay_cases
+    from runbook_lib.drills.kit.results import exit_code, summary_of
 
     replayed = replay_cases(cases)
     if accepted:
@@ -23,12 +24,13 @@ def golden(cases: Sequence["Case"], *, accepted: bool, as_json: bool) -> None:
     for each in replayed:
         if each.why:
             printing.note(f"WRONG {each.name} {each.why}")
-    summary = summary_of(replayed)
+    rows = [each.as_dict() for each in replayed]
+    summary = summary_of(len(rows), rows)
     if as_json:
-        printing.as_json({"cases": [each.as_dict() for each in replayed], "summary": summary})
+        printing.as_json({"cases": rows, "summary": summary})
     else:
         printing.result(" · ".join(f"{name.replace('_', ' ')} {count}" for name, count in summary.items()))
-    raise typer.Exit(0 if summary["listed"] == summary["ran"] == summary["correct"] else 1)
+    raise typer.Exit(exit_code(summary))
 
 
 def ablation(cases: Sequence["Case"], *, share: float, as_json: bool) -> None:

@@ -80,18 +80,19 @@ class Catalogue:
         return [*self.causes.values(), *self.also.values()]
 
     def finding(
-        self, code: str, subject: str, summary: str, looks: Iterable[Observation | str], remedy: str = ""
+        self, code: str, subject: str, summary: str, looks: Iterable[Observation | str | None], remedy: str = ""
     ) -> Finding:
         """A finding of one of its causes: the one way to make one.
 
         Args:
-            looks: what carries it, observations or their ids; repeats are dropped.
+            looks: what carries it, observations or their ids; repeats and looks that were not made are dropped.
             remedy: where it is narrower than the catalogue's.
 
         Raises:
             KeyError: the code is not listed.
         """
-        ids = dict.fromkeys(each if isinstance(each, str) else each.id for each in looks)
+        made = (each for each in looks if each is not None)
+        ids = dict.fromkeys(each if isinstance(each, str) else each.id for each in made)
         return Finding(code, subject, summary, tuple(ids), remedy or self.remedy(code))
 
     def place(self, code: str) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from runbook_lib.core.model import Conclusion, CoverageState, Covered, Finding, Kind, Status, Suspect
+from runbook_lib.core.model import CoverageState, Covered, Finding, Kind, Status, Suspect
 from runbook_lib.judging.causes import Catalogue, Cause
 from runbook_lib.judging.looking_again import HELP
 from runbook_lib.judging.witnesses import Missing, Seen, Shown, first_missing
@@ -111,8 +111,3 @@ def _why(missing: Missing | None) -> str:
     status = missing.observation.status
     said = "" if status.answered else f"{status}"
     return f"{missing.name}: {': '.join(filter(None, (said, missing.why)))}"
-
-
-def counts(conclusion: Conclusion) -> dict[CoverageState, int]:
-    """How many causes came to each state; for a line on the terminal."""
-    return {state: sum(each.state is state for each in conclusion.coverage) for state in CoverageState}

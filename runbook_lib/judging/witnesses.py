@@ -65,9 +65,7 @@ class Seen:
         found = [each for name in names for each in self._by_name.get(name, ())]
         if not arguments:
             return tuple(found)
-        return tuple(
-            each for each in found if all(each.arguments.get(key) == value for key, value in arguments.items())
-        )
+        return tuple(each for each in found if _has_arguments(each, arguments))
 
     def shown(self, witness: "Witness | str") -> Shown:
         """What a witness, or a name, comes to. Raises KeyError for a topic that the procedure does not have."""
@@ -78,6 +76,10 @@ class Seen:
         if witness not in self._shown:
             self._shown[witness] = self.topics.witness(witness).held_against(self)
         return self._shown[witness]
+
+
+def _has_arguments(observation: Observation, arguments: Mapping[str, Json]) -> bool:
+    return all(observation.arguments.get(key) == value for key, value in arguments.items())
 
 
 class Witness:
@@ -117,9 +119,7 @@ class Look(Witness):
 
     def matches(self, observation: Observation) -> bool:
         """Whether an observation is one of these looks."""
-        return f"{observation.source}.{observation.call}" == self.name and all(
-            observation.arguments.get(key) == value for key, value in self.arguments.items()
-        )
+        return f"{observation.source}.{observation.call}" == self.name and _has_arguments(observation, self.arguments)
 
     def held_against(self, seen: Seen) -> Shown:
         """Shown by the looks of this name."""
@@ -314,10 +314,6 @@ class Topics:
     def witness(self, name: str) -> Witness:
         """The witness of a name. Raises KeyError where there is none."""
         return self._witnesses[name]
-
-    def names(self) -> list[str]:
-        """Every topic, in the order in which they are written."""
-        return list(self._witnesses)
 
     def is_gap(self, observation: Observation, seen: Seen) -> bool:
         """Whether a look that proves nothing leaves something unseen.

@@ -212,8 +212,11 @@ class Procedure(ABC):
             return
         for name, topic in self.topics.items():
             filed = all(getattr(self.evidence, before) for before in topic.after)
-            if filed and not topic.waits and name not in self._begun and name not in asked and topic.looks(self):
-                self.look.ahead(*self._looks_of(name))
+            if not filed or topic.waits or name in self._begun or name in asked:
+                continue
+            if looks := topic.looks(self):  # one that has nothing to ask yet may have later
+                self._begun.add(name)
+                self.look.ahead(*looks)
 
     def see(self, *looks: Look) -> list[Observation]:
         """Make independent looks at once."""

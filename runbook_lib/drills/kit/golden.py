@@ -6,7 +6,7 @@ the verdicts of today's rules for the ones to reach. A verdict that a drill's ow
 
 import multiprocessing
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 
 from runbook_lib.drills.kit import records
 from runbook_lib.drills.kit.ablation import Taken, ablate, pairs
-from runbook_lib.drills.kit.case import Case, Got, is_correct, told, why_wrong
+from runbook_lib.drills.kit.case import Case, Got, why_wrong
 from runbook_lib.drills.kit.listed import CASES
 from runbook_lib.drills.kit.records import BROKEN, HEALED, Record
-from runbook_lib.drills.kit.run_case import Outcome, is_well
+from runbook_lib.drills.kit.run_case import Outcome, why_unwell
 from runbook_lib.run.home import Home
 from runbook_lib.run.library import git_state
 
@@ -100,14 +100,16 @@ def replay_case(case: Case, line: dict[str, Any] | None) -> list[Replayed]:
 
 def _judged(case: Case, record: Record, line: dict[str, Any]) -> Replayed:
     verdict = record.replay().verdict
-    got = Got.of(verdict)
-    if record.when == BROKEN:
-        why = why_wrong(case, got) if not is_correct(case, got) else ""
-    else:
-        why = "" if is_well(case, got) else f"after healing: {told(got.status, got.codes)}"
+    why = _why_wrong(case, record.when, verdict)
     if not why and records.said(verdict) != line.get(record.when):
         why = f"another verdict than the index has: {records.said(verdict)}"
     return Replayed(case, record.when, verdict, why)
+
+
+def _why_wrong(case: Case, when: str, verdict: dict[str, Any]) -> str:
+    """In a few words what is wrong with a verdict by the case itself; empty where nothing is."""
+    got = Got.of(verdict)
+    return why_wrong(case, got) if when == BROKEN else why_unwell(case, got)
 
 
 def replay_cases(cases: Sequence[Case]) -> list[Replayed]:
@@ -172,28 +174,12 @@ def _side_by_side(job: Callable[..., _T], work: Sequence[tuple[Any, ...]]) -> It
         yield from pool.map(job, *zip(*work, strict=True), chunksize=4)
 
 
-def summary_of(replayed: Sequence[Replayed]) -> dict[str, int]:
-    """The counts of a drill's summary, over records."""
-    counts: Counter[str] = Counter()
-    for each in replayed:
-        row = each.as_dict()
-        wanted, got = row["expected"]["status"], row["got"]["status"] if row["got"] else ""
-        counts["ran"] += bool(got)
-        counts["correct"] += not each.why
-        counts["false_alarms"] += got == "confirmed" and wanted == "ruled_out"
-        counts["missed"] += wanted == "confirmed" and got in ("ruled_out", "could_not_tell")
-        counts["wrong_cause"] += got == "confirmed" and wanted != "ruled_out" and bool(each.why)
-        counts["abstained_rightly"] += not each.why and got == "could_not_tell"
-    keys = ("ran", "correct", "false_alarms", "missed", "wrong_cause", "abstained_rightly")
-    return {"listed": len(replayed), **{key: counts[key] for key in keys}}
-
-
 def accept(replayed: Iterable[Replayed]) -> int:
     """Write the verdicts of today's rules into the index, those that are right by their own case. Returns how many changed."""
     changed: dict[str, dict[str, dict[str, Any]]] = {}
     count = 0
     for each in replayed:
-        if each.verdict is None or not _is_right(each):
+        if each.verdict is None or _why_wrong(each.case, each.when, each.verdict):
             continue
         index = changed.setdefault(each.case.procedure, records.read_index(each.case.procedure))
         line = index.get(each.case.id)
@@ -204,9 +190,3 @@ def accept(replayed: Iterable[Replayed]) -> int:
     for procedure, lines in changed.items():
         _write_index(procedure, lines)
     return count
-
-
-def _is_right(each: Replayed) -> bool:
-    assert each.verdict is not None
-    got = Got.of(each.verdict)
-    return is_correct(each.case, got) if each.when == BROKEN else is_well(each.case, got)

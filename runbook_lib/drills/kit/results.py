@@ -7,30 +7,32 @@ from typing import Any
 from runbook_lib.drills.kit.run_case import Outcome
 
 
-def summary_of(listed: int, outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """How many were listed, ran and were right; and of what kind the mistakes were.
+def summary_of(listed: int, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many were listed, ran and were right; and of what kind the mistakes were. `rows`: cases in the contract's form.
 
     false_alarms: confirmed where nothing is broken. missed: a fault ruled out, or not told although it can be.
     wrong_cause: confirmed, and another cause. abstained_rightly: could_not_tell where nothing better can be said.
     """
     counts: Counter[str] = Counter()
-    for each in outcomes:
-        counts["ran"] += each.got is not None
-        counts["correct"] += each.is_correct
-        if each.got is None:
+    for each in rows:
+        is_correct = bool(each["correct"])
+        counts["ran"] += each["got"] is not None
+        counts["correct"] += is_correct
+        if each["got"] is None:
             continue
-        got, wanted = each.got.status, each.case.status
+        got, wanted = each["got"]["status"], each["expected"]["status"]
         counts["false_alarms"] += got == "confirmed" and wanted == "ruled_out"
         counts["missed"] += wanted == "confirmed" and got != "confirmed"
-        counts["wrong_cause"] += got == "confirmed" and wanted != "ruled_out" and not each.is_correct
-        counts["abstained_rightly"] += each.is_correct and got == "could_not_tell"
+        counts["wrong_cause"] += got == "confirmed" and wanted != "ruled_out" and not is_correct
+        counts["abstained_rightly"] += is_correct and got == "could_not_tell"
     keys = ("ran", "correct", "false_alarms", "missed", "wrong_cause", "abstained_rightly")
     return {"listed": listed, **{key: counts[key] for key in keys}}
 
 
 def as_json(listed: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """`drill --json`."""
-    return {"cases": [each.as_dict() for each in outcomes], "summary": summary_of(listed, outcomes)}
+    rows = [each.as_dict() for each in outcomes]
+    return {"cases": rows, "summary": summary_of(listed, rows)}
 
 
 def exit_code(summary: Mapping[str, int]) -> int:

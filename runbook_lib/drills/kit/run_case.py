@@ -59,9 +59,7 @@ class Outcome:
         if self.lacks:
             return f"did not run: {self.lacks}"
         wrong = why_wrong(self.case, self.got, self.error)
-        if not wrong and self.healed is not None and not is_well(self.case, self.healed):
-            return f"after healing: {told(self.healed.status, self.healed.codes)}"
-        return wrong
+        return wrong or (why_unwell(self.case, self.healed) if self.healed is not None else "")
 
     def as_dict(self) -> dict[str, Any]:
         """The contract's form, with what went wrong beside it."""
@@ -156,9 +154,11 @@ def _after_healing(case: Case, parameters: Parameters, sandbox: Sandbox) -> Head
     return run_here(case.procedure, parameters, {**sandbox.env, **DELAYS, **case.settings}, active=case.active)
 
 
-def is_well(case: Case, healed: Got) -> bool:
-    """Whether the verdict after healing is the one that the case expects of a system that is well."""
-    return healed.status == "ruled_out" and set(healed.codes) == set(case.healed_codes)
+def why_unwell(case: Case, healed: Got) -> str:
+    """In a few words why the verdict after healing is not the one that the case expects of a system that is well; else empty."""
+    if healed.status == "ruled_out" and set(healed.codes) == set(case.healed_codes):
+        return ""
+    return f"after healing: {told(healed.status, healed.codes)}"
 
 
 def run_here(

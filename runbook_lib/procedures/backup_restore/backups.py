@@ -7,7 +7,8 @@ from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
-from runbook_lib.procedures.backup_restore.reading import DAY_S, Evidence, age_s, found, rows_of, span, value_of
+from runbook_lib.procedures.backup_restore.causes import CATALOGUE
+from runbook_lib.procedures.backup_restore.reading import DAY_S, Evidence, age_s, rows_of, span, value_of
 
 _USABLE = ("completed", "archived")
 _FAILED = ("failed", "cancelled")
@@ -50,12 +51,16 @@ def judge_vendor(evidence: Evidence) -> Judged:
     rpo = evidence.aim("rpo")
     if daily_at is None:
         what = f"{len(attempts)} attempts are listed, none of them completed" if attempts else "the list is empty"
-        follows.append(found("backup.none", "Supabase", f"{what}, and point-in-time recovery is off", [look]))
+        follows.append(
+            CATALOGUE.finding("backup.none", "Supabase", f"{what}, and point-in-time recovery is off", [look])
+        )
     elif rpo.seconds is not None and age_s(evidence, daily_at) > rpo.seconds:
         old = (
             f"the newest completed backup is {span(age_s(evidence, daily_at))} old, and the RPO is {span(rpo.seconds)}"
         )
-        follows.append(found("backup.too_old.daily", "Supabase", f"{old} ({rpo.origin})", [look, evidence.objectives]))
+        follows.append(
+            CATALOGUE.finding("backup.too_old.daily", "Supabase", f"{old} ({rpo.origin})", [look, evidence.objectives])
+        )
     _judge_off(evidence, look, judged)
     return judged
 
@@ -68,10 +73,10 @@ def _failed(evidence: Evidence, look: Observation, attempts: Sequence[dict[str, 
     if newest["status"] in _FAILED:
         since = sum(row["status"] in _FAILED for row in _until_success(attempts))
         what = f"the backup of {newest['at']} is {newest['status']}" + (f", {since} in a row" if since > 1 else "")
-        return [found("backup.failed.last", "Supabase", what, [look])]
+        return [CATALOGUE.finding("backup.failed.last", "Supabase", what, [look])]
     if newest["status"] == "pending" and age_s(evidence, newest["at"]) > _STUCK_S:
         what = f"the backup of {newest['at']} has been pending for {span(age_s(evidence, newest['at']))}"
-        return [found("backup.failed.stuck", "Supabase", what, [look])]
+        return [CATALOGUE.finding("backup.failed.stuck", "Supabase", what, [look])]
     return []
 
 
@@ -102,13 +107,15 @@ def _judge_pitr(
     lag = age_s(evidence, latest_at)
     if lag > limit:
         what = f"the newest recovery point is {span(lag)} old, and no more than {span(limit)} is to be expected"
-        judged.faults.append(found("backup.too_old.pitr_lags", "Supabase", what, [look, evidence.objectives]))
+        judged.faults.append(
+            CATALOGUE.finding("backup.too_old.pitr_lags", "Supabase", what, [look, evidence.objectives])
+        )
     wanted = window.seconds if window.seconds is not None else _USUAL_WINDOW_S
     reach = None if earliest_at is None else age_s(evidence, earliest_at)
     if reach is not None and reach < wanted * _NEARLY:
         origin = window.origin if window.seconds is not None else "the add-on's shortest retention"
         what = f"recovery reaches back {span(reach)}, and {span(wanted)} are wanted ({origin})"
-        judged.faults.append(found("pitr.window_short", "Supabase", what, [look, evidence.objectives]))
+        judged.faults.append(CATALOGUE.finding("pitr.window_short", "Supabase", what, [look, evidence.objectives]))
 
 
 def _judge_off(evidence: Evidence, look: Observation, judged: Judged) -> None:
@@ -121,7 +128,7 @@ def _judge_off(evidence: Evidence, look: Observation, judged: Judged) -> None:
     else:
         return
     judged.faults.append(
-        found("pitr.off", "Supabase", f"{why}; point-in-time recovery is off", [look, evidence.objectives])
+        CATALOGUE.finding("pitr.off", "Supabase", f"{why}; point-in-time recovery is off", [look, evidence.objectives])
     )
 
 
@@ -133,7 +140,9 @@ def judge_folder(evidence: Evidence) -> Judged:
         return judged
     if look.status.proves_absence:
         what = look.why or "no dump is there"
-        judged.faults.append(found("backup.none.file", str(look.arguments.get("path") or "the folder"), what, [look]))
+        judged.faults.append(
+            CATALOGUE.finding("backup.none.file", str(look.arguments.get("path") or "the folder"), what, [look])
+        )
         return judged
     held = value_of(look)
     if not held:
@@ -148,29 +157,29 @@ def judge_folder(evidence: Evidence) -> Judged:
     if rpo.seconds is not None and age_s(evidence, at) > rpo.seconds:
         what = f"it is {span(age_s(evidence, at))} old, and the RPO is {span(rpo.seconds)} ({rpo.origin})"
         (judged.also if spoilt else judged.faults).append(
-            found("backup.too_old.file", name, what, [look, evidence.objectives])
+            CATALOGUE.finding("backup.too_old.file", name, what, [look, evidence.objectives])
         )
     before = [row["bytes"] for row in files if row["name"] != name and row["at"] <= at]
     if not spoilt and len(before) >= _BEFORE_IT:
         usual = statistics.median(before)
         if newest["bytes"] < usual * _SHRUNK_TO:
             what = f"it has {newest['bytes']:,} bytes; the {len(before)} before it have {usual:,.0f} (median)"
-            judged.faults.append(found("backup.shrunk", name, what, [look]))
+            judged.faults.append(CATALOGUE.finding("backup.shrunk", name, what, [look]))
     return judged
 
 
 def _spoilt(newest: dict[str, Any], name: str, look: Observation) -> list[Finding]:
     if newest["bytes"] == 0:
-        return [found("backup.empty_file.no_bytes", name, "the newest dump has no bytes", [look])]
+        return [CATALOGUE.finding("backup.empty_file.no_bytes", name, "the newest dump has no bytes", [look])]
     if not newest["whole"]:
         return [
-            found(
+            CATALOGUE.finding(
                 "backup.failed.truncated", name, f"the newest dump cannot be read to its end: {newest['why']}", [look]
             )
         ]
     if newest["tables_with_data"] == 0:
         what = f"the newest dump holds {newest['entries']} definitions and the rows of no table"
-        return [found("backup.empty_file.no_data", name, what, [look])]
+        return [CATALOGUE.finding("backup.empty_file.no_data", name, what, [look])]
     return []
 
 
@@ -182,9 +191,9 @@ def judge_rehearsals(evidence: Evidence) -> list[Finding]:
     whole = [row for row in rows_of(look) if row["outcome"] == "whole"]
     if not whole:
         what = look.why or f"{len(rows_of(look))} rehearsals are written down, none of them whole"
-        return [found("backup.untested.never", "restore", what, [look, evidence.objectives])]
+        return [CATALOGUE.finding("backup.untested.never", "restore", what, [look, evidence.objectives])]
     age = (evidence.now - from_iso(whole[0]["at"])).total_seconds()
     if age <= aim.seconds:
         return []
     what = f"the last whole rehearsal was {span(age)} ago; every {span(aim.seconds)} one is due ({aim.origin})"
-    return [found("backup.untested.long_ago", "restore", what, [look, evidence.objectives])]
+    return [CATALOGUE.finding("backup.untested.long_ago", "restore", what, [look, evidence.objectives])]

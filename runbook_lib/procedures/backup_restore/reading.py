@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from runbook_lib.core.clock import from_iso
-from runbook_lib.core.model import Finding, Json, Observation, Status
+from runbook_lib.core.model import Json, Observation, Status
 from runbook_lib.judging.evidence import Filed
-from runbook_lib.procedures.backup_restore.causes import CATALOGUE
 
 DAY_S = 86_400.0
 USUAL: dict[str, float | None] = {"rpo": DAY_S, "rto": 4 * 3600.0, "rehearsed": 90 * DAY_S, "pitr_window": None}
@@ -74,11 +73,6 @@ def rows_of(look: Observation | None) -> list[dict[str, Any]]:
 def age_s(evidence: Evidence, at: str) -> float:
     """Seconds from a moment to the run's own."""
     return (evidence.now - from_iso(at)).total_seconds()
-
-
-def found(code: str, subject: str, summary: str, looks: Iterable[Observation | None]) -> Finding:
-    """A finding with its remedy; a look that was not made is left out."""
-    return CATALOGUE.finding(code, subject, summary, (look for look in looks if look is not None))
 
 
 def span(seconds: float) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Suspect
-from runbook_lib.procedures.backup_restore.reading import Evidence, found, listed, span, value_of
+from runbook_lib.procedures.backup_restore.causes import CATALOGUE
+from runbook_lib.procedures.backup_restore.reading import Evidence, listed, span, value_of
 
 _PROTECTING = ("policy", "rls", "grant")
 _PASSED_OVER = ("owner", "default_grant", "extension", *_PROTECTING)
@@ -35,7 +36,7 @@ def judge_drill(evidence: Evidence) -> tuple[list[Finding], list[Suspect]]:
     if rto.seconds is not None and held["restored_s"] > rto.seconds:
         took = span(held["restored_s"])
         what = f"from the file to a restored database it took {took}; the RTO is {span(rto.seconds)} ({rto.origin})"
-        faults.append(found("restore.too_slow", backup["file"], what, [look, evidence.objectives]))
+        faults.append(CATALOGUE.finding("restore.too_slow", backup["file"], what, [look, evidence.objectives]))
     return faults, suspects
 
 
@@ -43,12 +44,14 @@ def _gave_up(backup: dict[str, Any], restore: dict[str, Any], look: Observation)
     """The restore did not come to an end."""
     words, name = restore["gave_up"], backup["file"]
     if backup["bytes"] == 0:
-        return found("backup.empty_file.no_bytes", name, "the dump has no bytes", [look])
+        return CATALOGUE.finding("backup.empty_file.no_bytes", name, "the dump has no bytes", [look])
     if "unsupported version" in words:
-        return found("restore.failed.newer_format", name, f"pg_restore cannot read it: {words}", [look])
+        return CATALOGUE.finding("restore.failed.newer_format", name, f"pg_restore cannot read it: {words}", [look])
     if any(sign in words for sign in _CUT_OFF):
-        return found("backup.failed.truncated", name, f"the dump cannot be read to its end: {words}", [look])
-    return found("restore.failed.unreadable", name, f"pg_restore gave up: {words}", [look])
+        return CATALOGUE.finding(
+            "backup.failed.truncated", name, f"the dump cannot be read to its end: {words}", [look]
+        )
+    return CATALOGUE.finding("restore.failed.unreadable", name, f"pg_restore gave up: {words}", [look])
 
 
 def _empty(backup: dict[str, Any], compared: dict[str, Any], look: Observation) -> Finding | None:
@@ -56,7 +59,7 @@ def _empty(backup: dict[str, Any], compared: dict[str, Any], look: Observation) 
     if compared["rows"] or not compared["source_has_rows"]:
         return None
     what = f"the dump has {backup['bytes']:,} bytes and brought back not one row, while the source has some"
-    return found("backup.empty_file.no_data", backup["file"], what, [look])
+    return CATALOGUE.finding("backup.empty_file.no_data", backup["file"], what, [look])
 
 
 def _rows(
@@ -67,7 +70,7 @@ def _rows(
     if not wrong:
         return []
     told = listed(_row_words(row) for row in wrong)
-    return [found("restore.incomplete.rows", backup["file"], f"{told}{_errors(restore)}", [look])]
+    return [CATALOGUE.finding("restore.incomplete.rows", backup["file"], f"{told}{_errors(restore)}", [look])]
 
 
 def _row_words(row: dict[str, Any]) -> str:
@@ -89,12 +92,12 @@ def _objects(
         what = (
             f"{len(differing)} objects are missing or differ: {listed(map(_object_words, differing))}{_errors(restore)}"
         )
-        return [found("restore.incomplete.objects", backup["file"], what, [look])], []
+        return [CATALOGUE.finding("restore.incomplete.objects", backup["file"], what, [look])], []
     lacking = [row for row in differing if row["how"] == "missing"]
     errors = [error for error in restore["errors"] if not _concerns_rows(error)]
     if errors:
         what = f"{restore['error_count']} errors while restoring{_errors(restore)}"
-        return [found("restore.incomplete.objects", backup["file"], what, [look])], []
+        return [CATALOGUE.finding("restore.incomplete.objects", backup["file"], what, [look])], []
     if not lacking:
         return [], []
     why = f"{listed(map(_object_words, lacking))}: either the dump leaves it out, or it is younger than the dump"
@@ -138,7 +141,7 @@ def _protection(
             continue
         what = f"{len(mine)} of the source's are missing or differ: {listed(row['name'] for row in mine)}"
         if compared["exact"] or (count[0] and not count[1]):
-            faults.append(found(code, name, what, [look]))
+            faults.append(CATALOGUE.finding(code, name, what, [look]))
         else:
             again = "make a dump now by the same command and try that: runbook run 08 -p backup_file=FILE"
             doubtful.append(Suspect(code, name, f"{what}; they may be younger than the dump", again))
@@ -163,4 +166,4 @@ def sequences_behind(behind: Sequence[dict[str, Any]], subject: str, look: Obser
         f"{row['sequence']} stands at {row['last'] or 'its start'}, the highest number is {row['highest']}"
         for row in behind
     )
-    return [found("restore.sequences_behind", subject, told, [look])]
+    return [CATALOGUE.finding("restore.sequences_behind", subject, told, [look])]

@@ -12,7 +12,7 @@ from runbook_lib.core.model import Change, Conclusion, Finding, Situation
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.backup_restore.backups import judge_folder, judge_rehearsals, judge_vendor
 from runbook_lib.procedures.backup_restore.causes import CATALOGUE
-from runbook_lib.procedures.backup_restore.reading import Evidence, found, listed, rows_of, value_of
+from runbook_lib.procedures.backup_restore.reading import Evidence, listed, rows_of, value_of
 from runbook_lib.procedures.backup_restore.restore import judge_drill, sequences_behind
 
 
@@ -53,7 +53,7 @@ def judge_recovery(evidence: Evidence) -> list[Finding]:
         what = f"the server did not recover to {held['target_at']}: {held['why']}"
     else:
         what = f"recovered to {held['target_at']}, but not as it was: {listed(row['table'] for row in held['tables'])}"
-    return [found("pitr.not_recovered", "rehearsal", what, [look])]
+    return [CATALOGUE.finding("pitr.not_recovered", "rehearsal", what, [look])]
 
 
 def judge_copies(evidence: Evidence) -> list[Finding]:
@@ -65,7 +65,9 @@ def judge_copies(evidence: Evidence) -> list[Finding]:
             words = [f"{row['table']} with {row['got_rows'] or 0:,} of {row['wanted_rows']:,} rows" for row in wrong]
             what = "; ".join(filter(None, (listed(words), copied["why"])))
             faults.append(
-                found(f"restore.incomplete.{form}_copy", listed(row["table"] for row in copied["tables"]), what, [look])
+                CATALOGUE.finding(
+                    f"restore.incomplete.{form}_copy", listed(row["table"] for row in copied["tables"]), what, [look]
+                )
             )
         elif look is not None:
             faults += sequences_behind(copied["sequences"], f"{form} copy", look)
@@ -85,7 +87,7 @@ def judge_drift(evidence: Evidence) -> list[Finding]:
         if mine:
             named = listed(f"{row['kind']} {row['name']}" for row in _outermost(mine))
             what = f"{words}: {named}"
-            faults.append(found(f"schema.drift.{sub}", str(held["path"]), what, [look]))
+            faults.append(CATALOGUE.finding(f"schema.drift.{sub}", str(held["path"]), what, [look]))
     return faults
 
 

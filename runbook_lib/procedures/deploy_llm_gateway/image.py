@@ -5,11 +5,11 @@ The last stage counts. What a command serves is told from its own words: uvicorn
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.core.model import Finding, Observation, Status
+from runbook_lib.core.model import Observation, Status
 from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.deployments.reading import is_whole, record_in
 from runbook_lib.procedures.deployments.rules import Judged
@@ -42,11 +42,6 @@ class Image:
     has_check: bool
 
 
-def make(code: str, subject: str, summary: str, looks: Iterable[Observation | None]) -> Finding:
-    """A finding of the gateway; a look that was not made is left out. Raises KeyError for a code that 07 does not list."""
-    return CATALOGUE.finding(code, subject, summary, (look for look in looks if look is not None))
-
-
 def read_image(look: Observation | None, start_command: str = "") -> Image | None:
     """The image of a Dockerfile that was read whole; None where it was not. `start_command`: the platform's, in place of its."""
     held = record_in(look)
@@ -75,7 +70,9 @@ def judge_file(look: Observation | None, built: Observation | None, image: Image
     found = Judged()
     if look is not None and look.status is Status.not_found:
         found.faults.append(
-            make("image.build_file.missing", "Dockerfile", f"the gateway's folder has none: {look.why}", [look])
+            CATALOGUE.finding(
+                "image.build_file.missing", "Dockerfile", f"the gateway's folder has none: {look.why}", [look]
+            )
         )
         return found
     held = record_in(look)
@@ -83,13 +80,15 @@ def judge_file(look: Observation | None, built: Observation | None, image: Image
         return found
     file = str(held["path"]).rsplit("/", 1)[-1]
     if not image.base:
-        found.faults.append(make("image.build_file.no_base", file, f"{file} has no FROM", [look]))
+        found.faults.append(CATALOGUE.finding("image.build_file.no_base", file, f"{file} has no FROM", [look]))
     for row in held["copies"]:
         if not row["there"]:
             summary = f"{file} line {row['line']} copies {row['source']}, which is not there"
-            found.faults.append(make("image.build_file.copy", f"{file}: {row['source']}", summary, [look]))
+            found.faults.append(CATALOGUE.finding("image.build_file.copy", f"{file}: {row['source']}", summary, [look]))
     if not image.command and image.base and not re.search(r"(?:uvicorn|gunicorn|fastapi)", image.base):
-        found.faults.append(make("image.build_file.no_command", file, f"{file} has neither CMD nor ENTRYPOINT", [look]))
+        found.faults.append(
+            CATALOGUE.finding("image.build_file.no_command", file, f"{file} has neither CMD nor ENTRYPOINT", [look])
+        )
     found.add(_ports(look, image, file))
     found.add(_ran(look, built, file))
     return found
@@ -99,16 +98,16 @@ def _ports(look: Observation | None, image: Image, file: str) -> Judged:
     found = Judged()
     if image.command and image.host in ("127.0.0.1", "localhost", "::1"):
         summary = f"{file}: the command serves {image.host} alone, inside the container: {image.command}"
-        found.faults.append(make("image.port_mismatch.loopback", file, summary, [look]))
+        found.faults.append(CATALOGUE.finding("image.port_mismatch.loopback", file, summary, [look]))
     if image.served is not None and image.served != WANTED and not image.follows_port:
         summary = f"{file}: the command serves {image.served}, and the gateway is called on {WANTED}: {image.command}"
-        found.faults.append(make("image.port_mismatch.served", file, summary, [look]))
+        found.faults.append(CATALOGUE.finding("image.port_mismatch.served", file, summary, [look]))
         return found
     serves = image.served or WANTED
     if image.command and serves not in image.exposed:
         shown = ", ".join(map(str, image.exposed)) or "no port"
         summary = f"{file}: it serves {serves} and exposes {shown}"
-        found.faults.append(make("image.port_mismatch.expose", file, summary, [look]))
+        found.faults.append(CATALOGUE.finding("image.port_mismatch.expose", file, summary, [look]))
     return found
 
 
@@ -121,16 +120,16 @@ def _ran(look: Observation | None, built: Observation | None, file: str) -> Judg
         errors = held["log"]["errors"]
         said = errors[-1]["text"] if errors else " ".join(held["log"]["last"][-1:])
         found.faults.append(
-            make("image.build_file.fails", file, f"docker build of {file} fails: {said}", [look, built])
+            CATALOGUE.finding("image.build_file.fails", file, f"docker build of {file} fails: {said}", [look, built])
         )
     elif held["exit_code"] is not None or not held["started"]:
         said = " ".join(held["said"][-2:])[:300]
         summary = f"{file} builds, and its container ends with {held['exit_code']}: {said}"
-        found.faults.append(make("image.build_file.exits", file, summary, [look, built]))
+        found.faults.append(CATALOGUE.finding("image.build_file.exits", file, summary, [look, built]))
     elif held["answers"] is None or held["answers"] >= 500:
         answer = "nothing" if held["answers"] is None else held["answers"]
         summary = f"{file} builds and runs, and answers {answer} on {WANTED}: {' '.join(held['said'][-2:])[:200]}"
-        found.faults.append(make("image.build_file.no_answer", file, summary, [look, built]))
+        found.faults.append(CATALOGUE.finding("image.build_file.no_answer", file, summary, [look, built]))
     return found
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Observation, Suspect
-from runbook_lib.procedures.deploy_llm_gateway.image import WANTED, Image, make
+from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
+from runbook_lib.procedures.deploy_llm_gateway.image import WANTED, Image
 from runbook_lib.procedures.deployments.reading import Reading, is_whole, record_in, rows_in, word
 from runbook_lib.procedures.deployments.rules import Judged, failed_step
 
@@ -37,7 +38,7 @@ def _one(row: Machine, look: Observation | None, now: datetime) -> Judged:
     found, name = Judged(), f"machine {row['id']} ({row['region']})"
     if row["host_status"] == "unreachable":
         summary = f"{name}: its host does not answer, so what is told of it is old"
-        found.faults.append(make("machine.host_unreachable", name, summary, [look]))
+        found.faults.append(CATALOGUE.finding("machine.host_unreachable", name, summary, [look]))
         return found
     if row["host_status"] == "unknown":
         why = f"{name}: Fly does not know how its host is"
@@ -51,10 +52,10 @@ def _one(row: Machine, look: Observation | None, now: datetime) -> Judged:
     if killed:
         memory = f" of {row['memory_mb']:g} MB" if row["memory_mb"] else ""
         summary = f"{name}: ended {len(killed)} times for its memory{memory}, last at {killed[0]['at']}"
-        found.faults.append(make("machine.out_of_memory", name, summary, [look]))
+        found.faults.append(CATALOGUE.finding("machine.out_of_memory", name, summary, [look]))
     elif loops:
         summary = f"{name}: ended {len(recent)} times within half an hour, exit code {recent[0]['code']}, last at {recent[0]['at']}"
-        found.faults.append(make("machine.crash_loop", name, summary, [look]))
+        found.faults.append(CATALOGUE.finding("machine.crash_loop", name, summary, [look]))
     is_ending = bool(killed or loops)
     if row["state"] in _STOPPED:
         found.add(_stopped(row, name, look, is_ending=is_ending))
@@ -62,7 +63,7 @@ def _one(row: Machine, look: Observation | None, now: datetime) -> Judged:
     if failing and row["state"] == "started":
         said = str(failing[0]["output"] or "")[:160]
         summary = f"{name}: check {failing[0]['name']} is critical since {failing[0]['changed_at']}: {said}"
-        finding = make("machine.check_failing", name, summary, [look])
+        finding = CATALOGUE.finding("machine.check_failing", name, summary, [look])
         (found.also if is_ending else found.faults).append(finding)
     return found
 
@@ -83,13 +84,13 @@ def _stopped(row: Machine, name: str, look: Observation | None, *, is_ending: bo
     )
     if sleeps and row["autostart"] is not False:
         summary = f"{name}: {row['state']}, as idle machines are; it starts with the next request"
-        found.states.append(make("machine.asleep", name, summary, [look]))
+        found.states.append(CATALOGUE.finding("machine.asleep", name, summary, [look]))
         return found
     if not row["config_complete"]:
         return found
     code = "machine.stopped.no_autostart" if sleeps else "machine.stopped"
     told = "and nothing starts it again" if sleeps else f"and autostop is {row['autostop'] or 'not set'}"
-    finding = make(code, name, f"{name}: it is {row['state']}, {told}", [look])
+    finding = CATALOGUE.finding(code, name, f"{name}: it is {row['state']}, {told}", [look])
     (found.also if is_ending else found.faults).append(finding)
     return found
 
@@ -110,10 +111,14 @@ def _images(rows: Sequence[Machine], look: Observation | None, reading: Reading)
     elif len(images) > 1:
         told = "; ".join(f"{row['id']}: {row['image']}" for row in reached)
         summary = f"the machines run {len(images)} images: {told}"
-        found.faults.append(make("machine.image_mixed", "machines", summary, [look, reading.site.deployments]))
+        found.faults.append(
+            CATALOGUE.finding("machine.image_mixed", "machines", summary, [look, reading.site.deployments])
+        )
     elif wanted and images and next(iter(images)) != wanted:
         summary = f"the machines run {next(iter(images))}, and the newest release is {wanted}"
-        found.faults.append(make("machine.image_mixed", "machines", summary, [look, reading.site.deployments]))
+        found.faults.append(
+            CATALOGUE.finding("machine.image_mixed", "machines", summary, [look, reading.site.deployments])
+        )
     return found
 
 
@@ -132,7 +137,7 @@ def _regions(rows: Sequence[Machine], look: Observation | None, regions: Sequenc
             continue  # each of its machines has a finding of its own
         if not here:
             summary = f"region {region} has no machine; there are some in {', '.join(sorted({str(r['region']) for r in rows}))}"
-            found.faults.append(make("region.missing", region, summary, [look]))
+            found.faults.append(CATALOGUE.finding("region.missing", region, summary, [look]))
     return found
 
 
@@ -163,7 +168,7 @@ def _instances(reading: Reading, detail: Mapping[str, Any]) -> Judged:
     told = f"{site.name}: deployment {detail['id']} is {detail['state']}, its instances {', '.join(states) or 'none'}"
     code = "machine.out_of_memory" if any(words in said for words in _MEMORY) else "machine.crash_loop"
     said_by = f": {detail['diagnosis']}" if detail.get("diagnosis") else ""
-    found.faults.append(make(code, name, told + said_by, [site.detail, site.project]))
+    found.faults.append(CATALOGUE.finding(code, name, told + said_by, [site.detail, site.project]))
     return found
 
 
@@ -181,15 +186,19 @@ def judge_ports(reading: Reading, machines: Observation | None, image: Image | N
             told = f"PORT is {port}" if port else "PORT is not set, so Railway makes one up"
             summary = f"{site.name}: {told}, its health check goes there, and the image serves {serves}"
             evidence = [site.project, site.detail, site.deployments]
-            found.faults.append(make("image.port_mismatch.platform", site.name, summary, evidence))
+            found.faults.append(CATALOGUE.finding("image.port_mismatch.platform", site.name, summary, evidence))
         targets = [d["target_port"] for d in reading.project["domains"] if d["target_port"] is not None]
         if is_refused and targets and serves not in targets:
             summary = f"{site.name}: its domain leads to port {targets[0]:g}, and the image serves {serves}"
-            found.faults.append(make("image.port_mismatch.platform", site.name, summary, [site.project, site.probe]))
+            found.faults.append(
+                CATALOGUE.finding("image.port_mismatch.platform", site.name, summary, [site.project, site.probe])
+            )
     for row in rows_in(machines):
         critical = any(check["status"] == "critical" for check in row["checks"])
         if row["ports"] and serves not in row["ports"] and (critical or is_refused):
             summary = f"machine {row['id']}: requests go to port {row['ports'][0]}, and the image serves {serves}"
             subject = f"machine {row['id']} ({row['region']})"
-            found.faults.append(make("image.port_mismatch.platform", subject, summary, [machines, site.probe]))
+            found.faults.append(
+                CATALOGUE.finding("image.port_mismatch.platform", subject, summary, [machines, site.probe])
+            )
     return found

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Status
+from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
 from runbook_lib.procedures.deployments.reading import Reading, Row, content, word
-from runbook_lib.procedures.deployments.rules import Judged, finding, push_delay, touches
+from runbook_lib.procedures.deployments.rules import Judged, push_delay, touches
 
 
 def live(reading: Reading, now: datetime) -> Judged:
@@ -38,23 +39,31 @@ def _domain(reading: Reading) -> Judged:
     failed = job.get("status") == "failed" and job.get("to") == newest["id"]
     error = newest.get("alias_error") or (failed and "the last alias job failed")
     if error:
-        found.faults.append(finding("deploy.alias_stale.failed", subject, f"{site.name}: {told}: {error}", evidence))
+        found.faults.append(
+            CATALOGUE.finding("deploy.alias_stale.failed", subject, f"{site.name}: {told}: {error}", evidence)
+        )
     elif project.get("rolled_back_to") or (job.get("type") == "rollback" and job.get("to") == serving_id):
         if job.get("at") and str(newest["at"]) <= str(job["at"]):
             summary = f"{site.name}: rolled back to {serving_id} at {job['at']}"
-            found.states.append(finding("deploy.rolled_back", f"{site.name}: {serving_id}", summary, evidence))
+            found.states.append(
+                CATALOGUE.finding("deploy.rolled_back", f"{site.name}: {serving_id}", summary, evidence)
+            )
         else:
             summary = f"{site.name}: {told}, pinned by a rollback"
-            found.faults.append(finding("deploy.alias_stale.rolled_back", subject, summary, evidence))
+            found.faults.append(CATALOGUE.finding("deploy.alias_stale.rolled_back", subject, summary, evidence))
     elif newest.get("substate") == "STAGED" or not project.get("assigns_domains"):
         found.faults.append(
-            finding("deploy.alias_stale.staged", subject, f"{site.name}: {told}; it was never promoted", evidence)
+            CATALOGUE.finding(
+                "deploy.alias_stale.staged", subject, f"{site.name}: {told}; it was never promoted", evidence
+            )
         )
     elif job.get("type") == "promote" and job.get("to") == serving_id:
         summary = f"{site.name}: {told}, because it was promoted at {job.get('at')}"
-        found.faults.append(finding("deploy.wrong_commit.older", f"{site.name}: {serving_id}", summary, evidence))
+        found.faults.append(
+            CATALOGUE.finding("deploy.wrong_commit.older", f"{site.name}: {serving_id}", summary, evidence)
+        )
     elif serving is not None and str(serving["at"]) < str(newest["at"]):
-        found.faults.append(finding("deploy.alias_stale", subject, f"{site.name}: {told}", evidence))
+        found.faults.append(CATALOGUE.finding("deploy.alias_stale", subject, f"{site.name}: {told}", evidence))
     return found
 
 
@@ -69,25 +78,29 @@ def _commit(reading: Reading, now: datetime) -> Judged:
         if not commit.lower().startswith(wanted):
             code = "deploy.wrong_commit" if _deployed(reading, wanted) is None else "deploy.wrong_commit.older"
             summary = f"{site.name}: {commit[:9]} serves, and {wanted[:9]} should"
-            found.faults.append(finding(code, subject, summary, [site.deployments, site.project]))
+            found.faults.append(CATALOGUE.finding(code, subject, summary, [site.deployments, site.project]))
         return found
     compared = content(site.compare)
     if not isinstance(compared, dict) or compared["commit"] != commit:
         if site.compare is not None and site.compare.status == Status.not_found:
             summary = f"{site.name}: its commit {commit[:9]} is nowhere in the repository"
             found.faults.append(
-                finding("deploy.wrong_commit.other_branch", subject, summary, [site.compare, site.deployments])
+                CATALOGUE.finding(
+                    "deploy.wrong_commit.other_branch", subject, summary, [site.compare, site.deployments]
+                )
             )
         elif site.target == "production" and serving.get("branch") not in (None, reading.branch):
             summary = f"{site.name}: production was built from branch {serving['branch']}, not {reading.branch}"
             found.faults.append(
-                finding("deploy.wrong_commit.other_branch", subject, summary, [site.deployments, site.project])
+                CATALOGUE.finding(
+                    "deploy.wrong_commit.other_branch", subject, summary, [site.deployments, site.project]
+                )
             )
         return found
     if compared["status"] in ("behind", "diverged"):
         summary = f"{site.name}: its commit {commit[:9]} is not on branch {compared['branch']}"
         found.faults.append(
-            finding("deploy.wrong_commit.other_branch", subject, summary, [site.compare, site.deployments])
+            CATALOGUE.finding("deploy.wrong_commit.other_branch", subject, summary, [site.compare, site.deployments])
         )
     elif compared["status"] == "ahead":
         found.add(_behind_the_branch(reading, compared, now))
@@ -111,18 +124,20 @@ def _behind_the_branch(reading: Reading, compared: Row, now: datetime) -> Judged
     )
     if earlier is not None and str(earlier["at"]) < str(serving["at"]) and word(earlier) in ("ready", "superseded"):
         summary = f"{site.name}: {told}; {head[:9]} was deployed before, as {earlier['id']}"
-        found.faults.append(finding("deploy.wrong_commit.older", subject, summary, evidence))
+        found.faults.append(CATALOGUE.finding("deploy.wrong_commit.older", subject, summary, evidence))
     elif any(str(row.get("commit")) == head for row in reading.skipped):
         found.notes.append(f"{site.name}: {told}; its deployment was skipped on purpose")
     elif compared.get("head_at") and now - from_iso(str(compared["head_at"])) <= push_delay():
         found.states.append(
-            finding("deploy.in_progress", f"{site.name}: {head[:9]}", f"{site.name}: {told}, pushed just now", evidence)
+            CATALOGUE.finding(
+                "deploy.in_progress", f"{site.name}: {head[:9]}", f"{site.name}: {told}, pushed just now", evidence
+            )
         )
     elif reading.project.get("skips"):
         found.notes.append(f"{site.name}: {told}; the project may leave it out ({reading.project['skips']})")
     else:
         found.faults.append(
-            finding(
+            CATALOGUE.finding(
                 "deploy.wrong_commit.not_deployed",
                 subject,
                 f"{site.name}: {told}; no deployment was made of it",

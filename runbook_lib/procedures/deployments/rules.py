@@ -35,11 +35,6 @@ class Judged:
             getattr(self, name).extend(getattr(other, name))
 
 
-def finding(code: str, subject: str, summary: str, looks: Iterable[Observation | None]) -> Finding:
-    """A finding of any deployment; a look that was not made is left out. Raises KeyError for a code that 06 does not list."""
-    return CATALOGUE.finding(code, subject, summary, (look for look in looks if look is not None))
-
-
 def connected(reading: Reading) -> Judged:
     """Whether a push deploys: the project's link to a repository. A service that runs a ready image has none by design."""
     site, found = reading.site, Judged()
@@ -47,7 +42,7 @@ def connected(reading: Reading) -> Judged:
         return found
     if not reading.project.get("repository"):
         summary = f"{site.name}: {reading.project.get('name')} is connected to no repository"
-        found.faults.append(finding("deploy.repo_not_connected", site.name, summary, [site.project]))
+        found.faults.append(CATALOGUE.finding("deploy.repo_not_connected", site.name, summary, [site.project]))
     return found
 
 
@@ -58,7 +53,9 @@ def previews(reading: Reading, now: datetime) -> Judged:
         return found
     if reading.project.get("previews_disabled"):
         summary = f"{site.name}: preview deployments are switched off in the project's settings"
-        found.faults.append(finding("deploy.preview_disabled.switched_off", site.name, summary, [site.project]))
+        found.faults.append(
+            CATALOGUE.finding("deploy.preview_disabled.switched_off", site.name, summary, [site.project])
+        )
         return found
     pulls, rows = rows_in(site.pulls), rows_in(site.previews)
     if not is_whole(site.previews) or not reading.project.get("repository") or reading.project.get("skips"):
@@ -73,7 +70,7 @@ def previews(reading: Reading, now: datetime) -> Judged:
         numbers = ", ".join(f"#{int(pull['number'])}" for pull in waiting[:5])
         summary = f"{site.name}: pull request {numbers} is open, and no preview was made in the last 30 days"
         found.faults.append(
-            finding("deploy.preview_disabled.none_made", site.name, summary, [site.pulls, site.previews])
+            CATALOGUE.finding("deploy.preview_disabled.none_made", site.name, summary, [site.pulls, site.previews])
         )
     return found
 
@@ -96,10 +93,10 @@ def checks(reading: Reading) -> Judged:
     if failed:
         named = ", ".join(f"{row['name']} ({row['conclusion']})" for row in failed[:5])
         summary = f"{site.name}: on commit {commit} failed {named}"
-        found.faults.append(finding("deploy.checks_failed", f"commit {commit}", summary, [site.checks]))
+        found.faults.append(CATALOGUE.finding("deploy.checks_failed", f"commit {commit}", summary, [site.checks]))
     elif (reading.judged or {}).get("checks_conclusion") == "failed":
         summary = f"{site.name}: the platform says that the checks on deployment {_id(reading.judged)} failed"
-        found.faults.append(finding("deploy.checks_failed", f"commit {commit}", summary, [site.detail]))
+        found.faults.append(CATALOGUE.finding("deploy.checks_failed", f"commit {commit}", summary, [site.detail]))
     elif reading.judged is not None and not commit and not reading.is_of_images:
         found.open.append(
             Suspect(
@@ -141,7 +138,7 @@ def variables(reading: Reading, providers: Sequence[str] | None = ()) -> Judged:
         code = "deploy.env_missing"
         if elsewhere:
             code, summary = f"{code}.other_target", f"{summary}, only for {', '.join(elsewhere)}"
-        found.faults.append(finding(code, subject, summary, reading.variable_looks))
+        found.faults.append(CATALOGUE.finding(code, subject, summary, reading.variable_looks))
     unset = [key for key in PROVIDER_KEYS.values() if key not in names]
     if providers is None and unset and not found.faults:
         why = f"{', '.join(unset)}: not set, and the chain of providers that would need it is not known"
@@ -181,7 +178,7 @@ def _stale(reading: Reading, here: Sequence[Row]) -> Judged:
     )
     for name in changed:
         found.faults.append(
-            finding("deploy.env_stale", f"{site.name}: {name}", summary, [site.variables, site.deployments])
+            CATALOGUE.finding("deploy.env_stale", f"{site.name}: {name}", summary, [site.variables, site.deployments])
         )
     return found
 
@@ -232,7 +229,9 @@ def build(reading: Reading) -> Judged:
     elif _INSTALL.search(said):
         code += ".install"
     summary = f"{site.name}: the build of {_id(row)} ({str(row.get('commit') or '')[:9]}) failed: {said[:240]}{where}"
-    found.faults.append(finding(code, _subject(reading, row), summary, [site.deployments, site.detail, site.build_log]))
+    found.faults.append(
+        CATALOGUE.finding(code, _subject(reading, row), summary, [site.deployments, site.detail, site.build_log])
+    )
     return found
 
 
@@ -251,7 +250,7 @@ def ended(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
             summary = f"{site.name}: no deployment of the last 30 days, and none that serves"
             if reading.project and not reading.project.get("serving"):
                 found.faults.append(
-                    finding("deploy.not_ready.none", site.name, summary, [site.deployments, site.project])
+                    CATALOGUE.finding("deploy.not_ready.none", site.name, summary, [site.deployments, site.project])
                 )
         return found
     state, subject = word(row), _subject(reading, row)
@@ -262,39 +261,41 @@ def ended(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
         said = row.get("reason") or row.get("error")
         because = f": {said}" if said else ""
         summary = f"{site.name}: the newest deployment {_id(row)} was canceled{because}"
-        found.faults.append(finding("deploy.canceled", subject, summary, evidence))
+        found.faults.append(CATALOGUE.finding("deploy.canceled", subject, summary, evidence))
     elif state == "blocked":
         summary = (
             f"{site.name}: deployment {_id(row)} is {row['state']}: {row.get('reason') or 'it waits for somebody'}"
         )
-        found.faults.append(finding("deploy.not_ready.blocked", subject, summary, evidence))
+        found.faults.append(CATALOGUE.finding("deploy.not_ready.blocked", subject, summary, evidence))
     elif state == "building":
         age = reading.age(row, now)
         minutes = age.total_seconds() / 60
         summary = f"{site.name}: deployment {_id(row)} has been {row['state']} for {minutes:.0f} minutes"
         if age > reading.patience:
-            found.faults.append(finding("deploy.not_ready", subject, summary, evidence))
+            found.faults.append(CATALOGUE.finding("deploy.not_ready", subject, summary, evidence))
         elif is_asked:
             why = f"it is {row['state']}, {minutes:.0f} minutes after it was made"
             found.open.append(
                 Suspect("deploy.not_ready", subject, why, f"{NAMES[site.platform]}: look again when it has ended")
             )
         else:
-            found.states.append(finding("deploy.in_progress", subject, summary, evidence))
+            found.states.append(CATALOGUE.finding("deploy.in_progress", subject, summary, evidence))
     elif state == "failed" and failed_step(site.detail) == "HEALTHCHECK":
         path = reading.project.get("health_path") or "/"
         summary = f"{site.name}: deployment {_id(row)} was built, and its health check at {path} failed"
-        found.faults.append(finding("deploy.health_failing.at_deploy", site.name, summary, [*evidence, site.project]))
+        found.faults.append(
+            CATALOGUE.finding("deploy.health_failing.at_deploy", site.name, summary, [*evidence, site.project])
+        )
     elif state == "crashed":
         said = row.get("diagnosis") or row.get("error")
         summary = f"{site.name}: deployment {_id(row)} started and crashed" + (f": {said}" if said else "")
-        found.faults.append(finding("deploy.not_ready.crashed", subject, summary, evidence))
+        found.faults.append(CATALOGUE.finding("deploy.not_ready.crashed", subject, summary, evidence))
     elif state in ("unknown", "canceled"):
         why = f"the platform calls it {row['state']}, which this runbook does not know"
         found.open.append(Suspect("deploy.not_ready", subject, why, f"look at it in {NAMES[site.platform]}'s console"))
     if reading.project.get("paused"):
         summary = f"{site.name}: the project is paused"
-        found.faults.append(finding("deploy.not_ready.paused", site.name, summary, [site.project]))
+        found.faults.append(CATALOGUE.finding("deploy.not_ready.paused", site.name, summary, [site.project]))
     return found
 
 
@@ -310,25 +311,25 @@ def health(reading: Reading, has_good_traffic: Callable[[], bool]) -> Judged:
     status, text = int(seen["status_code"]), str(seen.get("text") or "")
     if status in (401, 403) and re.search(r"DEPLOYMENT_PROTECTED|Authentication Required|Vercel Authentication", text):
         summary = f"{site.name}: the production address answers {status} with the platform's login page"
-        found.faults.append(finding("deploy.protection_on", site.name, summary, [site.probe, site.project]))
+        found.faults.append(CATALOGUE.finding("deploy.protection_on", site.name, summary, [site.probe, site.project]))
     elif status == 404 and "DEPLOYMENT_NOT_FOUND" in text:
         summary = f"{site.name}: the production address leads to no deployment"
-        found.faults.append(finding("deploy.alias_stale.missing", site.name, summary, [site.probe]))
+        found.faults.append(CATALOGUE.finding("deploy.alias_stale.missing", site.name, summary, [site.probe]))
     elif status >= 500:
         nobody = re.search(r"NO_RESPONSE_FROM_FUNCTION|Application failed to respond|DEPLOYMENT_PAUSED", text)
         code = "deploy.health_failing.no_answer" if nobody else "deploy.health_failing.error"
         said = " ".join(text.split())[:120]
         summary = f"{site.name}: its health check answers {status}: {said}"
-        found.faults.append(finding(code, site.name, summary, [site.probe]))
+        found.faults.append(CATALOGUE.finding(code, site.name, summary, [site.probe]))
     elif site.part == "api" and (status == 404 or (status < 300 and not _is_well(seen))):
         summary = f"{site.name}: /api/health answers {status} without the API's own words"
-        found.faults.append(finding("deploy.health_failing.wrong_answer", site.name, summary, [site.probe]))
+        found.faults.append(CATALOGUE.finding("deploy.health_failing.wrong_answer", site.name, summary, [site.probe]))
     elif site.part == "gateway" and status < 300 and not isinstance(seen.get("json"), dict):
         summary = f"{site.name}: it answers {status} at /, and not in the gateway's JSON"
-        found.faults.append(finding("deploy.health_failing.wrong_answer", site.name, summary, [site.probe]))
+        found.faults.append(CATALOGUE.finding("deploy.health_failing.wrong_answer", site.name, summary, [site.probe]))
     elif status == 404:
         summary = f"{site.name}: its own page answers 404"
-        found.faults.append(finding("deploy.health_failing.wrong_answer", site.name, summary, [site.probe]))
+        found.faults.append(CATALOGUE.finding("deploy.health_failing.wrong_answer", site.name, summary, [site.probe]))
     return found
 
 
@@ -345,7 +346,7 @@ def protected(reading: Reading) -> Judged:
         seen = content(site.probe)
         if seen is None or int(seen["status_code"]) in (401, 403):
             summary = f"{site.name}: the project's protection covers production"
-            found.faults.append(finding("deploy.protection_on", site.name, summary, [site.project]))
+            found.faults.append(CATALOGUE.finding("deploy.protection_on", site.name, summary, [site.project]))
     return found
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from runbook_lib.core.model import Observation, Suspect
 from runbook_lib.core.percentile import percentile
+from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
 from runbook_lib.procedures.deployments.reading import NAMES, Reading, Row, content, is_whole, record_in
-from runbook_lib.procedures.deployments.rules import Judged, finding
+from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.procedures.deployments.witnesses import FEWEST
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.logs import lines_of, log_failures
@@ -260,10 +261,10 @@ def judge(reading: Reading, traffic: Traffic) -> Judged:
     share = len(own) / len(traffic.begins) if traffic.begins else 0.0
     if own and traffic.has_baseline and traffic.is_more(round(share * traffic.since.failed)):
         summary = f"{site.name}: {rates_in_words(traffic)}; {own[0].summary[:200]}"
-        found.faults.append(finding("deploy.error_rate_up", subject, summary, evidence))
+        found.faults.append(CATALOGUE.finding("deploy.error_rate_up", subject, summary, evidence))
     elif known and len(known) >= len(traffic.begins) / 2 and not own:
         summary = f"{site.name}: {rates_in_words(traffic)}, and they begin elsewhere: {known[0].summary[:200]}"
-        found.states.append(finding("deploy.errors_elsewhere", subject, summary, evidence))
+        found.states.append(CATALOGUE.finding("deploy.errors_elsewhere", subject, summary, evidence))
     else:
         why, look = _undecided(reading, traffic, is_own=bool(own))
         found.open.append(Suspect("deploy.error_rate_up", subject, why, look))
@@ -309,10 +310,10 @@ def migrations(reading: Reading, traffic: Traffic) -> Judged:
             )
         elif not there:
             summary = f"{site.name}: the database has no {name}, which requests since this deployment ask for"
-            found.faults.append(finding("deploy.migration_missing", subject, summary, evidence))
+            found.faults.append(CATALOGUE.finding("deploy.migration_missing", subject, summary, evidence))
         else:
             summary = f"{site.name}: requests miss {name}, and the database has it: the API's schema cache is stale"
-            found.states.append(finding("deploy.errors_elsewhere", subject, summary, evidence))
+            found.states.append(CATALOGUE.finding("deploy.errors_elsewhere", subject, summary, evidence))
     return found
 
 

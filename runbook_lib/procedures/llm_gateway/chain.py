@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from runbook_lib.core.model import Finding
 from runbook_lib.procedures.llm_gateway.calls import Request
-from runbook_lib.procedures.llm_gateway.failures import make_finding
+from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.reading import Reading
 from runbook_lib.procedures.llm_gateway.topics import CHAIN
 
@@ -28,11 +28,11 @@ def fallback_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
         (member,) = chain.members
         tail = f"; {len(could_fall_back)} requests failed with it" if could_fall_back else ""
         summary = f"the chain has one member, {member} ({_told_by(reading)}){tail}"
-        return [make_finding("gateway.no_fallback", member, summary, _evidence(reading, could_fall_back))], []
+        return [CATALOGUE.finding("gateway.no_fallback", member, summary, _evidence(reading, could_fall_back))], []
     one = chain.providers[0] if len(chain.providers) == 1 and len(chain.members) > 1 and chain.is_set else ""
     if one:
         summary = f"all {len(chain.members)} members of the chain are of {one} ({_told_by(reading)})"
-        found = make_finding("gateway.no_fallback.one_provider", one, summary, _evidence(reading, could_fall_back))
+        found = CATALOGUE.finding("gateway.no_fallback.one_provider", one, summary, _evidence(reading, could_fall_back))
         befell_all = any(call.failure not in _MODELS_OWN for request in could_fall_back for call in request.calls)
         return ([found], []) if befell_all else ([], [found])
     was_read = bool(chain.evidence)  # that it was not seen to be set does not say that it is not
@@ -42,7 +42,7 @@ def fallback_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
             f"{reading.seen_targets[0]} alone"
         )
         evidence = _evidence(reading, could_fall_back)
-        return [make_finding("gateway.no_fallback", reading.seen_targets[0], summary, evidence)], []
+        return [CATALOGUE.finding("gateway.no_fallback", reading.seen_targets[0], summary, evidence)], []
     return [], []
 
 
@@ -67,7 +67,7 @@ def _not_firing(reading: Reading, requests: Sequence[Request], untried: Sequence
         f"{len(requests)} requests failed with {last.target} ({last.what}) and were given up although the chain goes on "
         f"with {', '.join(untried)} ({_told_by(reading)})"
     )
-    return make_finding("gateway.fallback_not_firing", "gateway", summary, _evidence(reading, requests))
+    return CATALOGUE.finding("gateway.fallback_not_firing", "gateway", summary, _evidence(reading, requests))
 
 
 def _told_by(reading: Reading) -> str:
@@ -103,7 +103,7 @@ def unoffered_members(reading: Reading) -> tuple[list[Finding], list[str]]:
                 f"{member} stands in the chain ({_told_by(reading)}), and {provider} does not offer it to this key"
             )
             evidence = [*reading.chain.evidence, offered[1]]
-            found.append(make_finding("gateway.wrong_model_configured", member, summary, evidence))
+            found.append(CATALOGUE.finding("gateway.wrong_model_configured", member, summary, evidence))
         else:
             words.append(f"{member} is not on offer to our key, which may not be the gateway's")
     return found, words

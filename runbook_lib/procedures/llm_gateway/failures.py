@@ -58,11 +58,6 @@ class Judged:
     marks: list[Mark] = field(default_factory=list)
 
 
-def make_finding(code: str, subject: str, summary: str, evidence: Iterable[str]) -> Finding:
-    """A finding of 04 with its remedy. Raises KeyError for a code that the catalogue does not list."""
-    return Finding(code, subject, summary, tuple(dict.fromkeys(evidence)), CATALOGUE.remedy(code))
-
-
 def judge_failures(reading: Reading) -> Judged:
     """Every provider's failures under their codes."""
     judged = Judged()
@@ -177,7 +172,7 @@ def _finding(code: str, who: str, what: str, pairs: Sequence[Pair], *more: str, 
     when = f"from {iso_of(calls[0].at_s)} to {iso_of(last.at_s)}" if len(calls) > 1 else f"at {iso_of(last.at_s)}"
     lost = f"{failed} requests failed with them" if failed else "a fallback made them good"
     summary = f"{who} {what}{status}{said}: {len(calls)} calls {when}, {lost}{note}"
-    return make_finding(code, who, summary, [*(call.observation for call in calls), *more])
+    return CATALOGUE.finding(code, who, summary, [*(call.observation for call in calls), *more])
 
 
 def _no_connection(reading: Reading, who: str, pairs: Sequence[Pair]) -> Finding | Suspect:
@@ -354,7 +349,7 @@ def _all_providers(together: Sequence[Request]) -> Finding:
         f"{len(together)} requests from {iso_of(first)} to {iso_of(last)} tried every member, and each failed: {told}"
     )
     evidence = [call.observation for request in together for call in request.calls]
-    return make_finding("gateway.all_providers_failing", ", ".join(kinds), summary, evidence)
+    return CATALOGUE.finding("gateway.all_providers_failing", ", ".join(kinds), summary, evidence)
 
 
 def _most_first(faults: list[Finding], reading: Reading) -> list[Finding]:

@@ -7,8 +7,8 @@ from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
 from runbook_lib.procedures.failed_request.logs import log_findings
 from runbook_lib.procedures.llm_gateway.calls import iso_of
+from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.edge import AT_THE_EDGE, EDGE_STATUSES, is_edge_answer
-from runbook_lib.procedures.llm_gateway.failures import make_finding
 from runbook_lib.procedures.llm_gateway.reading import Evidence, Reading
 from runbook_lib.reading import requests as platform_rows
 from runbook_lib.reading.logs import lines_for, lines_of, log_failures
@@ -54,7 +54,9 @@ def judge_itself(reading: Reading) -> Itself:
     if own:
         words = own[-1][2]
         summary = f"{len(own)} requests failed inside the gateway itself, the last at {iso_of(own[-1][0])}: {words}"
-        found.faults.append(make_finding("gateway.unhealthy.errors", "gateway", summary, (look for _, look, _ in own)))
+        found.faults.append(
+            CATALOGUE.finding("gateway.unhealthy.errors", "gateway", summary, (look for _, look, _ in own))
+        )
     elif (answers := _answers_badly(evidence)) is not None and not found.faults:
         served = any(not request.failed for request in reading.calls.requests)
         (found.also if served else found.faults).append(answers)
@@ -174,7 +176,7 @@ def _down_now(reading: Reading, unreached: Sequence[tuple[float, str]]) -> Findi
     served_s = max((request.last.end_s for request in reading.calls.requests if not request.failed), default=0.0)
     is_served = reading.evidence.now.timestamp() - served_s < _RECENT_S
     if at_edge or crashed or unreached or not (is_served or _sees_little(reading.evidence)):
-        return make_finding(DOWN, "gateway", summary, ids)
+        return CATALOGUE.finding(DOWN, "gateway", summary, ids)
     why = f"it does not answer from here ({words}); " + (
         f"yet it served a request at {iso_of(served_s)}" if is_served else "but hardly anything answers from here"
     )
@@ -207,7 +209,7 @@ def _was_down(reading: Reading, unreached: Sequence[tuple[float, str]]) -> Findi
     back = any(not request.failed and request.at_s > last for request in reading.calls.requests)
     tail = AGAIN if back else ""
     summary = f"{len(unreached)} requests could not reach the gateway between {iso_of(first)} and {iso_of(last)}{tail}"
-    return make_finding(DOWN, "gateway", summary, (look for _, look in unreached))
+    return CATALOGUE.finding(DOWN, "gateway", summary, (look for _, look in unreached))
 
 
 def _was_deployed(reading: Reading, unreached: Sequence[tuple[float, str]]) -> bool:
@@ -233,4 +235,4 @@ def _answers_badly(evidence: Evidence) -> Finding | None:
     if not probes or len(bad) < len(probes):
         return None
     summary = f"the gateway answers {bad[-1].value['status_code']} to GET /: {bad[-1].value['text'][:120]}"
-    return make_finding("gateway.unhealthy", "gateway", summary, (look.id for look in bad))
+    return CATALOGUE.finding("gateway.unhealthy", "gateway", summary, (look.id for look in bad))

@@ -7,7 +7,7 @@ when it is asked. Where the gateway did call, its own calls speak; where our key
 import re
 
 from runbook_lib.core.model import Finding, Observation, Status
-from runbook_lib.procedures.llm_gateway.failures import make_finding
+from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.reading import Reading
 from runbook_lib.reading.classify import PROVIDER_FAILURES, classify_provider
 from runbook_lib.reading.spans import Fault
@@ -49,4 +49,4 @@ def _refused(provider: str, look: Observation) -> Finding | None:
         f"{provider} {named.what} now ({look.why or refused.text}); the key is the gateway's own, and it has not called {provider} "
         "in the window"
     )
-    return make_finding(PROVIDER_FAILURES[kind], provider, summary, [look.id])
+    return CATALOGUE.finding(PROVIDER_FAILURES[kind], provider, summary, [look.id])

@@ -14,7 +14,7 @@ from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.llm_gateway.calls import iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.chain import fallback_findings, unoffered_members
-from runbook_lib.procedures.llm_gateway.failures import Judged, judge_failures, make_finding
+from runbook_lib.procedures.llm_gateway.failures import Judged, judge_failures
 from runbook_lib.procedures.llm_gateway.itself import AGAIN, DOWN, NOW, Itself, judge_itself
 from runbook_lib.procedures.llm_gateway.plans import plans_for
 from runbook_lib.procedures.llm_gateway.probes import probe_findings
@@ -108,13 +108,13 @@ def _unseen_or_idle(reading: Reading) -> tuple[list[Finding], list[Finding]]:
         summary = (
             f"{max(len(rows), len(told))} requests reached the gateway, and nothing tells of its calls to the providers"
         )
-        return [], [make_finding("gateway.calls_not_seen", "gateway", summary, ids)]
+        return [], [CATALOGUE.finding("gateway.calls_not_seen", "gateway", summary, ids)]
     seen = Seen(reading.evidence.all(), TOPICS)
     idle, traced = seen.shown("idle"), seen.shown("traced")
     if not (idle.is_shown and traced.is_shown):
         return [], []  # nothing was seen, and nobody has shown that nothing came
     summary = "no chat came to the gateway in the window: its platform saw other traffic, and neither traces nor its log hold one"
-    return [make_finding("gateway.idle", "gateway", summary, (*idle.by, *traced.by))], []
+    return [CATALOGUE.finding("gateway.idle", "gateway", summary, (*idle.by, *traced.by))], []
 
 
 def _look_for_calls(finding: Finding) -> Suspect:

@@ -6,7 +6,7 @@ from statistics import median
 
 from runbook_lib.core.model import Finding
 from runbook_lib.procedures.llm_gateway.calls import Call, Request, iso_of
-from runbook_lib.procedures.llm_gateway.failures import make_finding
+from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.normal import ENOUGH, SLOW_FACTOR, Normal, normal_of
 from runbook_lib.procedures.llm_gateway.reading import Reading
 
@@ -55,7 +55,7 @@ def slow_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
         breathless = _was_breathless(reading, streak, took - usual)
         if breathless:
             summary += f"; the gateway's own work took {breathless:.0f} times as long meanwhile, so it may be its host"
-        finding = make_finding("provider.slow", target, summary, (call.observation for call in slow))
+        finding = CATALOGUE.finding("provider.slow", target, summary, (call.observation for call in slow))
         (in_doubt if breathless or not _own_time_known(reading) else found).append(finding)
     return found, in_doubt
 
@@ -113,7 +113,7 @@ def own_slowness(reading: Reading) -> list[Finding]:
         f"the gateway itself took {median(streak.values):.0f} ms besides its calls, usually {usual:.0f} ms: "
         f"{len(streak.values)} requests from {iso_of(streak.first_s)} to {iso_of(streak.last_s)}"
     )
-    return [make_finding("gateway.unhealthy.slow", "gateway", summary, evidence)]
+    return [CATALOGUE.finding("gateway.unhealthy.slow", "gateway", summary, evidence)]
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def backoff_findings(reading: Reading) -> list[Finding]:
             f"{len(immediate)} of {len(every)} repetitions followed within {IMMEDIATE_S * 1000:.0f} ms "
             f"(median {median(every) * 1000:.0f} ms); up to {_most(waits)} attempts at the same"
         )
-        return [make_finding("gateway.retry_without_backoff.immediate", "gateway", summary, _evidence(waits))]
+        return [CATALOGUE.finding("gateway.retry_without_backoff.immediate", "gateway", summary, _evidence(waits))]
     long = [each for each in waits if len(each.gaps_s) >= 3 and not each.was_told]
     grown = [each.gaps_s[-1] / max(each.gaps_s[0], 1e-3) for each in long]
     if long and median(grown) < GROWTH and sum(len(each.gaps_s) for each in long) >= 2 * FEWEST:
@@ -157,7 +157,7 @@ def backoff_findings(reading: Reading) -> list[Finding]:
             f"the wait stays as it is from attempt to attempt ({first:.2f} s, then {last:.2f} s) "
             f"over up to {_most(long)} attempts in {len(long)} requests"
         )
-        return [make_finding("gateway.retry_without_backoff.constant", "gateway", summary, _evidence(long))]
+        return [CATALOGUE.finding("gateway.retry_without_backoff.constant", "gateway", summary, _evidence(long))]
     return []
 
 

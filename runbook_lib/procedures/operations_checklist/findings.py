@@ -30,5 +30,4 @@ def found(
 ) -> Found:
     """A finding of the catalogue; `how` says for this very case what to do, and is put before the catalogue's remedy."""
     remedy = f"{how} {CATALOGUE.remedy(code)}" if how else ""
-    made = (look for look in looks if look is not None)
-    return Found(part, CATALOGUE.finding(code, subject, summary, made, remedy))
+    return Found(part, CATALOGUE.finding(code, subject, summary, looks, remedy))
