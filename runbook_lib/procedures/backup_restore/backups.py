@@ -7,8 +7,9 @@ from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
+from runbook_lib.judging.answers import whole_object, whole_rows
 from runbook_lib.procedures.backup_restore.causes import CATALOGUE
-from runbook_lib.procedures.backup_restore.reading import DAY_S, Evidence, age_s, rows_of, span, value_of
+from runbook_lib.procedures.backup_restore.reading import DAY_S, Evidence, age_s, span
 
 _USABLE = ("completed", "archived")
 _FAILED = ("failed", "cancelled")
@@ -33,7 +34,7 @@ class Judged:
 def judge_vendor(evidence: Evidence) -> Judged:
     """Supabase's daily backups and point-in-time recovery against the objectives."""
     judged = Judged()
-    look, held = evidence.backups, value_of(evidence.backups)
+    look, held = evidence.backups, whole_object(evidence.backups)
     if not held or look is None:
         return judged
     attempts: list[dict[str, Any]] = held["backups"]
@@ -144,7 +145,7 @@ def judge_folder(evidence: Evidence) -> Judged:
             CATALOGUE.finding("backup.none.file", str(look.arguments.get("path") or "the folder"), what, [look])
         )
         return judged
-    held = value_of(look)
+    held = whole_object(look)
     if not held:
         return judged
     files, newest = held["files"], held["newest"]
@@ -186,11 +187,11 @@ def _spoilt(newest: dict[str, Any], name: str, look: Observation) -> list[Findin
 def judge_rehearsals(evidence: Evidence) -> list[Finding]:
     """When a restore was last rehearsed whole; a rehearsal in this run answers for itself."""
     look, aim = evidence.rehearsals, evidence.aim("rehearsed")
-    if look is None or not look.status.answered or aim.seconds is None or value_of(evidence.drill):
+    if look is None or not look.status.answered or aim.seconds is None or whole_object(evidence.drill):
         return []
-    whole = [row for row in rows_of(look) if row["outcome"] == "whole"]
+    whole = [row for row in whole_rows(look) if row["outcome"] == "whole"]
     if not whole:
-        what = look.why or f"{len(rows_of(look))} rehearsals are written down, none of them whole"
+        what = look.why or f"{len(whole_rows(look))} rehearsals are written down, none of them whole"
         return [CATALOGUE.finding("backup.untested.never", "restore", what, [look, evidence.objectives])]
     age = (evidence.now - from_iso(whole[0]["at"])).total_seconds()
     if age <= aim.seconds:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from runbook_lib.core.model import Json
-from runbook_lib.procedures.backup_restore.reading import Evidence, age_s, rows_of, span, value_of
+from runbook_lib.judging.answers import whole_object, whole_rows
+from runbook_lib.procedures.backup_restore.reading import Evidence, age_s, span
 
 _WORDS = {
     "rpo": "work that may be lost (RPO)",
@@ -25,7 +26,7 @@ def aims_table(evidence: Evidence) -> Json:
 
 def backups_table(evidence: Evidence) -> Json:
     """The vendor's backups and its recovery window, the team's dumps, the last rehearsals."""
-    held = value_of(evidence.backups)
+    held = whole_object(evidence.backups)
     rows: list[list[Json]] = []
     if held.get("pitr"):
         rows.append(
@@ -52,14 +53,14 @@ def backups_table(evidence: Evidence) -> Json:
         ["Supabase", "daily", row["at"], _age(evidence, row["at"]), None, row["status"]]
         for row in held.get("backups", ())
     ]
-    folder = value_of(evidence.files)
+    folder = whole_object(evidence.files)
     for row in reversed(folder.get("files", [])[-10:]):
         newest = folder["newest"] if row["name"] == folder["newest"]["name"] else None
         state = None if newest is None else "whole" if newest["whole"] else f"not whole: {newest['why']}"
         rows.append(["folder", row["name"], row["at"], _age(evidence, row["at"]), row["bytes"], state])
     rows += [
         ["ledger", f"rehearsal of {row['what']}", row["at"], _age(evidence, row["at"]), None, row["outcome"]]
-        for row in rows_of(evidence.rehearsals)[:5]
+        for row in whole_rows(evidence.rehearsals)[:5]
     ]
     return {"columns": ["where", "what", "at", "age_s", "size_bytes", "state"], "rows": rows}
 

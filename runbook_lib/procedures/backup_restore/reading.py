@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Json, Observation, Status
@@ -58,16 +57,6 @@ class Evidence(Filed):
         if look is None or look.status in (Status.not_found, Status.not_configured):
             return Aim(USUAL[name], DEFAULT)
         return Aim(None, UNKNOWN)
-
-
-def value_of(look: Observation | None) -> dict[str, Any]:
-    """A look's value where it is complete and an object; else empty."""
-    return look.value if look is not None and look.status == Status.ok and isinstance(look.value, dict) else {}
-
-
-def rows_of(look: Observation | None) -> list[dict[str, Any]]:
-    """A look's rows where it is complete; else empty."""
-    return look.value if look is not None and look.status == Status.ok and isinstance(look.value, list) else []
 
 
 def age_s(evidence: Evidence, at: str) -> float:

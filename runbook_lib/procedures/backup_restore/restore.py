@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.procedures.backup_restore.causes import CATALOGUE
-from runbook_lib.procedures.backup_restore.reading import Evidence, listed, span, value_of
+from runbook_lib.procedures.backup_restore.reading import Evidence, listed, span
 
 _PROTECTING = ("policy", "rls", "grant")
 _PASSED_OVER = ("owner", "default_grant", "extension", *_PROTECTING)
@@ -14,7 +15,7 @@ _CUT_OFF = ("end of file", "could not read from input file", "unexpected end", "
 
 def judge_drill(evidence: Evidence) -> tuple[list[Finding], list[Suspect]]:
     """The findings of the rehearsal, the worst first; nothing where none ran, or none came to an end."""
-    look, held = evidence.drill, value_of(evidence.drill)
+    look, held = evidence.drill, whole_object(evidence.drill)
     if not held or look is None:
         return [], []
     backup, restore, compared = held["backup"], held["restore"], held["compared"]

@@ -9,10 +9,11 @@ from typing import Any
 
 from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.model import Change, Conclusion, Finding, Situation
+from runbook_lib.judging.answers import whole_object, whole_rows
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.backup_restore.backups import judge_folder, judge_rehearsals, judge_vendor
 from runbook_lib.procedures.backup_restore.causes import CATALOGUE
-from runbook_lib.procedures.backup_restore.reading import Evidence, listed, rows_of, value_of
+from runbook_lib.procedures.backup_restore.reading import Evidence, listed
 from runbook_lib.procedures.backup_restore.restore import judge_drill, sequences_behind
 
 
@@ -46,7 +47,7 @@ def diagnose(evidence: Evidence) -> Conclusion:
 
 def judge_recovery(evidence: Evidence) -> list[Finding]:
     """The rehearsed recovery to a moment: what was there the second before must be there again."""
-    look, held = evidence.recovery, value_of(evidence.recovery)
+    look, held = evidence.recovery, whole_object(evidence.recovery)
     if not held or (held["recovered"] and not held["tables"]):
         return []
     if not held["recovered"]:
@@ -59,7 +60,7 @@ def judge_recovery(evidence: Evidence) -> list[Finding]:
 def judge_copies(evidence: Evidence) -> list[Finding]:
     """Chosen tables exported and imported, as SQL and as CSV."""
     look, faults = evidence.copies, []
-    for form, copied in value_of(evidence.copies).get("forms", {}).items():
+    for form, copied in whole_object(evidence.copies).get("forms", {}).items():
         wrong = [row for row in copied["tables"] if not row["same"]]
         if wrong or copied["why"]:
             words = [f"{row['table']} with {row['got_rows'] or 0:,} of {row['wanted_rows']:,} rows" for row in wrong]
@@ -76,7 +77,7 @@ def judge_copies(evidence: Evidence) -> list[Finding]:
 
 def judge_drift(evidence: Evidence) -> list[Finding]:
     """What the database has and the repository's SQL does not make, and the reverse; one finding a kind of difference."""
-    look, held = evidence.drift, value_of(evidence.drift)
+    look, held = evidence.drift, whole_object(evidence.drift)
     faults = []
     for how, sub, words in (
         ("missing", "not_applied", "in the repository and not in the database"),
@@ -104,7 +105,7 @@ def _outermost(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def ledger_entry(evidence: Evidence) -> dict[str, Any]:
     """A rehearsal as the team's ledger keeps it: when, of what, whether it came back whole, how long it took."""
-    held = value_of(evidence.drill)
+    held = whole_object(evidence.drill)
     lost, doubtful = judge_drill(evidence)
     spoilt = [each for each in lost if each.code != "restore.too_slow"] or doubtful
     return {
@@ -127,7 +128,7 @@ def _situation(evidence: Evidence, faults: list[Finding], good_at: str | None) -
         onset = to_iso(from_iso(good_at) + timedelta(seconds=rpo.seconds))
     changes = tuple(
         Change(row["at"], row["what"], row["platform"])
-        for row in rows_of(evidence.migrations)
+        for row in whole_rows(evidence.migrations)
         if row["at"] and (good_at is None or row["at"] > good_at)
     )
     return Situation(ongoing=bool(faults) or None, onset=onset, last_seen=None, changes=changes[:20])
@@ -136,7 +137,7 @@ def _situation(evidence: Evidence, faults: list[Finding], good_at: str | None) -
 def facts_of(evidence: Evidence, good_at: str | None) -> dict[str, Any]:
     """What displays and a postmortem want: the objectives with their origins, the newest good backup, the rehearsal's figures."""
     aims = {name: evidence.aim(name) for name in ("rpo", "rto", "rehearsed", "pitr_window")}
-    drill = value_of(evidence.drill)
+    drill = whole_object(evidence.drill)
     return {
         "objectives": {name: {"seconds": aim.seconds, "from": aim.origin} for name, aim in aims.items()},
         "newest_good_backup_at": good_at,

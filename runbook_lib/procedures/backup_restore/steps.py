@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.procedures.backup_restore import rules
 from runbook_lib.procedures.backup_restore.causes import COPIES, POINT_IN_TIME, REHEARSAL
 from runbook_lib.procedures.backup_restore.exhibits import (
@@ -16,7 +17,7 @@ from runbook_lib.procedures.backup_restore.exhibits import (
     differences_table,
     rehearsal_table,
 )
-from runbook_lib.procedures.backup_restore.reading import Evidence, span, value_of
+from runbook_lib.procedures.backup_restore.reading import Evidence, span
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.sources.postgres import schema_drift
 from runbook_lib.sources.recovery import backup_files, pitr_drill, recovery_files, restore_drill, table_copies
@@ -75,7 +76,7 @@ class BackupRestore(Procedure):
         _, _, _, backups, *_ = self.ask(
             "not_used", "objectives", "rehearsals", "backups", "schedule", "migrations", "files"
         )
-        held = value_of(backups)
+        held = whole_object(backups)
         exhibits = [Exhibit("table", "What recovery must achieve", aims_table(self.evidence))]
         if not held:
             return Said(f"Supabase's backups could not be seen: {backups.status}.", tuple(exhibits))
@@ -89,7 +90,7 @@ class BackupRestore(Procedure):
     def compare_the_schema(self) -> Said:
         """The repository's SQL run in the scratch database, held against the database."""
         (drift,) = self.ask("drift")
-        held = value_of(drift)
+        held = whole_object(drift)
         if not held:
             return Said(f"It could not be compared: {drift.why or drift.status}.")
         shown = (Exhibit("table", "What differs", differences_table(held["differences"])),) if held["count"] else ()
@@ -102,7 +103,7 @@ class BackupRestore(Procedure):
         if not self.rehearses:
             return Said("No rehearsal was asked for (rehearse=true, or backup_file=FILE).")
         (drill,) = self.ask("drill")
-        held = value_of(drill)
+        held = whole_object(drill)
         if not held:
             return Said(f"It could not be rehearsed: {drill.why or drill.status}.")
         self.ask("noted")
@@ -119,7 +120,7 @@ class BackupRestore(Procedure):
         if not self.goes_back:
             return Said("No recovery to a moment was asked for (point_in_time=true).")
         (recovery,) = self.ask("recovery")
-        held = value_of(recovery)
+        held = whole_object(recovery)
         if not held:
             return Said(f"It could not be rehearsed: {recovery.why or recovery.status}.")
         if not held["recovered"]:
@@ -133,7 +134,7 @@ class BackupRestore(Procedure):
         if not self.tables:
             return Said("No tables were chosen (tables=public.organizations,…).")
         (copies,) = self.ask("copies")
-        held = value_of(copies)
+        held = whole_object(copies)
         if not held:
             return Said(f"They could not be copied: {copies.why or copies.status}.")
         shown = Exhibit("table", "Exported and imported", copies_table(held))

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from runbook_lib.core.model import Observation
+from runbook_lib.judging.answers import object_of
 from runbook_lib.procedures.deploy_llm_gateway.causes import BUILD
 from runbook_lib.procedures.deploy_llm_gateway.image import Image, read_image
 from runbook_lib.procedures.deployments import evidence as deployments
-from runbook_lib.procedures.deployments.reading import is_whole, record_in
+from runbook_lib.procedures.deployments.reading import is_whole
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class Evidence(deployments.Evidence):
         """The providers of the chain, in order; None where it is not known."""
         if not is_whole(self.chain):
             return None
-        text = str(record_in(self.chain).get("chain") or "")
+        text = str(object_of(self.chain).get("chain") or "")
         return [member.strip().partition("/")[0] for member in text.split(",") if "/" in member]
 
     @property
     def image(self) -> Image | None:
         """The Dockerfile's image, under the start command that the platform may put in place of its own."""
-        starts = (record_in(site.project).get("start_command") for site in self.sites)
+        starts = (object_of(site.project).get("start_command") for site in self.sites)
         return read_image(self.dockerfile, next((str(start) for start in starts if start), ""))

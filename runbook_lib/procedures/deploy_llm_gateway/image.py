@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.judging.answers import object_of
 from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
-from runbook_lib.procedures.deployments.reading import is_whole, record_in
+from runbook_lib.procedures.deployments.reading import is_whole
 from runbook_lib.procedures.deployments.rules import Judged
 
 WANTED = 8000
@@ -44,7 +45,7 @@ class Image:
 
 def read_image(look: Observation | None, start_command: str = "") -> Image | None:
     """The image of a Dockerfile that was read whole; None where it was not. `start_command`: the platform's, in place of its."""
-    held = record_in(look)
+    held = object_of(look)
     if not held or not is_whole(look):
         return None
     stage = _last_stage(held["instructions"])
@@ -75,7 +76,7 @@ def judge_file(look: Observation | None, built: Observation | None, image: Image
             )
         )
         return found
-    held = record_in(look)
+    held = object_of(look)
     if image is None or not held:
         return found
     file = str(held["path"]).rsplit("/", 1)[-1]
@@ -113,7 +114,7 @@ def _ports(look: Observation | None, image: Image, file: str) -> Judged:
 
 def _ran(look: Observation | None, built: Observation | None, file: str) -> Judged:
     """What Docker made of it, where it was asked."""
-    found, held = Judged(), record_in(built)
+    found, held = Judged(), object_of(built)
     if not held or not is_whole(built):
         return found
     if not held["built"]:

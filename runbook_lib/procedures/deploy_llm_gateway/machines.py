@@ -9,9 +9,10 @@ from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Observation, Suspect
+from runbook_lib.judging.answers import object_of
 from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.deploy_llm_gateway.image import WANTED, Image
-from runbook_lib.procedures.deployments.reading import Reading, is_whole, record_in, rows_in, word
+from runbook_lib.procedures.deployments.reading import Reading, is_whole, rows_in, word
 from runbook_lib.procedures.deployments.rules import Judged, failed_step
 
 Machine = Mapping[str, Any]
@@ -148,7 +149,7 @@ def _wakes(row: Machine) -> bool:
 def judge_instances(reading: Reading) -> Judged:
     """Railway's instances of what serves or was deployed last: a crash is told by their states, memory by its diagnosis alone."""
     site, found = reading.site, Judged()
-    held = record_in(site.detail)
+    held = object_of(site.detail)
     details = [held] if held else []
     known = {str(each["id"]) for each in details}
     for each in [*details, *(row for row in reading.project.get("serving") or () if row["id"] not in known)]:
@@ -178,7 +179,7 @@ def judge_ports(reading: Reading, machines: Observation | None, image: Image | N
     serves = image.served if image and image.served and not image.follows_port else WANTED
     if image is not None and image.follows_port:
         return found
-    is_refused = int(record_in(site.probe).get("status_code") or 0) >= 500
+    is_refused = int(object_of(site.probe).get("status_code") or 0) >= 500
     if site.platform == "railway" and reading.project:
         port = reading.project.get("port")
         failed_check = word(reading.judged) == "failed" and failed_step(site.detail) == "HEALTHCHECK"

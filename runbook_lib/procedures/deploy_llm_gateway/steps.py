@@ -7,6 +7,7 @@ from typing import ClassVar
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Json
+from runbook_lib.judging.answers import object_of
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.deploy_llm_gateway import image as gateway_image
 from runbook_lib.procedures.deploy_llm_gateway import rules
@@ -14,7 +15,7 @@ from runbook_lib.procedures.deploy_llm_gateway.evidence import Evidence
 from runbook_lib.procedures.deployments import rules as deployment_rules
 from runbook_lib.procedures.deployments import traffic as traffic_of
 from runbook_lib.procedures.deployments.looks import SHARED
-from runbook_lib.procedures.deployments.reading import Site, read, record_in, rows_in, word
+from runbook_lib.procedures.deployments.reading import Site, read, rows_in, word
 from runbook_lib.sources.this_machine import gateway
 from runbook_lib.sources.this_machine import gateway_image as image_here
 
@@ -88,7 +89,7 @@ class DeployLlmGateway(Procedure):
     @property
     def can_build(self) -> bool:
         """Whether there is a Dockerfile to build from, and a Docker to build it."""
-        return bool(record_in(self.evidence.dockerfile)) and bool(record_in(self.evidence.engine))
+        return bool(object_of(self.evidence.dockerfile)) and bool(object_of(self.evidence.engine))
 
     @step("Is the Dockerfile sound: base, command, port, user, health check?")
     def read_the_dockerfile(self) -> Said:
@@ -99,7 +100,7 @@ class DeployLlmGateway(Procedure):
             return Said(f"The Dockerfile was not read: {dockerfile.why or dockerfile.status}.")
         rows = [list(row) for row in gateway_image.table(image)]
         table = Exhibit("table", "The Dockerfile", {"columns": ["what", "says", "judged"], "rows": rows})
-        path = record_in(dockerfile)["path"]
+        path = object_of(dockerfile)["path"]
         return Said(f"{path}: from {image.base or 'nothing'}, starts {image.command or 'nothing'}.", (table,))
 
     @step("Does it build, start and answer on 8000, where Docker is at hand?")
@@ -113,7 +114,7 @@ class DeployLlmGateway(Procedure):
         seen = self.ask("built")
         if not seen:
             return Said("There is no Dockerfile to build from.")
-        held = record_in(seen[0])
+        held = object_of(seen[0])
         if not held:
             return Said(f"It was not built: {seen[0].why or seen[0].status}.")
         lines = {"columns": ["last lines"], "rows": [[line] for line in (*held["log"]["last"], *held["said"])]}
@@ -144,7 +145,7 @@ class DeployLlmGateway(Procedure):
                 )
                 said.append(f"{site.name}: {len(machines)} machines, {count} variables")
             else:
-                held = record_in(site.project)
+                held = object_of(site.project)
                 port = held.get("port")
                 shown = [[name, held.get(name)] for name in ("repository", "dockerfile", "start_command", "health_path", "region",
                                                               "replicas", "restart_policy")] + [["PORT", port]]  # fmt: skip
@@ -164,7 +165,7 @@ class DeployLlmGateway(Procedure):
                     for row in reading.rows[:8]]  # fmt: skip
             columns = ["deployment", "state", "commit or image", "at"]
             exhibits.append(Exhibit("table", f"{site.name}, newest first", {"columns": columns, "rows": rows}))
-            if events := record_in(site.detail).get("events"):
+            if events := object_of(site.detail).get("events"):
                 steps = [[event["step"], event["at"], event["error"]] for event in events]
                 exhibits.append(
                     Exhibit("table", "Its last events", {"columns": ["step", "at", "error"], "rows": steps})
@@ -188,7 +189,7 @@ class DeployLlmGateway(Procedure):
         ]
         columns = ["part", "when", "requests", "failed", "failed_ratio", "p95_ms"]
         figures = Exhibit("table", "Before and since the deployment", {"columns": columns, "rows": rows})
-        answer = record_in(probe).get("status_code", probe.status)
+        answer = object_of(probe).get("status_code", probe.status)
         return Said(f"It answers {answer}.", (figures,) if rows else ())
 
     @step("What would be gone back to, and what would that not undo?")

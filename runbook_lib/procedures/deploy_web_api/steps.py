@@ -9,6 +9,7 @@ from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Json
 from runbook_lib.io.observe import Look
+from runbook_lib.judging.answers import object_of
 from runbook_lib.judging.plan import Plan
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.deploy_web_api import rules
@@ -17,7 +18,7 @@ from runbook_lib.procedures.deployments import traffic as traffic_of
 from runbook_lib.procedures.deployments.evidence import Evidence
 from runbook_lib.procedures.deployments.judgement import Judgement
 from runbook_lib.procedures.deployments.looks import SHARED, Run, compared_windows, is_worth_following, per_site
-from runbook_lib.procedures.deployments.reading import Reading, Site, content, read, record_in, word
+from runbook_lib.procedures.deployments.reading import Reading, Site, content, read, word
 from runbook_lib.sources.github import github
 from runbook_lib.sources.traces import tempo_deployments
 from runbook_lib.sources.vercel import logs as vercel
@@ -155,7 +156,7 @@ class DeployWebApi(Procedure):
         probes = self.ask("probes")
         if not probes:
             return Said("A preview is behind the platform's login; its health is not asked for.")
-        told = [f"{look.arguments['part']}: {record_in(look).get('status_code', look.status)}" for look in probes]
+        told = [f"{look.arguments['part']}: {object_of(look).get('status_code', look.status)}" for look in probes]
         return Said("; ".join(told) + ".")
 
     @step("Do more requests fail since it was deployed?")

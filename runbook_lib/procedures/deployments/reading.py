@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.judging.answers import object_of
 
 Row = Mapping[str, Any]
 
@@ -103,12 +104,6 @@ def rows_in(look: Observation | None) -> list[Row]:
     return [row for row in held if isinstance(row, dict)] if isinstance(held, list) else []
 
 
-def record_in(look: Observation | None) -> Row:
-    """The object that a look brought; empty where it brought none."""
-    held = content(look)
-    return held if isinstance(held, dict) else {}
-
-
 def is_whole(look: Observation | None) -> bool:
     """Whether a look was made and answered completely, so that what it does not hold is not there."""
     return look is not None and look.status.answered
@@ -136,7 +131,7 @@ class Reading:
     @property
     def project(self) -> Row:
         """How it is set up; empty where that was not seen, and on Fly, which shows machines."""
-        return record_in(self.site.project)
+        return object_of(self.site.project)
 
     @property
     def repository(self) -> str | None:
@@ -195,7 +190,7 @@ class Reading:
 def read(site: Site) -> Reading:
     """Tell the deployments of a site apart."""
     listed = rows_in(site.deployments)
-    extra = [row for look in (site.detail, site.served) if (row := record_in(look)) and row.get("id")]
+    extra = [row for look in (site.detail, site.served) if (row := object_of(look)) and row.get("id")]
     known = {str(row["id"]): {**row} for row in listed}
     for row in extra:
         known[str(row["id"])] = {**known.get(str(row["id"]), {}), **row}

@@ -13,8 +13,9 @@ from typing import Any
 
 from runbook_lib.core.model import Observation, Suspect
 from runbook_lib.core.percentile import percentile
+from runbook_lib.judging.answers import object_of
 from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
-from runbook_lib.procedures.deployments.reading import NAMES, Reading, Row, content, is_whole, record_in
+from runbook_lib.procedures.deployments.reading import NAMES, Reading, Row, content, is_whole
 from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.procedures.deployments.witnesses import FEWEST
 from runbook_lib.reading import requests as rows
@@ -136,7 +137,7 @@ def _rate(of: Collection[Row]) -> Rate:
 
 def _counted(looks: Sequence[Observation]) -> Rate:
     """What the platform's own counters say, of looks that were read whole."""
-    held = [record_in(look) for look in looks if is_whole(look)]
+    held = [object_of(look) for look in looks if is_whole(look)]
     return Rate(*(round(sum(sum(each.get(name) or ()) for each in held)) for name in ("total", "failed")))
 
 
@@ -162,7 +163,7 @@ def origins(reading: Reading, after: Iterable[Row]) -> list[Origin]:
     site = reading.site
     traces: dict[str, Trace] = {}
     for look in site.traces:
-        if record_in(look):
+        if object_of(look):
             for trace in build_traces(look.value):
                 traces |= dict.fromkeys((trace.id, *_request_ids(trace)), trace)
     by_trace_id = [look.id for look in site.traces]

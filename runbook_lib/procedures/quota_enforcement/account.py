@@ -8,7 +8,8 @@ from typing import Any
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.procedures.quota_enforcement.evidence import Evidence, rows_of, rows_seen, value_of
+from runbook_lib.judging.answers import whole_object, whole_rows
+from runbook_lib.procedures.quota_enforcement.evidence import Evidence, rows_seen
 from runbook_lib.reading.periods import HOUR_S, floor_hour, moment, period_to
 from runbook_lib.reading.plans import ENDED
 
@@ -96,7 +97,7 @@ class Account:
         """All of its subscriptions, the one that counts first; empty where there are none or none were seen."""
         if self.given_subscriptions is not None:
             return list(self.given_subscriptions)
-        return rows_of(self.look("subscriptions"))
+        return whole_rows(self.look("subscriptions"))
 
     @property
     def subscription(self) -> dict[str, Any]:
@@ -133,13 +134,13 @@ class Account:
     @cached_property
     def limit(self) -> dict[str, Any] | None:
         """What the plan allows: {"tokens", "requests"}, None in it for no limit; None without the file, or the plan in it."""
-        found = value_of(self.evidence.limits).get(self.plan)
+        found = whole_object(self.evidence.limits).get(self.plan)
         return found if isinstance(found, dict) else None
 
     @cached_property
     def groups(self) -> list[Group]:
         """What it used, by hour and model, oldest first."""
-        rows = rows_of(self.look("by_hour"))
+        rows = whole_rows(self.look("by_hour"))
         return [Group(int(r[0]), str(r[1] or "?"), str(r[2] or "?"), *map(int, r[3:7])) for r in rows]
 
     def used(self, since: datetime, until: datetime) -> dict[str, int]:
@@ -241,7 +242,7 @@ class Account:
 
 def read(evidence: Evidence) -> Account:
     """The account that the evidence shows."""
-    return Account(evidence, value_of(evidence.look("record")))
+    return Account(evidence, whole_object(evidence.look("record")))
 
 
 def metered_items_of(subscription: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 from runbook_lib.core.model import Finding, Suspect
+from runbook_lib.judging.answers import whole_object, whole_rows
 from runbook_lib.procedures.quota_enforcement.account import REFUSALS, Account
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
-from runbook_lib.procedures.quota_enforcement.evidence import ROUTE, known_since, rows_of, value_of
+from runbook_lib.procedures.quota_enforcement.evidence import ROUTE, known_since
 from runbook_lib.reading.periods import moment
 from runbook_lib.reading.plans import BLOCKING, told_use, used_up
 
@@ -41,7 +42,7 @@ def _over(account: Account, over: list[str]) -> Enforced:
     limit = account.limit or {}
     if not account.has_answered("crossings"):
         return Enforced()
-    crossing = value_of(account.look("crossings"))
+    crossing = whole_object(account.look("crossings"))
     cited = account.cite("by_hour", "limits", "crossings", "requests")
     used = told_use(account.used_now, limit, over)
     since = f" since {crossing['at']}" if crossing.get("at") else ""
@@ -90,7 +91,7 @@ def _stood(account: Account, status: str, unpaid: list[dict[str, Any]]) -> tuple
         why = f"{len(unpaid)} requests were refused with 402, the subscription is {status} now, and whether it was then is unknown"
         wanted = "Stripe's events of the subscription since then (a key with read on events)"
         return False, (Suspect("quota.blocked_wrongly", account.subject, why, wanted),)
-    changed = [row for row in rows_of(look) if row.get("customer") == account.customer_id]
+    changed = [row for row in whole_rows(look) if row.get("customer") == account.customer_id]
     return not changed, ()
 
 
@@ -109,7 +110,7 @@ def refusals_of_unknown(account: Account) -> tuple[Suspect, ...]:
 def _of_another_route(account: Account) -> tuple[Suspect, ...]:
     """Usage was written down, and nothing that was seen was a request of the route: it is not where the usage comes from, and
     who was refused there says nothing."""
-    held = int(value_of(account.look("recorded") or account.look("everybody")).get("records") or 0)
+    held = int(whole_object(account.look("recorded") or account.look("everybody")).get("records") or 0)
     seen = account.requests if account.traces_answered else account.logged(200, *REFUSALS)
     others, route = account.other_routes, account.evidence.route
     is_named = route != ROUTE  # the usual one may rest while usage comes in by another way
@@ -147,7 +148,7 @@ def recording_findings(account: Account) -> list[Finding]:
     if (unseen := lost_by_log(account)) is not None:
         found.append(unseen)
     if account.has_answered("recorded"):
-        held, served = int(value_of(account.look("recorded"))["records"]), _settled(account)
+        held, served = int(whole_object(account.look("recorded"))["records"]), _settled(account)
         lost = served - held
         if lost >= max(_LEAST_LOST, _LEAST_LOST_SHARE * served):
             words = f"{served:,} requests were served in the window, and {held:,} usage records were written: {lost:,} are missing"
@@ -160,13 +161,13 @@ def recording_findings(account: Account) -> list[Finding]:
 def lost_by_log(account: Account) -> Finding | None:
     """Where traces tell nothing of one organization: more requests served, of all together, than records written by all."""
     look = account.look("everybody")
-    if account.traces_answered or not value_of(look):
+    if account.traces_answered or not whole_object(look):
         return None
     window = account.evidence.window
     since = known_since(account.evidence.served) or window.since  # records were counted from there on
     until = window.until - timedelta(seconds=_LONGEST_REQUEST_S)
     rows = [row for row in account.logged(200) if (at := moment(row.get("at"))) is not None and since <= at < until]
-    held = int(value_of(look)["records"])
+    held = int(whole_object(look)["records"])
     missing = len(rows) - held
     if missing < max(_LEAST_LOST, _LEAST_LOST_SHARE * len(rows)):
         return None

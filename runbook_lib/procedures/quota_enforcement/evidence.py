@@ -22,16 +22,6 @@ def pick(looks: Iterable[Observation]) -> Observation | None:
     return next(iter(answered or made), None)
 
 
-def rows_of(look: Observation | None) -> list[Any]:
-    """The rows of a complete answer; none of any other: what a part of a list lacks proves nothing."""
-    return look.value if look is not None and look.status.answered and isinstance(look.value, list) else []
-
-
-def value_of(look: Observation | None) -> dict[str, Any]:
-    """The object of a complete answer; empty for any other."""
-    return look.value if look is not None and look.status.answered and isinstance(look.value, dict) else {}
-
-
 def rows_seen(looks: Iterable[Observation]) -> list[Any]:
     """Every row that came back, of incomplete answers too: for what is positive where it is there, and no proof where it is not."""
     return [row for look in looks if look.status.has_content and isinstance(look.value, list) for row in look.value]

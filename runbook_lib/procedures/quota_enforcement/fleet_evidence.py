@@ -8,18 +8,10 @@ from typing import Any
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Observation
+from runbook_lib.judging.answers import whole_object, whole_rows
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.procedures.quota_enforcement.account import Account, meter_of
-from runbook_lib.procedures.quota_enforcement.evidence import (
-    DAILY,
-    ROUTE,
-    Evidence,
-    Looks,
-    pick,
-    rows_of,
-    rows_seen,
-    value_of,
-)
+from runbook_lib.procedures.quota_enforcement.evidence import DAILY, ROUTE, Evidence, Looks, pick, rows_seen
 from runbook_lib.reading.periods import moment
 
 _WEIGHT = ("active", "trialing", "past_due", "unpaid", "paused", "incomplete", "canceled", "incomplete_expired")
@@ -74,7 +66,7 @@ class Fleet(Filed):
     def accounts(self) -> list[Account]:
         """Every organization with its subscriptions."""
         by_customer: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in rows_of(self.subscriptions):
+        for row in whole_rows(self.subscriptions):
             by_customer[str(row["customer"])].append(row)
         for of_one in by_customer.values():
             of_one.sort(key=_weight)
@@ -88,12 +80,12 @@ class Fleet(Filed):
     @cached_property
     def meter(self) -> dict[str, Any] | None:
         """The meter that counts tokens; None where there is none."""
-        return meter_of(rows_of(self.meters), [])
+        return meter_of(whole_rows(self.meters), [])
 
     @property
     def used(self) -> dict[str, dict[str, Any]]:
         """What the database added up, by organization."""
-        return value_of(pick(self.usage))
+        return whole_object(pick(self.usage))
 
     @property
     def reported(self) -> dict[str, float | None]:

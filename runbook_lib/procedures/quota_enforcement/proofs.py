@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.judging.answers import whole_object, whole_rows
 from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.quota_enforcement.account import metered_items_of
-from runbook_lib.procedures.quota_enforcement.evidence import known_since, rows_of, rows_seen, value_of
+from runbook_lib.procedures.quota_enforcement.evidence import known_since, rows_seen
 from runbook_lib.reading.plans import ENDED
 
 Proof = Sequence[Observation]
@@ -21,10 +22,10 @@ LOGS = ("vercel.request_log", "railway.http_log")
 def no_customer(seen: Seen) -> Proof:
     """No customer at Stripe is on record: of the organization, or of any."""
     for look in seen.of(*ONE):
-        if value_of(look) and not value_of(look).get("stripe_customer_id"):
+        if whole_object(look) and not whole_object(look).get("stripe_customer_id"):
             return [look]
     for look in seen.of(*ALL):
-        if rows_of(look) and not any(row.get("stripe_customer_id") for row in rows_of(look)):
+        if whole_rows(look) and not any(row.get("stripe_customer_id") for row in whole_rows(look)):
             return [look]
     return ()
 
@@ -33,18 +34,18 @@ def nothing_metered(seen: Seen) -> Proof:
     """No running subscription has a price that goes by usage: none of it has to reach Stripe."""
     one = seen.of("stripe.subscriptions") if seen.of(*ONE) else ()
     for look in one:
-        current = rows_of(look)[:1]  # the one that counts comes first
+        current = whole_rows(look)[:1]  # the one that counts comes first
         if look.status.answered and not any(_is_metered(row) for row in current):
             return [look]
     for look in seen.of("stripe.fleet_subscriptions"):
-        if look.status.answered and not any(_is_metered(row) for row in rows_of(look)):
+        if look.status.answered and not any(_is_metered(row) for row in whole_rows(look)):
             return [look]
     return ()
 
 
 def ledger_of_one(seen: Seen) -> Proof:
     """What Stripe holds of the organization's usage was read whole: the meter's hours, usage records' sums, or both."""
-    customers = {value_of(look).get("stripe_customer_id") for look in seen.of(*ONE)}
+    customers = {whole_object(look).get("stripe_customer_id") for look in seen.of(*ONE)}
     hours = [look for look in seen.of("stripe.meter_usage") if look.arguments.get("customer_id") in customers]
     sums = seen.of("stripe.legacy_usage")
     held = [*hours, *(look for look in sums if look.status is Status.ok)]

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
+from runbook_lib.judging.answers import whole_rows
 from runbook_lib.procedures.quota_enforcement import ledgers
 from runbook_lib.procedures.quota_enforcement.account import Account, meter_of
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
-from runbook_lib.procedures.quota_enforcement.evidence import rows_of, rows_seen
+from runbook_lib.procedures.quota_enforcement.evidence import rows_seen
 from runbook_lib.procedures.quota_enforcement.ledgers import Buckets, Reconciled, Total
 from runbook_lib.reading.periods import DAY_S, HOUR_S, in_words, iso_hour, moment, told_hours
 
@@ -121,7 +122,9 @@ def _sums(account: Account) -> list[Observation]:
 
 def _is_only_ledger(account: Account) -> bool:
     """Whether Stripe has no meter that could say it by the hour."""
-    return account.has_answered("meters") and meter_of(rows_of(account.look("meters")), account.metered_items) is None
+    return (
+        account.has_answered("meters") and meter_of(whole_rows(account.look("meters")), account.metered_items) is None
+    )
 
 
 def _open_total(look: Observation) -> float:
@@ -204,7 +207,7 @@ def _judge_absent(account: Account, meter: Reconciled, cited: list[str], found: 
 
 def _metered_total(account: Account) -> float:
     """What the meter holds of the period."""
-    rows = rows_of(account.look("meter_usage"))
+    rows = whole_rows(account.look("meter_usage"))
     return sum(_of_period(account, {int(start): float(quantity) for start, quantity in rows}).values())
 
 
@@ -212,7 +215,7 @@ def _rejected(account: Account, oldest: int) -> tuple[str, str]:
     """The code and the words where Stripe says that it dropped events since then, or the meter takes none; empty where not."""
     errors, meters = account.look("errors"), account.look("meters")
     counts: dict[str, int] = {}
-    for report in rows_of(errors):
+    for report in whole_rows(errors):
         at = moment(report.get("at"))
         if at is not None and at.timestamp() >= oldest:
             for code, count in report["codes"].items():
@@ -222,7 +225,7 @@ def _rejected(account: Account, oldest: int) -> tuple[str, str]:
         told = ", ".join(f"{code} {count} times" for code, count in counts.items())
         sub = _REJECTED.get(most)
         return f"usage.rejected.{sub}" if sub else "usage.rejected", f"Stripe dropped events: {told}"
-    meter = meter_of(rows_of(meters), account.metered_items)
+    meter = meter_of(whole_rows(meters), account.metered_items)
     if meter and meter.get("status") == "inactive" and errors is not None and errors.status.answered:
         return (
             "usage.rejected.meter",
@@ -327,7 +330,7 @@ def _others_are_known(account: Account) -> bool:
         return False
     if account.evidence.peers:
         return all(look.status.answered for look in account.evidence.peers)
-    return not rows_of(account.look("payers")) or account.has_answered("runs")
+    return not whole_rows(account.look("payers")) or account.has_answered("runs")
 
 
 def _ever_summed(account: Account) -> bool | None:

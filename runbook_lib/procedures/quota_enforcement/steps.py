@@ -7,6 +7,7 @@ from typing import ClassVar
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Conclusion, Json
 from runbook_lib.io.observe import Look
+from runbook_lib.judging.answers import whole_object, whole_rows
 from runbook_lib.procedures.base import Exhibit, Said, Topic, step
 from runbook_lib.procedures.quota_enforcement import reports
 from runbook_lib.procedures.quota_enforcement import verdict as one
@@ -15,7 +16,7 @@ from runbook_lib.procedures.quota_enforcement.audit import (
     EveryOrganization as EveryOrganization,
 )  # found here by its stem
 from runbook_lib.procedures.quota_enforcement.billing import plan_at_stripe
-from runbook_lib.procedures.quota_enforcement.evidence import Evidence, rows_of, value_of
+from runbook_lib.procedures.quota_enforcement.evidence import Evidence
 from runbook_lib.procedures.quota_enforcement.looks import (
     ADD_UP,
     BACK,
@@ -189,7 +190,7 @@ class OneOrganization(QuotaEnforcement):
         if not self.evidence.crossings:
             refused = len(self.account.refused)
             return Said(f"No limit is used up; {refused} of its requests were refused in the window.")
-        value = value_of(self.evidence.look("crossings"))
+        value = whole_object(self.evidence.look("crossings"))
         return Said(
             f"The limit was reached at {value.get('at')}; {value.get('records_after', '?')} records came after it."
         )
@@ -241,7 +242,7 @@ class OneOrganization(QuotaEnforcement):
 
     def peers(self) -> list[Look]:
         """How others fare."""
-        others = rows_of(self.evidence.look("payers"))
+        others = whole_rows(self.evidence.look("payers"))
         return [look for row in others for look in self.hours_of(row["stripe_customer_id"])]
 
     def events(self) -> list[Look]:
@@ -259,7 +260,7 @@ class OneOrganization(QuotaEnforcement):
         return [] if place is None else [crossing_of(account, *place, way)]
 
     def _meter(self) -> dict[str, Json] | None:
-        return meter_of(rows_of(self.evidence.meters), self.account.metered_items)
+        return meter_of(whole_rows(self.evidence.meters), self.account.metered_items)
 
     def _reported_window(self, account: Account) -> Window:
         now = self.evidence.now

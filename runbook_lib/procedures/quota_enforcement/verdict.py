@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Conclusion, Finding, Situation, Status, Suspect, VerdictStatus
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.quota_enforcement.account import Account, read
 from runbook_lib.procedures.quota_enforcement.billing import billing_findings, billing_suspects
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
 from runbook_lib.procedures.quota_enforcement.enforced import Enforced, enforcement_findings, recording_findings
-from runbook_lib.procedures.quota_enforcement.evidence import Evidence, value_of
+from runbook_lib.procedures.quota_enforcement.evidence import Evidence
 from runbook_lib.procedures.quota_enforcement.reports import Reports, report_findings
 from runbook_lib.procedures.quota_enforcement.spending import (
     forecasts,
@@ -128,7 +129,7 @@ def _onset(judged: Judged) -> datetime | None:
     if code.startswith("quota.blocked") and judged.account.refused:
         return moment(judged.account.refused[0]["at"])
     if code.startswith("quota.not_enforced"):
-        return moment(value_of(judged.account.look("crossings")).get("at"))
+        return moment(whole_object(judged.account.look("crossings")).get("at"))
     spike = spike_of(judged.account)
     if code == "usage.spike" and spike:
         return datetime.fromtimestamp(spike.since, UTC)

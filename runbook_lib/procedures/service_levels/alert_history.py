@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.judging.answers import object_of
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
-from runbook_lib.procedures.service_levels.evidence import Evidence, find, value_of
+from runbook_lib.procedures.service_levels.evidence import Evidence, find
 from runbook_lib.procedures.service_levels.reading import Level
 from runbook_lib.procedures.service_levels.tally import POLICIES, Policy, Stretch
 from runbook_lib.procedures.service_levels.words import clock_words, span_words
@@ -46,7 +47,7 @@ def told_the_truth(evidence: Evidence, guards: Sequence[Guard]) -> tuple[list[Fi
     history = find(evidence.fired, "prometheus", "alerts_fired")
     found: list[Finding] = []
     doubted: list[Suspect] = []
-    if history is None or not (told := value_of(history)):
+    if history is None or not (told := object_of(history)):
         return found, doubted
     for guard in guards:
         own = [

@@ -9,9 +9,10 @@ from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.judging.answers import object_of, rows_of, whole_object
 from runbook_lib.procedures.service_levels.alert_history import Guard, told_the_truth
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
-from runbook_lib.procedures.service_levels.evidence import Evidence, find, is_heard, rows_of, value_of, whole_of
+from runbook_lib.procedures.service_levels.evidence import Evidence, find, is_heard
 from runbook_lib.procedures.service_levels.judging import Judged
 from runbook_lib.procedures.service_levels.reading import Level
 from runbook_lib.procedures.service_levels.words import span_words
@@ -40,7 +41,7 @@ def alert_findings(evidence: Evidence, judged: Sequence[Judged]) -> tuple[list[F
 
 def guards_of(evidence: Evidence, levels: Sequence[Level]) -> list[Guard]:
     """Every rule that guards an objective, by the names in the team's file."""
-    rules = value_of(find(evidence.rules, "prometheus", "alert_rules")).get("rules", ())
+    rules = object_of(find(evidence.rules, "prometheus", "alert_rules")).get("rules", ())
     return [Guard(level, rule) for level in levels for rule in rules if rule["name"] in level.objective["alerts"]]
 
 
@@ -80,7 +81,7 @@ def _severities(evidence: Evidence) -> list[str]:
 def _missing_rules(evidence: Evidence, levels: Sequence[Level]) -> list[Finding]:
     """Rules that are not there; only a complete list says so."""
     rules = find(evidence.rules, "prometheus", "alert_rules")
-    if rules is None or not (told := whole_of(rules)):
+    if rules is None or not (told := whole_object(rules)):
         return []
     found = []
     for level in levels:
@@ -105,7 +106,7 @@ def _broken_rules(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
 
 def _told_to_nobody(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
     rules = find(evidence.rules, "prometheus", "alert_rules")
-    if rules is None or not guards or value_of(rules).get("alertmanagers") != 0:
+    if rules is None or not guards or object_of(rules).get("alertmanagers") != 0:
         return []
     what = "Prometheus sends its alerts to no Alertmanager"
     return [CATALOGUE.finding("alert.unrouted.not_sent", "Prometheus", what, [rules])]
@@ -136,7 +137,7 @@ def _cut(text: str) -> str:
 def _wrong_routes(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
     """Receivers that are not there, and routes that lead to others; only a configuration that was read as a whole says so."""
     routing = find(evidence.rules, "alertmanager", "routing")
-    if routing is None or not (told := whole_of(routing)):
+    if routing is None or not (told := whole_object(routing)):
         return []
     found = []
     receivers: Mapping[str, Sequence[str]] = told["receivers"]
@@ -175,7 +176,7 @@ def _silenced(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
         found.append(CATALOGUE.finding("alert.silenced", own[0].name, summary, [silences]))
     found += _muted(evidence, guards)
     for look in evidence.tested:
-        sent = value_of(look)
+        sent = object_of(look)
         if sent.get("state") == "suppressed" and not sent["silenced_by"]:
             name = f"{look.arguments['labels'].get('alertname')} ({look.arguments['labels'].get('severity')})"
             why = "inhibited by another alert" if sent["inhibited_by"] else "muted for this time of day"
@@ -188,7 +189,7 @@ def _muted(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
     """Rules whose every way to a receiver that the team wants is muted at this moment."""
     found: list[Finding] = []
     routing = find(evidence.rules, "alertmanager", "routing")
-    if routing is None or not (told := whole_of(routing)):
+    if routing is None or not (told := whole_object(routing)):
         return found
     for to, severity in _routes_from_traces(evidence):
         for guard in guards:
@@ -237,7 +238,7 @@ def _failing_receivers(evidence: Evidence) -> tuple[list[Finding], list[Suspect]
     found: list[Finding] = []
     cleared: set[str] = set()
     for look in evidence.tested:
-        sent = whole_of(look)
+        sent = whole_object(look)
         if sent.get("taken") is None:
             continue
         to = ", ".join(sent["receivers"])
@@ -262,8 +263,8 @@ def _refused_everything(evidence: Evidence, cleared: Collection[str]) -> list[Fi
     routing = find(evidence.rules, "alertmanager", "routing")
     wanted = dict.fromkeys(to for to, _ in _routes_from_traces(evidence))
     found: list[Finding] = []
-    for row in value_of(routing).get("notifications") or ():
-        kinds = value_of(routing)["receivers"]
+    for row in object_of(routing).get("notifications") or ():
+        kinds = object_of(routing)["receivers"]
         receiver = row["receiver"] or next((name for name in wanted if row["integration"] in kinds.get(name, ())), "")
         refuses = row["sent"] >= _TELLING and row["failed"] >= row["sent"]
         if routing is not None and refuses and receiver in wanted and receiver not in cleared:
@@ -274,7 +275,7 @@ def _refused_everything(evidence: Evidence, cleared: Collection[str]) -> list[Fi
 
 def untested(evidence: Evidence) -> list[Observation]:
     """Test alerts that were sent and of which nobody can say whether they arrived."""
-    return [look for look in evidence.tested if value_of(look).get("state") == "active" and not is_heard(look)]
+    return [look for look in evidence.tested if object_of(look).get("state") == "active" and not is_heard(look)]
 
 
 def test_labels(evidence: Evidence) -> list[dict[str, str]]:

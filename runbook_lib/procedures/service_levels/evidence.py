@@ -7,6 +7,7 @@ from typing import Any
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Json, Observation
+from runbook_lib.judging.answers import object_of, whole_object
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.judging.witnesses import Proof, Seen, Topics, any_of, first_of, look, proof
 
@@ -56,7 +57,7 @@ class Evidence(Filed):
     @property
     def levels(self) -> Mapping[str, Json]:
         """The team's file; empty where it could not be read."""
-        return value_of(self.file)
+        return object_of(self.file)
 
     @property
     def window(self) -> Window:
@@ -89,21 +90,6 @@ class Evidence(Filed):
         return counting(objective, (*self.counts, *self.raw, *self.webhooks))
 
 
-def value_of(look: Observation | None) -> dict[str, Any]:
-    """An answer's value, though it may not be all; empty where nothing came back."""
-    return look.value if look is not None and look.status.has_content and isinstance(look.value, dict) else {}
-
-
-def whole_of(look: Observation | None) -> dict[str, Any]:
-    """The value of a complete answer; else empty. What is not in it is not there."""
-    return value_of(look) if look is not None and look.status.answered else {}
-
-
-def rows_of(look: Observation | None) -> list[dict[str, Any]]:
-    """The rows that came back, though they may not be all."""
-    return look.value if look is not None and look.status.has_content and isinstance(look.value, list) else []
-
-
 def find(looks: Iterable[Observation], source: str, call: str) -> Observation | None:
     """The look of this source and call; None where it was not made."""
     return next((each for each in looks if (each.source, each.call) == (source, call)), None)
@@ -123,7 +109,7 @@ def slow_counts(counts: Mapping[str, Any], objective: Objective) -> Mapping[str,
 
 
 def _promises(seen: Seen) -> dict[str, Any]:
-    return next((whole_of(each) for each in seen.of("team.service_levels")), {})
+    return next((whole_object(each) for each in seen.of("team.service_levels")), {})
 
 
 def _counted(*kinds: str) -> Proof:
@@ -151,7 +137,7 @@ def _asked(objective: Objective, made: Iterable[Observation]) -> list[Observatio
 
 
 def _counts_for(objective: Objective, each: Observation) -> bool:
-    counts = whole_of(each)
+    counts = whole_object(each)
     if objective["kind"] == WEBHOOKS:  # where nobody may read the endpoints, an event that nobody asks for looks taken
         return bool(counts.get("total")) and counts.get("uncovered") is not None
     return bool(counts.get("total")) and (objective["kind"] != LATENCY or slow_counts(counts, objective) is not None)
@@ -180,10 +166,10 @@ def _evaluated(seen: Seen) -> Iterable[Observation]:
         for each in seen.of("prometheus.alert_rules")
         if all(
             rule["health"] != "unknown" and rule["evaluated_at"]
-            for rule in whole_of(each).get("rules", ())
+            for rule in whole_object(each).get("rules", ())
             if rule["name"] in names
         )
-        and whole_of(each)
+        and whole_object(each)
     ]
 
 
@@ -195,7 +181,7 @@ def _delivered(seen: Seen) -> Iterable[Observation]:
     if seen.of("alertmanager.test_alert"):
         return ()
     wanted = [str(each["to"]) for each in _promises(seen).get("routes", ()) if each["from"] == "traces"]
-    return [each for each in seen.of("alertmanager.routing") if wanted and _all_delivered(whole_of(each), wanted)]
+    return [each for each in seen.of("alertmanager.routing") if wanted and _all_delivered(whole_object(each), wanted)]
 
 
 def _all_delivered(routing: Mapping[str, Any], wanted: Sequence[str]) -> bool:
@@ -216,22 +202,22 @@ def _all_delivered(routing: Mapping[str, Any], wanted: Sequence[str]) -> bool:
 
 def is_heard(test: Observation) -> bool:
     """Whether every integration that a test alert was meant for gave an answer, good or bad."""
-    return bool(whole_of(test).get("expected")) and not unheard(test)
+    return bool(whole_object(test).get("expected")) and not unheard(test)
 
 
 def unheard(test: Observation) -> list[str]:
     """The integrations that no answer was counted of, good or bad: nobody knows whether the test alert reached them."""
-    sent = whole_of(test)
+    sent = whole_object(test)
     taken, refused = sent.get("taken") or {}, sent.get("refused") or {}
     return [kind for kind in dict.fromkeys(sent.get("expected", ())) if not taken.get(kind) and not refused.get(kind)]
 
 
 def _is_active(test: Observation) -> bool:
-    return whole_of(test).get("state") == "active"
+    return whole_object(test).get("state") == "active"
 
 
 def _inhibits_nothing(routing: Observation) -> bool:
-    return whole_of(routing).get("inhibits") == 0
+    return whole_object(routing).get("inhibits") == 0
 
 
 def unpromised(kind: str) -> Callable[[Seen], str]:

@@ -7,8 +7,9 @@ import numpy as np
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.model import Finding, Json, Status
+from runbook_lib.judging.answers import object_of, rows_of
 from runbook_lib.procedures.service_levels.alerts import guards_of, levels_named, reached
-from runbook_lib.procedures.service_levels.evidence import Evidence, find, rows_of, value_of
+from runbook_lib.procedures.service_levels.evidence import Evidence, find
 from runbook_lib.procedures.service_levels.judging import Judged, budget_left
 from runbook_lib.procedures.service_levels.reading import Level, deployments_of, hours_of, named, served_at
 from runbook_lib.procedures.service_levels.tally import HOUR_S, POLICIES, p95_between, p95_by_step, span_text
@@ -38,7 +39,7 @@ def counted(evidence: Evidence) -> Json:
     for look in (*evidence.counts, *evidence.raw, *evidence.webhooks):
         if look.status is Status.not_configured:
             continue
-        value = value_of(look)
+        value = object_of(look)
         total, failed = (sum(value.get(name) or ()) or None for name in ("total", "failed"))
         rows.append(
             [
@@ -230,7 +231,7 @@ def sentence(judged: Sequence[Judged]) -> str:
 def routes(evidence: Evidence) -> Json:
     """Rules by name and severity with whom they reach; then the platforms'."""
     rows: list[list[Json]] = []
-    routing = value_of(find(evidence.rules, "alertmanager", "routing"))
+    routing = object_of(find(evidence.rules, "alertmanager", "routing"))
     for guard in guards_of(evidence, levels_named(evidence)):
         told = None
         if routing:
@@ -270,7 +271,7 @@ def fired(evidence: Evidence) -> Json:
     """What fired in the period."""
     rows = [
         [each["name"], each["severity"], to_iso(from_epoch_s(each["since_s"])), each["until_s"] - each["since_s"]]
-        for each in value_of(find(evidence.fired, "prometheus", "alerts_fired")).get("fired", ())
+        for each in object_of(find(evidence.fired, "prometheus", "alerts_fired")).get("fired", ())
     ]
     return {"columns": ["alert", "severity", "fired_at", "for_s"], "rows": rows}
 
@@ -278,7 +279,7 @@ def fired(evidence: Evidence) -> Json:
 def fired_sentence(evidence: Evidence) -> str:
     """One sentence on what fired, and how far back that is known."""
     look = find(evidence.fired, "prometheus", "alerts_fired")
-    told = value_of(look)
+    told = object_of(look)
     if not told:
         return f"What fired could not be seen: {look.why or look.status}." if look is not None else "Nobody was asked."
     known = told["kept_since_s"]
@@ -292,7 +293,7 @@ def tested_sentence(evidence: Evidence) -> str:
     said = []
     for look in evidence.tested:
         name = f"{look.arguments['labels'].get('severity')}"
-        sent = value_of(look)
+        sent = object_of(look)
         if not sent:
             said.append(f"{name}: {look.why or look.status}")
             continue

@@ -8,15 +8,8 @@ import numpy as np
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.procedures.service_levels.evidence import (
-    LATENCY,
-    WEBHOOKS,
-    Evidence,
-    Objective,
-    rows_of,
-    slow_counts,
-    value_of,
-)
+from runbook_lib.judging.answers import object_of, rows_of
+from runbook_lib.procedures.service_levels.evidence import LATENCY, WEBHOOKS, Evidence, Objective, slow_counts
 from runbook_lib.procedures.service_levels.tally import HOUR_S, Numbers, Stretch, Tally
 
 _RANK = ("TraceQL metrics", "Prometheus span metrics", "Jaeger's monitor", "platform", "raw traces")
@@ -184,7 +177,7 @@ def unseen_edge(level: Level, evidence: Evidence) -> Observation | None:
 
 def _tally(look: Observation, objective: Objective, counted: _Counted) -> Tally | None:
     """What a look counts for an objective; None where it does not."""
-    counts = value_of(look)
+    counts = object_of(look)
     if not counts.get("total"):
         return None
     if objective["kind"] != LATENCY:

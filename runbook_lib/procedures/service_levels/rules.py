@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.model import Change, Conclusion, Finding, Json, Observation, Situation, Status, Suspect, Unseen
+from runbook_lib.judging.answers import rows_of, whole_object
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.service_levels.alerts import alert_findings, untested
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
-from runbook_lib.procedures.service_levels.evidence import Evidence, rows_of, unheard, whole_of
+from runbook_lib.procedures.service_levels.evidence import Evidence, unheard
 from runbook_lib.procedures.service_levels.exhibits import glance
 from runbook_lib.procedures.service_levels.judging import Judged, budget_left, judge_all
 from runbook_lib.procedures.service_levels.reading import Level, hours_of, named
@@ -56,7 +57,7 @@ def diagnose(evidence: Evidence, weighed: Weighed | None = None) -> Conclusion:
 
 def _unknown(evidence: Evidence) -> list[Suspect]:
     """The objectives that were asked for and that the team's file does not have: nobody judged them."""
-    file = whole_of(evidence.file)
+    file = whole_object(evidence.file)
     known = [str(each["name"]) for each in file.get("objectives", ())]
     return [
         Suspect(

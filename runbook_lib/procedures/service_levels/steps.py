@@ -7,11 +7,12 @@ from runbook_lib.core.clock import Window, parse_time
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Observation, Status
 from runbook_lib.io.observe import Look
+from runbook_lib.judging.answers import object_of
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.service_levels import exhibits as shown
 from runbook_lib.procedures.service_levels import rules
 from runbook_lib.procedures.service_levels.alerts import alert_findings, test_labels
-from runbook_lib.procedures.service_levels.evidence import WEBHOOKS, Evidence, value_of
+from runbook_lib.procedures.service_levels.evidence import WEBHOOKS, Evidence
 from runbook_lib.sources.fly import logs as fly
 from runbook_lib.sources.fly import metrics as fly_metrics
 from runbook_lib.sources.metrics import alertmanager, prometheus
@@ -67,7 +68,7 @@ class ServiceLevels(Procedure):
     def read_the_promises(self) -> Said:
         """The team's file."""
         (file,) = self.ask("file")
-        if not value_of(file):
+        if not object_of(file):
             return Said(f"The objectives could not be read: {file.why or file.status}.")
         rows = shown.promises(self.evidence)
         return Said(

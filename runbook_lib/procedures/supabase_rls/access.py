@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.model import Observation
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.judging.witnesses import Seen
-from runbook_lib.procedures.supabase_rls.reading import value_of
 
 _NOT_AT_POSTGRES = ("PGRST", "42P01")  # PostgREST's own refusals, and a table that Postgres does not find
 _TOKEN_REFUSED = "PGRST30"  # noqa: S105 (the beginning of PostgREST's codes for a token that it does not take)
@@ -32,25 +32,25 @@ def is_narrow(look: Observation | None) -> bool:
     """Whether a query as the user says which rows are meant: by id, by organization, or one's own profile."""
     if look is None:
         return False
-    said = value_of(look)
+    said = whole_object(look)
     has_org = bool(said.get("row_org")) and bool(said.get("orgs"))
     return bool(look.arguments.get("row_id")) or has_org or look.arguments.get("table") == "profiles"
 
 
 def is_filled(look: Observation) -> bool:
     """Whether there is something in it."""
-    return bool(value_of(look))
+    return bool(whole_object(look))
 
 
 def is_run(look: Observation) -> bool:
     """Whether the command ran as the user, refused neither by a grant nor by a recursion."""
-    said = value_of(look)
+    said = whole_object(look)
     return bool(said) and not said.get("role_refused") and not said["statement"]["sqlstate"]
 
 
 def is_offered(look: Observation) -> bool:
     """Whether a request over PostgREST came as far as Postgres, so that the table is offered."""
-    said = value_of(look)
+    said = whole_object(look)
     return bool(said) and not str(said.get("code") or "").startswith(_NOT_AT_POSTGRES)
 
 
@@ -59,19 +59,20 @@ def taken_token(seen: Seen) -> tuple[Observation, ...]:
     return tuple(
         each
         for each in seen.of("supabase.rest_as_user")
-        if value_of(each).get("as") == "user" and not str(value_of(each).get("code") or "").startswith(_TOKEN_REFUSED)
+        if whole_object(each).get("as") == "user"
+        and not str(whole_object(each).get("code") or "").startswith(_TOKEN_REFUSED)
     )
 
 
 def let_through(seen: Seen) -> tuple[Observation, ...]:
     """The user was let through: in Postgres as the user or, where that could not be asked, with rows over PostgREST."""
     direct = seen.of("postgres.as_user")
-    if any(value_of(each) for each in direct):
+    if any(whole_object(each) for each in direct):
         return tuple(look for each in direct for look in _passing(each, seen))
     if _command(seen) != "select":
         return ()
     return tuple(
-        each for each in seen.of("supabase.rest_as_user") if value_of(each).get("as") == "user" and value_of(each)["count"]
+        each for each in seen.of("supabase.rest_as_user") if whole_object(each).get("as") == "user" and whole_object(each)["count"]
     )  # fmt: skip
 
 
@@ -81,13 +82,13 @@ def is_vain(look: Observation, seen: Seen) -> bool:
     What stands in between answers every statement with an empty list, and nobody is unknown for that.
     """
     is_by_api = (look.source, look.call) == ("supabase", "user")
-    return is_by_api and not any(value_of(each) for each in seen.of("supabase.policies"))
+    return is_by_api and not any(whole_object(each) for each in seen.of("supabase.policies"))
 
 
 def met_user(seen: Seen) -> tuple[Observation, ...]:
     """The user was met where the query was made as them: let through, or found by a name that is no id."""
     named = [each for each in seen.of("postgres.as_user") if _is_name(str(each.arguments.get("user") or ""))]
-    return (*let_through(seen), *(each for each in named if value_of(each)))
+    return (*let_through(seen), *(each for each in named if whole_object(each)))
 
 
 def absent_row(seen: Seen) -> tuple[Observation, ...]:
@@ -95,14 +96,14 @@ def absent_row(seen: Seen) -> tuple[Observation, ...]:
     counted = [
         each
         for each in seen.of("supabase.rest_past_rls", "supabase.rows")
-        if value_of(each).get("count") is not None and not value_of(each).get("id_refused")
+        if whole_object(each).get("count") is not None and not whole_object(each).get("id_refused")
     ]
-    if any(value_of(each)["count"] for each in counted):
+    if any(whole_object(each)["count"] for each in counted):
         return ()
     direct = seen.of("postgres.as_user")
-    told = [each for each in direct if value_of(each)]
+    told = [each for each in direct if whole_object(each)]
     if told:
-        return (*told, *counted) if all(_sees_none(value_of(each)) for each in told) else ()
+        return (*told, *counted) if all(_sees_none(whole_object(each)) for each in told) else ()
     is_one = any(each.arguments.get("row_id") for each in direct)
     return tuple(counted) if is_one and _command(seen) == "select" else ()
 
@@ -115,13 +116,13 @@ def joined_member(seen: Seen) -> tuple[Observation, ...]:
     return tuple(
         each
         for each in seen.of("postgres.user", "supabase.user", "supabase.rest_user")
-        if asked and asked <= {str(one["org"]) for one in value_of(each).get("memberships", ())}
+        if asked and asked <= {str(one["org"]) for one in whole_object(each).get("memberships", ())}
     )
 
 
 def _passing(look: Observation, seen: Seen) -> tuple[Observation, ...]:
     """The looks that show that the command passes as this user."""
-    said, command = value_of(look), str(look.arguments.get("command"))
+    said, command = whole_object(look), str(look.arguments.get("command"))
     if not is_run(look):
         return ()
     if command == "select":
@@ -145,7 +146,7 @@ def _without_rls(seen: Seen, table: str) -> tuple[Observation, ...]:
     return tuple(
         each
         for each in seen.of("postgres.policies", "supabase.policies")
-        if any(one["name"] == table and not one["rls"] for one in value_of(each).get("tables", ()))
+        if any(one["name"] == table and not one["rls"] for one in whole_object(each).get("tables", ()))
     )
 
 

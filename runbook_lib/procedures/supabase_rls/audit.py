@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.core.model import Finding, Json
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
 from runbook_lib.procedures.supabase_rls.exposed import ROLES, granted_to, open_to
-from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of, value_of
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of
 from runbook_lib.procedures.supabase_rls.way import circle_of, grant_finding, recursion_finding
 
 COMMANDS = ("select", "insert", "update", "delete")
@@ -19,7 +20,7 @@ def audit_findings(evidence: Evidence) -> list[Finding]:
 
 def _not_exposed(evidence: Evidence) -> list[Finding]:
     for look in evidence.rows:
-        said = value_of(look)
+        said = whole_object(look)
         if said.get("code") in ("PGRST106", "PGRST205"):
             words = f"PostgREST says {said['code']}: {said['message']}"
             if said["code"] == "PGRST106":
@@ -37,7 +38,7 @@ def _not_exposed(evidence: Evidence) -> list[Finding]:
 def _recursion(evidence: Evidence) -> list[Finding]:
     """One finding for each table that Postgres names, with all that it strikes; by the catalogue where nobody could ask."""
     struck: dict[tuple[str, str, str], set[str]] = {}
-    for each in value_of(evidence.reach).get("tables", ()):
+    for each in whole_object(evidence.reach).get("tables", ()):
         if each["sqlstate"] in ("42P17", "54001"):
             found = recursion_finding(each["sqlstate"], each["message"], each["name"], ())
             struck.setdefault((found.code, found.subject, each["sqlstate"]), set()).add(str(each["name"]))
@@ -49,7 +50,7 @@ def _recursion(evidence: Evidence) -> list[Finding]:
             )
             for (code, subject, state), tables in struck.items()
         ]
-    if value_of(evidence.reach):
+    if whole_object(evidence.reach):
         return []
     circles = {
         tuple(sorted(circle)): circle for name in tables_of(evidence) if (circle := circle_of(evidence, name, "select"))
@@ -66,8 +67,8 @@ def _grants(evidence: Evidence) -> list[Finding]:
     """A policy that allows what no grant does: one finding for each object that is refused to signed-in users."""
     found: dict[tuple[str, str], Finding] = {}
     ids = ids_of(evidence.reach, evidence.catalogue)
-    rules = value_of(evidence.catalogue).get("policies", ())
-    for each in value_of(evidence.reach).get("tables", ()):
+    rules = whole_object(evidence.catalogue).get("policies", ())
+    for each in whole_object(evidence.reach).get("tables", ()):
         wanted = [
             rule
             for rule in rules
@@ -85,7 +86,9 @@ def _no_policy(evidence: Evidence) -> list[Finding]:
     found = []
     for name, table in tables_of(evidence).items():
         policies = [
-            rule for rule in value_of(evidence.catalogue)["policies"] if rule["table"] == name and rule["permissive"]
+            rule
+            for rule in whole_object(evidence.catalogue)["policies"]
+            if rule["table"] == name and rule["permissive"]
         ]
         if table["rls"] and not policies and granted_to(table):
             words = "RLS is on, and no policy opens the table to anybody: only the service role reaches it"
@@ -97,7 +100,7 @@ def access_matrix(evidence: Evidence) -> Json:
     """Who may do what with which table: a matrix exhibit, a line a table, a column for each role and command."""
     refused = {
         (each["name"], each["role"], each["command"]): str(each["sqlstate"])
-        for each in value_of(evidence.reach).get("tables", ())
+        for each in whole_object(evidence.reach).get("tables", ())
     }
     columns = [f"{role} {command}" for role in ROLES for command in COMMANDS]
     rows, cells = [], []
@@ -127,7 +130,7 @@ def _cell(
         return {"text": "open to all", "tone": "bad"}
     rules = [
         rule
-        for rule in value_of(evidence.catalogue)["policies"]
+        for rule in whole_object(evidence.catalogue)["policies"]
         if rule["table"] == name
         and rule["permissive"]
         and rule["command"] in ("all", command)

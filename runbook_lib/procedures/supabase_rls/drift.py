@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.core.model import Finding
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
-from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of, value_of
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of
 
 _SAID = ("permissive", "command", "roles", "using", "check")
 
@@ -15,7 +16,7 @@ def drift_findings(evidence: Evidence) -> list[Finding]:
 
     The repository's file is the first of its migrations: tables that it does not know are left to the other rules.
     """
-    file, live = value_of(evidence.schema_file), value_of(evidence.catalogue)
+    file, live = whole_object(evidence.schema_file), whole_object(evidence.catalogue)
     if not file or not live:
         return []
     ids = ids_of(evidence.catalogue, evidence.schema_file)

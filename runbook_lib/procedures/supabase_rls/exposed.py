@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.model import Finding
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
-from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of, value_of
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of
 
 ROLES = ("anon", "authenticated")
 _ALWAYS = re.compile(r"\(*\s*(?:true|1 = 1)\s*\)*")
@@ -25,7 +26,7 @@ def _open_roles(evidence: Evidence) -> list[Finding]:
         CATALOGUE.finding(
             "rls.disabled.role", str(role["name"]), f"{role['name']} has BYPASSRLS: no policy binds it", ids
         )
-        for role in value_of(evidence.catalogue).get("roles", ())
+        for role in whole_object(evidence.catalogue).get("roles", ())
         if role["name"] in ROLES and (role["bypass"] or role["super"])
     ]
 
@@ -39,7 +40,7 @@ def _open_tables(evidence: Evidence) -> list[Finding]:
             continue
         held = f"{' and '.join(granted)} hold{'s' if len(granted) == 1 else ''} grants"
         if table["kind"] in ("r", "p") and not table["rls"]:
-            policies = [rule for rule in value_of(evidence.catalogue)["policies"] if rule["table"] == name]
+            policies = [rule for rule in whole_object(evidence.catalogue)["policies"] if rule["table"] == name]
             sub = ".policies_unused" if policies else ""
             unused = f", its {len(policies)} policies are not asked" if policies else ""
             found.append(CATALOGUE.finding(f"rls.disabled{sub}", name, f"RLS is off, and {held}{unused}", ids))
@@ -62,7 +63,7 @@ def granted_to(table: Mapping[str, Any]) -> list[str]:
 def _open_policies(evidence: Evidence) -> list[Finding]:
     found = []
     off = {name for name, table in tables_of(evidence).items() if not table["rls"]}
-    for rule in value_of(evidence.catalogue).get("policies", ()):
+    for rule in whole_object(evidence.catalogue).get("policies", ()):
         if not _in_question(evidence, rule["table"]) or rule["table"] in off:
             continue
         if who := open_to(evidence, rule):
@@ -82,7 +83,7 @@ def open_to(evidence: Evidence, rule: Mapping[str, Any]) -> str:
         return ""
     seen = [
         each
-        for each in value_of(evidence.reach).get("policies", ())
+        for each in whole_object(evidence.reach).get("policies", ())
         if (each["table"], each["name"]) == (rule["table"], rule["name"])
     ]
     for each in seen:
@@ -97,7 +98,7 @@ def open_to(evidence: Evidence, rule: Mapping[str, Any]) -> str:
 def _trusting(evidence: Evidence) -> list[Finding]:
     """Policies that read what users write for themselves."""
     found = []
-    for rule in value_of(evidence.catalogue).get("policies", ()):
+    for rule in whole_object(evidence.catalogue).get("policies", ()):
         text = f"{rule['using'] or ''} {rule['check'] or ''}"
         if _in_question(evidence, rule["table"]) and re.search(r"\b(?:raw_)?user_meta_?data\b", text):
             words = f"`{rule['name']}` decides by user_metadata, which the user writes"

@@ -12,10 +12,10 @@ from typing import ClassVar
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Json, Status
 from runbook_lib.io.observe import Look
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.procedures.base import Exhibit, Said, Topic
 from runbook_lib.procedures.supabase_rls import rules
 from runbook_lib.procedures.supabase_rls.access import UUID
-from runbook_lib.procedures.supabase_rls.reading import value_of
 from runbook_lib.procedures.supabase_rls.rights import Rights, is_about_one, shown
 from runbook_lib.sources.postgres import rls as postgres_rls
 from runbook_lib.sources.supabase import rls as supabase_rls
@@ -102,7 +102,7 @@ class OneUser(Rights):
     def judge_the_token(self) -> Said:
         """The token's form, signature, age, audience, project, role and subject."""
         self.ask("token")
-        said = value_of(self.evidence.token)
+        said = whole_object(self.evidence.token)
         if not self.jwt:
             return Said("No token was given, so the session itself is not judged.")
         if not said:
@@ -117,7 +117,7 @@ class OneUser(Rights):
         """The user, the profile, memberships and open invitations, past RLS; and which organization is meant."""
         self.ask("people", "organizations")
         look = self.evidence.person
-        said = value_of(look)
+        said = whole_object(look)
         if not said:
             answered = look is not None and look.status.answered
             known = "There is no such user." if answered else "The user could not be looked up."
@@ -133,7 +133,7 @@ class OneUser(Rights):
     def ask_as_the_user(self) -> Said:
         """The query as the user in Postgres and over PostgREST, rolled back, and how many rows there are past RLS."""
         self.ask("as_user", "rest", "rows")
-        seen, rest = value_of(self.evidence.as_user), value_of(self.evidence.rest)
+        seen, rest = whole_object(self.evidence.as_user), whole_object(self.evidence.rest)
         said = f"{rest['code'] or rest['status_code']}, {shown(rest['count'])} rows" if rest else ""
         over = f" Over PostgREST as {rest['as']}: {said}." if rest else ""
         if not seen:

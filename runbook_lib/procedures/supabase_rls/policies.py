@@ -10,16 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.procedures.supabase_rls.access import absent_row, is_narrow, let_through, uses_of
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
-from runbook_lib.procedures.supabase_rls.reading import (
-    Evidence,
-    Policy,
-    asked_text,
-    ids_of,
-    is_about_membership,
-    value_of,
-)
+from runbook_lib.procedures.supabase_rls.reading import Evidence, Policy, asked_text, ids_of, is_about_membership
 
 _ROLES = re.compile(r"'(owner|admin|member|viewer)'")
 _AS_USER = "the same query as this user in Postgres: RUNBOOK_DATABASE_URL of a role that may become authenticated"
@@ -50,7 +44,7 @@ def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False)
         unclear: which organization or row is meant is not known; only what is so for every row can be said.
     """
     judged = _judge(evidence, blocked=blocked, unclear=unclear)
-    is_denied = value_of(evidence.as_user) and not (let_through(evidence.seen) or absent_row(evidence.seen))
+    is_denied = whole_object(evidence.as_user) and not (let_through(evidence.seen) or absent_row(evidence.seen))
     if is_denied and judged.is_silent and not blocked and not unclear:
         why = "Postgres does not show this user what was asked for, and no policy that was read says why"
         judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, f"the same question with {_ONE_ROW}"))
@@ -59,7 +53,7 @@ def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False)
 
 def _judge(evidence: Evidence, *, blocked: bool, unclear: bool) -> Judged:
     judged = Judged()
-    facts, seen = evidence.table_facts, value_of(evidence.as_user)
+    facts, seen = evidence.table_facts, whole_object(evidence.as_user)
     ids = ids_of(evidence.catalogue, evidence.person, evidence.as_user, *evidence.rows)
     if facts and not facts["rls"]:
         return judged
@@ -111,7 +105,7 @@ def _narrower(evidence: Evidence) -> str:
 
 def _nothing_to_judge(evidence: Evidence, ids: list[str]) -> Judged:
     """No row is there for this question, or none could be seen past RLS."""
-    judged, seen = Judged(), value_of(evidence.as_user)
+    judged, seen = Judged(), whole_object(evidence.as_user)
     if _all_ask_membership(evidence) and (evidence.org or not evidence.row_id):
         judged.faults += _membership(evidence, ids)
     if absent_row(evidence.seen):
@@ -159,13 +153,13 @@ def _absent(evidence: Evidence, ids: list[str]) -> Finding:
 def _unread(evidence: Evidence, allowing: Sequence[Mapping[str, Any]]) -> Suspect | None:
     """What must be seen before it can be said why these policies are false: what they ask, and who the user is."""
     where = f"{evidence.table}: {allowing[0]['name']}"
-    if not value_of(evidence.catalogue):
+    if not whole_object(evidence.catalogue):
         return Suspect(
             "rls.policy_false", where, "it is false; what the functions that it calls ask is not known", _WHAT
         )
     false = [term["term"] for each in allowing for term in each["terms"] if term["result"] is False]
     asks = any(is_about_membership(asked_text(evidence, None, term)) for term in false)
-    if asks and not value_of(evidence.person):
+    if asks and not whole_object(evidence.person):
         return Suspect("rls.no_membership", where, "it asks memberships, and the user's could not be read", _WHO)
     return None
 
@@ -197,7 +191,7 @@ def _reasons(evidence: Evidence, policy: Mapping[str, Any], ids: list[str]) -> l
 
 def _false(evidence: Evidence, policy: Mapping[str, Any], code: str, ids: list[str]) -> Finding:
     false = [f"`{each['term']}`" for each in policy["terms"] if each["result"] is False]
-    seen = value_of(evidence.as_user)
+    seen = whole_object(evidence.as_user)
     some = (
         f" ({seen['hidden']} of {seen['past_rls']} rows are hidden)"
         if seen.get("hidden") and seen.get("visible")
@@ -211,7 +205,7 @@ def _membership(evidence: Evidence, ids: list[str]) -> list[Finding]:
     """The user has no membership where one is asked for: why not. Empty where there is one, or nothing is known."""
     if not evidence.has_no_membership:
         return []
-    person, org = value_of(evidence.person), evidence.row_org
+    person, org = whole_object(evidence.person), evidence.row_org
     ids = [*ids, *ids_of(evidence.organization)]
     subject = f"{person['id']} in {org or 'any organization'}"
     others = [str(each["org"]) for each in person["memberships"]]
@@ -228,7 +222,7 @@ def _membership(evidence: Evidence, ids: list[str]) -> list[Finding]:
 
 def _role(evidence: Evidence, policy: Mapping[str, Any], text: str, ids: list[str]) -> list[Finding]:
     """A member whose role is not among those that the term asks for."""
-    person = value_of(evidence.person)
+    person = whole_object(evidence.person)
     own = next((str(each["role"]) for each in person.get("memberships", ()) if each["org"] == evidence.row_org), "")
     wanted = set(_ROLES.findall(text))
     if not is_about_membership(text) or not own or not wanted or own in wanted:
@@ -251,7 +245,7 @@ def _reading_back(evidence: Evidence, group: Sequence[Mapping[str, Any]], ids: l
 
 def _disagreement(evidence: Evidence) -> Judged:
     """Postgres shows the user what PostgREST, with the user's own token, does not: they may not be the same project."""
-    judged, rest = Judged(), value_of(evidence.rest)
+    judged, rest = Judged(), whole_object(evidence.rest)
     if evidence.command == "select" and rest.get("as") == "user" and rest.get("count") == 0:
         why = "as this user Postgres shows rows, and PostgREST with the user's token none"
         look = "whether RUNBOOK_DATABASE_URL and SUPABASE_URL are the same project, and the primary"
@@ -267,9 +261,9 @@ def _all_ask_membership(evidence: Evidence) -> bool:
 
 def _without_impersonation(evidence: Evidence, ids: list[str]) -> Judged:
     """Postgres could not be asked as the user. What PostgREST denies for a reason that is seen is confirmed; else suspected."""
-    judged, rest = Judged(), value_of(evidence.rest)
+    judged, rest = Judged(), whole_object(evidence.rest)
     # a count that was refused is none
-    counts = [count for look in evidence.rows if (count := value_of(look).get("count")) is not None]
+    counts = [count for look in evidence.rows if (count := whole_object(look).get("count")) is not None]
     missing = _membership(evidence, ids)
     denied = rest.get("as") == "user" and rest.get("count") == 0 and any(counts)
     if evidence.command == "select" and rest.get("as") == "user" and rest.get("count"):

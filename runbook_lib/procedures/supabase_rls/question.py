@@ -5,7 +5,8 @@ is missing for everybody, and no row has it.
 """
 
 from runbook_lib.core.model import Status, Suspect
-from runbook_lib.procedures.supabase_rls.reading import Evidence, value_of
+from runbook_lib.judging.answers import whole_object
+from runbook_lib.procedures.supabase_rls.reading import Evidence
 
 _NO_VALUE = ("22P02", "22007", "22008", "22003")  # SQLSTATEs of a text that is no value of the column's type
 _OTHER_ORG = "the same question with org=<the id or name of an organization as it stands in organizations>"
@@ -21,7 +22,7 @@ def _organization(evidence: Evidence) -> list[Suspect]:
     if not org or _is_known(evidence):
         return []
     if look is not None and look.status == Status.not_found:
-        own = [str(each["org"]) for each in value_of(evidence.person).get("memberships", ())]
+        own = [str(each["org"]) for each in whole_object(evidence.person).get("memberships", ())]
         theirs = f"; the user is in {', '.join(own[:3])}" if own else ""
         return [Suspect("", org, "no organization has this id or name", f"{_OTHER_ORG}{theirs}")]
     if look is not None and look.status == Status.partial:
@@ -30,13 +31,13 @@ def _organization(evidence: Evidence) -> list[Suspect]:
     ask = "RUNBOOK_DATABASE_URL of a role that reads organizations past RLS, the Management API's token, or the service-role key"
     if evidence.has_no_membership:
         why = f"memberships holds no row for this user and organization, and {why}"
-        return [Suspect("rls.no_membership", f"{value_of(evidence.person)['id']} in {org}", why, ask)]
+        return [Suspect("rls.no_membership", f"{whole_object(evidence.person)['id']} in {org}", why, ask)]
     return [Suspect("", org, why, ask)]
 
 
 def _is_known(evidence: Evidence) -> bool:
     """Whether the organization was found, or a row past RLS, a membership or an invitation names it; or the row's own counts."""
-    look, person, seen = evidence.organization, value_of(evidence.person), value_of(evidence.as_user)
+    look, person, seen = evidence.organization, whole_object(evidence.person), whole_object(evidence.as_user)
     of_row = None if evidence.command == "insert" or not seen.get("judged") else seen.get("row_org")
     if look is not None and look.status == Status.ok:
         return True
@@ -51,7 +52,7 @@ def _row(evidence: Evidence) -> list[Suspect]:
     words = _refused(evidence)
     if not words:
         return []
-    key = value_of(evidence.as_user).get("key")
+    key = whole_object(evidence.as_user).get("key")
     column = f"{evidence.table}.{key['column']} ({key['type']})" if key else f"the key column of {evidence.table}"
     if not evidence.row_id:
         why = f"Postgres cannot compare this with a row's organization: {words}"
@@ -67,10 +68,10 @@ def _row(evidence: Evidence) -> list[Suspect]:
 
 def _refused(evidence: Evidence) -> str:
     """Why the id could not be compared with any row's; empty where it could. A policy's own refusals are none of the id's."""
-    if words := value_of(evidence.as_user).get("id_refused"):
+    if words := whole_object(evidence.as_user).get("id_refused"):
         return str(words)
     for look in evidence.rows:  # past RLS
-        said = value_of(look)
+        said = whole_object(look)
         if said.get("id_refused"):
             return str(said["id_refused"])
         if evidence.row_id and said.get("code") in _NO_VALUE:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.judging.witnesses import Seen
 
@@ -56,7 +57,7 @@ class Evidence(Filed):
     @property
     def catalogue(self) -> Observation | None:
         """The first of the catalogues that holds something, else the first that was looked for."""
-        whole = (look for look in self.catalogues if value_of(look))
+        whole = (look for look in self.catalogues if whole_object(look))
         return next(whole, self.catalogues[0] if self.catalogues else None)
 
     @property
@@ -73,7 +74,7 @@ class Evidence(Filed):
     def org_id(self) -> str:
         """The organization's id; where nobody found it, what was given."""
         look = self.organization
-        return str(value_of(look)["id"]) if look is not None and look.status == Status.ok else self.org
+        return str(whole_object(look)["id"]) if look is not None and look.status == Status.ok else self.org
 
     @property
     def table_facts(self) -> Mapping[str, Any]:
@@ -83,14 +84,14 @@ class Evidence(Filed):
     @property
     def role(self) -> str:
         """The Postgres role that the query runs as."""
-        claimed = value_of(self.token).get("role") if value_of(self.token).get("kind") == "user" else None
-        return str(value_of(self.as_user).get("role") or claimed or "authenticated")
+        claimed = whole_object(self.token).get("role") if whole_object(self.token).get("kind") == "user" else None
+        return str(whole_object(self.as_user).get("role") or claimed or "authenticated")
 
     @property
     def row_org(self) -> str:
         """The organization of the row in question, else the one that was asked for; empty where neither is known, or where any
         row of the table was judged, whosever it is."""
-        seen = value_of(self.as_user)
+        seen = whole_object(self.as_user)
         is_meant = bool(self.org or self.row_id or seen.get("orgs")) and self.table != "organizations"
         judged = seen.get("row_org") if seen.get("judged") and is_meant else None
         return str((judged or (self.told_org if self.row_id else None)) or self.org_id)
@@ -98,12 +99,14 @@ class Evidence(Filed):
     @property
     def told_org(self) -> str | None:
         """The organization of the rows that are meant, as they were counted past RLS; None where it is not one."""
-        return next((str(value_of(look)["row_org"]) for look in self.rows if value_of(look).get("row_org")), None)
+        return next(
+            (str(whole_object(look)["row_org"]) for look in self.rows if whole_object(look).get("row_org")), None
+        )
 
     @property
     def has_no_membership(self) -> bool:
         """Whether the user is known, and known not to be in the organization in question (in none, where none is known)."""
-        person = value_of(self.person)
+        person = whole_object(self.person)
         if not person:
             return False
         orgs = [str(each["org"]) for each in person["memberships"]]
@@ -113,26 +116,16 @@ class Evidence(Filed):
         """The table's policies that have a say in a command of the role."""
         return [
             each
-            for each in value_of(self.catalogue).get("policies", ())
+            for each in whole_object(self.catalogue).get("policies", ())
             if each["table"] == self.table
             and each["command"] in ("all", command)
             and ({"public", self.role} & set(each["roles"]) or self.role in each["applies_to"])
         ]
 
 
-def value_of(look: Observation | None) -> Mapping[str, Any]:
-    """A look's object, where it is whole: of half a list nothing can be said to be missing. Else empty."""
-    return look.value if look is not None and look.status.answered and isinstance(look.value, dict) else {}
-
-
-def rows_of(look: Observation) -> list[Mapping[str, Any]]:
-    """A look's rows, whether or not they are all."""
-    return look.value if look.status.has_content and isinstance(look.value, list) else []
-
-
 def tables_of(evidence: Evidence) -> dict[str, Mapping[str, Any]]:
     """The catalogue's tables by name."""
-    return {str(each["name"]): each for each in value_of(evidence.catalogue).get("tables", ())}
+    return {str(each["name"]): each for each in whole_object(evidence.catalogue).get("tables", ())}
 
 
 def ids_of(*looks: Observation | None) -> list[str]:
@@ -143,7 +136,7 @@ def ids_of(*looks: Observation | None) -> list[str]:
 def asked_text(evidence: Evidence, rule: Policy | None, term: str = "") -> str:
     """What a policy (or one term of it) says, with the bodies of the functions that it calls, and that these call."""
     text = term or (f"{rule['using'] or ''} {rule['check'] or ''}" if rule else "")
-    functions = {str(each["name"]): str(each["body"]) for each in value_of(evidence.catalogue).get("functions", ())}
+    functions = {str(each["name"]): str(each["body"]) for each in whole_object(evidence.catalogue).get("functions", ())}
     used: set[str] = set()
     grown = True
     while grown:

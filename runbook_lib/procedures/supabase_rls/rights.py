@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Json
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.supabase_rls.audit import access_matrix
 from runbook_lib.procedures.supabase_rls.drift import drift_findings
-from runbook_lib.procedures.supabase_rls.reading import Evidence, value_of
+from runbook_lib.procedures.supabase_rls.reading import Evidence
 from runbook_lib.procedures.supabase_rls.situation import situation_of
 from runbook_lib.sources.postgres import rls as postgres_rls
 from runbook_lib.sources.supabase import records as supabase
@@ -83,7 +84,7 @@ class Rights(Procedure):
     def read_the_policies(self) -> Said:
         """Everything that protects schema public, and who may do what with each table."""
         self.ask(*self.protecting)
-        said = value_of(self.evidence.catalogue)
+        said = whole_object(self.evidence.catalogue)
         if not said:
             return Said("The policies could not be read.")
         matrix = Exhibit("matrix", "Who may do what with which table", access_matrix(self.evidence))
@@ -103,7 +104,7 @@ class Rights(Procedure):
         """What Postgres makes of the repository's schema file, beside what is live."""
         self.ask("schema_file")
         look = self.evidence.schema_file
-        if look is None or not value_of(look):
+        if look is None or not whole_object(look):
             return Said(f"Not compared: {look.why if look is not None else 'nothing was looked at'}.")
         found = drift_findings(self.evidence)
         rows = [[each.subject, each.code.removeprefix("rls.drift."), each.summary] for each in found]

@@ -5,6 +5,7 @@ explains the symptom before anything about this one does; both are named where b
 """
 
 from runbook_lib.core.model import Conclusion, Finding, Status, Suspect
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.supabase_rls.access import is_vain, met_user
 from runbook_lib.procedures.supabase_rls.audit import audit_findings
@@ -13,7 +14,7 @@ from runbook_lib.procedures.supabase_rls.drift import drift_findings
 from runbook_lib.procedures.supabase_rls.exposed import exposures, is_in
 from runbook_lib.procedures.supabase_rls.policies import Judged, policy_findings
 from runbook_lib.procedures.supabase_rls.question import unclear
-from runbook_lib.procedures.supabase_rls.reading import Evidence, value_of
+from runbook_lib.procedures.supabase_rls.reading import Evidence
 from runbook_lib.procedures.supabase_rls.situation import facts_of, situation_of
 from runbook_lib.procedures.supabase_rls.token import TokenSays, read_token
 from runbook_lib.procedures.supabase_rls.way import way_findings
@@ -79,13 +80,13 @@ def _asked(evidence: Evidence, token: TokenSays) -> list[str]:
 
 def _person(evidence: Evidence) -> list[Finding]:
     """Whether the user exists, and has a profile. Nobody is unknown whom another way met, or to a door that knows nothing."""
-    look, said = evidence.person, value_of(evidence.person)
+    look, said = evidence.person, whole_object(evidence.person)
     if look is None:
         return []
     if look.status == Status.not_found:
         if met_user(evidence.seen) or is_vain(look, evidence.seen):
             return []
-        subject = evidence.user or str(value_of(evidence.token).get("sub") or "the token's subject")
+        subject = evidence.user or str(whole_object(evidence.token).get("sub") or "the token's subject")
         return [CATALOGUE.finding("rls.user_unknown", subject, "auth.users holds no such user", [look])]
     if said.get("deleted"):
         words = "auth.users holds the user as deleted"

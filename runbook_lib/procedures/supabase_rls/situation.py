@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.model import Change, Finding, Json, Situation, Suspect
-from runbook_lib.procedures.supabase_rls.reading import Evidence, rows_of, value_of
+from runbook_lib.judging.answers import rows_of, whole_object
+from runbook_lib.procedures.supabase_rls.reading import Evidence
 
 _ALOUD = ("rls.policy_recursion", "rls.grant_missing", "rls.not_exposed", "rls.jwt")
 _OF_ONE = ("rls.no_membership", "rls.other_org", "rls.invite_pending", "rls.role_too_low")
@@ -35,10 +36,10 @@ def situation_of(evidence: Evidence, faults: Sequence[Finding], doubted: Sequenc
 
 def _is_refused_now(evidence: Evidence) -> bool:
     """Whether this user is shown nothing of what is there, or refused aloud, at this moment."""
-    seen, rest = value_of(evidence.as_user), value_of(evidence.rest)
+    seen, rest = whole_object(evidence.as_user), whole_object(evidence.rest)
     if seen.get("statement", {}).get("sqlstate") or (seen.get("hidden") and not seen.get("visible")):
         return True
-    counted = any(value_of(look).get("count") for look in evidence.rows)
+    counted = any(whole_object(look).get("count") for look in evidence.rows)
     return rest.get("as") == "user" and (bool(rest.get("code")) or (rest.get("count") == 0 and counted))
 
 
@@ -67,7 +68,7 @@ def _words(row: Mapping[str, Any]) -> str:
 
 def facts_of(evidence: Evidence) -> dict[str, Json]:
     """Everything for displays and the postmortem that is no judgement."""
-    seen = value_of(evidence.as_user)
+    seen = whole_object(evidence.as_user)
     return {
         "question": {
             "user": evidence.user, "org": evidence.org_id, "table": evidence.table, "command": evidence.command,

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
-from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, value_of
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of
 
 _VERIFIERS = {"legacy_secret": "the legacy JWT secret", "jwks": "the project's JWKS", "algorithm": "its algorithm"}
 _WORDS = {
@@ -34,7 +35,7 @@ class TokenSays:
 
 def read_token(evidence: Evidence) -> TokenSays:
     """The token's part of the verdict; nothing without one."""
-    look, said, told = evidence.token, value_of(evidence.token), TokenSays()
+    look, said, told = evidence.token, whole_object(evidence.token), TokenSays()
     if look is None or not said:
         return told
     ids, kind = [look.id], said["kind"]
@@ -68,7 +69,7 @@ def read_token(evidence: Evidence) -> TokenSays:
             f"its role is {said['role']}, not authenticated" if said["role"] else "it has no role: PostgREST takes anon"
         )
         told.faults.append(CATALOGUE.finding("rls.wrong_role", str(said["role"]), words, ids))
-    person = value_of(evidence.person)
+    person = whole_object(evidence.person)
     if evidence.user and person and said["sub"] and said["sub"] != person["id"]:
         words = f"the token is of user {said['sub']}; asked was about {person['id']}"
         told.faults.append(
@@ -82,7 +83,7 @@ def read_token(evidence: Evidence) -> TokenSays:
 
 def _validity(evidence: Evidence, look: Observation, said: Mapping[str, Any], told: TokenSays) -> None:
     """Whether it is taken, by whom, and now."""
-    rest = value_of(evidence.rest)
+    rest = whole_object(evidence.rest)
     by_rest = (
         str(rest.get("code") or "") if rest.get("as") == "user" or rest.get("code", "").startswith("PGRST30") else None
     )

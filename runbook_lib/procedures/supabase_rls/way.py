@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Status
+from runbook_lib.judging.answers import whole_object
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
-from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of, value_of
+from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of
 
 _DENIED = re.compile(
     r"permission denied for (function|schema|table|relation|view|materialized view|foreign table) (\S+)"
@@ -23,7 +24,7 @@ def _exposure(evidence: Evidence) -> list[Finding]:
     """PostgREST's word that it does not have the table, held against Postgres'."""
     known = tables_of(evidence)
     for look in (evidence.rest, *evidence.rows):
-        said = value_of(look)
+        said = whole_object(look)
         code = said.get("code")
         if look is None or code not in ("PGRST106", "PGRST205", "42P01"):
             continue
@@ -59,9 +60,9 @@ def _grants(evidence: Evidence) -> list[Finding]:
                     evidence, evidence.table, evidence.command, message, [look.id, *ids_of(evidence.catalogue)]
                 )
             ]
-    if value_of(evidence.as_user) or not value_of(evidence.catalogue):
+    if whole_object(evidence.as_user) or not whole_object(evidence.catalogue):
         return []  # asked as the user, Postgres did not refuse; or nothing is known
-    roles = {str(each["name"]): each for each in value_of(evidence.catalogue)["roles"]}
+    roles = {str(each["name"]): each for each in whole_object(evidence.catalogue)["roles"]}
     facts, role, ids = evidence.table_facts, evidence.role, ids_of(evidence.catalogue)
     if role in roles and not roles[role]["schema"]:
         return [
@@ -108,7 +109,7 @@ def recursion(evidence: Evidence) -> list[Finding]:
     for look, state, message in _refusals(evidence):
         if state in ("42P17", "54001"):
             return [recursion_finding(state, message, evidence.table, ids_of(look, evidence.catalogue))]
-    if value_of(evidence.as_user) or not value_of(evidence.catalogue):
+    if whole_object(evidence.as_user) or not whole_object(evidence.catalogue):
         return []
     circle = circle_of(evidence, evidence.table, evidence.command)
     if not circle:
@@ -135,7 +136,7 @@ def circle_of(evidence: Evidence, table: str, command: str) -> list[str]:
     Postgres expands the SELECT policies of every table that a policy's subquery names; tables without RLS end the way.
     """
     known = tables_of(evidence)
-    policies = value_of(evidence.catalogue).get("policies", ())
+    policies = whole_object(evidence.catalogue).get("policies", ())
 
     def next_of(name: str, what: Sequence[str]) -> set[str]:
         if not known.get(name, {}).get("rls"):
@@ -165,13 +166,13 @@ def _refusals(evidence: Evidence) -> list[tuple[Observation, str, str]]:
     """(look, SQLSTATE, words) of everything that refused the user: the statement, a policy, PostgREST."""
     found: list[tuple[Observation, str, str]] = []
     if evidence.as_user is not None:
-        seen = value_of(evidence.as_user)
+        seen = whole_object(evidence.as_user)
         said: list[Mapping[str, Any]] = [seen.get("statement", {}), *seen.get("policies", ())]
         if not seen.get("role_refused"):
             found += [
                 (evidence.as_user, str(each.get("sqlstate") or ""), str(each.get("message") or "")) for each in said
             ]
-    rest = value_of(evidence.rest)
+    rest = whole_object(evidence.rest)
     if evidence.rest is not None and rest.get("as") == "user":
         found.append((evidence.rest, str(rest.get("code") or ""), str(rest.get("message") or "")))
     return [each for each in found if each[1]]
