@@ -97,7 +97,7 @@ class Gateway:
         self.before_rows, self.rows = self.rows, kept
         return self
 
-    def logged(self, minutes_ago: float, *tries: Try, status: int = 200) -> None:
+    def logged(self, minutes_ago: float, *tries: Try, status: int = 200, took_ms: float = 410.0) -> None:
         """A request that only lines tell of: one for each attempt, one for its end."""
         self._count += 1
         at = NOW - timedelta(minutes=minutes_ago)
@@ -110,7 +110,7 @@ class Gateway:
             at,
             "info",
             f"POST /v1/chat {status}",
-            {"method": "POST", "path": "/v1/chat", "status": status, "duration_ms": 410.0},
+            {"method": "POST", "path": "/v1/chat", "status": status, "duration_ms": took_ms},
         )
 
     def _line(self, at: datetime, level: str, message: str, attributes: dict[str, Any]) -> None:

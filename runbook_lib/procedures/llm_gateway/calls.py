@@ -28,6 +28,7 @@ class Call:
     gap_s: float | None = None
     output_tokens: int | None = None
     observation: str = ""
+    is_whole_request: bool = False  # the time is its request's, the gateway's own included: nobody told the call's
 
     @property
     def ok(self) -> bool:

@@ -80,7 +80,7 @@ def _request_line(lines: Sequence[tuple[Line, Observation]], calls: Sequence[Cal
 
 def _timed(call: Call, took_ms: float) -> Call:
     """A call that was the request's only one, with the request's own time."""
-    return replace(call, duration_ms=took_ms, at_s=call.at_s - took_ms / 1000)
+    return replace(call, duration_ms=took_ms, at_s=call.at_s - took_ms / 1000, is_whole_request=True)
 
 
 def _org_of(lines: Sequence[tuple[Line, Observation]]) -> str:

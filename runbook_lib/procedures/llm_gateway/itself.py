@@ -59,7 +59,13 @@ def judge_itself(reading: Reading) -> Itself:
         )
     elif (answers := _answers_badly(evidence)) is not None and not found.faults:
         served = any(not request.failed for request in reading.calls.requests)
-        (found.also if served else found.faults).append(answers)
+        if served or not _sees_little(evidence):
+            (found.also if served else found.faults).append(answers)
+        else:
+            look = "one request of a user's: the gateway's traces, its log or its platform's request log"
+            found.suspects.append(
+                Suspect(answers.code, answers.subject, f"{answers.summary}; nothing else was seen", look)
+            )
     return found
 
 

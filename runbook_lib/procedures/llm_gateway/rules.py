@@ -39,7 +39,7 @@ def diagnose(evidence: Evidence, read_already: Reading | None = None) -> Conclus
     unoffered, _ = unoffered_members(reading)
     own_slow = own_slowness(reading)
     known = {(finding.code, finding.subject) for finding in judged.faults}
-    slow, in_doubt = slow_findings(reading)
+    slow, in_doubt, unclear = slow_findings(reading)
     slow = [each for each in slow if (each.code, each.subject.partition("/")[0]) not in known]
     over = [each for each in itself.faults if each.summary.endswith(AGAIN)]  # behind whatever still hurts
     faults = [
@@ -54,7 +54,7 @@ def diagnose(evidence: Evidence, read_already: Reading | None = None) -> Conclus
         *over,
     ]
     also = [*judged.also, *itself.also, *worth_saying, *in_doubt]
-    suspects = [*itself.suspects, *judged.suspects]
+    suspects = [*itself.suspects, *judged.suspects, *unclear]
     states, blind = ([], []) if faults or suspects else _unseen_or_idle(reading)
     plans = plans_for(reading, faults)
     return conclude(

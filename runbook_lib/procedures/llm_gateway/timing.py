@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from runbook_lib.core.model import Finding
+from runbook_lib.core.model import Finding, Suspect
 from runbook_lib.procedures.llm_gateway.calls import Call, Request, iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.normal import ENOUGH, SLOW_FACTOR, Normal, normal_of
@@ -27,11 +27,13 @@ class Streak:
     last_s: float
 
 
-def slow_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
+def slow_findings(reading: Reading) -> tuple[list[Finding], list[Finding], list[Suspect]]:
     """Providers whose calls took several times what they usually take for as many tokens: faults, and those of a time in
-    which the gateway's own work took several times as long too, for then its clock tells of its host, not of the provider."""
+    which the gateway's own work took several times as long too, for then its clock tells of its host, not of the provider; and
+    what only the log of whole requests tells, which may be either's."""
     found: list[Finding] = []
     in_doubt: list[Finding] = []
+    unclear: list[Suspect] = []
     for target in reading.seen_targets:
         provider, _, model = target.partition("/")
         calls = [
@@ -56,8 +58,13 @@ def slow_findings(reading: Reading) -> tuple[list[Finding], list[Finding]]:
         if breathless:
             summary += f"; the gateway's own work took {breathless:.0f} times as long meanwhile, so it may be its host"
         finding = CATALOGUE.finding("provider.slow", target, summary, (call.observation for call in slow))
+        if any(call.is_whole_request for call in slow):
+            why = f"{summary}; how much of it was the gateway's own, its log does not say"
+            look_at = "the gateway's spans: read access to the trace backend"
+            unclear += [Suspect(code, target, why, look_at) for code in ("provider.slow", "gateway.unhealthy")]
+            continue
         (in_doubt if breathless or not _own_time_known(reading) else found).append(finding)
-    return found, in_doubt
+    return found, in_doubt, unclear
 
 
 def _was_breathless(reading: Reading, streak: Streak, excess_ms: float) -> float:

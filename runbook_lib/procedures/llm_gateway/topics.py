@@ -8,6 +8,7 @@ seen traffic, if only what a run sent itself, and none of it a chat; or the back
 from collections.abc import Iterable
 
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.judging.answers import rows_of
 from runbook_lib.judging.witnesses import Seen, Topics, Witness, all_of, any_of, first_of, look, proof
 from runbook_lib.procedures.llm_gateway.calls import Calls
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
@@ -19,6 +20,7 @@ _TRACED = ("tempo.failed_traces", "jaeger.failed_traces", "tempo.llm_calls", "ja
 _SETTINGS = ("railway.gateway_settings", "fly.gateway_settings")
 CHAIN = "LLM_FALLBACK_CHAIN"
 _MODELS = ("openai.models", "anthropic.models", "together.models")
+LARGE_SAMPLE = 100  # rows
 MOST_CALLS, MOST_BEFORE = 500, 200  # rows that are asked for, of the window and of the time before it
 
 
@@ -60,8 +62,9 @@ def _with_rows(seen: Seen, *names: str, **arguments: int) -> list[Observation]:
 
 
 def _called_before(seen: Seen) -> Iterable[Observation]:
-    """The trace backend's rows of the time before the window: it is told of this gateway's calls, so that none is an answer."""
-    return _with_rows(seen, "tempo.llm_calls", "jaeger.llm_calls", limit=MOST_BEFORE)
+    """The trace backend's rows of the time before the window, where none is known of the window: it is told of this
+    gateway's calls, so that none is an answer."""
+    return [] if list(_called(seen)) else _with_rows(seen, "tempo.llm_calls", "jaeger.llm_calls", limit=MOST_BEFORE)
 
 
 def _quick(seen: Seen) -> Iterable[Observation]:
@@ -100,12 +103,18 @@ def _fell_back(seen: Seen) -> Iterable[Observation]:
 
 
 def _every_call(seen: Seen) -> Calls:
-    traced = _with_rows(seen, *_TRACED)
+    """The calls of the window; what worked before it need not work now."""
     return read_calls(
-        [each for each in traced if each.call == "failed_traces"],
-        [each for each in traced if each.call == "llm_calls"],
+        _with_rows(seen, "tempo.failed_traces", "jaeger.failed_traces"),
+        _with_rows(seen, "tempo.llm_calls", "jaeger.llm_calls", limit=MOST_CALLS),
         _answered(gateway_logs(seen)),
     )
+
+
+def _timed(seen: Seen) -> Iterable[Observation]:
+    """The window's rows of calls, whole or a large sample: slow ones are not looked for by themselves, and few may be missed."""
+    rows = seen.of("tempo.llm_calls", "jaeger.llm_calls", limit=MOST_CALLS)
+    return [held for held in rows if held.status.answered or len(rows_of(held)) >= LARGE_SAMPLE]
 
 
 def _members_stand(seen: Seen) -> Iterable[Observation]:
@@ -164,7 +173,12 @@ TOPICS = Topics(
         ),
         "calls": any_of(all_of("traced", "called"), "logged", all_of("traced", "idle")),
         "times": any_of(
-            all_of("traced", "called", "before"),
+            all_of(
+                "failed",
+                "called",
+                proof("the times of its calls were seen", _timed, "tempo.llm_calls", "jaeger.llm_calls"),
+                "before",
+            ),
             all_of("traced", "idle"),
             proof("every call in the gateway's log was quick", _quick, "railway.logs", "fly.logs"),
         ),

@@ -413,8 +413,26 @@ class TestTime:
         conclusion = diagnose(all_fail(Gateway(), THROTTLED, again, again, again, GOOD_CLAUDE).evidence())
         assert said(conclusion) == ("ruled_out", [])
 
+    def test_times_of_whole_requests_do_not_say_whose_they_are(self) -> None:
+        gateway = Gateway()
+        for minute in range(20, 5, -1):
+            gateway.logged(minute, Try())
+        for minute in range(5, 0, -1):
+            gateway.logged(minute, Try(), took_ms=9_000.0)
+        conclusion = diagnose(gateway.evidence(traces=Status.unreachable))
+        assert said(conclusion) == ("could_not_tell", [])
+        assert {each.code for each in conclusion.suspects} == {"provider.slow", "gateway.unhealthy"}
+
 
 class TestItself:
+    def test_its_page_alone_convicts_nobody_where_nothing_else_was_seen(self) -> None:
+        bad = probe(500, '{"detail":"Internal Server Error"}')
+        evidence = Gateway().evidence(probes=(bad, bad, bad), traces=Status.not_configured, logs=Status.not_configured)
+        alone = replace(evidence, providers=(), settings=())
+        conclusion = diagnose(alone)
+        assert said(conclusion) == ("could_not_tell", [])
+        assert conclusion.suspects[0].code == "gateway.unhealthy"
+
     def test_its_platform_answers_in_its_place(self) -> None:
         edge = probe(502, '{"status":"error","code":502,"message":"Application failed to respond"}')
         conclusion = diagnose(Gateway().good(10).evidence(probes=(edge, edge, edge)))
