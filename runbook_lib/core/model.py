@@ -1,11 +1,15 @@
-"""The words everything speaks: Status, Observation, Finding, Suspect, Unseen, Situation, Verdict. Frozen, standard library only."""
+"""The words everything speaks: Status, Observation, Finding, Suspect, Unseen, Situation, Verdict. Frozen; nothing is imported that does anything."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic
+
+from typing_extensions import TypeVar  # Python 3.11's own takes no default
+
+Brought = TypeVar("Brought", default=Any, covariant=True)
 
 Json = Any  # what json.loads returns; a recursive alias would cost every reader more than it tells
 
@@ -61,18 +65,21 @@ class VerdictStatus(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a look's fetch returns: a status, a JSON-safe value, and the source's own words where there is trouble."""
+class Answer(Generic[Brought]):
+    """What a look's fetch returns: a status, a JSON-safe value, and the source's own words where there is trouble.
+
+    `Brought` is the value's record (core/records). None: nothing came.
+    """
 
     status: Status
-    value: Json = None
+    value: Brought | None = None
     why: str = ""
     help: str = ""  # what would help: a permission, a setting, a wait
 
-    @classmethod
-    def of(cls, value: Json) -> "Answer":
+    @staticmethod
+    def of(value: Brought) -> "Answer[Brought]":  # type: ignore[misc] # covariant: it is only handed on
         """ok where there is content, empty where the value is an empty list, dict, text or None."""
-        return cls(Status.ok if value or value in (0, False) else Status.empty, value)
+        return Answer(Status.ok if value or value in (0, False) else Status.empty, value)
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Generic, Protocol
 
 import orjson
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Answer, Json, Observation, Status, observation_id, observation_key
+from runbook_lib.core.model import Answer, Brought, Json, Observation, Status, observation_id, observation_key
 from runbook_lib.core.redact import Redactor
 from runbook_lib.io.door import Door as Door  # readers of a look know both from here
 from runbook_lib.io.http import Deadline
@@ -38,12 +38,9 @@ class Recorder(Protocol):
         """Keep one observation; called from any thread."""
 
 
-Fetch = Callable[[Door], Answer]
-
-
 @dataclass(frozen=True)
-class Look:
-    """One look that has not been made yet; `Observer.together` makes several at once.
+class Look(Generic[Brought]):
+    """One look that has not been made yet; `Observer.together` makes several at once. `Look[list[RequestRow]]` brings such rows.
 
     `is_work`: it does something that was asked for and takes as long as it takes (a restore); RUNBOOK_WORK_DEADLINE_S bounds it
     then, not the setting for looks.
@@ -52,7 +49,7 @@ class Look:
     source: str
     call: str
     arguments: Mapping[str, Json]
-    fetch: Fetch
+    fetch: Callable[[Door], Answer[Brought]]
     deadline_s: float = DEFAULT_DEADLINE_S
     is_work: bool = False
 
@@ -250,7 +247,7 @@ class _Attempt:
     What it brings after the deadline is dropped. Work gets `tidying_s` more, to take back what it left and say how far it got.
     """
 
-    def __init__(self, fetch: Fetch, door: Door, tidying_s: float) -> None:
+    def __init__(self, fetch: Callable[[Door], Answer[Any]], door: Door, tidying_s: float) -> None:
         self._fetch, self._door, self._tidying_s = fetch, door, tidying_s
         self._done = threading.Event()
         self._answer: Answer | None = None

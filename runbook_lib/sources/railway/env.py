@@ -88,7 +88,7 @@ def _refused(wanted: Judgement, how: str, error: LookError) -> Answer:
         raise error
     value = wanted.accepted().value
     lacks = "access to this project and environment" if how == "scope" else ""
-    said = {**value, "accepted": False, "refusal": how, "lacks": lacks, "code": "Not Authorized"}
+    said = {**(value or {}), "accepted": False, "refusal": how, "lacks": lacks, "code": "Not Authorized"}
     return Answer(Status.ok, said, help=HELP)
 
 
