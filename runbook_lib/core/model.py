@@ -1,4 +1,4 @@
-"""The words everything speaks: Status, Observation, Finding, Suspect, Unseen, Situation, Verdict. Frozen; nothing is imported that does anything."""
+"""The words everything speaks: Status, Observation, Finding, Suspect, Unseen, Situation, Verdict. Frozen, and without effects."""
 
 import hashlib
 import json

@@ -13,29 +13,29 @@ from runbook_lib.core.model import Observation
 Record = TypeVar("Record", default=Any)
 
 
-def record_of(look: Observation | None, record: type[Record]) -> Record | None:
+def record_of(look: Observation | None, record: type[Record]) -> Record | None:  # noqa: ARG001 (read by the type checker)
     """The record that came back, though it may not be all; None where none did, or nobody looked."""
     value: Any = look.value if look is not None and look.status.has_content else None
     return value if isinstance(value, dict) else None  # type: ignore[return-value] # by the look's own type
 
 
-def whole_record(look: Observation | None, record: type[Record]) -> Record | None:
+def whole_record(look: Observation | None, record: type[Record]) -> Record | None:  # noqa: ARG001 (read by the type checker)
     """The record of a complete answer; else None."""
     value: Any = look.value if look is not None and look.status.answered else None
     return value if isinstance(value, dict) else None  # type: ignore[return-value] # by the look's own type
 
 
-def rows_of(look: Observation | None, record: type[Record] | None = None) -> list[Record]:
+def rows_of(look: Observation | None, record: type[Record] | None = None) -> list[Record]:  # noqa: ARG001 (read by the type checker)
     """The rows that came back, though they may not be all; empty where none did, or nobody looked."""
     return look.value if look is not None and look.status.has_content and isinstance(look.value, list) else []
 
 
-def whole_rows(look: Observation | None, record: type[Record] | None = None) -> list[Record]:
+def whole_rows(look: Observation | None, record: type[Record] | None = None) -> list[Record]:  # noqa: ARG001 (read by the type checker)
     """The rows of a complete answer; else empty."""
     return look.value if look is not None and look.status.answered and isinstance(look.value, list) else []
 
 
-# TODO(records): the two below go when the last reader names its record; so do the defaults above.
+# the two below go when the last reader names its record; so do the defaults above.
 
 
 def object_of(look: Observation | None) -> dict[str, Any]:
