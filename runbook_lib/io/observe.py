@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, Protocol
 
 import orjson
@@ -124,18 +125,25 @@ class Observer:
         started = [self._begin(look) for look in looks]
         return lambda: [finish() for finish in started]
 
-    def ahead(self, *looks: Look) -> None:
+    def ahead(self, *looks: Look) -> Callable[[], list[Observation]]:
         """Begin looks that a later `together` will make: it then takes what they bring, and so waits for the longest only.
 
-        One that nobody makes within a minute, or at all, is dropped; only a look that was made is recorded. In replay there
-        is nothing to begin.
+        The call that is returned waits for them and tells what they bring, so that others can be begun by it; only a look that
+        was made is recorded, and counts as seen. One that nobody makes within a minute, or at all, is dropped. In replay there
+        is nothing to begin, and nothing to tell.
         """
         if self._record is not None:
-            return
+            return list
+        foretold = []
         for look in looks:
             started = self._start(look)
+            counted, name, clean = self._counted(look)
             with self._lock:
-                self._ahead.setdefault(self._counted(look)[0], []).append(started)
+                waiting = self._ahead.setdefault(counted, [])
+                waiting.append(started)
+                nth = self._counts[counted] + len(waiting)
+            foretold.append(partial(_observed, look, clean, nth, observation_key(name, clean, nth), started))
+        return lambda: [tell() for tell in foretold]
 
     def _counted(self, look: Look) -> tuple[str, str, dict[str, Json]]:
         """What a look is counted under, its name, and its arguments as they are recorded."""
@@ -158,7 +166,7 @@ class Observer:
         at, begun = self._settings_clock(), time.monotonic()
         door = Door(self._settings or Settings.empty(), Deadline(budget_s), self._salt, self._telling(look))
         attempt = _Attempt(look.fetch, door, _TIDYING_S if look.is_work else 0.0)
-        return _Started(attempt, at, begun, budget_s)
+        return _Started(attempt, at, begun, budget_s, self._redactor)
 
     def _begin(self, look: Look) -> Callable[[], Observation]:
         """Start a look, or take the one that was begun ahead; the returned call waits for it and records it."""
@@ -174,20 +182,7 @@ class Observer:
             return lambda: self._keep(self._recorded(look, clean, nth, key, identity))
         if started is None or time.monotonic() - started.begun > STALE_S:
             started = self._start(look)
-        attempt, at, begun, budget_s = started.attempt, started.at, started.begun, started.budget_s
-
-        def finish() -> Observation:
-            answer = attempt.wait(budget_s - (time.monotonic() - begun))
-            text = self._redactor.data(_to_json([answer.value, answer.why[:2000], answer.help]))
-            value, why, help_text = orjson.loads(text)
-            elapsed_ms = round((attempt.ended or time.monotonic()) * 1000 - begun * 1000, 1)
-            return self._keep(
-                Observation(
-                    identity, look.source, look.call, clean, nth, answer.status, value, why, help_text, at, elapsed_ms
-                )
-            )
-
-        return finish
+        return lambda: self._keep(_observed(look, clean, nth, key, started))
 
     def _telling(self, look: Look) -> Callable[[str], None]:
         """Shows a line on a look's progress, redacted; a display that fails costs nothing but the line."""
@@ -230,14 +225,34 @@ class Observer:
         return observation
 
 
-@dataclass(frozen=True)
 class _Started:
-    """A fetch under way: since when (ISO, monotonic seconds), and for how long at most."""
+    """A fetch under way: since when (ISO, monotonic seconds), and for how long at most. Cleaned once, whoever waits for it."""
 
-    attempt: "_Attempt"
-    at: str
-    begun: float
-    budget_s: float
+    def __init__(self, attempt: "_Attempt", at: str, begun: float, budget_s: float, redactor: Redactor) -> None:
+        self.at, self.begun = at, begun
+        self._attempt, self._budget_s, self._redactor = attempt, budget_s, redactor
+        self._lock = threading.Lock()
+        self._brought: tuple[Answer, float] | None = None
+
+    def brought(self) -> tuple[Answer, float]:
+        """The answer as it is recorded, and how many milliseconds it took. Raises what the fetch itself broke with."""
+        answer = self._attempt.wait(
+            self._budget_s - (time.monotonic() - self.begun)
+        )  # not under the lock: a run can be stopped
+        with self._lock:
+            if self._brought is None:
+                text = self._redactor.data(_to_json([answer.value, answer.why[:2000], answer.help]))
+                elapsed_ms = round(((self._attempt.ended or time.monotonic()) - self.begun) * 1000, 1)
+                self._brought = Answer(answer.status, *orjson.loads(text)), elapsed_ms
+            return self._brought
+
+
+def _observed(look: Look, arguments: Mapping[str, Json], nth: int, key: str, started: _Started) -> Observation:
+    """Wait for a look, and put what it brought into the record's form."""
+    answer, elapsed_ms = started.brought()
+    identity = observation_id(look.source, look.call, key)
+    said = (answer.status, answer.value, answer.why, answer.help, started.at, elapsed_ms)
+    return Observation(identity, look.source, look.call, arguments, nth, *said)
 
 
 class _Attempt:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Conclusion, Json, Observation
 from runbook_lib.io.observe import Look, Observer
+from runbook_lib.procedures.foresight import Foresight
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Topic:
     is_one: bool = False
     waits: bool = False
 
+    def held(self, seen: Sequence[Observation]) -> Observation | tuple[Observation, ...] | None:
+        """What its field of the Evidence holds once this was seen."""
+        return next(iter(seen), None) if self.is_one else tuple(seen)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -87,8 +92,8 @@ class Procedure(ABC):
     Subclasses set `stem`, declare their `topics`, write `@step` methods that ask for topics, and `diagnose`, which hands the
     evidence to the pure rules. A step's method must be safe to run again.
 
-    What can begin early is derived: a topic begins as soon as the topics that it comes after are filed, so that a run lasts as
-    long as its longest chain of dependent looks, whatever the order of its steps.
+    What can begin early is derived: a topic begins as soon as the topics that it comes after have their answers, so that a run
+    lasts as long as its longest chain of dependent looks, whatever the order of its steps (`foresight`).
 
     Args:
         look: the run's observer, live or replaying.
@@ -103,8 +108,8 @@ class Procedure(ABC):
         self.look = look
         self.parameters = dict(parameters)
         self.executed: list[str] = []
-        self._begun: set[str] = set()
         self._views: dict[str, StepView] = {}
+        self._foresight = Foresight(self)
         self.prepare()
 
     def prepare(self) -> None:
@@ -151,7 +156,7 @@ class Procedure(ABC):
             self._views.pop(later, None)
         before = len(self.look.observations)
         if not self.executed:
-            self._begin_what_can(())
+            self._foresight.begin_what_can()
         self.executed.append(name)
         said = this.method(self)
         seen = tuple(self.look.observations[before:])
@@ -175,48 +180,26 @@ class Procedure(ABC):
         return self.diagnose()
 
     def ask(self, *topics: str) -> list[Observation]:
-        """Ask for topics at once and file what they bring; returns it all, in the order of the topics.
-
-        Topics that others come after are waited for first, so that those others begin at once; so do all that stand in.
-        """
+        """Ask for topics at once and file what they bring; returns it all, in the order of the topics."""
+        self._foresight.begin(*topics)
+        waiting = {name: self.look.begin(*self.topics[name].looks(self)) for name in topics}
         found: dict[str, list[Observation]] = {}
         standing_in: dict[str, Callable[[], list[Observation]]] = {}
-        waiting = {name: self.look.begin(*self._looks_of(name)) for name in topics}
-        for name in sorted(topics, key=lambda each: not self._is_awaited(each)):
+        for name in topics:
             found[name] = waiting[name]()
             other = self.topics[name].otherwise
             if other is not None and not any(each.status.answered for each in found[name]):
                 standing_in[name] = self.look.begin(*other(self))
             else:
-                self._file(name, found[name], topics)
+                self._file(name, found[name])
         for name, wait in standing_in.items():
             found[name] += wait()
-            self._file(name, found[name], topics)
+            self._file(name, found[name])
         return [each for name in topics for each in found[name]]
 
-    def _file(self, name: str, seen: Sequence[Observation], asked: Sequence[str]) -> None:
-        held = next(iter(seen), None) if self.topics[name].is_one else tuple(seen)
-        self.evidence = self.evidence.filed(**{name: held})
-        self._begin_what_can(asked)
-
-    def _looks_of(self, name: str) -> Sequence[Look]:
-        self._begun.add(name)
-        return self.topics[name].looks(self)
-
-    def _is_awaited(self, name: str) -> bool:
-        return any(name in topic.after for topic in self.topics.values())
-
-    def _begin_what_can(self, asked: Sequence[str]) -> None:
-        """Begin the topics that nothing stands before any more; in a replay there is nothing to begin."""
-        if self.look.replaying:
-            return
-        for name, topic in self.topics.items():
-            filed = all(getattr(self.evidence, before) for before in topic.after)
-            if not filed or topic.waits or name in self._begun or name in asked:
-                continue
-            if looks := topic.looks(self):  # one that has nothing to ask yet may have later
-                self._begun.add(name)
-                self.look.ahead(*looks)
+    def _file(self, name: str, seen: Sequence[Observation]) -> None:
+        self.evidence = self.evidence.filed(**{name: self.topics[name].held(seen)})
+        self._foresight.filed(name)
 
     def see(self, *looks: Look) -> list[Observation]:
         """Make independent looks at once."""

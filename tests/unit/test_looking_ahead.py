@@ -24,7 +24,7 @@ class Source:
 
     def __init__(self, open_at_once: bool = True) -> None:
         self.asked = 0
-        self.gate = threading.Event()
+        self.gate, self.was_asked = threading.Event(), threading.Event()
         if open_at_once:
             self.gate.set()
 
@@ -34,6 +34,7 @@ class Source:
     def _fetch(self, _: Door) -> Answer:
         self.asked += 1
         asked = self.asked
+        self.was_asked.set()
         self.gate.wait(5)
         return Answer(Status.ok, asked)
 
@@ -145,10 +146,7 @@ def test_a_topic_begins_as_soon_as_what_it_comes_after_is_filed_and_is_recorded_
     procedure = TwoLamps(Observer(now=NOW), {})
     procedure.run_step("look_at_the_first")
     assert made(procedure.look.observations) == ["first=1"]
-    for _ in range(100):
-        if all(source.asked for source in TwoLamps.sources):
-            break
-        time.sleep(0.01)
+    assert all(source.was_asked.wait(5) for source in TwoLamps.sources)
     assert [source.asked for source in TwoLamps.sources] == [1, 1, 1]
     procedure.conclude()
     assert made(procedure.look.observations) == ["first=1", "second=1", "switch_1=1"]
@@ -165,3 +163,53 @@ def test_a_step_run_again_looks_again_and_the_replay_finds_both() -> None:
     again = TwoLamps(Observer(now=NOW, record=list(procedure.look.observations)), {})
     replay_steps(again, procedure.executed)
     assert made(again.look.observations) == made(procedure.look.observations)
+
+
+class TwoLampsAndAKey(TwoLamps):
+    """The second lamp's switch and key are asked for in the last step; the first lamp's step waits for its lamp."""
+
+    topics: ClassVar = {
+        "first": Topic(lambda run: [run.lamp(0, "first")]),
+        "second": Topic(
+            lambda run: [replace(run.lamp(1, "second"), fetch=lambda _: Answer(Status.denied))],
+            otherwise=lambda run: [run.lamp(1, "second_by_hand")],
+        ),
+        "switch": Topic(lambda run: [run.lamp(2, f"switch_{run.evidence.second[-1].value}")], after=("second",)),
+    }
+
+    @step("Are the second one and its switch lit?")
+    def look_at_the_second(self) -> Said:
+        return Said(str([each.value for each in (*self.ask("second"), *self.ask("switch"))]))
+
+
+def test_what_comes_after_a_topic_begins_while_another_step_still_waits_and_is_no_evidence_before_its_own() -> None:
+    first, second, switch = TwoLamps.sources = (Source(open_at_once=False), Source(), Source())
+    procedure = TwoLampsAndAKey(Observer(now=NOW), {})
+    step_one = threading.Thread(target=procedure.run_step, args=("look_at_the_first",), daemon=True)
+    step_one.start()
+    assert switch.was_asked.wait(5)
+    assert (first.asked, second.asked) == (1, 1)
+    assert step_one.is_alive()
+    assert procedure.evidence == Lamps()
+    assert procedure.look.observations == []
+    first.gate.set()
+    step_one.join(5)
+    procedure.conclude()
+    assert made(procedure.look.observations) == ["first=1", "second=None", "second_by_hand=1", "switch_1=1"]
+    assert [source.asked for source in TwoLamps.sources] == [1, 1, 1]
+
+
+def test_what_breaks_early_is_told_where_its_step_asks() -> None:
+    TwoLamps.sources = (Source(), Source(), Source())
+
+    class Broken(TwoLampsAndAKey):
+        topics: ClassVar = {
+            **TwoLampsAndAKey.topics,
+            "switch": Topic(lambda run: [run.lamp(2, str(1 // len(run.evidence.first)))], after=("second",)),
+            "second": Topic(lambda run: [replace(run.lamp(1, "second"), fetch=lambda _: Answer(1 / 0))]),  # type: ignore[arg-type]
+        }
+
+    procedure = Broken(Observer(now=NOW), {})
+    procedure.run_step("look_at_the_first")
+    with pytest.raises(ZeroDivisionError):
+        procedure.run_step("look_at_the_second")
