@@ -46,6 +46,7 @@ class Topic:
         otherwise: asked in addition where no look of it was answered: another way to the same thing.
         is_one: whether it is a single look: its field then holds the observation, or None, instead of a tuple.
         waits: it leaves a mark, or is work that was asked for: it begins with its step and never before.
+        eager: it begins as soon as any answer of what it comes after gives it something to ask; `looks` has none until then.
     """
 
     looks: Callable[[Any], Sequence[Look]]
@@ -53,6 +54,7 @@ class Topic:
     otherwise: Callable[[Any], Sequence[Look]] | None = None
     is_one: bool = False
     waits: bool = False
+    eager: bool = False
 
     def held(self, seen: Sequence[Observation]) -> Observation | tuple[Observation, ...] | None:
         """What its field of the Evidence holds once this was seen."""

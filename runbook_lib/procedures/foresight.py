@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.core.model import Observation
 
+Wait = Callable[[], list[Observation]]
+
 if TYPE_CHECKING:
     from runbook_lib.io.observe import Look
     from runbook_lib.procedures.base import Procedure
@@ -23,8 +25,8 @@ class Foresight:
     def __init__(self, procedure: "Procedure") -> None:
         self._procedure = procedure
         self._begun: set[str] = set()
-        self._filed: set[str] = set()
-        self._early: dict[str, Any] = {}
+        self._answered: set[str] = set()
+        self._early: dict[str, list[Observation]] = {}  # what came before its step, of each topic, as far as it came
         self._lock = threading.RLock()
 
     def begin(self, *names: str) -> None:
@@ -38,46 +40,68 @@ class Foresight:
         """A topic is evidence now: what its step filed counts, whatever came early."""
         with self._lock:
             self._begun.add(name)
-            self._filed.add(name)
+            self._answered.add(name)
             self._early.pop(name, None)
         self.begin_what_can()
 
     def begin_what_can(self) -> None:
         """Begin every topic that nothing stands before any more."""
         with self._lock:
-            seer = self._seer()
+            seer, eager_seer = self._seer(), self._seer(even_parts=True)
             for name, topic in self._procedure.topics.items():
-                is_open = all(before in self._filed or before in self._early for before in topic.after)
+                is_open = topic.eager or self._answered.issuperset(topic.after)
                 if not is_open or name in self._begun or self._waits(name):
                     continue
-                if looks := topic.looks(seer):  # one that has nothing to ask yet may have later
+                if looks := topic.looks(
+                    eager_seer if topic.eager else seer
+                ):  # one that has nothing to ask yet may have later
                     self._start(name, looks)
 
     def _waits(self, name: str) -> bool:
         return self._procedure.look.replaying or self._procedure.topics[name].waits
 
-    def _seer(self) -> "Procedure":
-        """The procedure as it will be once what came early is filed: it is asked what to look at, and nothing else."""
-        seer = copy.copy(self._procedure)
-        seer.evidence = seer.evidence.filed(**self._early)
+    def _seer(self, *, even_parts: bool = False) -> "Procedure":
+        """The procedure as it will be once what came early is filed: it is asked what to look at, and nothing else.
+
+        A topic of which a part came counts as one that did not, unless `even_parts`.
+        """
+        seer, topics = copy.copy(self._procedure), self._procedure.topics
+        early = {name: seen for name, seen in self._early.items() if even_parts or name in self._answered}
+        seer.evidence = seer.evidence.filed(**{name: topics[name].held(seen) for name, seen in early.items()})
         return seer
 
     def _start(self, name: str, looks: Sequence["Look"]) -> None:
         self._begun.add(name)
-        wait = self._procedure.look.ahead(*looks)
-        if any(name in topic.after for topic in self._procedure.topics.values()):
-            threading.Thread(target=self._await, args=(name, wait), daemon=True, name=f"foresight of {name}").start()
+        waits = [self._procedure.look.ahead(look) for look in looks]
+        comes_after = [topic for topic in self._procedure.topics.values() if name in topic.after]
+        if comes_after:
+            self._beside(self._await_all, name, waits)
+        if any(topic.eager for topic in comes_after):
+            for wait in waits:
+                self._beside(self._await_one, name, wait)
 
-    def _await(self, name: str, wait: Callable[[], list[Observation]]) -> None:
-        # Whatever breaks here breaks again where the step asks, and is told there.
-        with contextlib.suppress(Exception):
-            seen, other = wait(), self._procedure.topics[name].otherwise
-            if other is not None and not any(each.status.answered for each in seen):
-                with self._lock:
-                    stand_in = self._procedure.look.ahead(*other(self._seer()))
-                seen += stand_in()
+    def _beside(self, work: Callable[..., None], *arguments: Any) -> None:
+        def quietly() -> None:
+            with contextlib.suppress(Exception):  # what breaks here breaks again where the step asks, and is told there
+                work(*arguments)
+
+        threading.Thread(target=quietly, daemon=True, name="foresight").start()
+
+    def _await_one(self, name: str, wait: Wait) -> None:
+        self._came(name, wait())
+
+    def _await_all(self, name: str, waits: Sequence[Wait]) -> None:
+        seen, other = [each for wait in waits for each in wait()], self._procedure.topics[name].otherwise
+        if other is not None and not any(each.status.answered for each in seen):
             with self._lock:
-                if name in self._filed:
-                    return
-                self._early[name] = self._procedure.topics[name].held(seen)
-            self.begin_what_can()
+                stand_in = self._procedure.look.ahead(*other(self._seer()))
+            seen += stand_in()
+        self._came(name, seen, is_all=True)
+
+    def _came(self, name: str, seen: Sequence[Observation], *, is_all: bool = False) -> None:
+        with self._lock:
+            if name in self._answered:
+                return
+            self._early[name] = [*seen] if is_all else [*self._early.get(name, ()), *seen]
+            self._answered |= {name} if is_all else set()
+        self.begin_what_can()

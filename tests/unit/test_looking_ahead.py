@@ -199,6 +199,32 @@ def test_what_comes_after_a_topic_begins_while_another_step_still_waits_and_is_n
     assert [source.asked for source in TwoLamps.sources] == [1, 1, 1]
 
 
+def test_an_eager_topic_begins_with_the_first_answer_that_gives_it_something_to_ask() -> None:
+    first, slow, switch = TwoLamps.sources = (Source(), Source(open_at_once=False), Source())
+
+    class Eager(TwoLamps):
+        topics: ClassVar = {
+            "first": Topic(lambda run: [run.lamp(0, "first"), run.lamp(1, "slow")]),
+            "second": Topic(lambda _: []),
+            "switch": Topic(
+                lambda run: [run.lamp(2, f"switch_{each.value}") for each in run.evidence.first[:1]],
+                after=("first",),
+                eager=True,
+            ),
+        }
+
+    procedure = Eager(Observer(now=NOW), {})
+    step_one = threading.Thread(target=procedure.run_step, args=("look_at_the_first",), daemon=True)
+    step_one.start()
+    assert switch.was_asked.wait(5)
+    assert step_one.is_alive()
+    slow.gate.set()
+    step_one.join(5)
+    procedure.conclude()
+    assert sorted(made(procedure.look.observations)) == ["first=1", "slow=1", "switch_1=1"]
+    assert [source.asked for source in (first, slow, switch)] == [1, 1, 1]
+
+
 def test_what_breaks_early_is_told_where_its_step_asks() -> None:
     TwoLamps.sources = (Source(), Source(), Source())
 

@@ -34,16 +34,16 @@ class OneRequest(Procedure):
     evidence: Evidence
     topics: ClassVar = {
         "request": Topic(lambda run: run.sought.requests()),
-        "traces": Topic(lambda run: run.sought.traces(), after=("request",)),
+        "traces": Topic(lambda run: run.sought.traces(), after=("request",), eager=True),
         "callee": Topic(lambda run: run.of_silent_callees(), after=("traces",)),
-        "logs": Topic(lambda run: run.sought.logs(), after=("request",)),
+        "logs": Topic(lambda run: run.of_logs(), after=("request",), eager=True),
         "platform": Topic(lambda run: run.of_gateways_platform(), after=("request", "logs")),
         "traffic": Topic(
             lambda run: looks.rows_of_part(run.first_part(), run.sought.around_traffic), after=("request",)
         ),
         "likes": Topic(lambda run: run.of_likes(), after=("traces",)),
-        "changes": Topic(lambda run: run.sought.changes(), after=("request",)),
-        "customer": Topic(lambda run: run.of_customer(), after=("request", "traces", "logs")),
+        "changes": Topic(lambda run: run.of_changes()),
+        "customer": Topic(lambda run: run.of_customer(), after=("request", "traces", "logs"), eager=True),
         "quota": Topic(lambda run: run.of_quota(), after=("customer",)),
         "behind": Topic(lambda run: run.of_what_lies_behind(), after=("request", "logs", "traffic")),
     }
@@ -177,6 +177,15 @@ class OneRequest(Procedure):
         """The part that the request first came to; web where no platform's log shows it."""
         row = self.found.row
         return str(row["part"]) if row else "web"
+
+    def of_logs(self) -> "Sequence[Look]":
+        """What the parts wrote, once a trace id is known that its lines may carry; without one, once all was searched."""
+        is_searched = len(self.evidence.request) == len(self._asked.requests())
+        return self.sought.logs() if is_searched or self.found.trace_id else []
+
+    def of_changes(self) -> "Sequence[Look]":
+        """What changed before it: at once where its id tells when it was, else once it was searched for."""
+        return self.sought.changes() if self._asked.at or self.evidence.request else []
 
     def of_silent_callees(self) -> "Sequence[Look]":
         """Looks at each part that was called and left no span."""

@@ -74,21 +74,17 @@ class OperationsChecklist(Procedure):
         "probes": Topic(
             lambda run: [parts.probe(part) for part in run.parts() for _ in range(_PROBES)],
             after=("not_used", "local"),
-            waits=True,
         ),
         "openapi": Topic(
             lambda run: [parts.gateway_openapi()] if "gateway" in run.parts() else [],
             after=("not_used", "local"),
             is_one=True,
-            waits=True,
         ),
-        "pages": Topic(
-            lambda _: [*(status_pages.incidents(vendor) for vendor in _VENDORS), railway.incidents()], waits=True
-        ),
+        "pages": Topic(lambda _: [*(status_pages.incidents(vendor) for vendor in _VENDORS), railway.incidents()]),
         "again": Topic(
             lambda run: [parts.probe(part) for part in targets.to_knock_again(run.evidence)],
             after=("probes", "pages"),
-            waits=True,
+            waits=True,  # alone: the crowd of looks may be what was slow
         ),
         "traces": Topic(
             lambda run: [
