@@ -27,18 +27,20 @@ from runbook_lib.run.targets import Target, refuse_unconfigured, resolve_target
 _SOFT = 0.8  # looks end at this share of a run's deadline, so that the conclusion still fits into it
 
 
-def open_run(stem: str, **parameters: Any) -> Session:
-    """Open the run that this notebook is.
+def open_run(stem: str, cell: Mapping[str, Any] | None = None, /, **parameters: Any) -> Session:
+    """Open the run that this notebook is: `open_run("01_failed_request", globals())`.
 
     In a kernel that `runbook run` or `runbook replay` started it is theirs; in JupyterLab it is a new run of the incident
     that the working copy names; anywhere else a new one by the defaults of the command line.
 
     Args:
         stem: the procedure's notebook, for example "01_failed_request".
-        parameters: the values of the parameters cell.
+        cell: where the values of the parameters cell stand, a notebook's `globals()`. Only the parameters that the template
+            declares are read from it, and none of them may be missing.
+        parameters: values by name, for a program, and as notebooks of earlier artifacts give them.
 
     Raises:
-        UsageError: a parameter of another type, or no target.
+        UsageError: a parameter that the cell does not set, one of another type, or no target.
     """
     if folder := os.environ.get(RUN_VARIABLE):
         context = read_context(Path(folder))
@@ -51,8 +53,8 @@ def open_run(stem: str, **parameters: Any) -> Session:
             )
         if context.is_replay:
             return Session(_replaying(context, Path(folder)))
-        return Session(_live(context, Path(folder), parameters))
-    return Session(_interactive(stem, parameters))
+        return Session(_live(context, Path(folder), _values_of(stem, cell, parameters)))
+    return Session(_interactive(stem, _values_of(stem, cell, parameters)))
 
 
 def redactor_of(target: Target, incident: str, parameters: Mapping[str, Json]) -> Redactor:
@@ -68,6 +70,21 @@ def masked(parameters: Mapping[str, Json], redactor: Redactor) -> dict[str, Json
     """Parameters as they are written down: an e-mail address by its pseudonym."""
     clean: dict[str, Json] = json.loads(redactor.text(json.dumps(parameters, ensure_ascii=False)))
     return clean
+
+
+def _values_of(stem: str, cell: Mapping[str, Any] | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that the parameters cell has set, and those given by name."""
+    if cell is None:
+        return dict(parameters)
+    names = [parameter.name for parameter in declared(find_template(Home.find(), stem))]
+    if missing := [name for name in names if name not in cell and name not in parameters]:
+        raise UsageError(
+            "The parameters cell leaves out what the procedure declares",
+            where=", ".join(missing),
+            came_back="no such name is set",
+            do_next="Run the parameters cell first; write the line again where it was removed.",
+        )
+    return {**{name: cell[name] for name in names if name in cell}, **parameters}
 
 
 def _live(context: RunContext, folder: Path, parameters: Mapping[str, Any]) -> Opened:

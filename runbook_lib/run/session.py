@@ -1,6 +1,6 @@
 """A run as a notebook sees it: opened in the setup cell, one call a step, one call to conclude.
 
-    run = open_run("01_failed_request", request_id=request_id)
+    run = open_run("01_failed_request", globals())
     run.find_the_request()
     run.conclude()
 

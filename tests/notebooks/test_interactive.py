@@ -161,6 +161,11 @@ def test_a_parameter_edited_to_another_type_is_refused_in_the_setup_cell(bench: 
         bench.run("parameters", "injected-parameters", "setup")
 
 
+def test_setup_before_the_parameters_cell_says_what_is_not_set(bench: Bench) -> None:
+    with pytest.raises(AssertionError, match="Run the parameters cell first"):
+        bench.run("setup")
+
+
 def test_a_mistyped_step_names_the_nearest(bench: Bench) -> None:
     bench.run("parameters", "injected-parameters", "setup")
     cell = next(c for c in bench.notebook["cells"] if "step:look_at_the_lamp" in c["metadata"].get("tags", []))
