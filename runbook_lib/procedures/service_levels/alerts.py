@@ -36,7 +36,7 @@ def alert_findings(evidence: Evidence, judged: Sequence[Judged]) -> tuple[list[F
     told, forgotten = told_the_truth(evidence, guards)
     useless = {each.subject for each in found if each.code.startswith(("alert.rule_broken", "alert.unrouted.no_rule"))}
     found += failing + [each for each in told if each.subject not in useless]
-    return found, doubted + [each for each in forgotten if each.subject not in useless]
+    return found, [*doubted, *_perhaps_not_sent(evidence, guards), *(e for e in forgotten if e.subject not in useless)]
 
 
 def guards_of(evidence: Evidence, levels: Sequence[Level]) -> list[Guard]:
@@ -110,6 +110,16 @@ def _told_to_nobody(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding
         return []
     what = "Prometheus sends its alerts to no Alertmanager"
     return [CATALOGUE.finding("alert.unrouted.not_sent", "Prometheus", what, [rules])]
+
+
+def _perhaps_not_sent(evidence: Evidence, guards: Sequence[Guard]) -> list[Suspect]:
+    """The doubt that is left where the rules came without a word of who is told of them, as Grafana and Mimir answer."""
+    rules = find(evidence.rules, "prometheus", "alert_rules")
+    if not guards or whole_object(rules).get("alertmanagers", 0) is not None:
+        return []
+    why = "the rules are there, and nothing says whether their alerts are sent to an Alertmanager"
+    decide = "the ruler's own settings (Mimir: alertmanager_url; Grafana: Alerting, Settings), read by whoever runs it"
+    return [Suspect("alert.unrouted.not_sent", "Prometheus", why, decide)]
 
 
 def _broken_rule(guard: Guard, rules: Observation) -> Finding | None:

@@ -144,7 +144,7 @@ CATALOGUE = Catalogue(
                 "Add the notification in the platform's project settings.",
             ),
         },
-        shown_by=all_of("promises", "tellers"),
+        shown_by=all_of("promises", "tellers", "sent_on"),
         not_applicable=nobody_to_tell,
         questions=(ALERTS, ROUTES),
     ),

@@ -143,19 +143,32 @@ def _counts_for(objective: Objective, each: Observation) -> bool:
     return bool(counts.get("total")) and (objective["kind"] != LATENCY or slow_counts(counts, objective) is not None)
 
 
-def _told(seen: Seen) -> Iterable[Observation]:
-    """The looks at whoever tells, as far as the team's file names them; none where one of them did not answer."""
+def _tellers(seen: Seen) -> set[str]:
+    """Who is to tell of something, as the team's file names them."""
     promises = _promises(seen)
     tellers = {str(route["from"]) for route in promises.get("routes", ())}
-    if any(each["alerts"] for each in promises.get("objectives", ())):
-        tellers.add("traces")
+    return tellers | ({"traces"} if any(each["alerts"] for each in promises.get("objectives", ())) else set())
+
+
+def _told(seen: Seen) -> Iterable[Observation]:
+    """The looks at whoever tells, as far as the team's file names them; none where one of them did not answer."""
     found: list[Observation] = []
-    for name in (name for teller in sorted(tellers) for name in _TELLERS[teller]):
+    for name in (name for teller in sorted(_tellers(seen)) for name in _TELLERS[teller]):
         made = seen.of(name)
         if not made or not all(each.status.answered for each in made):
             return ()
         found += made
     return found
+
+
+def _sent_on(seen: Seen) -> Iterable[Observation]:
+    """The rules, where it is said how many Alertmanagers their alerts go to; the promises, where nobody is to tell from traces.
+
+    Grafana and Mimir answer with rules as Prometheus does, and do not say who is told of them.
+    """
+    if "traces" not in _tellers(seen):
+        return seen.of("team.service_levels")
+    return [each for each in seen.of("prometheus.alert_rules") if whole_object(each).get("alertmanagers") is not None]
 
 
 def _evaluated(seen: Seen) -> Iterable[Observation]:
@@ -273,6 +286,7 @@ TOPICS = Topics(
         "tellers": proof(
             "everybody answered who is to tell", _told, *(name for names in _TELLERS.values() for name in names)
         ),
+        "sent_on": proof("Prometheus sends its alerts to an Alertmanager", _sent_on, "prometheus.alert_rules"),
         "rules": look("prometheus.alert_rules"),
         "evaluated_rules": proof("each rule was evaluated", _evaluated, "prometheus.alert_rules"),
         "routing": look("alertmanager.routing"),

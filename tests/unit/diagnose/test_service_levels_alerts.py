@@ -118,7 +118,15 @@ def test_a_receiver_that_is_not_there_or_has_no_way_out_tells_nobody(receivers: 
 
 def test_alerts_that_prometheus_sends_to_nobody_are_unrouted() -> None:
     assert verdict(rules=rules(alertmanagers=0))[1] == ["alert.unrouted.not_sent"]
-    assert verdict(rules=rules(alertmanagers=None))[1] == ["slo.met"], "Grafana does not say"
+
+
+def test_where_nobody_says_whether_alerts_are_sent_on_they_are_not_taken_for_sent() -> None:
+    conclusion = concluded(rules=rules(alertmanagers=None))  # as Grafana and Mimir answer
+    assert str(conclusion.status) == "could_not_tell"
+    (suspect,) = conclusion.suspects
+    assert (suspect.code, "alertmanager_url" in suspect.deciding_look) == ("alert.unrouted.not_sent", True)
+    (covered,) = [each for each in conclusion.coverage if each.code == "alert.unrouted"]
+    assert covered.state == "not_examined"
 
 
 @pytest.mark.parametrize(
