@@ -25,6 +25,7 @@ class Evidence(Filed):
         example: the look at `.env.example`, where one was named.
         keys, tokens: judgements on keys: those that the places hold, and what opens the doors of the runbook's own sources.
         probes, again: knocks at the parts' own pages; the second one where a part seemed slow.
+        newest: traces of the window's end, where those of the whole window are a sample without the newest.
         expires_within: how soon a key's expiry is worth saying.
         slow_ms: an answer that takes longer is a slow one.
     """
@@ -44,6 +45,7 @@ class Evidence(Filed):
     again: tuple[Observation, ...] = ()
     traces: tuple[Observation, ...] = ()
     traffic: tuple[Observation, ...] = ()
+    newest: tuple[Observation, ...] = ()
     expires_within: timedelta = timedelta(days=14)
     slow_ms: float = 3000.0
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any
 
-from runbook_lib.core.clock import from_epoch_s, from_iso, to_epoch_ns, to_iso
+from runbook_lib.core.clock import Window, from_epoch_s, from_iso, to_epoch_ns, to_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.procedures.operations_checklist.reading import PARTS, told_by
 from runbook_lib.reading.parts import parts_of
@@ -17,6 +17,7 @@ from runbook_lib.reading.spans import Attributes, Trace, build_traces
 _ENOUGH_TRACES = 20  # in so many whole traces of a sample a part that is called shows itself
 _ENOUGH_REQUESTS = 3  # so many without a span, and it is no chance
 _WELL_AFTER = timedelta(minutes=1)
+_STRETCH_REQUESTS = 15  # so many requests leave fewer traces than a search returns at most
 _CLOCKS_AGREE = timedelta(minutes=1)
 _KEPT_READ = 8  # a run reads its two backends' answers several times over
 
@@ -27,7 +28,8 @@ class Spans:
 
     Attributes:
         newest_ns: by part, the names that its spans came under, each with when its newest span began.
-        traces: how many whole traces were read; `is_all` whether they are all there are: every backend that is set up answered.
+        traces: how many whole traces were read; `is_all` whether they are all there are: every backend that is set up answered
+            for the whole window. A search that came back at its limit holds any of them, not the newest.
         looks: the looks they come from, those of backends that are not set up left out.
     """
 
@@ -56,7 +58,7 @@ class Spans:
         return max(services, key=lambda service: services[service], default=None)
 
     def last_at(self, part: str) -> datetime | None:
-        """When a part's newest span began; None without one."""
+        """When a part's newest span that was read began; None without one."""
         newest = max((self.newest_ns.get(part) or {}).values(), default=None)
         return None if newest is None else from_epoch_s(newest / 1e9)
 
@@ -73,11 +75,20 @@ class Trail(StrEnum):
 
 @dataclass(frozen=True)
 class PartsTrail:
-    """A part's trail, the looks that tell it, and how many requests came without a span."""
+    """A part's trail, the looks that tell it, how many requests came without a span, and since when."""
 
     trail: Trail
     looks: tuple[Observation, ...] = ()
     requests: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The last part of the window, whose traces tell by what they lack: all of them were read, or a sample that is large enough."""
+
+    since: datetime
+    is_whole: bool
 
 
 @dataclass(frozen=True)
@@ -104,17 +115,13 @@ class Arrivals:
         set_up = {look.source for look in self.traces if look.status != Status.not_configured}
         looks = [look for look in self.traces if look.call == "window_traces" and look.source in set_up]
         newest: dict[str, dict[str, int]] = {}
-        count = 0
         for look in looks:
-            if not look.status.has_content or not isinstance(look.value, dict):
-                continue
-            traces, found = _read(_Same(look), _ends_ns(look))
-            count += traces
-            for part, service, at_ns in found:
+            for part, service, at_ns in _spans_in(look):
                 known = newest.setdefault(part, {})
                 known[service] = max(known.get(service, 0), at_ns)
-        is_all = bool(looks) and all(look.status.answered for look in looks)
-        return Spans(newest, count, is_all, tuple(looks))
+        begins = min((str(look.arguments["since"]) for look in looks), default="")
+        is_all = bool(looks) and all(look.status.answered for look in looks if look.arguments["since"] == begins)
+        return Spans(newest, len(_traces_in(looks)), is_all, tuple(looks))
 
     @property
     def are_none(self) -> bool:
@@ -136,21 +143,54 @@ class Arrivals:
         looks = (*spans.looks, *logs)
         if self._youngest is None:
             return PartsTrail(Trail.unknown)
-        since = spans.last_at(part)
-        if since is None:
+        last = spans.last_at(part)
+        if last is None:
             requests = self.requests_of(part)
             if requests and spans.traces and (spans.is_all or spans.traces >= _ENOUGH_TRACES):
                 return PartsTrail(Trail.silent, looks, requests)
             is_idle = bool(logs) and all(look.status.answered and not self._may_be_due(look) for look in logs)
             return PartsTrail(Trail.idle, tuple(logs)) if is_idle else PartsTrail(Trail.unknown, looks, requests)
-        holding = tuple(look for look in spans.looks if look.status.has_content)
-        if not spans.is_all or since + _WELL_AFTER >= self._youngest:
-            return PartsTrail(Trail.arrives, holding)
-        after = self._after(since, logs)
-        if after >= _ENOUGH_REQUESTS:
-            return PartsTrail(Trail.silent_since, looks, after)
+        if last + _WELL_AFTER >= self._youngest:
+            return PartsTrail(Trail.arrives, tuple(look for look in spans.looks if look.status.has_content))
+        if self._after(last + _WELL_AFTER, logs) >= _ENOUGH_REQUESTS:
+            return self._since(last, logs) or PartsTrail(Trail.unknown, looks)
         is_told = bool(logs) and all(look.status.answered or look.status.has_content for look in logs)
         return PartsTrail(Trail.arrives, looks) if is_told else PartsTrail(Trail.unknown, looks)
+
+    @property
+    def in_doubt(self) -> Window | None:
+        """The stretch whose traces would tell whether a part fell silent, where a sample leaves that open: the last minute of what
+        is due, or as long as the busiest log needs for a few requests. None where nothing is open."""
+        youngest, looks = self._youngest, self.spans.looks
+        parts = [part for part in PARTS if self.spans.last_at(part)]
+        if youngest is None or not any(self.trail_of(part).trail is Trail.unknown for part in parts):
+            return None
+        begins = max((each for part in PARTS if (each := self._few_requests_ago(part))), default=youngest)
+        first = min(from_iso(str(look.arguments["since"])) for look in looks)
+        return Window(max(first, min(begins, youngest - _WELL_AFTER)), youngest)
+
+    def _few_requests_ago(self, part: str) -> datetime | None:
+        rows = self._due([row for look in self.logs_of(part) for row in requests_in(look)])
+        moments = sorted((str(row["at"]) for row in rows), reverse=True)
+        return from_iso(moments[_STRETCH_REQUESTS - 1]) if len(moments) >= _STRETCH_REQUESTS else None
+
+    def _since(self, last: datetime, logs: Sequence[Observation]) -> PartsTrail | None:
+        """That a part is silent since a moment after the newest span of it that was read; None where what was read may not hold
+        its newest."""
+        for stretch in self._stretches:
+            if last >= stretch.since and not stretch.is_whole:
+                continue
+            after = self._after(max(stretch.since, last + _WELL_AFTER), logs)
+            if after >= _ENOUGH_REQUESTS:
+                return PartsTrail(Trail.silent_since, (*self.spans.looks, *logs), after, max(stretch.since, last))
+        return None
+
+    @cached_property
+    def _stretches(self) -> list[Stretch]:
+        """The stretches of the window that tell, the longest first."""
+        looks = self.spans.looks
+        begins = sorted({str(look.arguments["since"]) for look in looks})
+        return [each for since in begins if (each := _stretch(since, looks)) is not None]
 
     @property
     def is_quiet(self) -> bool:
@@ -185,8 +225,8 @@ class Arrivals:
         return bool(self._due([row for row in rows if isinstance(row, dict)]))
 
     def _after(self, since: datetime, logs: Sequence[Observation]) -> int:
-        """How many requests came well after a moment, and were answered by the part itself."""
-        later = to_iso(since + _WELL_AFTER)
+        """How many requests came after a moment, and were answered by the part itself."""
+        later = to_iso(since)
         rows = [row for look in logs for row in requests_in(look)]
         return len(
             self._due([row for row in rows if str(row.get("at")) > later and 0 < (row.get("status") or 200) < 500])
@@ -215,20 +255,49 @@ class _Same:
 
 
 @lru_cache(maxsize=_KEPT_READ)
-def _read(kept: _Same, ends_ns: int) -> tuple[int, tuple[tuple[str, str, int], ...]]:
-    """How many traces a look holds, and when the newest span of each part under each name began: (part, service.name, ns)."""
+def _read(kept: _Same, ends_ns: int) -> tuple[frozenset[str], tuple[tuple[str, str, int], ...]]:
+    """The traces that a look holds, and when the newest span of each part under each name began: (part, service.name, ns)."""
     newest: dict[tuple[str, str], int] = {}
-    traces, nameless = 0, [_without_name(each) for each in kept.look.value["resources"]]
+    traces: set[str] = set()
+    nameless = [_without_name(each) for each in kept.look.value["resources"]]
     for trace in build_traces(kept.look.value):
         spans = [span for span in trace.spans if span["start_ns"] <= ends_ns]
-        traces += bool(spans)
+        if spans:
+            traces.add(trace.id)
         parts = parts_of(Trace(trace.id, trace.spans, nameless))
         if not all(parts[span["id"]] in PARTS for span in spans):
             parts = {id_: part if parts[id_] not in PARTS else parts[id_] for id_, part in parts_of(trace).items()}
         for span in spans:
             key = parts[span["id"]], str(trace.resource(span).get("service.name", ""))
             newest[key] = max(newest.get(key, 0), span["start_ns"])
-    return traces, tuple((part, service, at_ns) for (part, service), at_ns in newest.items())
+    return frozenset(traces), tuple((part, service, at_ns) for (part, service), at_ns in newest.items())
+
+
+def _is_read(look: Observation) -> bool:
+    return look.status.has_content and isinstance(look.value, dict)
+
+
+def _spans_in(look: Observation) -> tuple[tuple[str, str, int], ...]:
+    return _read(_Same(look), _ends_ns(look))[1] if _is_read(look) else ()
+
+
+def _traces_in(looks: Sequence[Observation]) -> set[str]:
+    return {each for look in looks if _is_read(look) for each in _read(_Same(look), _ends_ns(look))[0]}
+
+
+def _stretch(since: str, looks: Sequence[Observation]) -> Stretch | None:
+    """The stretch from a moment on, where every backend told of it: with all that it holds, or together with a large sample."""
+    telling: list[Observation] = []
+    for source in dict.fromkeys(look.source for look in looks):
+        own = [look for look in looks if look.source == source and str(look.arguments["since"]) <= since]
+        whole = [look for look in own if look.status.answered]
+        sample = [look for look in own if look.arguments["since"] == since and _is_read(look)]
+        if not whole and not sample:
+            return None
+        telling += (whole or sample)[-1:]
+    is_whole = all(look.status.answered for look in telling)
+    is_telling = is_whole or len(_traces_in(telling)) >= _ENOUGH_TRACES
+    return Stretch(from_iso(since), is_whole) if is_telling else None
 
 
 def _without_name(resource: Attributes) -> Attributes:

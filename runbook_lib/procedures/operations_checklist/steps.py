@@ -103,6 +103,7 @@ class OperationsChecklist(Procedure):
                 fly.logs(run.window, limit=200),
             ]
         ),
+        "newest": Topic(lambda run: run.newest_looks(), after=("local", "traces", "traffic")),
     }
 
     def prepare(self) -> None:
@@ -175,7 +176,9 @@ class OperationsChecklist(Procedure):
     @step("Do spans of every part arrive, under the names that are expected?")
     def look_for_spans(self) -> Said:
         """The trace backend's window, and the parts' own logs: a part without traffic has no spans to send."""
+        self.evidence = self.evidence.filed(newest=())
         self.ask("traces", "traffic")
+        self.ask("newest")
         read = traces.arrivals_in(self.evidence).spans
         rows = [[name or "(none)", ", ".join(sorted(of))] for name, of in sorted(read.names.items())]
         table = Exhibit(
@@ -215,6 +218,18 @@ class OperationsChecklist(Procedure):
         """Each key that is worth showing, at its own vendor."""
         checks = keys.to_check(self._reading(), self.evidence)
         return [look for check in checks if (look := _key_look(check)) is not None]
+
+    def newest_looks(self) -> list[Look]:
+        """Where a search came back at its limit and leaves open whether a part fell silent: the stretch that tells."""
+        doubt = traces.arrivals_in(self.evidence).in_doubt
+        if doubt is None:
+            return []
+        sampled = {each.source for each in self.evidence.traces if each.status is Status.partial}
+        return [
+            backend.window_traces(doubt, limit=_TRACES)
+            for backend, source in ((tempo, "tempo"), (jaeger, "jaeger"))
+            if source in sampled
+        ]
 
     def _reading(self) -> reading_of.Reading:
         return reading_of.read(self.evidence.local, self.evidence.lists)

@@ -7,6 +7,7 @@ from runbook_lib.procedures.operations_checklist.findings import Found
 from runbook_lib.procedures.operations_checklist.keys import judged
 from runbook_lib.procedures.operations_checklist.places import serving_at
 from runbook_lib.procedures.operations_checklist.reading import PARTS, RUNBOOK, Evidence, Place, Reading
+from runbook_lib.procedures.operations_checklist.spans import Trail
 from runbook_lib.procedures.operations_checklist.targets import probes_of
 from runbook_lib.procedures.operations_checklist.traces import arrivals_in
 from runbook_lib.procedures.operations_checklist.variables import is_judged
@@ -143,7 +144,9 @@ def _answers(part: str, evidence: Evidence) -> Cell:
 def _traced(part: str, evidence: Evidence) -> Cell:
     if part == RUNBOOK:
         return {"text": "", "tone": "neutral"}
-    spans = arrivals_in(evidence).spans
+    arrivals = arrivals_in(evidence)
+    spans = arrivals.spans
     if part in spans.parts:
-        return {"text": "spans arrive", "tone": "good"}
+        is_open = arrivals.trail_of(part).trail is Trail.unknown
+        return {"text": "newest not seen", "tone": "unknown"} if is_open else {"text": "spans arrive", "tone": "good"}
     return {"text": "no traffic seen" if spans.looks else "not looked", "tone": "neutral" if spans.looks else "unknown"}

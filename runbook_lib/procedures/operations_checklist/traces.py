@@ -26,7 +26,7 @@ class Traced:
 
 def arrivals_in(evidence: Evidence) -> Arrivals:
     """The looks at spans and traffic."""
-    return Arrivals(evidence.local, evidence.traces, evidence.traffic, evidence.probes)
+    return Arrivals(evidence.local, (*evidence.traces, *evidence.newest), evidence.traffic, evidence.probes)
 
 
 def traced(reading: Reading, evidence: Evidence) -> Traced:
@@ -89,12 +89,13 @@ def _silent(arrivals: Arrivals) -> list[Found]:
     silent = []
     for part in PARTS:
         told = arrivals.trail_of(part)
-        since = arrivals.spans.last_at(part)
         if told.trail is Trail.silent:
             traces = arrivals.spans.traces
             what = f"the platform's log tells of {told.requests} requests of {part}; none of the {traces} traces has a span of it"
-        elif told.trail is Trail.silent_since and since is not None:
-            what = f"the newest span of {part} is of {to_iso(since)}; the platform's log tells of {told.requests} requests since"
+        elif told.trail is Trail.silent_since and told.since is not None:
+            since, is_newest = to_iso(told.since), told.since == arrivals.spans.last_at(part)
+            newest = f"the newest span of {part} is of" if is_newest else f"no span of {part} was found since"
+            what = f"{newest} {since}; the platform's log tells of {told.requests} requests since"
         else:
             continue
         silent.append(found(part, "tracing.part_silent", part, what, told.looks))
