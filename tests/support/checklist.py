@@ -7,10 +7,12 @@ from email.utils import format_datetime
 from typing import Any
 
 from support.evidence import START, TraceBuilder, look
+from support.verdicts import codes
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.procedures.operations_checklist.reading import Evidence
+from runbook_lib.procedures.operations_checklist.rules import diagnose
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 REF = "abcdefghijklmnopqrst"
@@ -231,3 +233,14 @@ def _served(part: str, at: str | None) -> tuple[str, Any]:
     if PLATFORM[part] == "vercel":
         return "serving", one if at else None
     return "deployments", [{**one, "state": "SUCCESS"}] if at else None
+
+
+def said(world: World) -> tuple[str, list[str]]:
+    """The verdict's status, and what it names."""
+    conclusion = diagnose(world.evidence())
+    return str(conclusion.status), codes(conclusion)
+
+
+def locally(world: World, name: str, place: str, **changes: Any) -> None:
+    """A variable in a file or in the process environment of this machine."""
+    world.local.append({"name": name, "place": place, "facts": facts(name, **changes)})

@@ -224,3 +224,10 @@ def window(
         traces=(look("tempo", "window_traces", table if traced.has_content else None, traced),),
         logs=(look("railway", "logs", lines if logged.has_content else None, logged, part="gateway"),),
     )
+
+
+def failed_chat(**said: Any) -> dict[str, Any]:
+    """A chat whose only provider attempt failed."""
+    builder = TraceBuilder(said.pop("service_names", "several"))
+    builder.provider(builder.chat(), 40, 700, **said)
+    return builder.table()

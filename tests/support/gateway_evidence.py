@@ -215,3 +215,24 @@ def settings(chain: str = CHAIN, same: bool | None = True, **more: Any) -> Obser
         "place": {"project_id": "proj", "environment_id": "env", "service_id": "svc"},
     }
     return look("railway", "gateway_settings", {**value, **more}, part="gateway")
+
+
+def all_fail(gateway: Gateway, *tries: Try, count: int = 4) -> Gateway:
+    """Requests of the last minutes that end with the last of these attempts."""
+    for number in range(count):
+        gateway.request(5 - number, *tries)
+    return gateway
+
+
+def but(failure: Try, /, **more: Any) -> Try:
+    """The same, but for this."""
+    return replace(failure, **more)
+
+
+def instead(looks: tuple[Observation, ...], *others: Observation) -> tuple[Observation, ...]:
+    """The looks with some replaced, by source and call."""
+    named = {(each.source, each.call): each for each in others}
+    return tuple(named.get((each.source, each.call), each) for each in looks)
+
+
+ONE_MEMBER = (settings(OPENAI),)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.evidence import NOW, look
+from support.verdicts import codes
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Conclusion, Status
@@ -59,12 +60,6 @@ def seen(**changed: Any) -> Conclusion:
     """The verdict on clean evidence with these changes; a look at work means that the run was asked for it."""
     asked = tuple(words for topic, words in ASKED.items() if topic in changed)
     return diagnose(replace(CLEAN, asked=asked, **changed))
-
-
-def codes(conclusion: Conclusion) -> list[str]:
-    """What the verdict names, by its status."""
-    found = {"confirmed": conclusion.causes, "ruled_out": conclusion.states, "could_not_tell": conclusion.blind}
-    return [finding.code for finding in found[str(conclusion.status)]]
 
 
 def also(conclusion: Conclusion) -> list[str]:

@@ -6,16 +6,12 @@ from typing import Any
 
 import pytest
 from support.evidence import REQUEST_ID, START, TRACE_ID, TraceBuilder, evidence, look, row
+from support.verdicts import codes
 
 from runbook_lib.core.clock import to_iso
-from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.core.model import Observation, Status
 from runbook_lib.procedures.failed_request.rules import diagnose
 from runbook_lib.reading.requests import rows_of
-
-
-def codes(conclusion: Conclusion) -> list[str]:
-    found = {"confirmed": conclusion.causes, "ruled_out": conclusion.states, "could_not_tell": conclusion.blind}
-    return [finding.code for finding in found[str(conclusion.status)]]
 
 
 def at(ms: float) -> str:

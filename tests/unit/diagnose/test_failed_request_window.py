@@ -5,15 +5,11 @@ from typing import Any
 
 import pytest
 from support.evidence import START, TRACE_ID, TraceBuilder, row, window
+from support.verdicts import codes
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Conclusion, Status
 from runbook_lib.procedures.failed_request.window import diagnose_window
-
-
-def codes(conclusion: Conclusion) -> list[str]:
-    found = {"confirmed": conclusion.causes, "ruled_out": conclusion.states, "could_not_tell": conclusion.blind}
-    return [finding.code for finding in found[str(conclusion.status)]]
 
 
 def at(ms: float) -> str:

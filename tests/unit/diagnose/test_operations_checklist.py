@@ -6,29 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.checklist import DEPLOYED, NOW, OLD, RECENT, World, facts, judgement, page, probe, row
+from support.checklist import DEPLOYED, NOW, OLD, RECENT, World, facts, judgement, locally, page, probe, row, said
 from support.evidence import look
+from support.verdicts import codes
 
 from runbook_lib.core.clock import to_iso
-from runbook_lib.core.model import Conclusion, Status
+from runbook_lib.core.model import Status
 from runbook_lib.procedures.operations_checklist.causes import CATALOGUE
-from runbook_lib.procedures.operations_checklist.keys import to_check
-from runbook_lib.procedures.operations_checklist.reading import read
 from runbook_lib.procedures.operations_checklist.rules import diagnose
 
 Change = Callable[[World], Any]
 OTHER = "zyxwvutsrqponmlkjihg"
-
-
-def said(world: World) -> tuple[str, list[str]]:
-    """The verdict's status, and what it names."""
-    conclusion = diagnose(world.evidence())
-    return str(conclusion.status), codes(conclusion)
-
-
-def codes(conclusion: Conclusion) -> list[str]:
-    found = {"confirmed": conclusion.causes, "ruled_out": conclusion.states, "could_not_tell": conclusion.blind}
-    return [finding.code for finding in found[str(conclusion.status)]]
 
 
 def test_a_clean_world_is_ruled_out_with_nothing_unseen() -> None:
@@ -139,7 +127,7 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
     ),
     "the database does not take the password": (
         lambda w: (
-            _locally(w, "RUNBOOK_DATABASE_URL", ".env", kind="database_url"),
+            locally(w, "RUNBOOK_DATABASE_URL", ".env", kind="database_url"),
             w.keys.append(_denied("postgres", "SQLSTATE 28P01: password authentication failed")),
         ), "env.rejected", "RUNBOOK_DATABASE_URL · runbook",
     ),
@@ -193,10 +181,6 @@ BROKEN: dict[str, tuple[Change, str, str]] = {
         lambda w: w.spans["resources"][0].update({"service.name": "my-shop"}), "otel.wrong_service_name", "web · my-shop",
     ),
 }  # fmt: skip
-
-
-def _locally(world: World, name: str, place: str, **changes: Any) -> None:
-    world.local.append({"name": name, "place": place, "facts": facts(name, **changes)})
 
 
 def _denied(source: str, why: str) -> Any:
@@ -319,139 +303,13 @@ def test_what_is_worth_saying_breaks_nothing(what: str) -> None:
     assert said(world) == ("ruled_out", expected)
 
 
-UNSEEN = [
-    "vercel.variables.web", "vercel.variables.api", "railway.variables.gateway", "vercel.serving.web",
-    "railway.deployments.gateway", "tempo.window_traces",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "status", [Status.denied, Status.timed_out, Status.malformed, Status.rate_limited, Status.unreachable]
-)
-@pytest.mark.parametrize("name", UNSEEN)
-def test_what_could_not_be_seen_is_never_healthy_and_is_named(name: str, status: Status) -> None:
-    world = World()
-    world.statuses[name] = status
-    conclusion = diagnose(world.evidence())
-    assert str(conclusion.status) == "could_not_tell"
-    source, call, *_ = name.split(".")
-    assert (source, call, str(status)) in {(each.source, each.call, each.status) for each in conclusion.not_seen}
-    assert [suspect.deciding_look for suspect in conclusion.suspects if suspect.deciding_look]
-
-
-def test_a_fault_is_confirmed_beside_a_blind_spot() -> None:
-    world = World().drop("api", "STRIPE_WEBHOOK_SECRET")
-    world.statuses["railway.variables.gateway"] = Status.unreachable
-    conclusion = diagnose(world.evidence())
-    assert (str(conclusion.status), codes(conclusion)) == ("confirmed", ["env.missing"])
-    assert [each.source for each in conclusion.not_seen] == ["railway"]
-
-
-def test_a_name_that_a_list_which_is_not_whole_lacks_is_a_suspect_and_no_fault() -> None:
-    world = World().drop("web", "NEXT_PUBLIC_SUPABASE_ANON_KEY")
-    world.statuses["vercel.variables.web"] = Status.partial
-    conclusion = diagnose(world.evidence())
-    assert (str(conclusion.status), [each.code for each in conclusion.suspects]) == ("could_not_tell", ["env.missing"])
-
-
-def test_a_sample_of_traces_and_requests_is_enough_and_no_blind_spot() -> None:
-    evidence = World().evidence()
-    sampled = tuple(replace(each, status=Status.partial, why="a sample") for each in evidence.traffic)
-    traces = (evidence.traces[0], replace(evidence.traces[1], status=Status.partial, why="a sample"))
-    conclusion = diagnose(replace(evidence, traffic=sampled, traces=traces))
-    assert (str(conclusion.status), conclusion.not_seen) == ("ruled_out", ())
-
-
-def test_a_key_that_nobody_could_judge_is_not_taken_for_a_good_one() -> None:
-    world = World()
-    world.keys.append(
-        look("openai", "key", None, Status.unreachable, name="OPENAI_API_KEY", place="gateway · production")
-    )
-    assert said(world) == ("could_not_tell", [])
-
-
-def shown(world: World) -> dict[str, tuple[str, ...]]:
-    """Which keys would be shown to their vendors, each with the places that hold it."""
-    evidence = world.evidence()
-    return {
-        f"{each.name} · {each.label}": each.places for each in to_check(read(evidence.local, evidence.lists), evidence)
-    }
-
-
-def test_a_key_is_shown_once_to_its_own_vendor_however_many_places_hold_it() -> None:
-    world = World()
-    _locally(world, "OPENAI_API_KEY", ".env")
-    found = shown(world)
-    assert found["OPENAI_API_KEY · gateway · production"] == ("gateway · production", "runbook · .env")
-    assert found["NEXT_PUBLIC_SUPABASE_ANON_KEY · web · vercel production"][:2] == (
-        "web · vercel production", "api · vercel production",
-    )  # fmt: skip
-    assert len([name for name in found if "STRIPE_SECRET" in name]) == 1
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"kind": "stripe_secret"}, {"kind": "opaque"}, {"flaws": ["placeholder"]}, {"flaws": ["cut_off"]}, {"flaws": ["quoted"]},
-        {"kind": "nothing", "flaws": ["empty"]}, {"expires_at": to_iso(NOW - timedelta(days=1))},
-    ],
-)  # fmt: skip
-def test_what_is_no_key_of_its_vendors_or_has_ended_is_shown_to_nobody(said: dict[str, Any]) -> None:
-    assert "OPENAI_API_KEY · gateway · production" in shown(World())
-    assert not [name for name in shown(World().say("gateway", "OPENAI_API_KEY", **said)) if name.startswith("OPENAI")]
-
-
-def test_a_value_that_is_not_given_back_is_shown_to_nobody() -> None:
-    world = World()
-    world.find("gateway", "OPENAI_API_KEY").update(facts=None, hidden="sealed")
-    assert not [name for name in shown(world) if name.startswith("OPENAI")]
-
-
-def test_where_nothing_at_all_can_be_reached_our_own_network_is_suspected() -> None:
-    world = World()
-    for part in world.probes:
-        world.probes[part] = [Status.unreachable] * 3
-    world.statuses |= dict.fromkeys(("vercel", "railway", "tempo", "parts"), Status.unreachable)
-    world.taken = ()
-    conclusion = diagnose(world.evidence())
-    assert str(conclusion.status) == "could_not_tell"
-    assert {each.code for each in conclusion.suspects} >= {"target.down.unreachable"}
-
-
-@pytest.mark.parametrize(("others_ms", "expected"), [(100.0, ["target.degraded.slow"] * 3), (2000.0, [])])
-def test_slow_parts_are_told_from_a_slow_way_there_by_what_else_answers(others_ms: float, expected: list[str]) -> None:
-    world = World()
-    for part in world.probes:
-        world.probes[part] = [probe(part, ms=2500 + index) for index in range(3)]
-    world.pages += [replace(page(vendor), elapsed_ms=others_ms) for vendor in ("vercel", "railway", "fly")]
-    assert said(world)[1] == expected
-
-
-def test_a_knock_that_times_out_beside_other_looks_that_do_is_no_flapping() -> None:
-    world = World()
-    world.probes["web"] = [probe("web"), Status.timed_out, probe("web")]
-    assert said(world) == ("confirmed", ["target.degraded.flapping"])
-    world.keys.append(
-        look("together", "key", None, Status.timed_out, name="TOGETHER_API_KEY", place="gateway · production")
-    )
-    assert said(world) == ("could_not_tell", [])
-
-
-def test_a_part_that_nobody_says_where_it_runs_is_not_ruled_out() -> None:
-    world = World()
-    world.statuses["vercel.variables.api"] = Status.not_configured
-    conclusion = diagnose(world.evidence())
-    assert str(conclusion.status) == "could_not_tell"
-    assert "vercel" in {each.source for each in conclusion.not_seen}
-
-
 def test_a_part_on_this_machine_takes_what_the_files_say_and_the_environment_wins() -> None:
     world = World()
     world.told["parts"] = {"api": {"is_local": True}}
     asked = ("vercel.variables.api", "vercel.serving.api", "vercel.request_log.api")
     world.statuses |= dict.fromkeys(asked, Status.not_configured)
     for each in world.rows["api"]:
-        _locally(world, each["name"], ".env")
+        locally(world, each["name"], ".env")
     coverage = {each.code: str(each.state) for each in diagnose(world.evidence()).coverage}
     assert {state for code, state in coverage.items() if code.startswith("env.")} == {"excluded"}
     assert (
@@ -520,7 +378,7 @@ def test_a_platform_whose_token_is_missing_is_a_gap_even_where_the_address_is_th
     world.told["parts"] = {"api": {"is_local": True, "hosts": ["vercel"]}}
     world.statuses["vercel.variables.api"] = world.statuses["vercel.serving.api"] = Status.not_configured
     for each in world.rows["api"]:
-        _locally(world, each["name"], ".env")
+        locally(world, each["name"], ".env")
     conclusion = diagnose(world.evidence())
     assert str(conclusion.status) == "could_not_tell"
     assert ("vercel", "variables") in {(each.source, each.call) for each in conclusion.not_seen}

@@ -19,16 +19,11 @@ from support.levels import (
     evidence,
     webhook_counts,
 )
+from support.verdicts import codes
 
-from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.core.model import Observation, Status
 from runbook_lib.procedures.service_levels.evidence import Evidence
 from runbook_lib.procedures.service_levels.rules import diagnose
-
-
-def codes(conclusion: Conclusion) -> list[str]:
-    """What the verdict names, by its status."""
-    found = {"confirmed": conclusion.causes, "ruled_out": conclusion.states, "could_not_tell": conclusion.blind}
-    return [finding.code for finding in found[str(conclusion.status)]]
 
 
 def verdict(given: Evidence) -> tuple[str, list[str]]:

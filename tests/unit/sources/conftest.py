@@ -1,12 +1,15 @@
 """What the sources' tests share: the loopback server, settings that point at it, and looks made against it."""
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from support.loopback import Loopback, everything_at
+from support.loopback import Asked, Loopback, Reply, everything_at
+from support.variable_vendors import FLY, RAILWAY, VERCEL
 
 from runbook_lib.core.model import Observation
 from runbook_lib.io.observe import Look, Observer
@@ -50,3 +53,43 @@ def closed_port() -> Iterator[str]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+@pytest.fixture
+def vendors(loopback: Loopback) -> dict[str, Any]:
+    """Every vendor in good health behind one address; a test puts another answer in for a path or a query's name."""
+    held: dict[str, Any] = {**VERCEL, **FLY, **RAILWAY}
+
+    def answer(asked: Asked) -> Reply:
+        name = asked.path
+        if asked.method == "POST":
+            name = json.loads(asked.body)["query"].split()[1].partition("(")[0]
+        found = held.get(name)
+        if isinstance(found, Reply):
+            return found
+        if found is None:
+            return Reply(404, {"error": {"code": "not_found", "message": "no such thing"}})
+        return Reply(200, {"data": found} if asked.method == "POST" else found)
+
+    loopback.answer = answer
+    return held
+
+
+@pytest.fixture
+def see(loopback: Loopback) -> Callable[..., Observation]:
+    """`see(look, NAME=value, …)`: what the look brings."""
+
+    def make(look: Look, **more: str) -> Observation:
+        variables = {**everything_at(loopback.url), **_providers(loopback.url), **more}
+        settings = Settings.from_mapping(variables, places={".env": variables})
+        return Observer(now=datetime.now(UTC), settings=settings).together(look)[0]
+
+    return make
+
+
+def _providers(url: str) -> dict[str, str]:
+    return {
+        "RUNBOOK_OPENAI_URL": f"{url}/openai",
+        "RUNBOOK_ANTHROPIC_URL": f"{url}/anthropic",
+        "RUNBOOK_TOGETHER_URL": f"{url}/together",
+    }
