@@ -43,7 +43,9 @@ def blind_for_gap(
         suspects = _suspects_of(orphans[0], gap) if len(orphans) == 1 else []
     elif reports == "since":
         code, why = "trace.broken", "it reports spans of other requests at that time"
-        if _reached(gap, callee, tables):
+        if _is_sample(tables):
+            why += f"; only some of them were read, so whose {gap.part}'s requests were is not known"
+        elif _reached(gap, callee, tables):
             code = "trace.broken.sampled"
         elif _platform_told(callee):
             code, why = "trace.broken.not_reached", f"{why}, and its platform saw no such request"
@@ -137,7 +139,8 @@ def _orphans(reading: TraceReading, gap: Gap, callee: Sequence[Observation]) -> 
 
 
 def _reports(reading: TraceReading, gap: Gap, tables: Sequence[Observation]) -> str:
-    """When the callee reported spans: `since` the call began, only `before`, `none` around it, or empty where nobody knows."""
+    """When the callee reported spans: `since` the call began, only `before`, `none` around it, or empty where nobody knows: a
+    search that came back at its limit does not hold the newest."""
     start = reading.timeline.start_ns(gap.call)
     began = [
         span["start_ns"]
@@ -147,9 +150,11 @@ def _reports(reading: TraceReading, gap: Gap, tables: Sequence[Observation]) -> 
         for span, part in ((span, parts_of(trace)[span["id"]]) for span in trace.spans)
         if part == gap.part
     ]
-    if began:
-        return "since" if max(began) >= start else "before"
-    return "none" if any(look.status.proves_absence or look.status.has_content for look in tables) else ""
+    if began and max(began) >= start:
+        return "since"
+    if _is_sample(tables) or not tables:
+        return ""
+    return "before" if began else "none"
 
 
 def _suspects_of(orphan: Trace, gap: Gap) -> list[Suspect]:
@@ -164,6 +169,10 @@ def _suspects_of(orphan: Trace, gap: Gap) -> list[Suspect]:
     failed = [failure for failure in find_failures(orphan) if failure.fate == Fate.unrecovered]
     why = "a trace that fits by time alone " + ("failed" if failed else "shows no failure")
     return [Suspect(f"request.{gap.part}_failed", gap.part, why, look)]
+
+
+def _is_sample(tables: Sequence[Observation]) -> bool:
+    return any(look.status is Status.partial for look in tables)
 
 
 def _reached(gap: Gap, callee: Sequence[Observation], tables: Sequence[Observation]) -> bool:

@@ -87,6 +87,11 @@ class Reading:
             if call.ok and call.provider == provider and model in ("", call.model)
         ]
 
+    @property
+    def is_sample(self) -> bool:
+        """Whether Tempo's search for the calls came back at its limit: the newest that was read may not be the newest."""
+        return any(look.source == "tempo" and look.status is Status.partial for look in self.evidence.calls)
+
     def is_noise(self, lost: Sequence[Request]) -> bool:
         """Whether these are one or two lost requests among hundreds, with good ones after them: worth a line, no outage."""
         last_s = max((request.at_s for request in lost), default=0.0)

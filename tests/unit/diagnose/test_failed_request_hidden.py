@@ -170,6 +170,13 @@ class TestASilentCallee:
         callee = (nearby(gateway_spans(-900)), http_log(gateway_row()))
         assert codes(diagnose(evidence(row(), trace=severed().table(), callee=callee))) == ["trace.broken"]
 
+    @pytest.mark.parametrize("spans", [gateway_spans(-900), gateway_spans(300), severed().table()])
+    def test_of_whose_spans_a_sample_was_read_is_not_told_apart(self, spans: dict[str, Any]) -> None:
+        """A search that came back at its limit lacks any of them: the newest, and the one that a platform's row belongs to."""
+        sample = replace(nearby(spans), status=Status.partial, why="the limit of 50 traces was reached")
+        callee = (sample, http_log(gateway_row(301, 200), gateway_row(312, 200)))
+        assert codes(diagnose(evidence(row(), trace=severed().table(), callee=callee))) == ["trace.broken"]
+
     def test_that_reported_nothing_has_a_silent_exporter(self) -> None:
         callee = (nearby(None), http_log(gateway_row()))
         assert codes(diagnose(evidence(row(), trace=severed().table(), callee=callee))) == [

@@ -161,6 +161,14 @@ class TestMadeGood:
         gateway = all_fail(Gateway(), REFUSED_KEY, GOOD_CLAUDE).good(5, 0.9, 0.5)
         assert status_and_codes(diagnose(gateway.evidence())) == ("ruled_out", [])
 
+    def test_what_lasts_in_a_sample_of_the_calls_may_be_over(self) -> None:
+        evidence = all_fail(Gateway().good_before(9), REFUSED_KEY, GOOD_CLAUDE).evidence()
+        assert codes(diagnose(evidence)) == ["provider.key_invalid"]
+        (calls,) = evidence.calls
+        conclusion = diagnose(replace(evidence, calls=(replace(calls, status=Status.partial, why="the limit"),)))
+        assert status_and_codes(conclusion) == ("could_not_tell", [])
+        assert [each.code for each in conclusion.suspects] == ["provider.key_invalid"]
+
     def test_one_lost_request_among_hundreds_is_worth_a_line_and_no_alarm(self) -> None:
         gateway = Gateway().good(300)
         gateway.request(30, THROTTLED)
