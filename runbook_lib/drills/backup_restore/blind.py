@@ -4,35 +4,35 @@ from typing import Any
 
 from runbook_lib.drills.backup_restore.cases import OF_FOLDER, OF_MIGRATIONS, REHEARSE, SETTINGS, asking, case, of_file
 from runbook_lib.drills.backup_restore.faults import DUMP, backups
+from runbook_lib.drills.kit.blind import deadline, hide
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Step, use
-from runbook_lib.sandbox import Sandbox
 
-_LOGIN = "<!doctype html><html><title>Sign in</title><body>Sign in to continue</body></html>"
 _UNSEEN = Injected("backup.untested.never")
-_WAYS: dict[str, dict[str, Any]] = {
-    "unreachable": {"refuse": True},
-    "denied": {"status": 403, "body": '{"message":"Forbidden resource"}'},
-    "limited": {"status": 429, "body": '{"message":"ThrottlerException: Too Many Requests"}'},
-    "hanging": {"hang": True},
-    "malformed": {"status": 200, "body": _LOGIN, "headers": {"content-type": "text/html"}},
-    "nothing": {"status": 200, "body": "{}"},
+# What the case is called, and the way of the kit's table.
+_WAYS = {
+    "unreachable": "unreachable",
+    "denied": "forbidden",
+    "limited": "limited",
+    "hanging": "hanging",
+    "malformed": "malformed",
+    "nothing": "nothing",
 }
-_QUICK = {**SETTINGS, "RUNBOOK_LOOK_DEADLINE_S": "1.5"}
+_QUICK = {**SETTINGS, **deadline(1.5)}
 
 
 def _vendor() -> list[Case]:
     """Supabase's Management API: without it nobody knows whether there are backups; what else is wrong is still said."""
     cases: list[Case] = []
-    for way, how in _WAYS.items():
-        step = use("http", part="supabase-management", **how)
+    for way, kits in _WAYS.items():
+        step = hide("supabase-management", kits)
         given = {"after": (step,), "not_seen": ("supabase",), "settings": _QUICK if way == "hanging" else SETTINGS}
         cases.append(_blind(f"supabase/{way}/healthy", **given))
         if way in ("unreachable", "hanging"):
             cases.append(
                 case("blind_spot", f"supabase/{way}/fault", "confirmed", (_UNSEEN.code,), faults=(_UNSEEN,), **given)
             )
-    slow = use("http", part="supabase-management", latency_s=0.5)
+    slow = hide("supabase-management", "slow", latency_s=0.5)
     cases.append(case("blind_spot", "supabase/slow/healthy", "ruled_out", after=(slow,)))
     cases.append(
         case(
@@ -51,11 +51,6 @@ def _blind(name: str, *steps: Step, **more: Any) -> Case:
     return case("blind_spot", name, "could_not_tell", **{"before": steps, **more})
 
 
-def _password(sandbox: Sandbox) -> str:
-    held = sandbox.env["RUNBOOK_DATABASE_URL"].split("://", 1)[1].split("@")[0].split(":")[1]
-    return f"alter role postgres password '{held}'"
-
-
 def _program(name: str, script: str) -> Step:
     return use("program", name=name, script=script)
 
@@ -65,7 +60,7 @@ _CUT_OFF = (
     'for word in "$@"; do case "$word" in --file=*) file="${word#--file=}";; esac; done;'
     ' {real} "$@" --file=/dev/stdout | head -c 3000 > "$file"; kill -9 $$'
 )
-_WRONG_PASSWORD = use("sql", statement="alter role postgres password 'another one'", undo=_password)
+_WRONG_PASSWORD = hide("postgres", "denied")
 
 
 def _work() -> list[Case]:

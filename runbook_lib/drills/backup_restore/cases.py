@@ -1,16 +1,17 @@
 """The cases of 08: every fault in every variant, healthy systems, look-alikes, two faults at once."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from runbook_lib.drills.backup_restore.faults import DUMP, NUMBERED, backups, dump
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Ask, Case, Injected, Parameters, as_audit
+from runbook_lib.drills.kit.asking import Ask, Parameters, as_audit, audit_again
+from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Result, Step, nothing, use
+from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, narrower
 from runbook_lib.sandbox import Sandbox
 
-P = "08_backup_restore"
+PROCEDURE = "08_backup_restore"
 # The schema is compared where a case is about it: it takes a quarter of a second. Elsewhere the team says that it has none.
 SETTINGS = {"RUNBOOK_MIGRATIONS": "", "RUNBOOK_NOT_USED": "dumps,migrations"}
 FOLDER = "backups"
@@ -27,11 +28,6 @@ def asking(**parameters: Any) -> Ask:
         }
 
     return ask
-
-
-def audit_again(_sandbox: Sandbox) -> Parameters:
-    """The audit once all is healed."""
-    return {}
 
 
 REHEARSE = asking(rehearse=True)
@@ -70,7 +66,7 @@ _CODES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _told(table: dict[str, Any], code: str, variant: str, otherwise: Any) -> Any:
+def _of_code(table: dict[str, Any], code: str, variant: str, otherwise: Any) -> Any:
     """What a table says of a code in a variant, else of its cause."""
     for key in (f"{code}/{variant}", code, code.rpartition(".")[0]):
         if key in table:
@@ -78,33 +74,33 @@ def _told(table: dict[str, Any], code: str, variant: str, otherwise: Any) -> Any
     return otherwise
 
 
+# Nobody has to act, and nothing has to arrive.
+_AT_REST: dict[str, Any] = {"exercise": nothing, "settle_s": 0.0, "ask": as_audit, "settings": SETTINGS}
+
+
 def case(kind: str, name: str, status: str, codes: tuple[str, ...] = (), **more: Any) -> Case:
     """A case of 08: nobody has to act, and nothing has to arrive."""
-    given: dict[str, Any] = {"exercise": nothing, "settle_s": 0.0, "ask": as_audit, "settings": SETTINGS}
-    return Case(f"{P[:2]}/{kind}/{name}", P, kind, status, codes, **{**given, **more})
+    return Case(f"{PROCEDURE[:2]}/{kind}/{name}", PROCEDURE, kind, status, codes, **{**_AT_REST, **more})
 
 
 def fault_case(code: str, variant: str = "", **more: Any) -> Case:
     """A fault in one variant; healed afterwards."""
-    usual = next(iter(faults.find(code).variants))
-    name = code if variant in ("", usual) else f"{code}/{variant}"
     given: dict[str, Any] = {
-        "faults": (Injected(code, variant),),
-        "ask": _told(_ASKED, code, variant, as_audit),
+        **_AT_REST,
+        "codes": _of_code(_CODES, code, variant, (code,)),
+        "ask": _of_code(_ASKED, code, variant, as_audit),
         "again": audit_again,
     }
-    return case("fault", name, "confirmed", _told(_CODES, code, variant, (code,)), **{**given, **more})
+    return case_of_fault(PROCEDURE, (PROCEDURE[:2], "fault"), code, variant, **{**given, **more})
 
 
 def _every_fault() -> list[Case]:
     """Every code and sub-code in every variant; a cause whose narrower cases are listed is asked as its usual one is."""
     cases = []
-    for code in faults.codes():
-        if code.split(".")[0] not in ("backup", "pitr", "restore", "schema"):
-            continue
-        narrower = [other for other in faults.codes() if other.startswith(f"{code}.")]
-        if narrower and code != "backup.none":
-            cases.append(fault_case(code, ask=_told(_ASKED, narrower[0], "", as_audit)))
+    for code in codes_of("backup", "pitr", "restore", "schema"):
+        below = narrower(code)
+        if below and code != "backup.none":
+            cases.append(fault_case(code, ask=_of_code(_ASKED, below[0], "", as_audit)))
             continue
         cases += [fault_case(code, variant) for variant in faults.find(code).variants]
     return cases
@@ -193,5 +189,4 @@ def _doubles() -> list[Case]:
     ]
 
 
-Make = Callable[[], list[Case]]
 CASES: tuple[Case, ...] = (*_every_fault(), *_healthy(), *_decoys(), *_doubles())

@@ -11,11 +11,13 @@ from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
 from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import busy
 from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Injected, Parameters
+from runbook_lib.drills.kit.asking import Parameters
+from runbook_lib.drills.kit.case import Case
 from runbook_lib.drills.kit.fault import Step, nothing, use
+from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, is_usual, narrower
 from runbook_lib.sandbox import Sandbox
 
-P = "07_deploy_llm_gateway"
+PROCEDURE = "07_deploy_llm_gateway"
 ON_FLY: Mapping[str, Any] = {"gateway_platform": "fly", "service_names": "several", "semconv": "old"}
 LATER = use("age", by_s=2 * 3600.0)  # what earlier cases broke is no longer among the newest requests
 ORDINARY = busy("chat", 12)  # users of every part: that nothing fails shows only where somebody came
@@ -40,16 +42,10 @@ def after_an_hour(sandbox: Sandbox) -> Parameters:
 
 def fault_case(code: str, variant: str = "", **more: Any) -> Case:
     """A fault in one variant; healed afterwards."""
-    usual = next(iter(faults.find(code).variants))
-    shown = variant if variant not in ("", usual) else ""
+    shown = "" if is_usual(code, variant) else variant
     is_railway = f"{code}/{shown}".startswith(_ON_RAILWAY) and not shown.startswith("fly")
     given: dict[str, Any] = {
-        "id": "/".join(filter(None, ("fault", "07", code, shown))),
-        "procedure": P,
-        "kind": "fault",
         "status": "ruled_out" if code in _STATES else "confirmed",
-        "codes": (code,),
-        "faults": (Injected(code, variant),),
         "again": after_an_hour,
         "settle_s": 0.0,
         "options": {} if is_railway else ON_FLY,
@@ -57,7 +53,8 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
         "active": code in _BUILT,
         **more,
     }
-    return Case(**{"before": (AGED,) if given["options"] is ON_FLY else (), **given})
+    given = {"before": (AGED,) if given["options"] is ON_FLY else (), **given}
+    return case_of_fault(PROCEDURE, ("fault", "07"), code, variant, **given)
 
 
 def well(options: Mapping[str, Any], *before: Step) -> dict[str, Any]:
@@ -70,8 +67,8 @@ def well(options: Mapping[str, Any], *before: Step) -> dict[str, Any]:
 def _of_any_deployment() -> list[Case]:
     """The causes that 06 owns, as they come about on the gateway."""
     cases = []
-    for code in faults.codes():
-        for variant in faults.find(code).variants if code.startswith("deploy.") else ():
+    for code in codes_of("deploy"):
+        for variant in faults.find(code).variants:
             if variant.startswith("gateway"):
                 options = ON_FLY if variant.endswith("_fly") else {}
                 more: dict[str, Any] = {"settle_s": 1.0} if code.startswith(_TRAFFIC) else {}
@@ -85,10 +82,8 @@ def _of_any_deployment() -> list[Case]:
 
 def _every_fault() -> list[Case]:
     cases = []
-    for code in faults.codes():
-        if not code.startswith(("image.", "machine.", "region.")):
-            continue
-        if any(other.startswith(f"{code}.") for other in faults.codes()) and code != "machine.stopped":
+    for code in codes_of("image", "machine", "region"):
+        if narrower(code) and code != "machine.stopped":
             cases.append(fault_case(code))
             continue
         cases += [fault_case(code, variant) for variant in faults.find(code).variants]
@@ -98,7 +93,7 @@ def _every_fault() -> list[Case]:
 def _healthy() -> list[Case]:
     def healthy(name: str, **more: Any) -> Case:
         given = {**well(more.get("options", {})), **more}
-        return Case(f"healthy/07/{name}", P, "healthy", "ruled_out", **given)
+        return Case(f"healthy/07/{name}", PROCEDURE, "healthy", "ruled_out", **given)
 
     return [
         healthy("railway"),

@@ -6,36 +6,17 @@ The verdict is still right from what remains, with the blind spot named; or coul
 from typing import Any
 
 from runbook_lib.drills.deploy_llm_gateway.cases import LATER, ON_FLY, after_an_hour, well
-from runbook_lib.drills.deploy_llm_gateway.cases import P as GATEWAY
+from runbook_lib.drills.deploy_llm_gateway.cases import PROCEDURE as GATEWAY
 from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
 from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY, WELL
-from runbook_lib.drills.deploy_web_api.cases import P as WEB_API
-from runbook_lib.drills.failed_request.blind import unseen
+from runbook_lib.drills.deploy_web_api.cases import PROCEDURE as WEB_API
+from runbook_lib.drills.kit.blind import WAYS, blind_fields, hide
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import Step, use
+from runbook_lib.drills.kit.fault import use
 from runbook_lib.sandbox.repository import DOCKERFILE
 
-_UNSEEN = ("unreachable", "denied", "hanging", "malformed")
-WAYS = (*_UNSEEN, "empty", "slow")
-_LOGIN = "<!doctype html><title>Sign in to GitHub</title>"
-_HANGS = {"RUNBOOK_LOOK_DEADLINE_S": "2"}
 _NO_GITHUB = {"RUNBOOK_GITHUB_TOKEN": ""}
 _NO_DATABASE = {"RUNBOOK_DATABASE_URL": "postgresql://runbook:none@127.0.0.1:1/postgres"}
-
-
-def _hidden(source: str, way: str) -> Step:
-    """What happens to a source before it is asked."""
-    if source != "github":
-        return unseen(source, way)
-    if way == "denied":
-        return use("http", part="github", status=401, body='{"message":"Bad credentials"}')
-    if way == "malformed":
-        return use("http", part="github", status=200, body=_LOGIN, headers={"content-type": "text/html"})
-    if way == "empty":
-        return use("http", part="github", status=200, body='{"total_count":0,"check_runs":[]}', path="*/check-runs")
-    if way == "unreachable":
-        return use("http", part="github", refuse=True)
-    return use("http", part="github", hang=True) if way == "hanging" else use("http", part="github", latency_s=0.5)
 
 
 def _case(
@@ -52,10 +33,8 @@ def _case(
     given: dict[str, Any] = {
         **well(more.get("options", {})),
         "id": f"blind/{number}/{source}/{way}/{name}",
-        "not_seen": (source,) if way in _UNSEEN else (),
+        **blind_fields(source, way),
         "faults": (injected,) if injected else (),
-        "after": (_hidden(source, way),),
-        "settings": _HANGS if way == "hanging" else {},
         "active": False if procedure == GATEWAY else None,
     }
     return Case(procedure=procedure, kind="blind_spot", status=status, codes=codes, **{**given, **more})
@@ -99,13 +78,13 @@ def _elsewhere() -> list[Case]:
     return [
         blind("request-log/healthy", "could_not_tell", not_seen=("vercel",), after=(log,),
               before=(LATER, use("deploy", part="api", commit_sha="d" * 40))),
-        blind("address/healthy", "could_not_tell", not_seen=("parts",), after=(use("http", part="web-edge", refuse=True),)),
+        blind("address/healthy", "could_not_tell", not_seen=("parts",), after=(hide("web-edge", "unreachable"),)),
         blind("github-not-named/healthy", "could_not_tell", not_seen=("github",), settings=_NO_GITHUB),
         blind("github-not-named/older", "confirmed", ("deploy.wrong_commit.older",), not_seen=("github",),
               faults=(Injected("deploy.wrong_commit.older"),), settings=_NO_GITHUB),
         blind("tempo/errors", "confirmed", ("deploy.error_rate_up",), not_seen=("tempo",),
               faults=(Injected("deploy.error_rate_up", "api"),), exercise=None, settle_s=0.6,
-              after=(use("http", part="tempo", refuse=True),), again=after_an_hour, before=()),
+              after=(hide("tempo", "unreachable"),), again=after_an_hour, before=()),
         blind("database/migration", "could_not_tell", not_seen=("postgres",), exercise=None, settle_s=0.6,
               faults=(Injected("deploy.migration_missing"),), settings=_NO_DATABASE, again=after_an_hour, before=()),
     ]  # fmt: skip

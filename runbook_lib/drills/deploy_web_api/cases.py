@@ -5,9 +5,10 @@ from typing import Any
 
 from runbook_lib.drills.deploy_llm_gateway.cases import LATER, ORDINARY, after_an_hour
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Injected
+from runbook_lib.drills.kit.case import Case
+from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of
 
-P = "06_deploy_web_api"
+PROCEDURE = "06_deploy_web_api"
 ON_RAILWAY: Mapping[str, Any] = {"api_platform": "railway", "trace_backend": "both"}
 _STATES = ("deploy.in_progress", "deploy.rolled_back", "deploy.errors_elsewhere")
 _TRAFFIC = ("deploy.error_rate_up", "deploy.migration_missing", "deploy.errors_elsewhere")
@@ -24,28 +25,21 @@ WELL: Mapping[str, Any] = {"before": (LATER,), "exercise": ORDINARY, "settle_s":
 
 def fault_case(code: str, variant: str = "", **more: Any) -> Case:
     """A fault in one variant; healed afterwards."""
-    usual = next(iter(faults.find(code).variants))
     is_state = code in _STATES
     given: dict[str, Any] = {
-        "id": "/".join(filter(None, ("fault", "06", code, variant if variant != usual else ""))),
-        "procedure": P,
-        "kind": "fault",
         "status": "ruled_out" if is_state else "confirmed",
         "codes": _TOGETHER.get(code, (code,)),
-        "faults": (Injected(code, variant),),
         "before": (LATER,) if is_state else (),
         "again": after_an_hour,
         "settle_s": 1.0 if is_state or code.startswith(_TRAFFIC) else 0.0,
         "options": ON_RAILWAY if code in _SERVICE_ONLY else {},
     }
-    return Case(**{**given, **more})
+    return case_of_fault(PROCEDURE, ("fault", "06"), code, variant, **{**given, **more})
 
 
 def _every_fault() -> list[Case]:
     cases = []
-    for code in faults.codes():
-        if not code.startswith("deploy."):
-            continue
+    for code in codes_of("deploy"):
         variants = [name for name in faults.find(code).variants if not name.startswith("gateway")]  # those are 07's
         cases += [fault_case(code, variant) for variant in variants]
     return cases
@@ -53,7 +47,7 @@ def _every_fault() -> list[Case]:
 
 def _healthy() -> list[Case]:
     def healthy(name: str, **more: Any) -> Case:
-        return Case(f"healthy/06/{name}", P, "healthy", "ruled_out", **{**WELL, **more})
+        return Case(f"healthy/06/{name}", PROCEDURE, "healthy", "ruled_out", **{**WELL, **more})
 
     return [
         healthy("both"),

@@ -4,8 +4,9 @@ from typing import Any
 
 from runbook_lib.drills.deploy_llm_gateway.cases import LATER, after_an_hour
 from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import busy
-from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY, WELL, P
-from runbook_lib.drills.kit.case import Case, Injected, Parameters
+from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY, PROCEDURE, WELL
+from runbook_lib.drills.kit.asking import Parameters
+from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Result, use
 from runbook_lib.sandbox import Sandbox, plain_http
 
@@ -14,12 +15,12 @@ _NEW, _OTHER = "d" * 40, "c" * 40
 
 def _decoy(name: str, *before: Any, **more: Any) -> Case:
     given: dict[str, Any] = {**WELL, "before": (LATER, *before), **more}
-    return Case(f"decoy/06/{name}", P, "decoy", "ruled_out", **given)
+    return Case(f"decoy/06/{name}", PROCEDURE, "decoy", "ruled_out", **given)
 
 
 def _double(name: str, codes: tuple[str, ...], *faults: Injected, **more: Any) -> Case:
     given: dict[str, Any] = {"settle_s": 0.0, "again": after_an_hour, **more}
-    return Case(f"double/06/{name}", P, "double", "confirmed", codes, faults=faults, **given)
+    return Case(f"double/06/{name}", PROCEDURE, "double", "confirmed", codes, faults=faults, **given)
 
 
 def _newest(sandbox: Sandbox, part: str) -> str:
@@ -100,7 +101,7 @@ DECOYS: tuple[Case, ...] = (
 
 OPEN: tuple[Case, ...] = (
     Case(
-        "decoy/06/asked-while-it-builds", P, "decoy", "could_not_tell",
+        "decoy/06/asked-while-it-builds", PROCEDURE, "decoy", "could_not_tell",
         ask=_ask_for_the_newest, **{**WELL, "before": (LATER, use("deploy", part="web", state="BUILDING", serve=False))},
     ),
 )  # fmt: skip

@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import SandboxError
 from runbook_lib.drills.kit import oncall
-from runbook_lib.drills.kit.case import Parameters
+from runbook_lib.drills.kit.asking import Parameters
 from runbook_lib.drills.kit.fault import Result
 from runbook_lib.sandbox import Sandbox
 
@@ -23,11 +22,6 @@ def by_trace(_sandbox: Sandbox, got: Result, _since: datetime) -> Parameters:
 def by_both(sandbox: Sandbox, got: Result, since: datetime) -> Parameters:
     """By the id and the traceparent."""
     return {**by_request(sandbox, got, since), **by_trace(sandbox, got, since)}
-
-
-def by_window(_sandbox: Sandbox, _got: Result, since: datetime) -> Parameters:
-    """By no id: the time since the fault."""
-    return {"since": to_iso(since)}
 
 
 def fresh_request(sandbox: Sandbox, action: str = "chat") -> Parameters:

@@ -5,60 +5,12 @@ The verdict is still right from what remains, with the blind spot named; or coul
 
 from typing import Any
 
-from runbook_lib.drills.failed_request.asking import by_request, by_window
-from runbook_lib.drills.failed_request.cases import JAEGER, LOGS_ONLY, SEVERAL, P, several
+from runbook_lib.drills.failed_request.asking import by_request
+from runbook_lib.drills.failed_request.cases import JAEGER, LOGS_ONLY, PROCEDURE, SEVERAL, several
+from runbook_lib.drills.kit.asking import since_fault
+from runbook_lib.drills.kit.blind import WAYS, blind_fields, hide
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import Step, use, visit
-
-_LOGIN = "<!doctype html><html><title>Sign in</title><body>Sign in to continue</body></html>"
-_NOTHING = {
-    "vercel": '{"rows":[],"hasMoreRows":false,"deployments":[],"envs":[],"pagination":{"next":null}}',
-    "railway": '{"data":{"environmentLogs":[],"httpLogs":[],'
-    '"deployments":{"edges":[],"pageInfo":{"hasNextPage":false,"endCursor":null}}}}',
-    "fly": '{"data":[],"releases":[]}',
-    "tempo": '{"traces":[],"metrics":{}}',
-    "jaeger": '{"result":{"resourceSpans":[]}}',
-    "supabase": "[]",
-    "stripe": '{"object":"list","data":[],"has_more":false,"url":"/v1/subscriptions"}',
-}
-_REFUSALS = {
-    "vercel": (403, '{"error":{"code":"forbidden","message":"Not authorized","invalidToken":true}}'),
-    "railway": (200, '{"errors":[{"message":"Not Authorized"}],"data":null}'),
-    "fly": (403, '{"error":"not authorized"}'),
-    "tempo": (401, "no credentials provided"),
-    "jaeger": (403, "forbidden"),
-    "supabase": (401, '{"message":"Invalid API key"}'),
-    "stripe": (403, '{"error":{"type":"invalid_request_error","message":"does not have the required permissions"}}'),
-}
-_PATHS = {"supabase": "/rest/*"}  # of the project's host, the runbook reads REST
-_UNSEEN = ("unreachable", "denied", "hanging", "malformed")
-WAYS = (*_UNSEEN, "empty", "slow")
-
-
-def unseen(source: str, way: str) -> Step:
-    """What happens to a source after the request was made."""
-    path = _PATHS.get(source, "*")
-    if source == "postgres":
-        return use("process", part="postgres", action="stop")
-    if way == "unreachable":
-        return (
-            use("http", part=source, path=path, reset=True)
-            if source in _PATHS
-            else use("http", part=source, refuse=True)
-        )
-    if way == "denied":
-        status, body = _REFUSALS[source]
-        return use("http", part=source, path=path, status=status, body=body)
-    if way == "hanging":
-        return use("http", part=source, path=path, hang=True)
-    if way == "malformed":
-        return use("http", part=source, path=path, status=200, body=_LOGIN, headers={"content-type": "text/html"})
-    if way == "empty":
-        if source == "tempo":
-            return use("store", forget="all")
-        return use("http", part=source, path=path, status=200, body=_NOTHING[source])
-    return use("http", part=source, path=path, latency_s=1.0)
-
+from runbook_lib.drills.kit.fault import visit
 
 _OPTIONS: dict[str, dict[str, Any]] = {"fly": SEVERAL, "jaeger": JAEGER}
 _OVERLOADED = Injected("request.provider_failed.overloaded", "openai")
@@ -68,20 +20,17 @@ _FAULT_OF: dict[str, Injected] = {
     "stripe": Injected("request.quota_blocked.past_due", "stripe"),
     "supabase-management": Injected("request.db_failed.grant"),
 }
-_HANGS = {"RUNBOOK_LOOK_DEADLINE_S": "2"}
 
 
 def _case(source: str, way: str, injected: Injected | None, status: str, codes: tuple[str, ...], **more: Any) -> Case:
     name = "healthy" if injected is None else "fault"
     given: dict[str, Any] = {
-        "not_seen": (source.partition("-")[0],) if way in _UNSEEN else (),
+        **blind_fields(source, way),
         "faults": (injected,) if injected else (),
-        "after": (unseen(source, way),),
         "options": _OPTIONS.get(source, {}),
-        "settings": _HANGS if way == "hanging" else {},
         "ask": by_request,
     }
-    return Case(f"blind/{source}/{way}/{name}", P, "blind_spot", status, codes, **{**given, **more})
+    return Case(f"blind/{source}/{way}/{name}", PROCEDURE, "blind_spot", status, codes, **{**given, **more})
 
 
 def _each_source() -> list[Case]:
@@ -129,10 +78,10 @@ def _together() -> list[Case]:
         given: dict[str, Any] = {
             "not_seen": sources,
             "faults": (injected,) if injected else (),
-            "after": tuple(unseen(source, "unreachable") for source in sources),
+            "after": tuple(hide(source, "unreachable") for source in sources),
             "ask": by_request,
         }
-        return Case(f"blind/{name}", P, "blind_spot", "could_not_tell", **{**given, **more})
+        return Case(f"blind/{name}", PROCEDURE, "blind_spot", "could_not_tell", **{**given, **more})
 
     return [
         blind("vercel+tempo/fault", ("vercel", "tempo")),
@@ -143,8 +92,10 @@ def _together() -> list[Case]:
         blind("logs-only/vercel/fault", ("vercel",), options=LOGS_ONLY),
         blind("logs-only/railway/fault", ("railway",), options=LOGS_ONLY),
         blind("logs-only/vercel/healthy", ("vercel",), None, options=LOGS_ONLY),
-        blind("window/everything", ("vercel", "tempo", "railway"), ask=by_window, exercise=visit("chat")),
-        blind("window/everything/healthy", ("vercel", "tempo", "railway"), None, ask=by_window, exercise=visit("chat")),
+        blind("window/everything", ("vercel", "tempo", "railway"), ask=since_fault, exercise=visit("chat")),
+        blind(
+            "window/everything/healthy", ("vercel", "tempo", "railway"), None, ask=since_fault, exercise=visit("chat")
+        ),
     ]
 
 
@@ -159,11 +110,11 @@ def _never_set_up() -> list[Case]:
     def unseen_by(name: str, injected: Injected | None = None, codes: tuple[str, ...] = (), **more: Any) -> Case:
         name = f"blind/{name}/{'fault' if injected else 'healthy'}"
         faults = (injected,) if injected else ()
-        return Case(name, P, "blind_spot", "could_not_tell", codes, faults=faults, **more)
+        return Case(name, PROCEDURE, "blind_spot", "could_not_tell", codes, faults=faults, **more)
 
     nothing: dict[str, Any] = {"options": {"uninstrumented": "everything"}}
     silent: dict[str, Any] = {"options": {"uninstrumented": "gateway"}}
-    several_chats: dict[str, Any] = {"ask": by_window, "exercise": several("chat")}
+    several_chats: dict[str, Any] = {"ask": since_fault, "exercise": several("chat")}
     unexplained = ("request.unexplained",)
     return [
         unseen_by("no-platform/window", **nothing, **several_chats, settings=_NO_PLATFORM),

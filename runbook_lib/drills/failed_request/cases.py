@@ -3,13 +3,15 @@
 import threading
 from typing import Any
 
-from runbook_lib.drills.failed_request.asking import by_both, by_request, by_window, fresh_checkout, fresh_request
+from runbook_lib.drills.failed_request.asking import by_both, by_request, fresh_checkout, fresh_request
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Ask, Case, Injected
+from runbook_lib.drills.kit.asking import Ask, since_fault
+from runbook_lib.drills.kit.case import Case
 from runbook_lib.drills.kit.fault import Exercise, Result, visit
+from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, narrower
 from runbook_lib.sandbox import Sandbox
 
-P = "01_failed_request"
+PROCEDURE = "01_failed_request"
 
 SEVERAL: dict[str, Any] = {"service_names": "several", "semconv": "old", "gateway_platform": "fly"}
 JAEGER: dict[str, Any] = {"trace_backend": "jaeger", "service_names": "several"}
@@ -26,7 +28,7 @@ KINDS_OF_SANDBOX: dict[str, dict[str, Any]] = {
 # What a fault's verdict is where it is not simply the fault's own code, confirmed.
 _RULED_OUT = ("request.rejected", "request.client_gone")
 _BLIND = ("request.not_found", "request.unexplained", "trace.not_found", "trace.broken")
-_ASKED: dict[str, Ask] = {"trace.not_found.not_sampled": by_both, "request.unexplained": by_window}
+_ASKED: dict[str, Ask] = {"trace.not_found.not_sampled": by_both, "request.unexplained": since_fault}
 _SETTINGS = {
     "trace.not_found.not_yet_ingested": {"RUNBOOK_TRACE_DELAY_S": "60"},
     "trace.not_found.retention": {"RUNBOOK_TRACE_RETENTION_H": "1"},
@@ -48,16 +50,8 @@ def _status(code: str) -> str:
 
 def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Case:
     """A fault in one variant, in one kind of sandbox."""
-    known = faults.find(code)
-    usual = next(iter(known.variants))
-    name = "/".join(part for part in ("fault", kind, code, variant if variant not in ("", usual) else "") if part)
     given: dict[str, Any] = {
-        "id": name,
-        "procedure": P,
-        "kind": "fault",
         "status": _status(code),
-        "codes": (code,),
-        "faults": (Injected(code, variant),),
         "options": KINDS_OF_SANDBOX[kind],
         "ask": _ASKED.get(code, by_request),
         "settings": _SETTINGS.get(code, {}),
@@ -66,16 +60,14 @@ def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Cas
     }
     if kind == "logs-only":
         given.update(_LOGS_ALONE.get((code, variant), {}))
-    return Case(**{**given, **more})
+    return case_of_fault(PROCEDURE, ("fault", kind), code, variant, **{**given, **more})
 
 
 def _every_fault() -> list[Case]:
     """Every code and sub-code in every variant; a cause whose narrower cases are listed is not run twice."""
     cases = []
-    for code in faults.codes():
-        if code.split(".")[0] not in ("request", "trace"):
-            continue
-        if any(other.startswith(f"{code}.") for other in faults.codes()):
+    for code in codes_of("request", "trace"):
+        if narrower(code):
             cases.append(fault_case(code))
             continue
         cases += [fault_case(code, variant) for variant in faults.find(code).variants]
@@ -137,9 +129,11 @@ def _healthy() -> list[Case]:
             id_ = "/".join(part for part in ("healthy", kind, name) if part)
             # Vercel's log does not tell how long a request took: without traces nobody knows whether it was slow
             status = "could_not_tell" if kind == "logs-only" else "ruled_out"
-            cases.append(Case(id_, P, "healthy", status, exercise=action, options=options, ask=by_request))
+            cases.append(Case(id_, PROCEDURE, "healthy", status, exercise=action, options=options, ask=by_request))
         id_ = "/".join(part for part in ("healthy", kind, "window") if part)
-        cases.append(Case(id_, P, "healthy", "ruled_out", exercise=several("chat"), options=options, ask=by_window))
+        cases.append(
+            Case(id_, PROCEDURE, "healthy", "ruled_out", exercise=several("chat"), options=options, ask=since_fault)
+        )
     return cases
 
 
@@ -174,7 +168,7 @@ def _windows() -> list[Case]:
             code,
             variant,
             kind,
-            ask=by_window,
+            ask=since_fault,
             exercise=several(action),
             id="/".join(part for part in ("window", kind, code) if part),
         )

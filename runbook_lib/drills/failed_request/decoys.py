@@ -4,8 +4,9 @@ import secrets
 import time
 from typing import Any
 
-from runbook_lib.drills.failed_request.asking import by_request, by_window, fresh_checkout, fresh_request
-from runbook_lib.drills.failed_request.cases import P, fault_case, several
+from runbook_lib.drills.failed_request.asking import by_request, fresh_checkout, fresh_request
+from runbook_lib.drills.failed_request.cases import PROCEDURE, fault_case, several
+from runbook_lib.drills.kit.asking import since_fault
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Exercise, Result, Step, use, visit
 from runbook_lib.sandbox import Sandbox, plain_http
@@ -74,7 +75,7 @@ def _trace_of(sandbox: Sandbox, request_id: str) -> tuple[str, str, int] | None:
 def _decoys() -> list[Case]:
     def decoy(name: str, *before: Step, exercise: Exercise | None = None, **more: Any) -> Case:
         given: dict[str, Any] = {"ask": by_request, "before": before, "exercise": exercise}
-        return Case(f"decoy/{name}", P, "decoy", "ruled_out", **{**given, **more})
+        return Case(f"decoy/{name}", PROCEDURE, "decoy", "ruled_out", **{**given, **more})
 
     told = {"provider": "openai", "model": "gpt-4o-mini", "status": 503, "code": "overloaded_error"}
     failed = "openai/gpt-4o-mini failed: The engine is currently overloaded"
@@ -120,7 +121,7 @@ def _decoys() -> list[Case]:
             "window-throttle-cured",
             use("dial", of="openai", field="mode", value="throttled"),
             exercise=several("chat"),
-            ask=by_window,
+            ask=since_fault,
             calm=True,
         ),
     ]
@@ -170,7 +171,7 @@ def _among_decoys() -> list[Case]:
 def _doubles() -> list[Case]:
     def double(name: str, injected: tuple[Injected, ...], codes: tuple[str, ...], **more: Any) -> Case:
         given: dict[str, Any] = {"ask": by_request, "again": fresh_request, "faults": injected}
-        return Case(f"double/{name}", P, "double", "confirmed", codes, **{**given, **more})
+        return Case(f"double/{name}", PROCEDURE, "double", "confirmed", codes, **{**given, **more})
 
     provider = "request.provider_failed"
     all_fail = (
@@ -181,7 +182,7 @@ def _doubles() -> list[Case]:
     return [
         Case(
             "double/the-whole-chain-fails",
-            P,
+            PROCEDURE,
             "double",
             "confirmed",
             (f"{provider}.rate_limited", f"{provider}.key_invalid", f"{provider}.overloaded"),
@@ -226,7 +227,7 @@ def _doubles() -> list[Case]:
             (Injected("request.db_failed.constraint"), Injected("request.stripe_failed.request_rejected")),
             ("request.db_failed.constraint", "request.stripe_failed.request_rejected"),
             exercise=lambda sandbox: (several("chat", 9)(sandbox), sandbox.visit("checkout"))[1],
-            ask=by_window,
+            ask=since_fault,
             again=fresh_checkout,
             calm=True,
         ),
@@ -241,10 +242,17 @@ def _twins() -> list[Case]:
         undo="drop policy memberships_hidden on public.memberships",
     )
     return [
-        Case("twin/hidden-by-policy-or-no-member", P, "blind_spot", "could_not_tell", before=(hidden,), ask=by_request),
+        Case(
+            "twin/hidden-by-policy-or-no-member",
+            PROCEDURE,
+            "blind_spot",
+            "could_not_tell",
+            before=(hidden,),
+            ask=by_request,
+        ),
         Case(
             "twin/no-member-or-hidden-by-policy",
-            P,
+            PROCEDURE,
             "blind_spot",
             "could_not_tell",
             ask=by_request,
@@ -252,7 +260,7 @@ def _twins() -> list[Case]:
         ),
         Case(
             "twin/lock-or-slow-statement",
-            P,
+            PROCEDURE,
             "blind_spot",
             "confirmed",
             ("request.db_failed",),

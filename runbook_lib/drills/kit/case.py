@@ -1,16 +1,12 @@
 """A drill's case as data, and the one rule by which its verdict is judged."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from runbook_lib.drills.kit.fault import Exercise, Result, Step
-from runbook_lib.sandbox import Sandbox
+from runbook_lib.drills.kit.asking import Ask, AskAgain, as_audit
+from runbook_lib.drills.kit.fault import Exercise, Step
 
-Parameters = Mapping[str, Any]
-Ask = Callable[[Sandbox, Result, datetime], Parameters]
-AskAgain = Callable[[Sandbox], Parameters]
 SandboxKey = tuple[str, tuple[tuple[str, Any], ...]]
 KINDS = ("fault", "healthy", "decoy", "double", "blind_spot")
 
@@ -21,11 +17,6 @@ class Injected:
 
     code: str
     variant: str = ""
-
-
-def as_audit(_sandbox: Sandbox, _got: Result, _since: datetime) -> Parameters:
-    """How a scheduler asks: without parameters."""
-    return {}
 
 
 @dataclass(frozen=True)

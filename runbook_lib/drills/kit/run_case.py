@@ -16,7 +16,8 @@ from runbook_lib.artifact.record import read_observations
 from runbook_lib.core.errors import ArtifactError, RunbookError, SandboxError
 from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Got, Parameters, told, why_wrong
+from runbook_lib.drills.kit.asking import Parameters
+from runbook_lib.drills.kit.case import Case, Got, told, why_wrong
 from runbook_lib.drills.kit.commands import runbook
 from runbook_lib.drills.kit.fault import Result
 from runbook_lib.drills.kit.records import BROKEN, HEALED, Record, record_of

@@ -3,17 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 from runbook_lib.core.clock import to_iso
-from runbook_lib.drills.kit.case import Ask, Parameters
+from runbook_lib.drills.kit.asking import Ask, Parameters
+from runbook_lib.drills.kit.blind import deadline
 from runbook_lib.drills.kit.fault import Result
 from runbook_lib.drills.llm_gateway.faults import chats
 from runbook_lib.sandbox import Sandbox
 
-PATIENT = {"RUNBOOK_LOOK_DEADLINE_S": "10"}  # a busy machine's sandbox answers late, and late is not what is drilled
-
-
-def since_then(_sandbox: Sandbox, _got: Result, since: datetime) -> Parameters:
-    """About the time since the moment before the fault."""
-    return {"since": to_iso(since)}
+PATIENT = deadline(10)  # a busy machine's sandbox answers late, and late is not what is drilled
 
 
 def quiet_second(_sandbox: Sandbox, _got: Result, _since: datetime) -> Parameters:

@@ -5,19 +5,16 @@ The verdict is still right from what remains, with the blind spot named; or coul
 
 from typing import Any
 
-from runbook_lib.drills.failed_request.blind import WAYS, unseen
+from runbook_lib.drills.kit.asking import since_fault
+from runbook_lib.drills.kit.blind import WAYS, blind_fields, deadline, hide
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import Step, use
-from runbook_lib.drills.llm_gateway.asking import PATIENT, since_then
-from runbook_lib.drills.llm_gateway.cases import KINDS_OF_SANDBOX, QUIET, P
+from runbook_lib.drills.llm_gateway.asking import PATIENT
+from runbook_lib.drills.llm_gateway.cases import KINDS_OF_SANDBOX, PROCEDURE, QUIET
 from runbook_lib.drills.llm_gateway.faults import chats
 
 _KEY = Injected("provider.key_invalid", "openai")
-_NAMED = ("unreachable", "denied", "hanging", "malformed")
 _OPTIONS: dict[str, dict[str, Any]] = {"fly": KINDS_OF_SANDBOX["fly-old-names"], "jaeger": KINDS_OF_SANDBOX["jaeger"]}
-_HANGS = {"RUNBOOK_LOOK_DEADLINE_S": "2"}
 _NOWHERE = "http://127.0.0.1:9"
-_PAGE = "<!doctype html><title>Sign in</title>"
 
 
 def _case(name: str, injected: Injected | None, **more: Any) -> Case:
@@ -27,13 +24,13 @@ def _case(name: str, injected: Injected | None, **more: Any) -> Case:
         "codes": (injected.code,) if injected else (),
         "faults": (injected,) if injected else (),
         "exercise": chats(),
-        "ask": since_then,
+        "ask": since_fault,
         "settle_s": 0.8,
     }
     given |= more
     given["settings"] = {**PATIENT, **given.get("settings", {})}
     what = "fault" if injected else "healthy"
-    return Case(f"gateway-blind/{name}/{what}", P, "blind_spot", **given)
+    return Case(f"gateway-blind/{name}/{what}", PROCEDURE, "blind_spot", **given)
 
 
 def _each_source() -> list[Case]:
@@ -41,12 +38,7 @@ def _each_source() -> list[Case]:
     cases = []
     for source in ("railway", "fly", "tempo", "jaeger"):
         for way in WAYS if source in ("railway", "tempo") else ("unreachable", "hanging"):
-            more: dict[str, Any] = {
-                "after": (unseen(source, way),),
-                "not_seen": (source,) if way in _NAMED else (),
-                "options": _OPTIONS.get(source, QUIET),
-                "settings": _HANGS if way == "hanging" else {},
-            }
+            more: dict[str, Any] = {**blind_fields(source, way), "options": _OPTIONS.get(source, QUIET)}
             cases.append(_case(f"{source}/{way}", _KEY, **more))
             if way in ("unreachable", "hanging", "empty"):
                 # the gateway's own chain stands on its platform alone: without it nobody knows that there is a fallback
@@ -61,8 +53,8 @@ def _our_own_eyes() -> list[Case]:
     ours: list[tuple[str, dict[str, Any]]] = [
         ("openai/unreachable", {"settings": {"RUNBOOK_OPENAI_URL": _NOWHERE}, "not_seen": ("openai",)}),
         ("openai/no-key", {"settings": {"OPENAI_API_KEY": ""}, "not_seen": ("openai",)}),
-        ("status/malformed", {"after": (_page("status"),), "not_seen": ("status",)}),
-        ("vercel/unreachable", {"after": (unseen("vercel", "unreachable"),), "not_seen": ("vercel",)}),
+        ("status/malformed", blind_fields("status", "malformed")),
+        ("vercel/unreachable", blind_fields("vercel", "unreachable")),
         ("chain/not-set-here", {"settings": {"LLM_FALLBACK_CHAIN": ""}}),
     ]
     for name, more in ours:
@@ -75,33 +67,29 @@ def _our_own_eyes() -> list[Case]:
     return cases
 
 
-def _page(part: str) -> Step:
-    return use("http", part=part, status=200, body=_PAGE, headers={"content-type": "text/html"})
-
-
 def _together() -> list[Case]:
     """Two witnesses at once: what remains does not suffice. And twins that only one look tells apart."""
-    both = (unseen("tempo", "unreachable"), unseen("railway", "unreachable"))
+    both = (hide("tempo", "unreachable"), hide("railway", "unreachable"))
     no_reach = {"RUNBOOK_OPENAI_URL": _NOWHERE}
     return [
         _case("tempo+railway", _KEY, status="could_not_tell", codes=(), after=both, not_seen=("tempo", "railway")),
         _case("tempo+railway", None, status="could_not_tell", after=both, not_seen=("tempo", "railway")),
         Case(
             "gateway-blind/no-connection-and-nobody-asked-the-provider",
-            P,
+            PROCEDURE,
             "blind_spot",
             "could_not_tell",
             faults=(Injected("gateway.egress_broken.refused"),),
             not_seen=("openai",),
-            settings={"RUNBOOK_LOOK_DEADLINE_S": "2"},
-            after=(use("http", part="openai", hang=True),),
+            settings=deadline(2),
+            after=(hide("openai", "hanging"),),
             options=QUIET,
-            ask=since_then,
+            ask=since_fault,
             settle_s=0.8,
         ),
         Case(
             "gateway-blind/no-connection-from-here-either",
-            P,
+            PROCEDURE,
             "blind_spot",
             "confirmed",
             ("provider.down",),
@@ -110,7 +98,7 @@ def _together() -> list[Case]:
             settings={**PATIENT, **no_reach},
             not_seen=("openai",),
             options=QUIET,
-            ask=since_then,
+            ask=since_fault,
             settle_s=0.8,
         ),
     ]

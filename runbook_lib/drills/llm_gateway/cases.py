@@ -4,18 +4,19 @@ from typing import Any
 
 from runbook_lib.drills.failed_request.cases import JAEGER, LOGS_ONLY, SEVERAL
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Injected, as_audit
+from runbook_lib.drills.kit.asking import as_audit, since_fault
+from runbook_lib.drills.kit.case import Case
+from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, is_usual, narrower
 from runbook_lib.drills.llm_gateway.asking import (
     PATIENT,
     after_healing,
     quiet_second,
-    since_then,
     with_paid_probe,
     with_probe_of,
 )
 from runbook_lib.drills.llm_gateway.faults import chats
 
-P = "04_llm_gateway"
+PROCEDURE = "04_llm_gateway"
 # Without background traffic: what a window holds is then what its case made, however busy the machine is.
 QUIET: dict[str, Any] = {"traffic": False}
 KINDS_OF_SANDBOX: dict[str, dict[str, Any]] = {
@@ -41,38 +42,27 @@ _WITH: dict[tuple[str, str], tuple[str, ...]] = {
 _STATUS = {"gateway.idle": "ruled_out", "gateway.calls_not_seen": "could_not_tell"}
 _SETTLE = {"gateway.idle": 4.0}
 _ASK = {"gateway.idle": quiet_second}
-# One variant of a code is healed and asked about again; the others would show the same.
-_AGAIN = {code: next(iter(faults.find(code).variants)) for code in faults.codes()}
 
 
 def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Case:
     """A fault in one variant, in one kind of sandbox."""
-    known = faults.find(code)
-    usual = next(iter(known.variants))
-    name = "/".join(part for part in ("gateway-fault", kind, code, variant if variant != usual else "") if part)
     given: dict[str, Any] = {
-        "id": name,
-        "procedure": P,
-        "kind": "fault",
         "status": _STATUS.get(code, "confirmed"),
         "codes": _WITH.get((code, variant)) or _WITH.get((code, "")) or (code,),
-        "faults": (Injected(code, variant),),
         "options": KINDS_OF_SANDBOX[kind],
-        "ask": _ASK.get(code, since_then),
+        "ask": _ASK.get(code, since_fault),
         "settings": PATIENT,
         "settle_s": _SETTLE.get(code, 0.8),
-        "again": after_healing if variant in ("", _AGAIN[code]) and not kind and code not in _STATUS else None,
+        # One variant of a code is healed and asked about again; the others would show the same.
+        "again": after_healing if is_usual(code, variant) and not kind and code not in _STATUS else None,
     }
-    return Case(**{**given, **more})
+    return case_of_fault(PROCEDURE, ("gateway-fault", kind), code, variant, **{**given, **more})
 
 
 def _every_fault() -> list[Case]:
     cases = []
-    for code in faults.codes():
-        if code.split(".")[0] not in ("gateway", "provider"):
-            continue
-        narrower = [other for other in faults.codes() if other.startswith(f"{code}.")]
-        if narrower and faults.find(code).variants is faults.find(narrower[0]).variants:
+    for code in codes_of("gateway", "provider"):
+        if any(faults.find(code).variants is faults.find(other).variants for other in narrower(code)[:1]):
             cases.append(fault_case(code, codes=(code,), again=None))
             continue
         cases += [fault_case(code, variant) for variant in faults.find(code).variants]
@@ -103,12 +93,12 @@ def _healthy() -> list[Case]:
     cases = [
         Case(
             "/".join(part for part in ("gateway-healthy", kind) if part),
-            P,
+            PROCEDURE,
             "healthy",
             "ruled_out",
             exercise=chats(),
             options=options,
-            ask=since_then,
+            ask=since_fault,
             settings=PATIENT,
             settle_s=0.8,
         )
@@ -121,8 +111,15 @@ def _healthy() -> list[Case]:
         ("audit", {"ask": as_audit, "calm": True}),
     ]
     for name, more in also:
-        given = {"options": QUIET, "exercise": chats(), "ask": since_then, "settings": PATIENT, "settle_s": 0.8, **more}
-        cases.append(Case(f"gateway-healthy/{name}", P, "healthy", "ruled_out", **given))
+        given = {
+            "options": QUIET,
+            "exercise": chats(),
+            "ask": since_fault,
+            "settings": PATIENT,
+            "settle_s": 0.8,
+            **more,
+        }
+        cases.append(Case(f"gateway-healthy/{name}", PROCEDURE, "healthy", "ruled_out", **given))
     return cases
 
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 from runbook_lib.drills.failed_request.decoys import RED_PAGE
+from runbook_lib.drills.kit.asking import since_fault
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Result, Step, use
-from runbook_lib.drills.llm_gateway.asking import PATIENT, after_healing, since_then
-from runbook_lib.drills.llm_gateway.cases import QUIET, P
+from runbook_lib.drills.llm_gateway.asking import PATIENT, after_healing
+from runbook_lib.drills.llm_gateway.cases import PROCEDURE, QUIET
 from runbook_lib.drills.llm_gateway.faults import chats
 from runbook_lib.sandbox import Sandbox
 
@@ -31,11 +32,11 @@ def _decoys() -> list[Case]:
             "options": QUIET,
             "before": before,
             "exercise": chats(),
-            "ask": since_then,
+            "ask": since_fault,
             "settle_s": 0.8,
         }
         settings = {**PATIENT, **more.pop("settings", {})}
-        return Case(f"gateway-decoy/{name}", P, "decoy", "ruled_out", settings=settings, **{**given, **more})
+        return Case(f"gateway-decoy/{name}", PROCEDURE, "decoy", "ruled_out", settings=settings, **{**given, **more})
 
     dial = {"of": "openai", "field": "mode"}
     return [
@@ -67,12 +68,12 @@ def _doubles() -> list[Case]:
             "options": QUIET,
             "faults": injected,
             "exercise": chats(),
-            "ask": since_then,
+            "ask": since_fault,
             "again": after_healing,
         }
         return Case(
             f"gateway-double/{name}",
-            P,
+            PROCEDURE,
             "double",
             "confirmed",
             codes,

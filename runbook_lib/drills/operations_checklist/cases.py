@@ -4,13 +4,15 @@ from datetime import datetime
 from typing import Any
 
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Injected, Parameters
+from runbook_lib.drills.kit.asking import Parameters, audit_again
+from runbook_lib.drills.kit.case import Case
 from runbook_lib.drills.kit.fault import Result
+from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, is_usual, narrower
 from runbook_lib.drills.operations_checklist.faults import visit_again
 from runbook_lib.sandbox import Sandbox
 
-P = "00_operations_checklist"
-_MINE = ("env.", "target.", "tracing.", "otel.")
+PROCEDURE = "00_operations_checklist"
+_MINE = ("env", "target", "tracing", "otel")
 _STATES = ("env.expires_soon", "env.values_hidden", "tracing.quiet")
 _HIDDEN = ("env.values_hidden",)
 
@@ -42,12 +44,7 @@ def case(id: str, kind: str, status: str, codes: tuple[str, ...] = (), **more: A
     given: dict[str, Any] = {"settle_s": 0.0, "settings": PATIENT}
     if not more.get("faults"):
         given |= {"exercise": visit_again, "settle_s": _ARRIVED_S}
-    return Case(id, P, kind, status, codes, **{**given, **more})
-
-
-def audit_again(_sandbox: Sandbox) -> Parameters:
-    """The check after healing: the whole list once more."""
-    return {}
+    return Case(id, PROCEDURE, kind, status, codes, **{**given, **more})
 
 
 def with_example(sandbox: Sandbox, _got: Result, _since: datetime) -> Parameters:
@@ -59,31 +56,25 @@ def with_example(sandbox: Sandbox, _got: Result, _since: datetime) -> Parameters
 
 def fault_case(code: str, variant: str = "", kind: str = "", **more: Any) -> Case:
     """A fault in one variant, in one kind of sandbox."""
-    usual = next(iter(faults.find(code).variants))
-    named = variant if variant not in ("", usual) else ""
     settles = code.startswith(_SETTLES)
     given: dict[str, Any] = {
-        "faults": (Injected(code, variant),),
+        "status": "ruled_out" if code in _STATES else "confirmed",
+        "settings": PATIENT,
         "settle_s": _ARRIVED_S if settles else 0.0,
         "options": JAEGER if settles else {},
-        "again": audit_again if code in _AGAIN and not named else None,
+        "again": audit_again if code in _AGAIN and is_usual(code, variant) else None,
     }
     if code == "env.drift.example":
         given["ask"] = with_example
-    status = "ruled_out" if code in _STATES else "confirmed"
-    id_ = "/".join(word for word in ("checklist", kind, code, named) if word)
-    return case(id_, "fault", status, (code,), **{**given, **more})
+    return case_of_fault(PROCEDURE, ("checklist", kind), code, variant, **{**given, **more})
 
 
 def _every_fault() -> list[Case]:
     """Every variant of every fault; a cause whose narrower cases are listed is run once, in its last variant."""
     cases = []
-    for code in (code for code in faults.codes() if code.startswith(_MINE)):
+    for code in codes_of(*_MINE):
         variants = list(faults.find(code).variants)
-        is_alias = any(
-            other.startswith(f"{code}.") and faults.find(other).variants == faults.find(code).variants
-            for other in faults.codes()
-        )
+        is_alias = any(faults.find(other).variants == faults.find(code).variants for other in narrower(code))
         cases += [fault_case(code, variant) for variant in (variants[-1:] if is_alias else variants)]
     return cases
 

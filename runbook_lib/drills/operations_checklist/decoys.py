@@ -1,18 +1,10 @@
 """Look-alikes, two faults at once, and blind spots of 00: each source in turn cannot be seen, while all is well and while not."""
 
+from runbook_lib.drills.kit.blind import deadline, hide
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Step, use
 from runbook_lib.drills.operations_checklist.cases import API_ON_RAILWAY, FLY, LOGS_ONLY, case
 
-_NGINX = "<!doctype html><html><title>Sign in</title><body>Sign in to continue</body></html>"
-_HANGS = {"RUNBOOK_LOOK_DEADLINE_S": "4"}
-_REFUSALS = {
-    "supabase": (500, '{"message":"upstream"}'),
-    "openai": (503, "<html>busy</html>"),
-    "anthropic": (529, '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'),
-}
-_VERCELS_NO = '{"error":{"code":"forbidden","message":"Not authorized","invalidToken":true}}'
-_RAILWAYS_NO = (200, '{"errors":[{"message":"Not Authorized"}],"data":null}')
 _OPENAI_ELSEWHERE = (
     '{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported",'
     '"param":null,"type":"request_forbidden"}}'
@@ -96,13 +88,13 @@ def _blind_spots() -> list[Case]:
     rejected = ("env.rejected",)
     return [
         # Vercel: the lists of two parts
-        _blind("vercel/unreachable", cannot, use("http", part="vercel", refuse=True), not_seen=("vercel",)),
-        _blind("vercel/hanging", cannot, use("http", part="vercel", hang=True), not_seen=("vercel",), settings=_HANGS),
-        _blind("vercel/malformed", cannot, use("http", part="vercel", status=200, body=_NGINX), not_seen=("vercel",)),
+        _blind("vercel/unreachable", cannot, hide("vercel", "unreachable"), not_seen=("vercel",)),
+        _blind("vercel/hanging", cannot, hide("vercel", "hanging"), not_seen=("vercel",), settings=deadline(4)),
+        _blind("vercel/malformed", cannot, hide("vercel", "mislabelled"), not_seen=("vercel",)),
         _blind("vercel/throttled", cannot, use("dial", of="VercelState", field="calls_left", value=0), not_seen=("vercel",)),
         _blind(
             "vercel/token-refused", "confirmed",
-            use("http", part="vercel", status=403, body=_VERCELS_NO),
+            hide("vercel", "denied"),
             codes=rejected, not_seen=("vercel",),
         ),
         _blind(
@@ -114,40 +106,40 @@ def _blind_spots() -> list[Case]:
             use("http", part="vercel", path="/v1/env", status=403, body="{}"), not_seen=("vercel",),
             faults=(Injected("env.missing"),),
         ),
-        _blind("vercel/slow", "ruled_out", use("http", part="vercel", latency_s=0.6)),
+        _blind("vercel/slow", "ruled_out", hide("vercel", "slow", latency_s=0.6)),
         # Railway: the gateway's list
-        _blind("railway/unreachable", cannot, use("http", part="railway", refuse=True), not_seen=("railway",)),
-        _blind("railway/malformed", cannot, use("http", part="railway", status=200, body=_NGINX), not_seen=("railway",)),
+        _blind("railway/unreachable", cannot, hide("railway", "unreachable"), not_seen=("railway",)),
+        _blind("railway/malformed", cannot, hide("railway", "mislabelled"), not_seen=("railway",)),
         _blind(
-            "railway/token-refused", "confirmed", use("http", part="railway", status=_RAILWAYS_NO[0], body=_RAILWAYS_NO[1]),
+            "railway/token-refused", "confirmed", hide("railway", "denied"),
             codes=rejected, not_seen=("railway",),
         ),
-        _blind("railway/unreachable/fault", "confirmed", use("http", part="railway", refuse=True), not_seen=("railway",),
+        _blind("railway/unreachable/fault", "confirmed", hide("railway", "unreachable"), not_seen=("railway",),
                faults=missing, codes=("env.missing",)),
-        _blind("fly/unreachable", cannot, use("http", part="fly", refuse=True), not_seen=("fly",), options=FLY),
+        _blind("fly/unreachable", cannot, hide("fly", "unreachable"), not_seen=("fly",), options=FLY),
         _blind("fly/empty", "confirmed", use("http", part="fly", path="*/secrets", status=200, body='{"secrets":[]}'),
                codes=("env.missing",), options=FLY),
         # vendors: the keys cannot be judged
         *(
-            _blind(f"{vendor}/down", cannot, use("http", part=vendor, status=status, body=body), not_seen=(vendor,))
-            for vendor, (status, body) in _REFUSALS.items()
+            _blind(f"{vendor}/down", cannot, hide(vendor, "down"), not_seen=(vendor,))
+            for vendor in ("supabase", "openai", "anthropic")
         ),
-        _blind("stripe/unreachable", cannot, use("http", part="stripe", refuse=True), not_seen=("stripe",)),
-        _blind("together/hanging", cannot, use("http", part="together", hang=True), not_seen=("together",), settings=_HANGS),
+        _blind("stripe/unreachable", cannot, hide("stripe", "unreachable"), not_seen=("stripe",)),
+        _blind("together/hanging", cannot, hide("together", "hanging"), not_seen=("together",), settings=deadline(4)),
         _blind("openai/refuses-this-place", cannot,
                use("http", part="openai", path="/v1/models", status=403, body=_OPENAI_ELSEWHERE), not_seen=("openai",)),
-        _blind("supabase-management/unreachable", cannot, use("http", part="supabase-management", refuse=True),
+        _blind("supabase-management/unreachable", cannot, hide("supabase-management", "unreachable"),
                not_seen=("supabase",)),
         # traces and logs
-        _blind("tempo/malformed", cannot, use("http", part="tempo", status=200, body=_NGINX), not_seen=("tempo",)),
-        _blind("tempo/denied", "confirmed", use("http", part="tempo", status=401, body="no credentials"), codes=("env.missing",),
+        _blind("tempo/malformed", cannot, hide("tempo", "mislabelled"), not_seen=("tempo",)),
+        _blind("tempo/denied", "confirmed", hide("tempo", "denied", body="no credentials"), codes=("env.missing",),
                not_seen=("tempo",)),
         _blind("traces-not-configured", cannot, options=LOGS_ONLY),
         _blind("logs/unreachable", "ruled_out", use("http", part="vercel", path="/api/logs/*", status=503, body=""),
                not_seen=("vercel",)),
-        _blind("one-of-two-backends/unreachable", "confirmed", use("process", part="jaeger", action="stop"),
+        _blind("one-of-two-backends/unreachable", "confirmed", hide("jaeger", "stopped"),
                codes=("tracing.unreachable",), options=API_ON_RAILWAY),
-        _blind("status-pages/unreachable", "ruled_out", use("http", part="status", refuse=True), not_seen=("status",)),
+        _blind("status-pages/unreachable", "ruled_out", hide("status", "unreachable"), not_seen=("status",)),
     ]  # fmt: skip
 
 

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from runbook_lib.drills.failed_request.blind import unseen
+from runbook_lib.drills.kit.asking import since_fault
+from runbook_lib.drills.kit.blind import UNSEEN, deadline, hide
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Result, use
 from runbook_lib.drills.quota_enforcement import faults as broken
 from runbook_lib.drills.quota_enforcement.cases import AT_ONCE, case
-from runbook_lib.drills.quota_enforcement.decoys import WELL, since_fault
+from runbook_lib.drills.quota_enforcement.decoys import WELL
 from runbook_lib.sandbox import Sandbox
 
-_HANGS = {**AT_ONCE, "RUNBOOK_LOOK_DEADLINE_S": "1"}
+_HANGS = {**AT_ONCE, **deadline(1)}
 _NOWHERE = "postgresql://postgres:x@127.0.0.1:9/postgres"
 _DATABASE_AWAY = {**AT_ONCE, "RUNBOOK_DATABASE_URL": _NOWHERE}
 _LOGS_ONLY = {**AT_ONCE, "RUNBOOK_TEMPO_URL": ""}
@@ -32,16 +33,16 @@ def _chats(sandbox: Sandbox, org: str = broken.LARGE) -> Result:
 def _stripe() -> list[Case]:
     """Without Stripe nothing can be said of a paying customer but what the records alone carry."""
     cases = []
-    for way in ("unreachable", "denied", "hanging", "malformed"):
+    for way in UNSEEN:
         settings = _HANGS if way == "hanging" else AT_ONCE
-        step = (unseen("stripe", way),)
+        step = (hide("stripe", way),)
         cases.append(_blind(f"stripe/{way}/healthy", "could_not_tell", (), ("stripe",), after=step, settings=settings))
         cases.append(
             _blind(
                 f"stripe/{way}/lost", "could_not_tell", (), ("stripe",), faults=(_LOST,), after=step, settings=settings
             )
         )
-    slow = (unseen("stripe", "slow"),)
+    slow = (hide("stripe", "slow"),)
     cases.append(_blind("stripe/slow/healthy", "ruled_out", WELL, after=slow))
     cases.append(
         _blind(
@@ -50,15 +51,13 @@ def _stripe() -> list[Case]:
             ("usage.unmetered",),
             ("stripe",),
             faults=(Injected("usage.unmetered"),),
-            after=(unseen("stripe", "unreachable"),),
+            after=(hide("stripe", "unreachable"),),
         )
     )
     return cases
 
 
 _METERS = "/v1/billing/meters*"
-_REFUSED = '{"error":{"type":"invalid_request_error","message":"does not have the required permissions"}}'
-
 _OTHERS = (
     # the Management API stands in for a database that cannot be connected to
     _blind("postgres/unreachable/healthy", "ruled_out", WELL, ("postgres",), settings=_DATABASE_AWAY),
@@ -93,21 +92,21 @@ _OTHERS = (
         faults=(_LOST,),
         before=(use("limits", text="plans = 3\n"),),
     ),
-    _blind("tempo/unreachable/healthy", "ruled_out", WELL, ("tempo",), after=(unseen("tempo", "unreachable"),)),
+    _blind("tempo/unreachable/healthy", "ruled_out", WELL, ("tempo",), after=(hide("tempo", "unreachable"),)),
     _blind(
         "tempo/malformed/lost",
         "confirmed",
         ("usage.unreported",),
         ("tempo",),
         faults=(_LOST,),
-        after=(unseen("tempo", "malformed"),),
+        after=(hide("tempo", "malformed"),),
     ),
     _blind(
         "tempo+vercel/healthy",
         "could_not_tell",
         (),
         ("tempo", "vercel"),
-        after=(unseen("tempo", "unreachable"), unseen("vercel", "unreachable")),
+        after=(hide("tempo", "unreachable"), hide("vercel", "unreachable")),
     ),
     # a trace backend that holds its requests tells who was served and refused; one that holds none is no witness
     _blind(
@@ -116,14 +115,14 @@ _OTHERS = (
         WELL,
         ("vercel",),
         exercise=broken.visits(broken.LARGE),
-        after=(unseen("vercel", "unreachable"),),
+        after=(hide("vercel", "unreachable"),),
     ),
-    _blind("vercel/unreachable/idle", "could_not_tell", (), ("vercel",), after=(unseen("vercel", "unreachable"),)),
+    _blind("vercel/unreachable/idle", "could_not_tell", (), ("vercel",), after=(hide("vercel", "unreachable"),)),
     _blind(
         "no-platform/traces-empty",
         "could_not_tell",
         exercise=_chats,
-        after=(unseen("tempo", "empty"),),
+        after=(hide("tempo", "empty"),),
         settle_s=0.3,
         settings=_NO_PLATFORM,
     ),
@@ -152,7 +151,7 @@ _OTHERS = (
         ("usage.report_stale",),
         ("vercel",),
         faults=(Injected("usage.report_stale"),),
-        after=(unseen("vercel", "unreachable"),),
+        after=(hide("vercel", "unreachable"),),
     ),
     # the key may not read meters: usage records are there, and say the same
     _blind(
@@ -161,7 +160,7 @@ _OTHERS = (
         (),
         ("stripe",),
         faults=(_LOST,),
-        after=(use("http", part="stripe", path=_METERS, status=403, body=_REFUSED),),
+        after=(hide("stripe", "denied", path=_METERS),),
         never=("usage.report_stale", "usage.no_job"),
     ),
     # what Stripe dropped cannot be read, and usage records, which are never dropped, are not there either
@@ -171,7 +170,7 @@ _OTHERS = (
         (),
         ("stripe",),
         faults=(_LOST,),
-        after=(use("http", part="stripe", path="/v2/core/events*", status=403, body=_REFUSED),),
+        after=(hide("stripe", "denied", path="/v2/core/events*"),),
         settings={**AT_ONCE, "RUNBOOK_STRIPE_API_VERSION": "2026-10-28.endive"},
     ),
     _blind("no-such-organization", "could_not_tell", org="Nobody & Sons"),
@@ -181,7 +180,7 @@ _OTHERS = (
         (),
         ("stripe",),
         ask=since_fault,
-        after=(unseen("stripe", "unreachable"),),
+        after=(hide("stripe", "unreachable"),),
     ),
     _blind("audit/postgres/unreachable", "ruled_out", WELL, ("postgres",), ask=since_fault, settings=_DATABASE_AWAY),
     _blind(

@@ -5,12 +5,14 @@ from typing import Any
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Injected, Parameters
+from runbook_lib.drills.kit.asking import Parameters
+from runbook_lib.drills.kit.case import Case
 from runbook_lib.drills.kit.fault import Result, nothing
+from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, narrower
 from runbook_lib.drills.quota_enforcement.faults import FREE, LARGE, PAYING
 from runbook_lib.sandbox import Sandbox
 
-P = "05_quota_enforcement"
+PROCEDURE = "05_quota_enforcement"
 # Nothing has to arrive where no request is asked about: what is not there then is really not there.
 AT_ONCE = {"RUNBOOK_TRACE_DELAY_S": "0", "RUNBOOK_LOG_DELAY_S": "0"}
 # Faults that strike another organization than the large one, and those that only requests bring to light.
@@ -44,51 +46,37 @@ def again(org: str) -> Any:
 
 def fault_case(code: str, variant: str = "", **more: Any) -> Case:
     """A fault in one variant; healed afterwards."""
-    known = faults.find(code)
-    usual = next(iter(known.variants))
     org = _OF_ORG.get(code, LARGE)
     waits = code in _BY_REQUESTS
     given: dict[str, Any] = {
-        "id": "/".join(part for part in ("fault", code, variant if variant not in ("", usual) else "") if part),
-        "procedure": P,
         "kind": "healthy" if code == "quota.within_limits" else "fault",
         "status": "ruled_out" if code in _STATES else "confirmed",
-        "codes": (code,),
-        "faults": (Injected(code, variant),),
         "ask": about(org),
         "again": None if code == "quota.within_limits" else again(org),
         "healed_codes": ("quota.within_limits",),
         "settle_s": 1.2 if code == "usage.unrecorded" else 0.3 if waits else 0.0,
         "settings": AT_ONCE,
     }
-    return Case(**{**given, **more})
+    return case_of_fault(PROCEDURE, ("fault",), code, variant, **{**given, **more})
 
 
 def case(id_: str, kind: str, status: str, codes: tuple[str, ...] = (), *, org: str = LARGE, **more: Any) -> Case:
     """Another case about one organization."""
     given: dict[str, Any] = {"exercise": nothing, "ask": about(org), "settle_s": 0.0, "settings": AT_ONCE}
-    return Case(id_, P, kind, status, codes, **{**given, **more})
+    return Case(id_, PROCEDURE, kind, status, codes, **{**given, **more})
+
+
+_MINE = codes_of("quota", "usage", "subscription", "plan", "limits", "customer")
 
 
 def _every_fault() -> list[Case]:
     """Every code and sub-code in every variant; a cause whose narrower cases are listed is not run twice."""
-    cases = []
-    for code in faults.codes():
-        if code.split(".")[0] not in ("quota", "usage", "subscription", "plan", "limits", "customer"):
-            continue
-        narrower = [other for other in faults.codes() if other.startswith(f"{code}.")]
-        cases += [fault_case(code, variant) for variant in faults.find(code).variants] if not narrower else []
-    return cases
+    return [fault_case(code, variant) for code in _MINE if not narrower(code) for variant in faults.find(code).variants]
 
 
 def _wider() -> list[Case]:
     """Causes of which the narrower cases are drilled: once each under their own name."""
-    return [
-        fault_case(code)
-        for code in faults.codes()
-        if code.split(".")[0] in ("quota", "usage", "subscription", "plan", "limits", "customer")
-        and any(other.startswith(f"{code}.") for other in faults.codes())
-    ]
+    return [fault_case(code) for code in _MINE if narrower(code)]
 
 
 def _healthy() -> list[Case]:

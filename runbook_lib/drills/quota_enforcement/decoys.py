@@ -1,15 +1,14 @@
 """05 beside what looks like trouble and is none, with two faults at once, and over all organizations."""
 
-from datetime import datetime
 from typing import Any
 
 from runbook_lib.core.clock import to_iso
-from runbook_lib.drills.kit.case import Case, Injected, Parameters
-from runbook_lib.drills.kit.fault import Result, Step, use
+from runbook_lib.drills.kit.asking import since_fault
+from runbook_lib.drills.kit.case import Case, Injected
+from runbook_lib.drills.kit.fault import Step, use
 from runbook_lib.drills.quota_enforcement import faults as broken
 from runbook_lib.drills.quota_enforcement.cases import AT_ONCE, case
 from runbook_lib.drills.quota_enforcement.faults import FREE, LARGE, PAYING
-from runbook_lib.sandbox import Sandbox
 
 WELL = ("quota.within_limits",)
 # Stripe's answer to the list of meters where an account has none: then usage records are the only ledger
@@ -29,11 +28,6 @@ def _decoy(name: str, *steps: Step, org: str = LARGE, **more: Any) -> Case:
 
 def _fault(name: str, code: str, *steps: Step, org: str = LARGE, **more: Any) -> Case:
     return case(f"fault/{code}/{name}", "fault", "confirmed", (code,), org=org, **{"before": steps, **more})
-
-
-def since_fault(_sandbox: Sandbox, _got: Result, since: datetime) -> Parameters:
-    """As an audit, of the time since the fault."""
-    return {"since": to_iso(since)}
 
 
 def _double(name: str, codes: tuple[str, ...], *faults: str, org: str = LARGE, **more: Any) -> Case:

@@ -5,45 +5,26 @@ The figures are still right from what remains, with the blind spot named; or cou
 
 from typing import Any
 
+from runbook_lib.drills.kit.blind import UNSEEN, deadline, hide, no_rows
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Step, nothing, use
-from runbook_lib.drills.service_levels.cases import WEEK, P
+from runbook_lib.drills.service_levels.cases import PROCEDURE, WEEK
 from runbook_lib.drills.service_levels.faults_figures import DAY, HEALTHY
 
-_LOGIN = "<!doctype html><html><title>Sign in</title><body>Sign in to continue</body></html>"
-_REFUSALS = {
-    "vercel": (403, '{"error":{"code":"forbidden","message":"Not authorized","invalidToken":true}}'),
-    "railway": (200, '{"errors":[{"message":"Not Authorized"}],"data":null}'),
-    "tempo": (401, "no credentials provided"),
-    "prometheus": (403, "forbidden"),
-    "alertmanager": (401, "unauthorized"),
-    "stripe": (403, '{"error":{"type":"invalid_request_error","message":"does not have the required permissions"}}'),
-}
-_NOTHING = {
-    "tempo": '{"series":[],"metrics":{},"status":"COMPLETE"}',
-    "stripe": '{"object":"list","data":[],"has_more":false,"url":"/v1/events"}',
-}
 _MISSED = Injected("slo.availability_missed")
-_GIVEN: dict[str, Any] = {"procedure": P, "kind": "blind_spot", "options": {"traffic": False}, "settle_s": 0.0}
+_GIVEN: dict[str, Any] = {"procedure": PROCEDURE, "kind": "blind_spot", "options": {"traffic": False}, "settle_s": 0.0}
 
 
-def unseen(source: str, way: str) -> Step:
-    """What happens to a source."""
-    if way == "unreachable":
-        return use("process", part=source, action="stop")
-    if way == "denied":
-        status, body = _REFUSALS[source]
-        return use("http", part=source, status=status, body=body)
-    if way == "hanging":
-        return use("http", part=source, hang=True)
-    if way == "malformed":
-        return use("http", part=source, status=200, body=_LOGIN, headers={"content-type": "text/html"})
-    if way == "empty":
-        path = "/v1/events*" if source == "stripe" else "*"
-        return use("http", part=source, path=path, status=200, body=_NOTHING[source])
-    return use("http", part=source, latency_s=0.1)
+def _hide(source: str, way: str) -> Step:
+    """What happens to a source. One that is away is gone as a process; one that is empty counts nothing."""
+    if way == "empty" and source == "stripe":
+        return hide("stripe", "empty", path="/v1/events*", body=no_rows("/v1/events"))
+    if way == "slow":
+        return hide(source, "slow", latency_s=0.1)
+    return hide(source, {"unreachable": "stopped", "empty": "no-series"}.get(way, way))
 
 
+_SOURCES = ("vercel", "railway", "tempo", "prometheus", "alertmanager", "stripe")
 _WAYS = {
     "tempo": ("denied", "malformed", "hanging", "slow"),
     "prometheus": ("denied", "malformed", "hanging"),
@@ -57,12 +38,12 @@ _NO_SECOND = ("prometheus", "alertmanager", "vercel", "railway", "stripe")
 
 
 def _case(source: str, way: str, broken: bool) -> Case:
-    settings = {**WEEK, "RUNBOOK_LOOK_DEADLINE_S": "10"} if way == "hanging" else WEEK
+    settings = {**WEEK, **deadline(10)} if way == "hanging" else WEEK
     common: dict[str, Any] = {
         **_GIVEN,
         "settings": settings,
-        "after": (unseen(source, way),),
-        "not_seen": () if way in ("slow", "empty") else (source,),
+        "after": (_hide(source, way),),
+        "not_seen": (source,) if way in UNSEEN else (),
     }
     if broken:
         return Case(
@@ -85,7 +66,7 @@ def _case(source: str, way: str, broken: bool) -> Case:
 
 def _each_source() -> list[Case]:
     cases = []
-    for source in _REFUSALS:
+    for source in _SOURCES:
         cases += [_case(source, "unreachable", False), _case(source, "unreachable", True)]
         cases += [_case(source, way, False) for way in _WAYS[source]]
     return [*cases, _case("tempo", "empty", False), _case("tempo", "empty", True), _case("stripe", "empty", False)]
@@ -93,7 +74,7 @@ def _each_source() -> list[Case]:
 
 def _several(name: str, sources: tuple[str, ...], status: str, codes: tuple[str, ...], **more: Any) -> Case:
     given = {**_GIVEN, "settings": WEEK, "before": HEALTHY, "exercise": nothing, "not_seen": sources, **more}
-    steps = tuple(unseen(source, "unreachable") for source in sources)
+    steps = tuple(_hide(source, "unreachable") for source in sources)
     return Case(f"blind/levels/{name}", status=status, codes=codes, after=(*steps, *given.pop("and_then", ())), **given)
 
 
@@ -112,7 +93,7 @@ _NO_METRICS = use("http", part="tempo", path="/api/metrics/*", status=404, body=
 CASES: tuple[Case, ...] = (
     *_each_source(),
     _several("no-traces-and-no-metrics", ("tempo", "prometheus"), "could_not_tell", ("slo.no_data.unseen",)),
-    _several("everything", tuple(_REFUSALS), "could_not_tell", ("slo.no_data.unseen",)),
+    _several("everything", _SOURCES, "could_not_tell", ("slo.no_data.unseen",)),
     # Each of the other sources alone counts for the gateway: its objective and no alerts.
     _several("only-railway", ("tempo", "prometheus"), "ruled_out", ("slo.met",), settings=_GATEWAY),
     _several("only-fly", ("tempo", "prometheus"), "ruled_out", ("slo.met",), settings=_GATEWAY, options=_FLY),

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Injected
+from runbook_lib.drills.kit.case import Case
+from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, narrower
 from runbook_lib.drills.service_levels.faults_figures import HEALTHY
 from runbook_lib.sandbox import Sandbox
 
-P = "09_service_levels"
+PROCEDURE = "09_service_levels"
 FILES = Path(__file__).parent
 # Tempo keeps the month and a few days; a busy machine is no reason not to answer.
 WEEK = {
@@ -51,33 +52,22 @@ def _status(code: str) -> str:
 
 def fault_case(code: str, variant: str = "", **more: Any) -> Case:
     """A fault in one variant."""
-    usual = next(iter(faults.find(code).variants))
-    name = "/".join(part for part in ("fault", code, variant if variant not in ("", usual) else "") if part)
     given: dict[str, Any] = {
-        "id": name,
-        "procedure": P,
         "kind": "healthy" if code == "slo.met" else "fault",
         "status": _status(code),
-        "codes": (code,),
-        "faults": (Injected(code, variant),),
         "settings": {**WEEK, **_SETTINGS.get(code, {})},
         "options": {"traffic": False},
         "settle_s": 0.0,
     }
     if code in _HEALED:
         given |= {"again": well_again, "healed_codes": ("slo.met",)}
-    return Case(**{**given, **more})
+    return case_of_fault(PROCEDURE, ("fault",), code, variant, **{**given, **more})
 
 
 def _every_fault() -> list[Case]:
     cases = []
-    for code in faults.codes():
-        if not code.startswith(("slo.", "alert.")):
-            continue
-        if any(other.startswith(f"{code}.") for other in faults.codes()) and code not in (
-            "slo.webhook_missed",
-            "alert.silenced",
-        ):
+    for code in codes_of("slo", "alert"):
+        if narrower(code) and code not in ("slo.webhook_missed", "alert.silenced"):
             cases.append(fault_case(code))
             continue
         cases += [fault_case(code, variant) for variant in faults.find(code).variants]

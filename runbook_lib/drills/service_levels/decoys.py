@@ -5,12 +5,12 @@ from typing import Any
 
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Step, nothing, use
-from runbook_lib.drills.service_levels.cases import WEEK, P
+from runbook_lib.drills.service_levels.cases import PROCEDURE, WEEK
 from runbook_lib.drills.service_levels.faults_alerts import burst, muted_pages
 from runbook_lib.drills.service_levels.faults_figures import DAY, HEALTHY, events, month, outage
 
 _GIVEN: dict[str, Any] = {
-    "procedure": P,
+    "procedure": PROCEDURE,
     "exercise": nothing,
     "options": {"traffic": False},
     "settings": WEEK,

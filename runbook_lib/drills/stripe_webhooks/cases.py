@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import Any
 
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.case import Case, Injected, Parameters
-from runbook_lib.drills.kit.fault import Result
+from runbook_lib.drills.kit.asking import Parameters, audit_again
+from runbook_lib.drills.kit.case import Case
+from runbook_lib.drills.kit.fault import Result, nothing
+from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, narrower
 from runbook_lib.drills.stripe_webhooks.faults import OTHER_SECRET, event
 from runbook_lib.sandbox import Sandbox
 
-P = "02_stripe_webhooks"
+PROCEDURE = "02_stripe_webhooks"
 WORKSHOP: dict[str, Any] = {"webhooks": "cli"}
 CLI = ("stripe-cli",)
 # What was just raised has been tried: the exercise waited. And no verdict is to depend on how busy the machine is.
@@ -24,11 +26,6 @@ _SETTINGS: dict[tuple[str, str], dict[str, str]] = {
     ("webhook.other_mode", ""): {"STRIPE_SECRET_KEY": "sk_live_51NexusCoreLiveKey0000"},
 }
 _SETTLED = {"in_window": 0.5, "database": 0.5}
-
-
-def again(_sandbox: Sandbox) -> Parameters:
-    """The audit, once all is healed."""
-    return {}
 
 
 def by_endpoint(*_: Any) -> Parameters:
@@ -57,22 +54,16 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
     is_deployed = variant in _DEPLOYED
     usual = next(iter(faults.find(code).variants))
     is_deployed = is_deployed or usual in _DEPLOYED
-    kind = variant or usual
     given: dict[str, Any] = {
-        "id": f"fault/{code}" + (f"/{variant}" if variant and variant != usual else ""),
-        "procedure": P,
-        "kind": "fault",
         "status": _status(code),
-        "codes": (code,),
-        "faults": (Injected(code, variant),),
         "options": {} if is_deployed else WORKSHOP,
         "needs": () if is_deployed else CLI,
         "settings": {**FRESH, **_SETTINGS.get((code, ""), {}), **_SETTINGS.get((code, variant), {})},
-        "again": again,
+        "again": audit_again,
         "healed_codes": QUIET,
-        "settle_s": _SETTLED.get(kind, 0.0),
+        "settle_s": _SETTLED.get(variant or usual, 0.0),
     }
-    return Case(**{**given, **more})
+    return case_of_fault(PROCEDURE, ("fault",), code, variant, **{**given, **more})
 
 
 _PECULIAR: dict[tuple[str, str], dict[str, Any]] = {
@@ -92,13 +83,12 @@ _PECULIAR: dict[tuple[str, str], dict[str, Any]] = {
 
 def _every_fault() -> list[Case]:
     cases = []
-    for code in faults.codes():
-        if not code.startswith("webhook.") or code == "webhook.customer_unknown":
+    for code in codes_of("webhook"):
+        if code == "webhook.customer_unknown":
             continue
         known = faults.find(code)
-        narrower = any(other.startswith(f"{code}.") for other in faults.codes())
         for n, variant in enumerate(known.variants):
-            if narrower and n == 0 and known.variants is faults.find(_first_below(code)).variants:
+            if n == 0 and any(known.variants is faults.find(other).variants for other in narrower(code)[:1]):
                 cases.append(fault_case(code))
                 break
             name = "" if n == 0 else variant
@@ -106,15 +96,11 @@ def _every_fault() -> list[Case]:
     return cases
 
 
-def _first_below(code: str) -> str:
-    return next(other for other in faults.codes() if other.startswith(f"{code}."))
-
-
 def healthy(name: str, **more: Any) -> Case:
     """A system in which nothing is broken."""
     given: dict[str, Any] = {
         "id": f"healthy/webhook/{name}",
-        "procedure": P,
+        "procedure": PROCEDURE,
         "kind": "healthy",
         "status": "ruled_out",
         "settings": FRESH,
@@ -124,18 +110,14 @@ def healthy(name: str, **more: Any) -> Case:
     return Case(**{**given, **more})
 
 
-def _nothing(_sandbox: Sandbox) -> Result:
-    return {}
-
-
 def _healthy() -> list[Case]:
     workshop: dict[str, Any] = {"options": WORKSHOP, "needs": CLI}
     return [
         healthy("endpoint"),
-        healthy("endpoint/no-events", exercise=_nothing, codes=QUIET),
+        healthy("endpoint/no-events", exercise=nothing, codes=QUIET),
         healthy("endpoint/one-event", ask=the_event),
         healthy("cli", **workshop),
-        healthy("cli/no-events", exercise=_nothing, codes=QUIET, **workshop),
+        healthy("cli/no-events", exercise=nothing, codes=QUIET, **workshop),
         healthy("cli/one-event", ask=the_event, **workshop),
     ]
 

@@ -6,29 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.core.errors import SandboxError
+from runbook_lib.drills.kit.asking import audit_again
+from runbook_lib.drills.kit.blind import UNSEEN, deadline, hide, no_rows
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import Result, Step, use
-from runbook_lib.drills.stripe_webhooks.cases import CLI, FRESH, QUIET, WORKSHOP, P, again, healthy
+from runbook_lib.drills.kit.fault import Result, Step, nothing, use
+from runbook_lib.drills.stripe_webhooks.cases import CLI, FRESH, PROCEDURE, QUIET, WORKSHOP, by_endpoint, healthy
 from runbook_lib.drills.stripe_webhooks.faults import ORG, OTHER_SECRET, event, forward, unheard
 from runbook_lib.sandbox import Sandbox, plain_http
 from runbook_lib.sandbox.facades.stripe.plant import BILLING_EVENTS
 
 _WORKSHOP: dict[str, Any] = {"options": WORKSHOP, "needs": CLI}
 _PATIENCE_S = 15.0
-_LOGIN = "<!doctype html><html><title>Sign in</title><body>Sign in to continue</body></html>"
-_REFUSED = '{"error":{"type":"invalid_request_error","message":"does not have the required permissions"}}'
-_NO_ROWS = '{"object":"list","data":[],"has_more":false,"url":"/v1/webhook_endpoints"}'
 
 
 def paid_again(sandbox: Sandbox) -> Result:
     """A refused card and, two seconds later, a good one; both told in order."""
     sandbox.inject("subscription", org=ORG, status="past_due", seconds_ago=2)
     return {"event": sandbox.inject("subscription", org=ORG, status="active")}
-
-
-def nothing(_sandbox: Sandbox) -> Result:
-    """Nobody does anything."""
-    return {}
 
 
 def triggered(sandbox: Sandbox) -> Result:
@@ -93,7 +87,7 @@ _DECOYS = (
 def _double(first: Injected, second: Injected, *, deployed: bool, **more: Any) -> Case:
     given: dict[str, Any] = {
         "id": f"double/{first.code}+{second.code}",
-        "procedure": P,
+        "procedure": PROCEDURE,
         "kind": "double",
         "status": "confirmed",
         "codes": (first.code, second.code),
@@ -101,7 +95,7 @@ def _double(first: Injected, second: Injected, *, deployed: bool, **more: Any) -
         "settings": FRESH,
         "settle_s": 0.0,
         **({} if deployed else _WORKSHOP),
-        "again": again,
+        "again": audit_again,
         "healed_codes": QUIET,
         "exercise": nothing,
     }
@@ -126,37 +120,13 @@ _DOUBLES = (
 )
 
 
-def _stripe(way: str, path: str = "*") -> Step:
-    ways: dict[str, dict[str, Any]] = {
-        "unreachable": {"refuse": True},
-        "denied": {"status": 403, "body": _REFUSED},
-        "hanging": {"hang": True},
-        "malformed": {"status": 200, "body": _LOGIN, "headers": {"content-type": "text/html"}},
-        "empty": {"status": 200, "body": _NO_ROWS},
-        "slow": {"latency_s": 0.7},
-        "dripping": {"drip_bytes_per_s": 20.0},
-    }
-    given = ways[way]
-    return use("http", part="stripe", **given) if "refuse" in given else use("http", part="stripe", path=path, **given)
-
-
-def _supabase(way: str) -> Step:
-    ways: dict[str, dict[str, Any]] = {
-        "unreachable": {"reset": True},
-        "denied": {"status": 401, "body": '{"message":"Invalid API key"}'},
-        "hanging": {"hang": True},
-        "malformed": {"status": 200, "body": _LOGIN, "headers": {"content-type": "text/html"}},
-    }
-    return use("http", part="supabase", path="/rest/*", **ways[way])
-
-
-_HASTY = {"RUNBOOK_LOOK_DEADLINE_S": "5"}
+_HASTY = deadline(5)
 
 
 def _blind(name: str, status: str, codes: tuple[str, ...] = (), **more: Any) -> Case:
     given: dict[str, Any] = {
         "id": f"blind/webhook/{name}",
-        "procedure": P,
+        "procedure": PROCEDURE,
         "kind": "blind_spot",
         "status": status,
         "codes": codes,
@@ -167,6 +137,7 @@ def _blind(name: str, status: str, codes: tuple[str, ...] = (), **more: Any) -> 
     return Case(**{**given, **more})
 
 
+_ENDPOINTS = "/v1/webhook_endpoints*"
 _UNSURE = "could_not_tell"
 _ROUTE_GONE = Injected("webhook.route_missing", "endpoint")
 _WRONG_PORT = Injected("webhook.cli_wrong_target.port")
@@ -176,9 +147,9 @@ _NO_CLI = {"RUNBOOK_STRIPE_CLI": "stripe-that-is-not-installed"}
 
 def _stripe_cases() -> list[Case]:
     cases = []
-    for way in ("unreachable", "denied", "hanging", "malformed"):
+    for way in UNSEEN:
         extra = _HASTY if way == "hanging" else {}
-        gone = (_stripe(way),)
+        gone = (hide("stripe", way),)
         cases.append(_blind(f"stripe/{way}/healthy", _UNSURE, not_seen=("stripe",), after=gone, extra=extra))
         cases.append(
             _blind(
@@ -195,27 +166,27 @@ def _stripe_cases() -> list[Case]:
                 faults=(_WRONG_PORT,), exercise=nothing, extra=extra, **_WORKSHOP,
             )
         )  # fmt: skip
-    cases.append(_blind("stripe/slow/healthy", "ruled_out", after=(_stripe("slow"),)))
-    for path, name in (("/v1/webhook_endpoints*", "endpoints"), ("/v1/events*", "events"), ("/v1/account", "account")):
+    cases.append(_blind("stripe/slow/healthy", "ruled_out", after=(hide("stripe", "slow", latency_s=0.7),)))
+    for path, name in ((_ENDPOINTS, "endpoints"), ("/v1/events*", "events"), ("/v1/account", "account")):
         cases.append(
             _blind(
                 f"stripe/denied/{name}", "ruled_out" if name == "account" else _UNSURE,
-                not_seen=() if name == "account" else ("stripe",), after=(_stripe("denied", path),),
+                not_seen=() if name == "account" else ("stripe",), after=(hide("stripe", "denied", path=path),),
             )
         )  # fmt: skip
     # no endpoint, on a local address: not told from a developer's machine whose CLI does not run
     cases.append(
-        _blind("stripe/empty/endpoints", "confirmed", ("webhook.endpoint_missing",),
-               after=(_stripe("empty", "/v1/webhook_endpoints*"),), ask=lambda *_: {"via": "endpoint"})
+        _blind("stripe/empty/endpoints", "confirmed", ("webhook.endpoint_missing",), ask=by_endpoint,
+               after=(hide("stripe", "empty", path=_ENDPOINTS, body=no_rows("/v1/webhook_endpoints")),))
     )  # fmt: skip
     return cases
 
 
 def _other_sources() -> list[Case]:
     cases = []
-    for way in ("unreachable", "denied", "hanging", "malformed"):
+    for way in UNSEEN:
         extra = _HASTY if way == "hanging" else {}
-        after = (_supabase(way),)
+        after = (hide("supabase", way),)
         cases.append(_blind(f"supabase/{way}/healthy", _UNSURE, not_seen=("supabase",), after=after, extra=extra))
         cases.append(
             _blind(
@@ -226,10 +197,10 @@ def _other_sources() -> list[Case]:
     ignored = Injected("webhook.received_not_applied", "endpoint")
     cases.append(
         _blind("supabase/unreachable/not-applied", _UNSURE, faults=(ignored,), not_seen=("supabase",),
-               after=(_supabase("unreachable"),))
+               after=(hide("supabase", "unreachable"),))
     )  # fmt: skip
     in_window = Injected("webhook.handler_failing", "in_window")
-    both = (use("http", part="vercel", refuse=True), use("http", part="tempo", refuse=True))
+    both = (hide("vercel", "unreachable"), hide("tempo", "unreachable"))
     cases += [
         _blind("vercel/unreachable/healthy", "ruled_out", not_seen=("vercel",), after=both[:1]),
         _blind("tempo/unreachable/healthy", "ruled_out", not_seen=("tempo",), after=both[1:]),

@@ -4,7 +4,7 @@ import os
 import secrets
 from datetime import datetime
 
-from runbook_lib.drills.kit.case import Parameters
+from runbook_lib.drills.kit.asking import Parameters
 from runbook_lib.drills.kit.fault import Result
 from runbook_lib.drills.supabase_rls.faults_session import USER, org_id
 from runbook_lib.sandbox import Sandbox
@@ -21,11 +21,6 @@ def by_access(_sandbox: Sandbox, got: Result, _since: datetime) -> Parameters:
 def same_user(sandbox: Sandbox) -> Parameters:
     """The user's access to the usage records."""
     return {"user": USER, "org": org_id(sandbox), "table": "usage_records"}
-
-
-def every_table(_sandbox: Sandbox) -> Parameters:
-    """The audit."""
-    return {}
 
 
 def _reference(secret: str) -> str:

@@ -6,14 +6,14 @@ The verdict is still right from what remains, with the blind spot named; or coul
 
 from typing import Any
 
+from runbook_lib.drills.kit.blind import UNSEEN, blind_fields, deadline, hide
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import Exercise, Result, Step, use
+from runbook_lib.drills.kit.fault import Exercise, Result, use
 from runbook_lib.drills.supabase_rls.cases import made
 from runbook_lib.drills.supabase_rls.faults_database import audit
 from runbook_lib.drills.supabase_rls.faults_session import access, signed_in
 from runbook_lib.sandbox import Sandbox
 
-_LOGIN = "<!doctype html><html><title>Sign in</title><body>Sign in to continue</body></html>"
 _NOWHERE = "postgresql://runbook:x@127.0.0.1:1/postgres"
 _NO_SQL = {"RUNBOOK_DATABASE_URL": ""}
 _NO_API = {"RUNBOOK_SUPABASE_ACCESS_TOKEN": ""}
@@ -24,38 +24,13 @@ _SQL_ALONE = {
     "NEXT_PUBLIC_SUPABASE_ANON_KEY": "",
 }
 _NOBODYS_ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
-_HANGS = {"RUNBOOK_LOOK_DEADLINE_S": "2"}
 _MEMBERSHIP, _RECURSION = Injected("rls.no_membership"), Injected("rls.policy_recursion")
 _GRANT, _OPEN = Injected("rls.grant_missing.table"), Injected("rls.policy_always_true")
 
 
-def _password(sandbox: Sandbox) -> str:
-    return sandbox.env["RUNBOOK_DATABASE_URL"].partition("://")[2].partition("@")[0].partition(":")[2]
-
-
-_SQL_DENIED = use(
-    "sql",
-    statement="alter role postgres password 'rotated-since'",
-    undo=lambda sandbox: f"alter role postgres password '{_password(sandbox)}'",
-)
 _LOCKED = use("sql", statement="lock table public.usage_records in access exclusive mode", hold=True)
-WAYS = ("unreachable", "denied", "hanging", "malformed", "slow", "empty")
-_REST, _API = "supabase", "supabase-management"
-
-
-def unseen(part: str, way: str) -> Step:
-    """What happens to PostgREST or the Management API after the user's request."""
-    path = {"path": "/rest/*"} if part == _REST else {}
-    refusal = '{"message":"Invalid API key"}' if part == _REST else '{"message":"Unauthorized"}'
-    how: dict[str, dict[str, Any]] = {
-        "unreachable": {"reset": True},
-        "denied": {"status": 401, "body": refusal},
-        "hanging": {"hang": True},
-        "malformed": {"status": 200, "body": _LOGIN, "headers": {"content-type": "text/html"}},
-        "empty": {"status": 200, "body": "[]"},
-        "slow": {"latency_s": 1.0},
-    }
-    return use("http", part=part, **path, **how[way])
+_WAYS = (*UNSEEN, "slow", "empty")
+_REST = "supabase"
 
 
 def _with_old_token(sandbox: Sandbox) -> Result:
@@ -77,7 +52,7 @@ def _without_sql() -> list[Case]:
     """No connection to Postgres: the catalogue by the Management API, the user's view by PostgREST with the user's token."""
     away: dict[str, dict[str, Any]] = {
         "unreachable": {"settings": {"RUNBOOK_DATABASE_URL": _NOWHERE}},
-        "denied": {"after": (_SQL_DENIED,)},
+        "denied": {"after": (hide("postgres", "denied"),)},
         "not-configured": {"settings": _NO_SQL},
     }
     cases = []
@@ -106,40 +81,45 @@ def _without_sql() -> list[Case]:
         _case("sql/token/false", "could_not_tell", (), _with_old_token, Injected("rls.policy_false"), **named),
         _case("sql/audit", "confirmed", (_OPEN.code,), audit, _OPEN, **named),
         _case("sql/audit", "could_not_tell", (), audit, **named),
-        _case("sql/locked", "could_not_tell", (), access(), after=(_LOCKED,), settings=_HANGS, not_seen=("postgres",)),
+        _case(
+            "sql/locked", "could_not_tell", (), access(), after=(_LOCKED,), settings=deadline(2), not_seen=("postgres",)
+        ),
     ]
 
 
 def _without_rest() -> list[Case]:
     """PostgREST cannot be asked: Postgres says what the policies do, and nobody says whether the table is offered at all."""
     cases = []
-    for way in WAYS:
+    for way in _WAYS:
         seen = way in ("slow", "empty")
-        how: dict[str, Any] = {"after": (unseen(_REST, way),), "not_seen": () if seen else (_REST,)}
-        how |= {"settings": _HANGS} if way == "hanging" else {}
+        how = blind_fields(_REST, way)
         cases += [
             _case(f"rest/{way}", "confirmed", (_MEMBERSHIP.code,), access(), _MEMBERSHIP, **how),
             _case(f"rest/{way}", "ruled_out" if seen else "could_not_tell", (), access(), **how),
         ]
-    empty = (unseen(_REST, "empty"),)
+    empty = (hide(_REST, "empty"),)
     return [
         *cases,
         # an honest empty list for a user who should see rows: the two ways contradict each other
         _case("rest/empty/token", "could_not_tell", (), signed_in, after=empty),
         _case("rest/unreachable/recursion", "confirmed", (_RECURSION.code,), _recursing, _RECURSION,
-              after=(unseen(_REST, "unreachable"),), not_seen=(_REST,)),
+              after=(hide(_REST, "unreachable"),), not_seen=(_REST,)),
     ]  # fmt: skip
+
+
+def _management(way: str) -> dict[str, Any]:
+    """The Management API: its connections are cut, where it is away."""
+    how = blind_fields("supabase-management", way)
+    return {**how, "after": (hide("supabase-management", "reset"),)} if way == "unreachable" else how
 
 
 def _without_management() -> list[Case]:
     """The Management API cannot be asked: SQL has told everything."""
     cases = []
-    for way in WAYS:
-        seen = way in ("slow", "empty")
-        how: dict[str, Any] = {"after": (unseen(_API, way),), "not_seen": () if seen else ("supabase",)}
-        how |= {"settings": _HANGS} if way == "hanging" else {}
+    for way in _WAYS:
+        how = _management(way)
         cases.append(_case(f"management/{way}", "ruled_out", (), access(), **how))
-    how = {"after": (unseen(_API, "unreachable"),), "not_seen": ("supabase",)}
+    how = _management("unreachable")
     return [*cases, _case("management/unreachable", "confirmed", (_MEMBERSHIP.code,), access(), _MEMBERSHIP, **how)]
 
 

@@ -4,38 +4,42 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.drills.kit import faults
+from runbook_lib.drills.kit.asking import audit_again
+from runbook_lib.drills.kit.blind import deadline
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Exercise
+from runbook_lib.drills.kit.fault_cases import case_of_fault, is_usual
 from runbook_lib.drills.supabase_rls import faults as known
-from runbook_lib.drills.supabase_rls.asking import by_access, every_table, same_user
+from runbook_lib.drills.supabase_rls.asking import by_access, same_user
 from runbook_lib.drills.supabase_rls.faults_database import audit
 from runbook_lib.drills.supabase_rls.faults_session import access, signed_in
 
-P = "03_supabase_rls"
+PROCEDURE = "03_supabase_rls"
 FIRST_SCHEMA = str(Path(__file__).parents[3] / "tests" / "fixtures" / "001_init.sql")
 _STATES = ("rls.row_absent",)
 # nothing here hangs unless it is made to, so that patience costs nothing and a busy machine makes nothing unseen
-_PATIENT = {"RUNBOOK_LOOK_DEADLINE_S": "20"}
+_PATIENT = deadline(20)
 
 
 def made(name: str, kind: str, status: str, codes: tuple[str, ...], **more: Any) -> Case:
     """A case of 03: asked by what the user told, at once, with patience."""
     given: dict[str, Any] = {"ask": by_access, "settle_s": 0.0, **more}
-    return Case(name, P, kind, status, codes, **{**given, "settings": {**_PATIENT, **more.get("settings", {})}})
+    return Case(name, PROCEDURE, kind, status, codes, **{**given, "settings": {**_PATIENT, **more.get("settings", {})}})
 
 
 def fault_case(code: str, variant: str = "") -> Case:
     """A fault in one variant; the usual one is looked at again after healing."""
-    usual = next(iter(faults.find(code).variants))
-    is_usual = variant in ("", usual)
-    again = every_table if faults.find(code).variant(variant).exercise is audit else same_user
-    return made(
-        "/".join(["fault", code, *([] if is_usual else [variant])]),
-        "fault",
-        "ruled_out" if code in _STATES else "confirmed",
-        (code,),
-        faults=(Injected(code, variant),),
-        again=again if is_usual else None,
+    again = audit_again if faults.find(code).variant(variant).exercise is audit else same_user
+    return case_of_fault(
+        PROCEDURE,
+        ("fault",),
+        code,
+        variant,
+        status="ruled_out" if code in _STATES else "confirmed",
+        ask=by_access,
+        settle_s=0.0,
+        settings=_PATIENT,
+        again=again if is_usual(code, variant) else None,
     )
 
 

@@ -8,7 +8,6 @@ no links, knows no field but `error`, and takes every text that is asked for it 
 import base64
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
@@ -26,14 +25,12 @@ _STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search. Empty texts and None ask for nothing; times and durations are nanoseconds, bounds included."""
+    """A search. Empty texts and None ask for nothing; times are nanoseconds, bounds included."""
 
     service: str = ""
     operation: str = ""
     start_ns: int | None = None
     end_ns: int | None = None
-    shortest_ns: int = 0
-    longest_ns: int = 0
     attributes: dict[str, str] = field(default_factory=dict)
     limit: int = DEFAULT_LIMIT
     is_of_2_13: bool = False
@@ -59,33 +56,6 @@ def services(store: Store) -> list[str]:
 def service_of(resource: Resource) -> str:
     """The service that Jaeger files a resource's spans under."""
     return str(resource.named["service.name"])
-
-
-def operations(store: Store, service: str, kind: str = "") -> list[tuple[str, str]]:
-    """Name and kind of a service's operations, sorted; kind is empty when the span has none."""
-    found = {
-        (span.name, kind_name(span))
-        for trace in store.traces()
-        for span in trace.spans
-        if service_of(span.resource) == service
-    }
-    return sorted(pair for pair in found if not kind or pair[1] == kind)
-
-
-def kind_name(span: Span) -> str:
-    """The span's kind in lower case, empty when unspecified."""
-    return KIND_NAMES[span.kind] if span.kind else ""
-
-
-def dependencies(traces: list[Trace]) -> list[dict[str, Any]]:
-    """Calls from service to service, counted by spans whose parent is here; a service's calls of itself included."""
-    counts: dict[tuple[str, str], int] = {}
-    for trace in traces:
-        for span in trace.spans:
-            if parent := trace.parent(span):
-                pair = (service_of(parent.resource), service_of(span.resource))
-                counts[pair] = counts.get(pair, 0) + 1
-    return [{"parent": p, "child": c, "callCount": count} for (p, c), count in sorted(counts.items())]
 
 
 def parse_trace_id(text: str) -> bytes:
@@ -132,10 +102,6 @@ def _matches(span: Span, query: Query) -> bool:
     if query.start_ns is not None and span.start_ns < query.start_ns:
         return False
     if query.end_ns is not None and span.start_ns > query.end_ns:
-        return False
-    if query.shortest_ns and span.duration_ns < query.shortest_ns:
-        return False
-    if query.longest_ns and span.duration_ns > query.longest_ns:
         return False
     has = _had if query.is_of_2_13 else _has
     return all(has(span, key, wanted) for key, wanted in query.attributes.items())

@@ -4,30 +4,17 @@ Translation as specs/jaeger/sample-otlp2jaeger-*.json shows it: the scope and th
 resources become processes, times are microseconds.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from runbook_lib.sandbox.store.encode import json_list
 from runbook_lib.sandbox.store.jaeger_find import as_text, trace_id_text
-from runbook_lib.sandbox.store.model import KIND_NAMES, Attributes, Resource, Span, Value
+from runbook_lib.sandbox.store.model import KIND_NAMES, Attributes, Span, Value
 
-_NO_SERVICE = "OTLPResourceNoServiceName"  # in a translation only: what is stored has been given a name
 _TYPES: dict[type, str] = {str: "string", bool: "bool", int: "int64", float: "float64", bytes: "binary"}
 
 
-def ui_traces(spans: list[Span]) -> list[dict[str, Any]]:
-    """Spans, grouped by trace in order of first appearance, as `data` of a v1 reply, for orjson."""
-    traces: dict[bytes, list[Span]] = {}
-    for span in spans:
-        traces.setdefault(span.trace_id, []).append(span)
-    return [ui_trace(trace_id, members, lambda resource: resource.attributes) for trace_id, members in traces.items()]
-
-
-def ui_trace(
-    trace_id: bytes,
-    spans: list[Span] | tuple[Span, ...],
-    attributes_of: Callable[[Resource], Attributes] = lambda resource: resource.named,
-) -> dict[str, Any]:
+def ui_trace(trace_id: bytes, spans: Sequence[Span]) -> dict[str, Any]:
     """One trace with its processes; resources with the same content are one process. For orjson."""
     processes: dict[str, dict[str, Any]] = {}
     names: dict[int, str] = {}
@@ -35,7 +22,7 @@ def ui_trace(
     for span in spans:
         if id(span.resource) in names:
             continue
-        attributes = attributes_of(span.resource)
+        attributes = span.resource.named
         content = tuple((k, type(v).__name__, as_text(v)) for k, v in attributes.items())
         if content not in known:
             known[content] = f"p{len(known) + 1}"
@@ -51,7 +38,7 @@ def ui_trace(
 
 def _process(attributes: Attributes) -> dict[str, Any]:
     rest = {key: value for key, value in attributes.items() if key != "service.name"}
-    return {"serviceName": str(attributes.get("service.name") or _NO_SERVICE), "tags": _tags(rest)}
+    return {"serviceName": str(attributes["service.name"]), "tags": _tags(rest)}
 
 
 def _span(span: Span, process: str) -> dict[str, Any]:

@@ -15,13 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runbook_lib.sandbox.store import tempo_metrics, tempo_search
-from runbook_lib.sandbox.store.encode import tempo_batches, traces_data
+from runbook_lib.sandbox.store.encode import tempo_batches
 from runbook_lib.sandbox.store.model import Trace
 from runbook_lib.sandbox.store.spans import Store
 from runbook_lib.sandbox.store.traceql import TraceqlError
-from runbook_lib.sandbox.store.web import AccessGate, BadRequestError, Endpoint, json_response, text_response, unsigned
-
-_PROTOBUF = "application/protobuf"
+from runbook_lib.sandbox.store.web import AccessGate, BadRequestError, Endpoint, json_response, text_response
 
 
 def create_tempo_app(store: Store) -> Starlette:
@@ -32,36 +30,24 @@ def create_tempo_app(store: Store) -> Starlette:
         trace = _wanted(request)
         if trace is None:
             return Response(status_code=404)
-        if _wants_protobuf(request):
-            return Response(traces_data(trace.spans), media_type=_PROTOBUF)
         return json_response({"batches": tempo_batches(trace.spans)})
 
     def trace_v2(request: Request) -> Response:
         trace = _wanted(request)
         if trace is None:
             return Response(status_code=404)
-        if request.query_params.get("q"):
-            raise BadRequestError("the sandbox's Tempo gives whole traces only, though Tempo may filter them by q")
-        if _wants_protobuf(request):
-            return Response(_field_1(traces_data(trace.spans)), media_type=_PROTOBUF)
         # COMPLETE is the status' zero value, which Go's jsonpb leaves out.
         return json_response({"trace": {"resourceSpans": tempo_batches(trace.spans)}, "metrics": {}})
 
     def _wanted(request: Request) -> Trace | None:
         trace_id = parse_trace_id(request.path_params["trace_id"])
-        start_s, end_s = unsigned(request, "start", 0, bits=63), unsigned(request, "end", 0, bits=63)
-        if (start_s or end_s) and end_s <= start_s:
-            raise BadRequestError(f"http parameter start must be before end. received start={start_s} end={end_s}")
-        trace = store.trace(trace_id) if _sees(store, request) else None
-        if trace is None or not end_s:
-            return trace
-        return trace if trace.end_ns >= start_s * 10**9 and trace.start_ns <= end_s * 10**9 else None
+        return store.trace(trace_id) if _sees(store, request) else None
 
     def search(request: Request) -> Response:
         return json_response(tempo_search.search(request, store, _reader(store, request)))
 
     def query_range(request: Request) -> Response:
-        return json_response(tempo_metrics.query_range(request, store, _counter(store, request)))
+        return json_response(tempo_metrics.query_range(request, _counter(store, request)))
 
     def buildinfo(_request: Request) -> Response:
         return json_response(
@@ -76,13 +62,10 @@ def create_tempo_app(store: Store) -> Starlette:
     }
     return Starlette(
         routes=[
-            Route("/ready", _says("ready\n")),
-            Route("/api/echo", _says("echo")),
-            Route("/status/buildinfo", buildinfo),
             Route("/api/status/buildinfo", buildinfo),
             *(Route(path, guard(endpoint)) for path, endpoint in routes.items()),
         ],
-        middleware=[Middleware(AccessGate, access=lambda: store.tempo_access, free=("/ready",))],
+        middleware=[Middleware(AccessGate, access=lambda: store.tempo_access)],
     )
 
 
@@ -95,10 +78,6 @@ def parse_trace_id(text: str) -> bytes:
     if len(text) > 32:
         raise BadRequestError("trace IDs can't be larger than 128 bits")
     return bytes.fromhex(text.rjust(32, "0"))
-
-
-def _says(text: str) -> Endpoint:
-    return lambda _request: text_response(text)
 
 
 def _guard(store: Store) -> Callable[[Endpoint], Endpoint]:
@@ -141,17 +120,3 @@ def _counter(store: Store, request: Request) -> tempo_search.Reader:
 def _nothing(_start_ns: int | None, _end_ns: int | None) -> list[Trace]:
     """What a tenant without spans reads."""
     return []
-
-
-def _wants_protobuf(request: Request) -> bool:
-    return _PROTOBUF in request.headers.get("accept", "")
-
-
-def _field_1(message: bytes) -> bytes:
-    """A message as field 1 of another one: TraceByIDResponse.trace (specs/tempo/tempo.proto)."""
-    size, head = len(message), bytearray(b"\x0a")
-    while size > 0x7F:
-        head.append(size & 0x7F | 0x80)
-        size >>= 7
-    head.append(size)
-    return bytes(head) + message

@@ -35,15 +35,14 @@ def text_response(text: str, status: int = 200) -> Response:
 class AccessGate:
     """ASGI middleware: 401 unless the request shows the bearer token or the basic credentials that are asked for now."""
 
-    def __init__(self, app: ASGIApp, access: Callable[[], Access], free: tuple[str, ...] = ()) -> None:
+    def __init__(self, app: ASGIApp, access: Callable[[], Access]) -> None:
         self.app = app
         self.access = access
-        self.free = free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401, or let the app answer."""
         why = None
-        if scope["type"] == "http" and scope["path"] not in self.free:
+        if scope["type"] == "http":
             why = _denied(Request(scope).headers.get("authorization", ""), self.access())
         app = self.app if why is None else json_response({"status": "error", "error": why}, 401)
         await app(scope, receive, send)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from support.otlp_binary import traces_data
 
 from runbook_lib.sandbox.store.decode import MalformedExportError, decode_json, decode_protobuf
-from runbook_lib.sandbox.store.encode import jaeger_batches, tempo_batches, traces_data
+from runbook_lib.sandbox.store.encode import jaeger_batches, tempo_batches
 from runbook_lib.sandbox.store.model import Event, Link, Resource, Scope, Span
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -1,69 +1,15 @@
 """The store answers as Grafana Tempo does: shapes, ids, limits, refusals."""
 
-import json
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+from support.span_exports import AT_S, TRACE, one, sample
 
-from runbook_lib.sandbox.store import Access, Store, create_otlp_app, create_store, create_tempo_app
+from runbook_lib.sandbox.store import Access
 
-SAMPLES = Path(__file__).parent.parent / "specs"
 SPEC = "tempo/openapi-handwritten.json"
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-AT_S = 1795396000
-NOW = datetime.fromtimestamp(AT_S, UTC) + timedelta(minutes=5)
-
-
-def sample(name: str) -> Any:
-    return json.loads((SAMPLES / name).read_text())
-
-
-def one(trace_id: str, number: int = 1, **fields: Any) -> dict[str, Any]:
-    """An OTLP/JSON export of one span that began `at_s` (default: at the incident)."""
-    at_s = fields.pop("at_s", AT_S)
-    service = fields.pop("service", "svc")
-    span = {
-        "traceId": trace_id.rjust(32, "0"),
-        "spanId": f"{number:016x}",
-        "name": f"op{number}",
-        "startTimeUnixNano": str(at_s * 10**9),
-        "endTimeUnixNano": str(at_s * 10**9 + 2 * 10**9),
-        **fields,
-    }
-    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]}
-
-
-@pytest.fixture
-def store() -> Store:
-    return create_store(now=lambda: NOW)
-
-
-@pytest.fixture
-def feed(store, in_process) -> Callable[[dict[str, Any]], None]:
-    """`feed(document)`: export OTLP/JSON into the store."""
-    client = in_process(create_otlp_app(store))
-
-    def send(document: dict[str, Any]) -> None:
-        assert client.post("/v1/traces", json=document).status_code == 200
-
-    return send
-
-
-@pytest.fixture
-def incident(feed) -> None:
-    """The one trace that all samples share."""
-    feed(sample("jaeger/sample-apiv3-trace-scenario.json")["result"])
-
-
-@pytest.fixture
-def tempo(store, in_process) -> httpx.Client:
-    return in_process(create_tempo_app(store))
+SPAN = {"start": AT_S - 60, "end": AT_S + 60, "step": "30s"}
 
 
 def search(tempo: httpx.Client, q: str = "", **params: Any) -> Any:
@@ -97,25 +43,13 @@ def test_a_trace_by_id_is_the_sample_of_version_2(tempo):
             "/api/search",
             {"q": "{ status = error } | select(name, span.error.type)"},
         ),
-        ("/api/metrics/query_range", "/api/metrics/query_range", {"q": "{} | count_over_time() by (name)"}),
+        ("/api/metrics/query_range", "/api/metrics/query_range", {**SPAN, "q": "{} | count_over_time() by (name)"}),
     ],
 )
 def test_answers_are_what_the_specification_promises(tempo, promised, template, path, params):
     answer = tempo.get(path, params=params)
     assert answer.status_code == 200
     promised(SPEC, "GET", template, answer)
-
-
-@pytest.mark.usefixtures("incident")
-def test_protobuf_is_answered_to_those_who_accept_it(tempo):
-    accept = {"accept": "application/protobuf"}
-    first = tempo.get(f"/api/traces/{TRACE}", headers=accept)
-    assert first.headers["content-type"] == "application/protobuf"
-    data = TracesData.FromString(first.content)
-    assert [len(r.scope_spans[0].spans) for r in data.resource_spans] == [2, 3]
-    # TraceByIDResponse has the trace as its field 1, as TracesData has resource spans.
-    wrapped = TracesData.FromString(tempo.get(f"/api/v2/traces/{TRACE}", headers=accept).content)
-    assert len(wrapped.resource_spans) == 1
 
 
 def test_ids_may_come_without_their_leading_zeros(tempo, feed):
@@ -142,22 +76,6 @@ def test_a_bad_trace_id_is_refused(tempo, text, why):
     answer = tempo.get(f"/api/v2/traces/{text}")
     assert (answer.status_code, answer.text) == (400, why)
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-
-
-@pytest.mark.usefixtures("incident")
-def test_start_and_end_narrow_the_look_for_a_trace(tempo):
-    def status(start: int, end: int) -> int:
-        return tempo.get(f"/api/v2/traces/{TRACE}", params={"start": start, "end": end}).status_code
-
-    assert status(AT_S - 10, AT_S + 10) == 200
-    assert status(AT_S - 100, AT_S - 50) == 404
-    assert status(AT_S, AT_S - 1) == 400
-
-
-@pytest.mark.usefixtures("incident")
-def test_a_filter_of_one_traces_spans_is_refused(tempo):
-    answer = tempo.get(f"/api/v2/traces/{TRACE}", params={"q": "{ kind = client }"})
-    assert (answer.status_code, "whole traces only" in answer.text) == (400, True)
 
 
 # --- search ---
@@ -269,102 +187,6 @@ def test_what_a_hostile_request_id_holds_never_becomes_syntax(tempo, feed):
     assert tempo.get("/api/search", params={"q": f'{{ span.vercel.request_id = "{hostile} }}'}).status_code == 400
 
 
-# --- metrics ---
-
-
-def metrics(tempo: httpx.Client, path: str, **params: Any) -> Any:
-    answer = tempo.get(f"/api/metrics/{path}", params=params)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-@pytest.mark.usefixtures("incident")
-def test_a_range_query_has_the_shape_of_the_sample(tempo):
-    q = "{ status = error } | count_over_time() by (resource.service.name)"
-    found = metrics(tempo, "query_range", q=q, start=AT_S - 100, end=AT_S + 20, step="1m")
-    wanted = sample("tempo/sample-metrics-query-range.json")
-    assert found.keys() == wanted.keys()
-    gateway = next(s for s in found["series"] if s["labels"] == wanted["series"][0]["labels"])
-    assert gateway.keys() == wanted["series"][0].keys()
-    assert [s["timestampMs"] for s in gateway["samples"]] == [s["timestampMs"] for s in wanted["series"][0]["samples"]]
-    assert [s["value"] for s in gateway["samples"]] == [0, 0, 2]
-
-
-@pytest.mark.usefixtures("incident")
-def test_samples_stand_at_whole_steps_and_cover_the_range(tempo):
-    window = {"start": AT_S - 50, "end": AT_S + 7, "step": "30s"}
-    (series,) = metrics(tempo, "query_range", q="{ } | count_over_time()", **window)["series"]
-    times_s = [int(one["timestampMs"]) // 1000 for one in series["samples"]]
-    assert times_s == [AT_S - 70, AT_S - 40, AT_S - 10, AT_S + 20]
-    assert [one["value"] for one in series["samples"]] == [0, 0, 0, 5]
-
-
-@pytest.mark.usefixtures("incident")
-def test_labels_keep_their_types(tempo):
-    q = "{ span.http.response.status_code != nil } | count_over_time() by (span.http.response.status_code, status)"
-    labels = metrics(tempo, "query_range", q=q)["series"][0]["labels"]
-    assert labels == [
-        {"key": "span.http.response.status_code", "value": {"intValue": "502"}},
-        {"key": "status", "value": {"stringValue": "error"}},
-    ]
-
-
-@pytest.mark.usefixtures("incident")
-@pytest.mark.parametrize(
-    "window",
-    [
-        {},
-        {"since": "1h"},
-        {"start": AT_S - 60, "end": AT_S + 60},
-        {"start": (AT_S - 60) * 10**9, "end": (AT_S + 60) * 10**9},
-        {"start": f"{AT_S - 60}.5", "end": f"{AT_S + 60}.5"},
-        {"start": "2026-11-23T01:00:00Z", "end": "2026-11-23T02:00:00+00:00"},
-        {"step": 30, "since": "1h"},
-    ],
-)
-def test_times_are_understood_in_every_form(tempo, window):
-    found = metrics(tempo, "query_range", q="{ } | count_over_time()", **window)
-    assert sum(sample["value"] for sample in found["series"][0]["samples"]) == 5
-
-
-@pytest.mark.parametrize(
-    ("params", "why"),
-    [
-        ({"q": "{ }"}, "invalid TraceQL query: not a metrics query: '{ }'"),
-        (
-            {"q": "{ } | count_over_time("},
-            "invalid TraceQL query: parse error at line 1, col 23: syntax error: unexpected $end, expecting )",
-        ),
-        (
-            {"q": "{ } | count_over_time()", "since": "25h"},
-            "metrics query time range exceeds the maximum allowed duration of 24h0m0s",
-        ),
-        (
-            {"q": "{ } | count_over_time()", "start": 10, "end": 5},
-            "end time 5000000000 must be after start time 10000000000",
-        ),
-        (
-            {"q": "{ } | count_over_time()", "step": "x"},
-            "could not parse 'step' parameter: cannot parse \"x\" to a valid duration",
-        ),
-        (
-            {"q": "{ } | count_over_time()", "step": "1ms", "since": "24h"},
-            "step of 1ms is too small for the time range",
-        ),
-        ({"q": "{ } | count_over_time()", "exemplars": 5}, "the sandbox's Tempo gives no exemplars"),
-        ({"q": "{ } | count_over_time()", "start": "yesterday"}, "could not parse 'start' parameter"),
-    ],
-)
-def test_a_bad_metrics_query_is_refused(tempo, params, why):
-    answer = tempo.get("/api/metrics/query_range", params=params)
-    assert answer.status_code == 400
-    assert answer.text.startswith(why)
-
-
-def test_exactly_24_hours_are_allowed(tempo):
-    assert metrics(tempo, "query_range", q="{ } | count_over_time()", since="24h")["series"] == []
-
-
 # --- access ---
 
 
@@ -396,13 +218,6 @@ def test_credentials_are_asked_for_when_they_are_set(store, tempo, access, optio
     if "é" in str(options):
         options = {"headers": {"authorization": b"Basic \xe9"}}
     assert tempo.get("/api/search", **options).status_code == status
-    assert tempo.get("/ready").status_code == 200
-
-
-def test_tempo_says_that_it_is_ready(tempo):
-    assert tempo.get("/ready").text == "ready\n"
-    assert tempo.get("/api/echo").text == "echo"
-    assert tempo.get("/status/buildinfo").json()["version"] == "3.0.0"
 
 
 def test_the_ingest_delay_hides_what_is_too_recent(store, tempo, feed):

@@ -8,7 +8,6 @@ import time
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,10 +25,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.trace import Link, SpanKind, StatusCode
 from opentelemetry.trace import Status as SpanStatus
+from support.span_exports import SPECS
 
 from runbook_lib.sandbox.store import Store, create_otlp_app, create_store
 
-EXAMPLE = (Path(__file__).parent.parent / "specs/otlp/example-trace.json").read_bytes()
+EXAMPLE = (SPECS / "otlp/example-trace.json").read_bytes()
 EXAMPLE_ID = bytes.fromhex("5B8EFFF798038103D269B633813FC60C")
 PROTOBUF = "application/x-protobuf"
 
