@@ -52,13 +52,13 @@ def subject_of(token: str) -> str:
 
 def judged(door: Door, token: str) -> dict[str, Json]:
     """What can be said of a token without asking anybody but the project's list of keys; see `supabase_access.token`."""
-    facts, claims = key_facts(token) or {}, claims_of(token)
+    facts, claims = key_facts(token), claims_of(token)
     said: dict[str, Json] = {
         "kind": "other", "role": None, "sub": None, "expires_at": None, "expired": False, "not_yet": False, "aud_ok": None,
         "project_ok": None, "iss_ok": None, "is_anonymous": False, "algorithm": None, "claims": sorted(map(str, claims)),
         "signature": {},
     }  # fmt: skip
-    if facts.get("kind") in ("publishable", "secret"):
+    if facts is not None and facts["kind"] in ("publishable", "secret"):
         return {**said, "kind": facts["kind"], "role": facts["role"]}
     if not claims:
         return said

@@ -239,8 +239,9 @@ def rest_organization(org: str) -> Look:
             )
         )
         # an anon key in its place is under RLS, and an empty list says nothing then
-        role = (key_facts(need(door, "supabase_service_role_key")) or {}).get("role")
-        none: dict[str, Json] = {"id": None, "name": None, "is_hidden": role == "anon"}
+        facts = key_facts(need(door, "supabase_service_role_key"))
+        is_anon = facts is not None and facts["role"] == "anon"
+        none: dict[str, Json] = {"id": None, "name": None, "is_hidden": is_anon}
         return read_organization([{**each, "is_hidden": False} for each in found] or [none])
 
     return Look("supabase", "rest_organization", {"org": org}, fetch, deadline_s=12)
