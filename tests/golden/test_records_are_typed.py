@@ -74,16 +74,18 @@ def source_functions() -> Iterator[tuple[str, ast.FunctionDef]]:
 def promised_records() -> dict[str, Any]:
     """What each look brings, by `source.call`: the type of its record, or of the one of several."""
     found: dict[str, Any] = {}
+    untyped: set[str] = set()
     for name, node in source_functions():
         room, _, function = name.rpartition(".")
         brought = brought_by(getattr(importlib.import_module(f"runbook_lib.sources.{room}"), function))
         if brought is None:
+            untyped.update(calls_of(name, node))
             continue
         calls = calls_of(name, node)
         assert calls, f"{name} makes its look with no plain texts: name it in CALLS"
         for call in calls:
             found[call] = typing.Union[found[call], brought] if call in found else brought  # noqa: UP007 (made at run time)
-    return found
+    return {call: record for call, record in found.items() if call not in untyped}
 
 
 def checker(record: Any) -> TypeAdapter[list[Any]]:

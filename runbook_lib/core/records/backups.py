@@ -1,6 +1,8 @@
 """Backups that exist: the vendor's, the team's own dumps, what recovery must achieve, and when a restore was last rehearsed."""
 
-from typing import Literal, TypedDict
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 
 class ProjectBackup(TypedDict):

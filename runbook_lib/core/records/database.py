@@ -1,6 +1,6 @@
 """A Postgres server at one moment: who is connected, who waits for whom, how it is set, whether it answers."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 
 class DatabaseSession(TypedDict):

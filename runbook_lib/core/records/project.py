@@ -1,6 +1,6 @@
 """A Supabase project: how it is, its keys, the migrations that were applied, and what its own tables record."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 
 class ProjectService(TypedDict):

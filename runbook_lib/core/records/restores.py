@@ -1,6 +1,8 @@
 """Rehearsals: a dump restored, a recovery to a moment, chosen tables copied; and how what came back differs."""
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from runbook_lib.core.records.schema import SchemaDifference
 

@@ -1,6 +1,8 @@
 """What a database's schema is made of, and how it differs from another's."""
 
-from typing import Literal, TypedDict
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 
 class SchemaDifference(TypedDict):
