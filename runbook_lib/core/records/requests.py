@@ -1,6 +1,6 @@
 """Requests as the platforms' logs tell them, and the lines that were written while they ran."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 
 class LogLine(TypedDict):

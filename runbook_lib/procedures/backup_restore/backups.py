@@ -3,11 +3,12 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
-from runbook_lib.judging.answers import whole_object, whole_rows
+from runbook_lib.core.records.backups import DumpFolder, NewestDump, ProjectBackup, ProjectBackups, Rehearsal
+from runbook_lib.core.records.restores import RestoreRehearsal
+from runbook_lib.judging.answers import whole_record, whole_rows
 from runbook_lib.procedures.backup_restore.causes import CATALOGUE
 from runbook_lib.procedures.backup_restore.reading import DAY_S, Evidence, age_s, span
 
@@ -34,10 +35,10 @@ class Judged:
 def judge_vendor(evidence: Evidence) -> Judged:
     """Supabase's daily backups and point-in-time recovery against the objectives."""
     judged = Judged()
-    look, held = evidence.backups, whole_object(evidence.backups)
-    if not held or look is None:
+    look, held = evidence.backups, whole_record(evidence.backups, ProjectBackups)
+    if held is None or look is None:
         return judged
-    attempts: list[dict[str, Any]] = held["backups"]
+    attempts = held["backups"]
     usable = [row for row in attempts if row["status"] in _USABLE]
     daily_at = usable[0]["at"] if usable else None
     point_at = held["pitr_latest_at"] if held["pitr"] else None
@@ -66,7 +67,7 @@ def judge_vendor(evidence: Evidence) -> Judged:
     return judged
 
 
-def _failed(evidence: Evidence, look: Observation, attempts: Sequence[dict[str, Any]]) -> list[Finding]:
+def _failed(evidence: Evidence, look: Observation, attempts: Sequence[ProjectBackup]) -> list[Finding]:
     """The newest attempt, where nothing has succeeded since."""
     newest = attempts[0] if attempts else None
     if newest is None:
@@ -81,7 +82,7 @@ def _failed(evidence: Evidence, look: Observation, attempts: Sequence[dict[str, 
     return []
 
 
-def _until_success(attempts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _until_success(attempts: Sequence[ProjectBackup]) -> list[ProjectBackup]:
     """The attempts since the last one that succeeded."""
     since = []
     for row in attempts:
@@ -92,7 +93,7 @@ def _until_success(attempts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _judge_pitr(
-    evidence: Evidence, look: Observation, held: dict[str, Any], daily_at: str | None, judged: Judged
+    evidence: Evidence, look: Observation, held: ProjectBackups, daily_at: str | None, judged: Judged
 ) -> None:
     rpo, window = evidence.aim("rpo"), evidence.aim("pitr_window")
     latest_at, earliest_at = held["pitr_latest_at"], held["pitr_earliest_at"]
@@ -145,8 +146,8 @@ def judge_folder(evidence: Evidence) -> Judged:
             CATALOGUE.finding("backup.none.file", str(look.arguments.get("path") or "the folder"), what, [look])
         )
         return judged
-    held = whole_object(look)
-    if not held:
+    held = whole_record(look, DumpFolder)
+    if held is None:
         return judged
     files, newest = held["files"], held["newest"]
     name, at = newest["name"], newest["at"]
@@ -169,7 +170,7 @@ def judge_folder(evidence: Evidence) -> Judged:
     return judged
 
 
-def _spoilt(newest: dict[str, Any], name: str, look: Observation) -> list[Finding]:
+def _spoilt(newest: NewestDump, name: str, look: Observation) -> list[Finding]:
     if newest["bytes"] == 0:
         return [CATALOGUE.finding("backup.empty_file.no_bytes", name, "the newest dump has no bytes", [look])]
     if not newest["whole"]:
@@ -187,11 +188,13 @@ def _spoilt(newest: dict[str, Any], name: str, look: Observation) -> list[Findin
 def judge_rehearsals(evidence: Evidence) -> list[Finding]:
     """When a restore was last rehearsed whole; a rehearsal in this run answers for itself."""
     look, aim = evidence.rehearsals, evidence.aim("rehearsed")
-    if look is None or not look.status.answered or aim.seconds is None or whole_object(evidence.drill):
+    is_rehearsed_now = whole_record(evidence.drill, RestoreRehearsal) is not None
+    if look is None or not look.status.answered or aim.seconds is None or is_rehearsed_now:
         return []
-    whole = [row for row in whole_rows(look) if row["outcome"] == "whole"]
+    rows = whole_rows(look, Rehearsal)
+    whole = [row for row in rows if row["outcome"] == "whole"]
     if not whole:
-        what = look.why or f"{len(whole_rows(look))} rehearsals are written down, none of them whole"
+        what = look.why or f"{len(rows)} rehearsals are written down, none of them whole"
         return [CATALOGUE.finding("backup.untested.never", "restore", what, [look, evidence.objectives])]
     age = (evidence.now - from_iso(whole[0]["at"])).total_seconds()
     if age <= aim.seconds:

@@ -1,10 +1,12 @@
 """What procedure 08 shows: objectives with their origins, the backups, a rehearsal's figures, differences."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from runbook_lib.core.model import Json
-from runbook_lib.judging.answers import whole_object, whole_rows
+from runbook_lib.core.records.backups import DumpFolder, ProjectBackups, Rehearsal
+from runbook_lib.core.records.restores import RestoreRehearsal, TableCopies
+from runbook_lib.core.records.schema import SchemaDifference
+from runbook_lib.judging.answers import whole_record, whole_rows
 from runbook_lib.procedures.backup_restore.reading import Evidence, age_s, span
 
 _WORDS = {
@@ -26,57 +28,51 @@ def aims_table(evidence: Evidence) -> Json:
 
 def backups_table(evidence: Evidence) -> Json:
     """The vendor's backups and its recovery window, the team's dumps, the last rehearsals."""
-    held = whole_object(evidence.backups)
-    rows: list[list[Json]] = []
-    if held.get("pitr"):
-        rows.append(
-            [
-                "Supabase",
-                "point in time, newest",
-                held["pitr_latest_at"],
-                _age(evidence, held["pitr_latest_at"]),
-                None,
-                "on",
-            ]
-        )
-        rows.append(
-            [
-                "Supabase",
-                "point in time, oldest",
-                held["pitr_earliest_at"],
-                _age(evidence, held["pitr_earliest_at"]),
-                None,
-                "on",
-            ]
-        )
-    rows += [
-        ["Supabase", "daily", row["at"], _age(evidence, row["at"]), None, row["status"]]
-        for row in held.get("backups", ())
-    ]
-    folder = whole_object(evidence.files)
-    for row in reversed(folder.get("files", [])[-10:]):
-        newest = folder["newest"] if row["name"] == folder["newest"]["name"] else None
-        state = None if newest is None else "whole" if newest["whole"] else f"not whole: {newest['why']}"
-        rows.append(["folder", row["name"], row["at"], _age(evidence, row["at"]), row["bytes"], state])
-    rows += [
-        ["ledger", f"rehearsal of {row['what']}", row["at"], _age(evidence, row["at"]), None, row["outcome"]]
-        for row in whole_rows(evidence.rehearsals)[:5]
+    rows = [
+        *_vendors(evidence, whole_record(evidence.backups, ProjectBackups)),
+        *_dumps(evidence, whole_record(evidence.files, DumpFolder)),
+        *(
+            ["ledger", f"rehearsal of {row['what']}", row["at"], _age(evidence, row["at"]), None, row["outcome"]]
+            for row in whole_rows(evidence.rehearsals, Rehearsal)[:5]
+        ),
     ]
     return {"columns": ["where", "what", "at", "age_s", "size_bytes", "state"], "rows": rows}
+
+
+def _vendors(evidence: Evidence, held: ProjectBackups | None) -> list[list[Json]]:
+    if held is None:
+        return []
+    points = (("newest", held["pitr_latest_at"]), ("oldest", held["pitr_earliest_at"])) if held["pitr"] else ()
+    return [
+        *(["Supabase", f"point in time, {which}", at, _age(evidence, at), None, "on"] for which, at in points),
+        *(["Supabase", "daily", row["at"], _age(evidence, row["at"]), None, row["status"]] for row in held["backups"]),
+    ]
+
+
+def _dumps(evidence: Evidence, folder: DumpFolder | None) -> list[list[Json]]:
+    """The ten newest, the newest first and with its state."""
+    if folder is None:
+        return []
+    newest, rows = folder["newest"], []
+    for row in reversed(folder["files"][-10:]):
+        state = "whole" if newest["whole"] else f"not whole: {newest['why']}"
+        shown = state if row["name"] == newest["name"] else None
+        rows.append(["folder", row["name"], row["at"], _age(evidence, row["at"]), row["bytes"], shown])
+    return rows
 
 
 def _age(evidence: Evidence, at: str | None) -> float | None:
     return None if at is None else age_s(evidence, at)
 
 
-def rehearsal_table(held: dict[str, Any]) -> Json:
+def rehearsal_table(held: RestoreRehearsal) -> Json:
     """A rehearsal from dump to comparison, with what it left out."""
-    backup, restore, compared = held["backup"], held["restore"], held["compared"] or {}
+    backup, restore, compared = held["backup"], held["restore"], held["compared"]
     rows: list[list[Json]] = [
         ["dump", "made now" if backup["fresh"] else "was there", backup["dump_s"], backup["bytes"]],
         ["restore", restore["gave_up"] or f"{restore['error_count']} errors", restore["seconds"], None],
     ]
-    if compared:
+    if compared is not None:
         tables = f"{compared['tables_same']} of {held['source']['tables']} tables the same, {compared['rows']:,} rows"
         rows += [
             ["contents", tables, compared["seconds"], None],
@@ -91,13 +87,13 @@ def rehearsal_table(held: dict[str, Any]) -> Json:
     return {"columns": ["what", "came to", "took_s", "size_bytes"], "rows": rows}
 
 
-def differences_table(rows: Sequence[dict[str, Any]]) -> Json:
+def differences_table(rows: Sequence[SchemaDifference]) -> Json:
     """Differences of two schemas: as it should be, and as it is."""
-    names = ["kind", "name", "how", "wanted", "got"]
-    return {"columns": names, "rows": [[row[name] for name in names] for row in rows]}
+    cells = [[row["kind"], row["name"], row["how"], row["wanted"], row["got"]] for row in rows]
+    return {"columns": ["kind", "name", "how", "wanted", "got"], "rows": cells}
 
 
-def copies_table(held: dict[str, Any]) -> Json:
+def copies_table(held: TableCopies) -> Json:
     """Chosen tables, exported and imported again."""
     rows = [
         [

@@ -1,15 +1,23 @@
 """What procedure 08 has seen, and what recovery must achieve: from the run's parameters, the team's file, or what is usual."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Json, Observation, Status
+from runbook_lib.core.records.backups import RecoveryObjectives
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.judging.evidence import Filed
 
 DAY_S = 86_400.0
 USUAL: dict[str, float | None] = {"rpo": DAY_S, "rto": 4 * 3600.0, "rehearsed": 90 * DAY_S, "pitr_window": None}
+_SECONDS: Mapping[str, Callable[[RecoveryObjectives], float | None]] = {
+    "rpo": lambda wanted: wanted["rpo_s"],
+    "rto": lambda wanted: wanted["rto_s"],
+    "rehearsed": lambda wanted: wanted["rehearsed_s"],
+    "pitr_window": lambda wanted: wanted["pitr_window_s"],
+}
 PARAMETER, FILE, DEFAULT, UNKNOWN = "a parameter of this run", "the team's file", "no file: what is usual", "unknown"
 
 
@@ -48,12 +56,12 @@ class Evidence(Filed):
         """rpo, rto, rehearsed or pitr_window."""
         if name in self.given:
             return Aim(self.given[name], PARAMETER)
-        look = self.objectives
-        if look is not None and look.status == Status.ok and isinstance(look.value, dict):
-            held = look.value.get(f"{name}_s")
-            if held is not None:
-                return Aim(float(held), f"{FILE} {look.value.get('file')}")
-            return Aim(USUAL[name], DEFAULT.replace("no file", f"{look.value.get('file')} does not say"))
+        look, wanted = self.objectives, whole_record(self.objectives, RecoveryObjectives)
+        if wanted is not None:
+            seconds = _SECONDS[name](wanted)
+            if seconds is not None:
+                return Aim(seconds, f"{FILE} {wanted['file']}")
+            return Aim(USUAL[name], DEFAULT.replace("no file", f"{wanted['file']} does not say"))
         if look is None or look.status in (Status.not_found, Status.not_configured):
             return Aim(USUAL[name], DEFAULT)
         return Aim(None, UNKNOWN)
@@ -73,7 +81,7 @@ def span(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def listed(names: Iterable[Json], most: int = 5) -> str:
+def first_few(names: Iterable[Json], most: int = 5) -> str:
     """Names for a sentence, the first few of many."""
     every = [str(name) for name in names]
     return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")

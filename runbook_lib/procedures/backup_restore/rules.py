@@ -5,15 +5,18 @@ rehearsal, on request, says whether what comes back is what was there.
 """
 
 from datetime import timedelta
-from typing import Any
 
 from runbook_lib.core.clock import from_iso, to_iso
-from runbook_lib.core.model import Change, Conclusion, Finding, Situation
-from runbook_lib.judging.answers import whole_object, whole_rows
+from runbook_lib.core.model import Change, Conclusion, Finding, Json, Situation
+from runbook_lib.core.records.backups import Rehearsal
+from runbook_lib.core.records.project import Migration
+from runbook_lib.core.records.restores import PointInTimeRehearsal, RestoreRehearsal, TableCopies
+from runbook_lib.core.records.schema import SchemaDifference, SchemaDrift
+from runbook_lib.judging.answers import whole_record, whole_rows
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.backup_restore.backups import judge_folder, judge_rehearsals, judge_vendor
 from runbook_lib.procedures.backup_restore.causes import CATALOGUE
-from runbook_lib.procedures.backup_restore.reading import Evidence, listed
+from runbook_lib.procedures.backup_restore.reading import Evidence, first_few
 from runbook_lib.procedures.backup_restore.restore import judge_drill, sequences_behind
 
 
@@ -47,52 +50,59 @@ def diagnose(evidence: Evidence) -> Conclusion:
 
 def judge_recovery(evidence: Evidence) -> list[Finding]:
     """The rehearsed recovery to a moment: what was there the second before must be there again."""
-    look, held = evidence.recovery, whole_object(evidence.recovery)
-    if not held or (held["recovered"] and not held["tables"]):
+    look, held = evidence.recovery, whole_record(evidence.recovery, PointInTimeRehearsal)
+    if held is None or (held["recovered"] and not held["tables"]):
         return []
     if not held["recovered"]:
         what = f"the server did not recover to {held['target_at']}: {held['why']}"
     else:
-        what = f"recovered to {held['target_at']}, but not as it was: {listed(row['table'] for row in held['tables'])}"
+        what = (
+            f"recovered to {held['target_at']}, but not as it was: {first_few(row['table'] for row in held['tables'])}"
+        )
     return [CATALOGUE.finding("pitr.not_recovered", "rehearsal", what, [look])]
 
 
 def judge_copies(evidence: Evidence) -> list[Finding]:
     """Chosen tables exported and imported, as SQL and as CSV."""
-    look, faults = evidence.copies, []
-    for form, copied in whole_object(evidence.copies).get("forms", {}).items():
+    look, held = evidence.copies, whole_record(evidence.copies, TableCopies)
+    if look is None or held is None:
+        return []
+    faults: list[Finding] = []
+    for form, copied in held["forms"].items():
         wrong = [row for row in copied["tables"] if not row["same"]]
         if wrong or copied["why"]:
             words = [f"{row['table']} with {row['got_rows'] or 0:,} of {row['wanted_rows']:,} rows" for row in wrong]
-            what = "; ".join(filter(None, (listed(words), copied["why"])))
+            what = "; ".join(filter(None, (first_few(words), copied["why"])))
             faults.append(
                 CATALOGUE.finding(
-                    f"restore.incomplete.{form}_copy", listed(row["table"] for row in copied["tables"]), what, [look]
+                    f"restore.incomplete.{form}_copy", first_few(row["table"] for row in copied["tables"]), what, [look]
                 )
             )
-        elif look is not None:
+        else:
             faults += sequences_behind(copied["sequences"], f"{form} copy", look)
     return faults
 
 
 def judge_drift(evidence: Evidence) -> list[Finding]:
     """What the database has and the repository's SQL does not make, and the reverse; one finding a kind of difference."""
-    look, held = evidence.drift, whole_object(evidence.drift)
+    look, held = evidence.drift, whole_record(evidence.drift, SchemaDrift)
+    if held is None:
+        return []
     faults = []
     for how, sub, words in (
         ("missing", "not_applied", "in the repository and not in the database"),
         ("added", "only_in_database", "in the database and not in the repository"),
         ("differs", "differs", "in both, and differently"),
     ):
-        mine = [row for row in held.get("differences", ()) if row["how"] == how]
+        mine = [row for row in held["differences"] if row["how"] == how]
         if mine:
-            named = listed(f"{row['kind']} {row['name']}" for row in _outermost(mine))
+            named = first_few(f"{row['kind']} {row['name']}" for row in _outermost(mine))
             what = f"{words}: {named}"
-            faults.append(CATALOGUE.finding(f"schema.drift.{sub}", str(held["path"]), what, [look]))
+            faults.append(CATALOGUE.finding(f"schema.drift.{sub}", held["path"], what, [look]))
     return faults
 
 
-def _outermost(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _outermost(rows: list[SchemaDifference]) -> list[SchemaDifference]:
     """Without the parts of tables that are themselves named."""
     named = {row["name"] for row in rows if row["kind"] in ("table", "view")}
     return [
@@ -103,9 +113,11 @@ def _outermost(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def ledger_entry(evidence: Evidence) -> dict[str, Any]:
-    """A rehearsal as the team's ledger keeps it: when, of what, whether it came back whole, how long it took."""
-    held = whole_object(evidence.drill)
+def ledger_entry(evidence: Evidence) -> Rehearsal:
+    """A rehearsal as the team's ledger keeps it. Raises LookupError where none ran to its end."""
+    held = whole_record(evidence.drill, RestoreRehearsal)
+    if held is None:
+        raise LookupError("no rehearsal to write down")
     lost, doubtful = judge_drill(evidence)
     spoilt = [each for each in lost if each.code != "restore.too_slow"] or doubtful
     return {
@@ -128,25 +140,23 @@ def _situation(evidence: Evidence, faults: list[Finding], good_at: str | None) -
         onset = to_iso(from_iso(good_at) + timedelta(seconds=rpo.seconds))
     changes = tuple(
         Change(row["at"], row["what"], row["platform"])
-        for row in whole_rows(evidence.migrations)
+        for row in whole_rows(evidence.migrations, Migration)
         if row["at"] and (good_at is None or row["at"] > good_at)
     )
     return Situation(ongoing=bool(faults) or None, onset=onset, last_seen=None, changes=changes[:20])
 
 
-def facts_of(evidence: Evidence, good_at: str | None) -> dict[str, Any]:
+def facts_of(evidence: Evidence, good_at: str | None) -> dict[str, Json]:
     """What displays and a postmortem want: the objectives with their origins, the newest good backup, the rehearsal's figures."""
     aims = {name: evidence.aim(name) for name in ("rpo", "rto", "rehearsed", "pitr_window")}
-    drill = whole_object(evidence.drill)
+    drill = whole_record(evidence.drill, RestoreRehearsal)
     return {
         "objectives": {name: {"seconds": aim.seconds, "from": aim.origin} for name, aim in aims.items()},
         "newest_good_backup_at": good_at,
         "rehearsal": {
-            "restored_s": drill.get("restored_s"),
-            "backup": drill.get("backup"),
-            "compared": {
-                name: value for name, value in (drill.get("compared") or {}).items() if name not in ("schema",)
-            },
+            "restored_s": drill["restored_s"],
+            "backup": drill["backup"],
+            "compared": {name: value for name, value in (drill["compared"] or {}).items() if name != "schema"},
         }
         if drill
         else None,

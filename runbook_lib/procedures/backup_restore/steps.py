@@ -7,7 +7,10 @@ from typing import Any, ClassVar
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.core.records.backups import ProjectBackups
+from runbook_lib.core.records.restores import PointInTimeRehearsal, RestoreRehearsal, TableCopies
+from runbook_lib.core.records.schema import SchemaDrift
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.backup_restore import rules
 from runbook_lib.procedures.backup_restore.causes import COPIES, POINT_IN_TIME, REHEARSAL
 from runbook_lib.procedures.backup_restore.exhibits import (
@@ -76,9 +79,9 @@ class BackupRestore(Procedure):
         _, _, _, backups, *_ = self.ask(
             "not_used", "objectives", "rehearsals", "backups", "schedule", "migrations", "files"
         )
-        held = whole_object(backups)
+        held = whole_record(backups, ProjectBackups)
         exhibits = [Exhibit("table", "What recovery must achieve", aims_table(self.evidence))]
-        if not held:
+        if held is None:
             return Said(f"Supabase's backups could not be seen: {backups.status}.", tuple(exhibits))
         exhibits.append(Exhibit("table", "Backups", backups_table(self.evidence)))
         newest = self.diagnose().facts["newest_good_backup_at"]
@@ -90,8 +93,8 @@ class BackupRestore(Procedure):
     def compare_the_schema(self) -> Said:
         """The repository's SQL run in the scratch database, held against the database."""
         (drift,) = self.ask("drift")
-        held = whole_object(drift)
-        if not held:
+        held = whole_record(drift, SchemaDrift)
+        if held is None:
             return Said(f"It could not be compared: {drift.why or drift.status}.")
         shown = (Exhibit("table", "What differs", differences_table(held["differences"])),) if held["count"] else ()
         made = f"{len(held['files'])} files make {sum(held['compared'].values())} objects"
@@ -103,8 +106,8 @@ class BackupRestore(Procedure):
         if not self.rehearses:
             return Said("No rehearsal was asked for (rehearse=true, or backup_file=FILE).")
         (drill,) = self.ask("drill")
-        held = whole_object(drill)
-        if not held:
+        held = whole_record(drill, RestoreRehearsal)
+        if held is None:
             return Said(f"It could not be rehearsed: {drill.why or drill.status}.")
         self.ask("noted")
         exhibits = [Exhibit("table", "The rehearsal", rehearsal_table(held))]
@@ -120,8 +123,8 @@ class BackupRestore(Procedure):
         if not self.goes_back:
             return Said("No recovery to a moment was asked for (point_in_time=true).")
         (recovery,) = self.ask("recovery")
-        held = whole_object(recovery)
-        if not held:
+        held = whole_record(recovery, PointInTimeRehearsal)
+        if held is None:
             return Said(f"It could not be rehearsed: {recovery.why or recovery.status}.")
         if not held["recovered"]:
             return Said(f"{held['damaged']} was dropped, and the server did not recover: {held['why']}.")
@@ -134,8 +137,8 @@ class BackupRestore(Procedure):
         if not self.tables:
             return Said("No tables were chosen (tables=public.organizations,…).")
         (copies,) = self.ask("copies")
-        held = whole_object(copies)
-        if not held:
+        held = whole_record(copies, TableCopies)
+        if held is None:
             return Said(f"They could not be copied: {copies.why or copies.status}.")
         shown = Exhibit("table", "Exported and imported", copies_table(held))
         came = {form: sum(row["same"] for row in each["tables"]) for form, each in held["forms"].items()}

@@ -13,9 +13,10 @@ from typing import Any
 
 from runbook_lib.core.model import Observation, Suspect
 from runbook_lib.core.percentile import percentile
-from runbook_lib.judging.answers import object_of
+from runbook_lib.core.records.schema import SchemaNames
+from runbook_lib.judging.answers import object_of, record_of
 from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
-from runbook_lib.procedures.deployments.reading import NAMES, Reading, Row, content, is_whole
+from runbook_lib.procedures.deployments.reading import NAMES, Reading, Row, is_whole
 from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.procedures.deployments.witnesses import FEWEST
 from runbook_lib.reading import requests as rows
@@ -321,15 +322,15 @@ def migrations(reading: Reading, traffic: Traffic) -> Judged:
 def _is_there(looks: Sequence[Observation], missed: tuple[str, str]) -> bool | None:
     """Whether the database has a table, column or function; None where it could not be asked."""
     for look in looks:
-        held: Any = content(look)
-        if isinstance(held, dict):
+        names = record_of(look, SchemaNames)
+        if names is not None:
             table, column = missed
-            columns = held["tables"].get(table)
+            columns = names["tables"].get(table)
             if column:
                 return (
-                    any(column in each for each in held["tables"].values()) if not table else column in (columns or ())
+                    any(column in each for each in names["tables"].values()) if not table else column in (columns or ())
                 )
-            return columns is not None or table in held["functions"]
+            return columns is not None or table in names["functions"]
     return None
 
 

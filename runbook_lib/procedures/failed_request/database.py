@@ -7,9 +7,10 @@ possible. Where Postgres could not be asked, only the cause that both share is n
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.core.records.database import DatabaseActivity, DatabaseSession, TableLock
+from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 
 STATEMENT_TIMEOUT = "request.db_failed.statement_timeout"
@@ -31,32 +32,33 @@ def settle_timeouts(
         until: the end of the time in question (ISO): what began later does not count.
     """
     looks = [look for look in behind if look.source == "postgres" and look.call == "activity"]
+    activity = record_of(looks[-1], DatabaseActivity) if looks else None
     kept: list[Finding] = []
     suspects: list[Suspect] = []
     for finding in faults:
         if finding.code != STATEMENT_TIMEOUT or not looks:
             kept.append(finding)
-        elif not (looks[-1].status.has_content and looks[-1].value):
+        elif activity is None:
             kept.append(CATALOGUE.finding("request.db_failed", finding.subject, _unasked(finding), finding.evidence))
         else:
-            settled = _settle(finding, looks[-1], until)
+            settled = _settle(finding, looks[-1], activity, until)
             kept += [each for each in settled if isinstance(each, Finding)]
             suspects += [each for each in settled if isinstance(each, Suspect)]
     return kept, suspects
 
 
-def _settle(finding: Finding, look: Observation, until: str) -> list[Finding | Suspect]:
+def _settle(finding: Finding, look: Observation, activity: DatabaseActivity, until: str) -> list[Finding | Suspect]:
     operation, _, table = finding.subject.partition(" ")
     table, writes = (table, operation != "SELECT") if table else ("", True)
     wrong_modes = _KEEPS_OUT_WRITES if writes else _KEEPS_OUT_READS
-    for lock in _locks(look, table, until):
+    for lock in _locks(activity, table, until):
         if lock["mode"] in wrong_modes:
             summary = f"{finding.summary}; {_holder(lock)} holds {lock['mode']} on {lock['table']}"
             return [CATALOGUE.finding(_LOCK, finding.subject, summary, [*finding.evidence, look.id])]
-    for session in _waiting(look, table):
+    for session in _waiting(activity, table):
         summary = f"{finding.summary}; others wait for the same now: pid {session['pid']} for {session['blocked_by']}"
         return [CATALOGUE.finding(_LOCK, finding.subject, summary, [*finding.evidence, look.id])]
-    if writes and (writers := [_holder(lock) for lock in _locks(look, table, until) if lock["mode"] == _WROTE]):
+    if writes and (writers := [_holder(lock) for lock in _locks(activity, table, until) if lock["mode"] == _WROTE]):
         why = f"{finding.summary}; {', '.join(writers[:3])} wrote to it and has not ended"
         return [
             Suspect(_LOCK, finding.subject, why, _LOOK),
@@ -67,22 +69,22 @@ def _settle(finding: Finding, look: Observation, until: str) -> list[Finding | S
     return [replace(finding, evidence=(*finding.evidence, look.id))]
 
 
-def _locks(look: Observation, table: str, until: str) -> Iterator[dict[str, Any]]:
+def _locks(activity: DatabaseActivity, table: str, until: str) -> Iterator[TableLock]:
     """The locks on the table (on any, where it is not known) of transactions that had begun by then."""
-    for lock in look.value.get("locks", ()):
-        if (not table or lock["table"] == table) and str(lock.get("xact_start") or "~") < until:
+    for lock in activity["locks"]:
+        if (not table or lock["table"] == table) and (lock["xact_start"] or "~") < until:
             yield lock
 
 
-def _waiting(look: Observation, table: str) -> Iterator[dict[str, Any]]:
+def _waiting(activity: DatabaseActivity, table: str) -> Iterator[DatabaseSession]:
     """The sessions that wait for another one with a statement that names the table."""
-    for session in look.value.get("sessions", ()):
-        if session.get("blocked_by") and table and table in str(session.get("query", "")):
+    for session in activity["sessions"]:
+        if session["blocked_by"] and table and table in (session["query"] or ""):
             yield session
 
 
-def _holder(lock: dict[str, Any]) -> str:
-    return f"pid {lock['pid']} ({lock.get('role') or 'unknown role'}, {lock.get('state') or 'unknown state'})"
+def _holder(lock: TableLock) -> str:
+    return f"pid {lock['pid']} ({lock['role'] or 'unknown role'}, {lock['state'] or 'unknown state'})"
 
 
 def _unasked(finding: Finding) -> str:

@@ -6,7 +6,7 @@ in question is held against how late things arrive there and how long they are k
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Never, TypeVar
 
 from pydantic import SecretStr
 
@@ -17,6 +17,8 @@ from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import Settings, variable_names
 
+Row = TypeVar("Row", bound=Mapping[str, Json])  # a record of core/records
+Mark = TypeVar("Mark")
 _RUN_MAY_TAKE = timedelta(minutes=5)  # between a run's moment, from which windows count, and its last question
 
 
@@ -80,6 +82,12 @@ def number_of(value: Json) -> float | None:
     return value
 
 
+def whole_number_of(value: Json) -> int | None:
+    """A whole number, or None where there is none. Raises TypeError or ValueError for anything else."""
+    number = number_of(value)
+    return None if number is None else int(number)
+
+
 def whole(value: Json) -> int:
     """A whole number from a number or its text. Raises TypeError or ValueError for what is none, or takes more than 64 bits."""
     number = int(value)
@@ -129,7 +137,7 @@ def nothing(
     one: bool = False,
     delay_setting: str = "",
     retention_setting: str = "",
-) -> Answer:
+) -> Answer[Never]:
     """What it means that a complete answer held nothing: too_recent, out_of_retention, not_found (one) or empty (many).
 
     Args:
@@ -183,7 +191,7 @@ def still_arriving(door: Door, end_ns: int) -> str:
     return f"it ended {age_s:.1f} s ago, and spans take up to {delay_s:g} s to arrive" if age_s < delay_s else ""
 
 
-def one_organization(found: Sequence[dict[str, Json]], key: str, known_by: str) -> Answer:
+def one_organization(found: Sequence[Row], key: str, known_by: str) -> Answer[Row]:
     """The organization that is meant: not_found without one, partial (the first of them) where several are called so.
 
     Args:
@@ -221,15 +229,15 @@ def there(reply: Reply, help: str = "") -> Reply:
     return reply.raise_for_status(help)
 
 
-def paged(fetch: Callable[[Any], tuple[list[dict[str, Json]], Any]], first: Any, limit: int) -> tuple[list[Any], bool]:
+def paged(fetch: Callable[[Mark], tuple[list[Row], Mark | None]], first: Mark, limit: int) -> tuple[list[Row], bool]:
     """Rows of all pages up to `limit`, and whether there are more.
 
     Args:
         fetch: given a page's mark, its rows and the next page's mark, or None after the last.
     """
-    rows: list[Any] = []
-    mark = first
-    seen = set()
+    rows: list[Row] = []
+    mark: Mark | None = first
+    seen: set[Mark] = set()
     while mark is not None and len(rows) < limit:
         if mark in seen:  # a server that sends its reader in circles
             return rows, True
@@ -239,7 +247,9 @@ def paged(fetch: Callable[[Any], tuple[list[dict[str, Json]], Any]], first: Any,
     return rows[:limit], mark is not None or len(rows) > limit
 
 
-def many(rows: list[dict[str, Json]], more: bool, what: str, none: Callable[[], Answer], forgotten: str = "") -> Answer:
+def many(
+    rows: list[Row], more: bool, what: str, none: Callable[[], Answer[list[Row]]], forgotten: str = ""
+) -> Answer[list[Row]]:
     """The answer of a search: its rows, partial when there are more than were read or kept, or what nothing means.
 
     Args:

@@ -1,6 +1,16 @@
 """Postgres itself, over RUNBOOK_DATABASE_URL: who is connected, who waits for whom, how it is set. Reads only."""
 
+from collections.abc import Mapping
+
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.database import (
+    DatabaseActivity,
+    DatabaseServer,
+    DatabaseSession,
+    DatabaseSetting,
+    DatabaseSettings,
+    TableLock,
+)
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_moment, need
 
@@ -39,22 +49,15 @@ select pg_catalog.pg_is_in_recovery() as in_recovery, current_user as role, pg_c
 _HELP = "the role needs pg_monitor to see other roles' queries"
 
 
-def activity() -> Look:
-    """Who is connected and who waits for whom: {"sessions": [{"pid", "role", "application", "state", "wait_event_type",
-    "wait_event", "backend_start", "xact_start", "query_start", "state_change", "blocked_by": [pid], "query"}], "waiting": [pid],
-    "blocking": [pid that blocks and waits for nobody], "locks": [{"pid", "table", "mode", "role", "state", "xact_start"}]}:
-    held on tables by those that write or keep others out. Queries are cut at 300 characters; partial where some are hidden."""
+def activity() -> Look[DatabaseActivity]:
+    """Who is connected and who waits for whom; partial where other roles' queries are hidden from ours."""
 
-    def fetch(door: Door) -> Answer:
-        rows = door.sql.query(need(door, "database_url"), _ACTIVITY)
-        sessions = [{key: iso_of_moment(value) for key, value in row.items()} for row in rows]
+    def fetch(door: Door) -> Answer[DatabaseActivity]:
+        sessions = [_session(row) for row in door.sql.query(need(door, "database_url"), _ACTIVITY)]
         waiting = [row["pid"] for row in sessions if row["blocked_by"]]
         blocking = sorted({pid for row in sessions for pid in row["blocked_by"]} - set(waiting))
-        locks = [
-            {key: iso_of_moment(value) for key, value in row.items()}
-            for row in door.sql.query(need(door, "database_url"), _LOCKS)
-        ]
-        value: dict[str, Json] = {"sessions": sessions, "waiting": waiting, "blocking": blocking, "locks": locks}
+        locks = [_lock(row) for row in door.sql.query(need(door, "database_url"), _LOCKS)]
+        value = DatabaseActivity(sessions=sessions, waiting=waiting, blocking=blocking, locks=locks)
         if any(row["query"] == "<insufficient privilege>" for row in sessions):
             return Answer(Status.partial, value, "other roles' queries are hidden from this role", _HELP)
         return Answer(Status.ok, value)
@@ -62,24 +65,62 @@ def activity() -> Look:
     return Look("postgres", "activity", {}, fetch)
 
 
-def settings() -> Look:
-    """How it is set: {"settings": {name: {"setting", "unit", "source"}}, "in_recovery", "role", "started_at", "connections"}."""
+def settings() -> Look[DatabaseSettings]:
+    """How it is set."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[DatabaseSettings]:
         dsn = need(door, "database_url")
-        state = door.sql.query(dsn, _STATE)[0]
-        rows = door.sql.query(dsn, _SETTINGS)
-        named = {str(row["name"]): {key: row[key] for key in ("setting", "unit", "source")} for row in rows}
-        return Answer(Status.ok, {"settings": named, **{key: iso_of_moment(value) for key, value in state.items()}})
+        server = _server(door.sql.query(dsn, _STATE)[0])
+        by_name = {
+            str(row["name"]): DatabaseSetting(setting=row["setting"], unit=row["unit"], source=row["source"])
+            for row in door.sql.query(dsn, _SETTINGS)
+        }
+        return Answer(Status.ok, {**server, "settings": by_name})
 
     return Look("postgres", "settings", {}, fetch)
 
 
-def health() -> Look:
-    """Whether it answers, as whom: {"role", "in_recovery", "started_at", "connections"}."""
+def health() -> Look[DatabaseServer]:
+    """Whether it answers, as whom."""
 
-    def fetch(door: Door) -> Answer:
-        state = door.sql.query(need(door, "database_url"), _STATE)[0]
-        return Answer(Status.ok, {key: iso_of_moment(value) for key, value in state.items()})
+    def fetch(door: Door) -> Answer[DatabaseServer]:
+        return Answer(Status.ok, _server(door.sql.query(need(door, "database_url"), _STATE)[0]))
 
     return Look("postgres", "health", {}, fetch)
+
+
+def _server(row: Mapping[str, Json]) -> DatabaseServer:
+    return DatabaseServer(
+        role=row["role"],
+        in_recovery=row["in_recovery"],
+        started_at=iso_of_moment(row["started_at"]),
+        connections=row["connections"],
+    )
+
+
+def _session(row: Mapping[str, Json]) -> DatabaseSession:
+    return DatabaseSession(
+        pid=row["pid"],
+        role=row["role"],
+        application=row["application"],
+        state=row["state"],
+        wait_event_type=row["wait_event_type"],
+        wait_event=row["wait_event"],
+        backend_start=iso_of_moment(row["backend_start"]),
+        xact_start=iso_of_moment(row["xact_start"]),
+        query_start=iso_of_moment(row["query_start"]),
+        state_change=iso_of_moment(row["state_change"]),
+        blocked_by=row["blocked_by"],
+        query=row["query"],
+    )
+
+
+def _lock(row: Mapping[str, Json]) -> TableLock:
+    return TableLock(
+        pid=row["pid"],
+        table=row["table"],
+        mode=row["mode"],
+        role=row["role"],
+        state=row["state"],
+        xact_start=iso_of_moment(row["xact_start"]),
+    )

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from runbook_lib.core.model import Json
+from runbook_lib.core.records.schema import SchemaDifference
 
 Catalogue = Mapping[str, Mapping[str, str]]
 Rows = Callable[[str, Sequence[Any]], Iterable[Mapping[str, Any]]]
@@ -165,32 +165,31 @@ def catalogue(rows: Rows, skip: Sequence[str] = MANAGED) -> dict[str, dict[str, 
     return found
 
 
-def differences(wanted: Catalogue, got: Catalogue, kinds: Sequence[str] = ()) -> list[dict[str, Json]]:
-    """What differs: [{"kind", "name", "how" (missing, added, differs), "wanted", "got"}], by kind and name.
+def differences(wanted: Catalogue, got: Catalogue, kinds: Sequence[str] = ()) -> list[SchemaDifference]:
+    """What differs, by kind and name.
 
     Args:
         wanted, got: what should be, and what is. kinds: only these; all without.
     """
-    rows: list[dict[str, Json]] = []
+    rows: list[SchemaDifference] = []
     for kind in kinds or wanted:
         left, right = wanted.get(kind, {}), got.get(kind, {})
         for name in sorted(left.keys() | right.keys()):
             if left.get(name) == right.get(name):
                 continue
-            how = "missing" if name not in right else "added" if name not in left else "differs"
             rows.append(
                 {
                     "kind": kind,
                     "name": name,
-                    "how": how,
-                    "wanted": _told(kind, left.get(name)),
-                    "got": _told(kind, right.get(name)),
+                    "how": "missing" if name not in right else "added" if name not in left else "differs",
+                    "wanted": _shortened(kind, left.get(name)),
+                    "got": _shortened(kind, right.get(name)),
                 }
             )
     return rows
 
 
-def _told(kind: str, text: str | None) -> str | None:
+def _shortened(kind: str, text: str | None) -> str | None:
     """A definition for reading; of a body, which may hold a key in its words, only what tells two of them apart."""
     if text is not None and kind in _BODIES:
         return f"{len(text):,} characters, sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -4,6 +4,15 @@ from collections.abc import Sequence
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.rights import (
+    AppUser,
+    NamedOrganization,
+    QueryAsUser,
+    RightsCatalogue,
+    RoleAbilities,
+    SchemaFileFound,
+    StrangersReach,
+)
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.io.sql import SqlSession
 from runbook_lib.sources.kit.asking import need
@@ -17,25 +26,25 @@ from runbook_lib.sources.supabase.jwt import claims_of, subject_of, token_of
 _DEADLINE_S = 15.0
 
 
-def policies() -> Look:
-    """What protects schema public, see `_rls_sql.read_catalogue`; empty where it holds no table."""
+def policies() -> Look[RightsCatalogue]:
+    """What protects schema public; empty where it holds no table."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RightsCatalogue]:
         found = door.sql.rolled_back(need(door, "database_url"), _catalogue)
         return Answer(Status.ok if found["tables"] else Status.empty, found)
 
     return Look("postgres", "policies", {}, fetch, deadline_s=_DEADLINE_S)
 
 
-def user(who: str, jwt: str = "") -> Look:
-    """A user past RLS: {"id", "deleted", "profile", "memberships": [{"org", "role"}], "invited": [org]}; not_found without one.
+def user(who: str, jwt: str = "") -> Look[AppUser]:
+    """A user past RLS; not_found without one.
 
     Args:
         who: id or e-mail address; empty takes the token's subject (empty where it has none).
         jwt: a reference to the user's token.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[AppUser]:
         name = who or subject_of(token_of(jwt))
         if not name:
             return Answer(Status.empty, None, "no user was named, and the token names none")
@@ -49,33 +58,22 @@ def user(who: str, jwt: str = "") -> Look:
     return Look("postgres", "user", {"user": who, "jwt": jwt}, fetch, deadline_s=_DEADLINE_S)
 
 
-def organization(org: str) -> Look:
-    """An organization by its id or its name, past RLS: {"id", "name"}; partial where several are called so, not_found without
-    one, denied where row security may hide it from our role."""
+def organization(org: str) -> Look[NamedOrganization]:
+    """An organization by its id or its name, past RLS; partial where several are called so, not_found without one, denied where
+    row security may hide it from our role."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[NamedOrganization]:
         return read_organization(_asked(door, ORGANIZATION, org))
 
     return Look("postgres", "organization", {"org": org}, fetch, deadline_s=_DEADLINE_S)
 
 
-def as_user(who: str, org: str, table: str, command: str, row_id: str, jwt: str = "") -> Look:
+def as_user(who: str, org: str, table: str, command: str, row_id: str, jwt: str = "") -> Look[QueryAsUser]:
     """The same query as the user, in one transaction that is rolled back. With a token its claims are taken, else those that
-    Auth would give the user now. Counts and judgements only; no row's content leaves the look.
-
-    Returns:
-        {"role", "subject", "claims_from" (token | auth), "sees_past_rls", "past_rls" (rows that are meant, up to 200; None where
-        our own role is under RLS), "visible", "hidden" (of those; None where the read is refused), "orgs", "row_org" (of the
-        row that was judged), "statement": {"sqlstate", "message"} (of the command as the user; a write is planned only),
-        "role_refused" (there only where Postgres knows no such role, or the API may not take it), "key": {"column", "type"} (what
-        a row's id is compared with), "id_refused" (words, where the id is not even of that type), "judged" (in words, which row
-        the policies were asked about), "policies": [{"name", "permissive", "command", "use" (the command, or select for reading),
-        "clause" (using | check), "result" (of the row: true, false, None where it cannot be evaluated), "now" (with today's claims
-        of Auth), "sqlstate", "message", "terms": [{"term", "result", "open" (it rests on a column whose value nobody knows)}]}]}
-        not_found where there is no such table or user.
+    Auth would give the user now. No row's content leaves the look; not_found where there is no such table or user.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[QueryAsUser]:
         claims = claims_of(token_of(jwt)) if jwt else {}
         # a key or a token without a subject speaks for nobody; the user who was named does
         asked = Asked(who, org, table, command, row_id, claims if claims.get("sub") or not who else {})
@@ -87,42 +85,41 @@ def as_user(who: str, org: str, table: str, command: str, row_id: str, jwt: str 
     return Look("postgres", "as_user", given, fetch, deadline_s=_DEADLINE_S)
 
 
-def reach() -> Look:
-    """What a signed-in stranger and what nobody at all may do with each table, see `_rls_reach.reach_of`."""
+def reach() -> Look[StrangersReach]:
+    """What a signed-in stranger and what nobody at all may do with each table."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[StrangersReach]:
         return Answer.of(door.sql.rolled_back(need(door, "database_url"), reach_of))
 
     return Look("postgres", "reach", {}, fetch, deadline_s=30.0)
 
 
-def schema_file(path: str = "") -> Look:
+def schema_file(path: str = "") -> Look[RightsCatalogue | SchemaFileFound]:
     """What Postgres makes of the repository's schema file: the catalogue as `policies` gives it, read where the file was loaded,
     in a database of the runbook's own on a scratch server. Nothing of it stays, and the examined server is never written to.
 
     Args:
         path: a file of SQL, or a folder of them in the order of their names; empty takes RUNBOOK_MIGRATIONS.
 
-    Returns:
-        The catalogue; {"has_file": true} beside not_configured where only the scratch server is lacking. A file that is not there
-        is no absence of anything in the database: the look is then malformed or unreachable.
+    A `SchemaFileFound` only beside not_configured. A file that is not there is no absence of anything in the database: the look is
+    then malformed or unreachable.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RightsCatalogue | SchemaFileFound]:
         scripts = scripts_of(door, path or need(door, "migrations_path"))
         try:
             dsn = scratch_server(door)
         except LookError as lacking:
-            return Answer(Status(lacking.status), {"has_file": True}, lacking.tried, lacking.do_next)
+            return Answer(Status(lacking.status), SchemaFileFound(has_file=True), lacking.tried, lacking.do_next)
         return Answer(Status.ok, door.sql.in_scratch(dsn, scripts, _catalogue))
 
     return Look("postgres", "schema_file", {"path": path}, fetch, deadline_s=20.0)
 
 
-def rls_health() -> Look:
-    """Whether the role of RUNBOOK_DATABASE_URL can do what 03 needs: {"reads_users", "becomes_user", "bypasses_rls"}."""
+def rls_health() -> Look[RoleAbilities]:
+    """Whether the role of RUNBOOK_DATABASE_URL can do what 03 needs."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RoleAbilities]:
         found = door.sql.rolled_back(need(door, "database_url"), _abilities)
         lacking = [what for what, able in found.items() if not able]
         if lacking:
@@ -140,7 +137,7 @@ _NEEDS = {
 }
 
 
-def health() -> Sequence[Look]:
+def health() -> Sequence[Look[RoleAbilities]]:
     """See rls_health."""
     return (rls_health(),)
 
@@ -155,12 +152,12 @@ def _asked(door: Door, statement: str, value: str) -> list[dict[str, Json]]:
         raise
 
 
-def _catalogue(session: SqlSession) -> dict[str, Json]:
+def _catalogue(session: SqlSession) -> RightsCatalogue:
     session.rows("select pg_catalog.set_config('search_path', '', true)")
     return read_catalogue(session.rows(CATALOGUE)[0]["catalogue"])
 
 
-def _abilities(session: SqlSession) -> dict[str, Json]:
+def _abilities(session: SqlSession) -> RoleAbilities:
     _, users, _ = session.attempt("select 1 from auth.users limit 1")
     rows = session.rows(
         "select rolbypassrls or rolsuper or exists (select 1 from pg_catalog.pg_class c where c.relowner = r.oid and "

@@ -11,10 +11,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Json, Status
+from runbook_lib.core.records.rights import JudgedPolicy, JudgedTerm, QueryAsUser
 from runbook_lib.io.sql import SqlSession
 from runbook_lib.sources.postgres.rls_sql import (
     COLUMNS,
@@ -26,6 +27,8 @@ from runbook_lib.sources.postgres.rls_sql import (
     with_places,
 )
 from runbook_lib.sources.postgres.rls_terms import terms_of
+
+Clause = Literal["using", "check"]
 
 _MOST_ROWS = 200  # judged of a table; enough to tell all from some from none
 _SEARCH_PATH = "public, extensions"  # PostgREST's own
@@ -44,6 +47,16 @@ class Asked:
     command: str = "select"
     row_id: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Person:
+    """The user as Auth has them: the claims that Auth would give now, organizations, and whether Auth knows them at all."""
+
+    id: str
+    is_known: bool
+    claims: dict[str, Any]
+    orgs: list[str]
 
 
 @dataclass
@@ -72,24 +85,34 @@ class Place:
         return next(str(each["type"]) for each in self.columns if each["name"] == column)
 
 
-def examine(session: SqlSession, asked: Asked) -> dict[str, Json]:
-    """See `postgres_rls.as_user`."""
+def examine(session: SqlSession, asked: Asked) -> QueryAsUser:
+    """See `rls.as_user`."""
     place = find_place(session, asked.table)
     person = _person(session, asked)
     rules = [rule for rule in session.rows(POLICIES) if rule["table"] == asked.table]
-    orgs = [asked.org] if asked.org else [str(org) for org in person["orgs"]]
-    _narrow(place, asked, orgs, str(person["id"]))
+    orgs = [asked.org] if asked.org else person.orgs
+    _narrow(place, asked, orgs, person.id)
     _use_search_path(session)
     is_active = session.rows("select pg_catalog.row_security_active(%s::regclass) as a", [place.name])[0]["a"]
     sample, refused = _sample(session, place)
-    claims = dict(asked.claims) or person["claims"]
+    claims = dict(asked.claims) or person.claims
     role = str(claims.get("role") or "anon")
-    seen: dict[str, Json] = {
-        "role": role, "subject": str(claims.get("sub") or "") or None, "claims_from": "token" if asked.claims else "auth",
-        "sees_past_rls": not is_active, "past_rls": None if is_active else len(sample), "orgs": orgs, "row_org": None,
-        "statement": {"sqlstate": "", "message": ""}, "visible": None, "hidden": None, "judged": None, "policies": [],
-        "key": {"column": place.key, "type": place.type_of(place.key)}, "id_refused": refused,
-    }  # fmt: skip
+    seen: QueryAsUser = {
+        "role": role,
+        "subject": str(claims.get("sub") or "") or None,
+        "claims_from": "token" if asked.claims else "auth",
+        "sees_past_rls": not is_active,
+        "past_rls": None if is_active else len(sample),
+        "visible": None,
+        "hidden": None,
+        "orgs": orgs,
+        "row_org": None,
+        "statement": {"sqlstate": "", "message": ""},
+        "key": {"column": place.key, "type": place.type_of(place.key)},
+        "id_refused": refused,
+        "judged": None,
+        "policies": [],
+    }
     made = _made_row(place, asked, str(claims.get("sub") or ""), orgs) if asked.command == "insert" else None
     state, message = become(session, role, claims)
     if state:
@@ -107,7 +130,7 @@ def examine(session: SqlSession, asked: Asked) -> dict[str, Json]:
         if not state:
             visible = {each["at"] for each in shown}
             hidden = [each for each in sample if each["at"] not in visible]
-            seen |= {"visible": len(sample) - len(hidden), "hidden": len(hidden)}
+            seen["visible"], seen["hidden"] = len(sample) - len(hidden), len(hidden)
     else:
         rows, state, _ = session.attempt(
             f"select count(*) as n from (select 1 from {place.name} t where {place.where} limit {_MOST_ROWS}) x",
@@ -126,8 +149,8 @@ def examine(session: SqlSession, asked: Asked) -> dict[str, Json]:
         seen["row_org"] = str(row[place.org_column]) if place.org_column and row.get(place.org_column) else None
         concerned = [each for each in rules if _concerns(each, role)]
         seen["policies"] = _judgements(session, place, concerned, asked.command, row, unknown)
-        now = {**claims, **{name: person["claims"][name] for name in ("app_metadata", "user_metadata", "email")}}
-        if asked.claims and person["known"] and now != claims:
+        now = {**claims, **{name: person.claims[name] for name in ("app_metadata", "user_metadata", "email")}}
+        if asked.claims and person.is_known and now != claims:
             become(session, role, now)
             later = _judgements(session, place, concerned, asked.command, row, unknown)
             for each, then in zip(seen["policies"], later, strict=True):
@@ -196,8 +219,8 @@ def _use_search_path(session: SqlSession) -> None:
     session.rows("select pg_catalog.set_config('search_path', %s, true)", [_SEARCH_PATH])
 
 
-def _person(session: SqlSession, asked: Asked) -> dict[str, Json]:
-    """The user as Auth has them: id, the claims that Auth would give now, organizations, and whether Auth knows them at all."""
+def _person(session: SqlSession, asked: Asked) -> _Person:
+    """Who is meant. Raises LookError: not_found, or denied where Auth's users may not be read."""
     name = (asked.who or str(asked.claims.get("sub") or "")).strip().lower()
     people, state, _ = session.attempt(
         "select id::text as id, email, raw_app_meta_data as app, raw_user_meta_data as own, role from auth.users "
@@ -221,7 +244,7 @@ def _person(session: SqlSession, asked: Asked) -> dict[str, Json]:
         "sub": subject, "role": held.get("role") or "authenticated", "aud": "authenticated", "email": held.get("email") or "",
         "app_metadata": held.get("app") or {}, "user_metadata": held.get("own") or {}, "is_anonymous": False,
     }  # fmt: skip
-    return {"id": subject, "known": person is not None, "claims": claims, "orgs": [each["org"] for each in orgs]}
+    return _Person(subject, person is not None, claims, [str(each["org"]) for each in orgs])
 
 
 def _narrow(place: Place, asked: Asked, orgs: Sequence[str], user: str) -> None:
@@ -301,21 +324,25 @@ def _concerns(rule: Mapping[str, Json], role: str) -> bool:
 def _judgements(
     session: SqlSession, place: Place, rules: Sequence[Mapping[str, Json]], command: str, row: Mapping[str, Json],
     unknown: Sequence[str],
-) -> list[dict[str, Json]]:  # fmt: skip
+) -> list[JudgedPolicy]:  # fmt: skip
     """What each policy says of the row, for the command and for reading it (back)."""
-    found = []
-    for use in dict.fromkeys((command, "select")):
-        clauses = {"insert": ("check",), "update": ("using", "check")}.get(use, ("using",))
-        for rule in rules:
-            if rule["command"] in ("all", use):
-                found += [_judgement(session, place, rule, use, clause, row, unknown) for clause in clauses]
-    return found
+    return [
+        _judgement(session, place, rule, use, clause, row, unknown)
+        for use in dict.fromkeys((command, "select"))
+        for rule in rules
+        if rule["command"] in ("all", use)
+        for clause in _CLAUSES.get(use, _USING)
+    ]
+
+
+_USING: tuple[Clause, ...] = ("using",)
+_CLAUSES: Mapping[str, tuple[Clause, ...]] = {"insert": ("check",), "update": ("using", "check")}
 
 
 def _judgement(
-    session: SqlSession, place: Place, rule: Mapping[str, Json], use: str, clause: str, row: Mapping[str, Json],
+    session: SqlSession, place: Place, rule: Mapping[str, Json], use: str, clause: Clause, row: Mapping[str, Json],
     unknown: Sequence[str],
-) -> dict[str, Json]:  # fmt: skip
+) -> JudgedPolicy:  # fmt: skip
     """One clause of one policy: the whole of it, then each of its terms; `open` where a term rests on an unknown column."""
     expression = str((rule["check"] or rule["using"] if clause == "check" else rule["using"]) or "true")
     terms = terms_of(expression)
@@ -324,7 +351,11 @@ def _judgement(
         "name": rule["name"], "permissive": rule["permissive"], "command": rule["command"], "use": use, "clause": clause,
         "result": whole, "now": whole, "sqlstate": state, "message": message,
         "terms": [
-            {"term": term[:400], "result": result, "open": any(re.search(rf"\b{re.escape(name)}\b", term) for name in unknown)}
+            JudgedTerm(term=term[:400], result=result, open=any(_mentions(term, name) for name in unknown))
             for term, (result, _, _) in zip(terms, parts, strict=True)
         ],
     }  # fmt: skip
+
+
+def _mentions(term: str, column: str) -> bool:
+    return re.search(rf"\b{re.escape(column)}\b", term) is not None

@@ -6,9 +6,11 @@ looks at the row: an expression that is gone never refuses; one that is asked on
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.rights import PolicyInAbstract, StrangersCommand, StrangersReach, StrangersRows
 from runbook_lib.io.sql import SqlSession
 from runbook_lib.sources.postgres.rls_examine import Place, become, find_place, statement_of
 from runbook_lib.sources.postgres.rls_sql import POLICIES, quoted
@@ -33,24 +35,26 @@ select c.relname as name from pg_catalog.pg_class c where c.relnamespace = 'publ
 order by 1 limit 500"""
 
 
-def reach_of(session: SqlSession) -> dict[str, Json]:
-    """Every table and policy.
+@dataclass
+class _Clause:
+    """A clause of a policy, the roles of the API that it is meant for, and what was found out about it."""
 
-    Returns:
-        {"tables": [{"name", "role", "command", "sqlstate", "message"}] (an empty sqlstate: Postgres lets the command pass, whatever
-        rows it then meets), "rows": [{"name", "role", "sampled", "visible"}] (of at most 20 rows), "policies": [{"table", "name",
-        "clause", "looks_at" (nothing | session | row | unknown), "true_for": [role] (for whom it was true of all that it could be
-        asked about), "sampled" (real rows among that)}]}
-    """
+    expression: str
+    applies_to: list[str]
+    found: PolicyInAbstract
+
+
+def reach_of(session: SqlSession) -> StrangersReach:
+    """Every table and policy."""
     session.rows("select pg_catalog.set_config('search_path', '', true)")
     names = [str(each["name"]) for each in session.rows(_TABLES)]
     places = {name: find_place(session, name) for name in names}
     rules = session.rows(POLICIES)
     session.rows("select pg_catalog.set_config('search_path', 'public, extensions', true)")
     samples = {name: _sample(session, place) for name, place in places.items()}
-    shapes = [_shape(session, rule, clause, expression) for rule, clause, expression in _clauses(rules)]
-    tables: list[Json] = []
-    seen: list[Json] = []
+    clauses = [each for rule in rules for each in _clauses(session, rule)]
+    tables: list[StrangersCommand] = []
+    seen: list[StrangersRows] = []
     for role, claims in _CLAIMS.items():
         if become(session, role, claims)[0]:
             continue
@@ -59,24 +63,20 @@ def reach_of(session: SqlSession) -> dict[str, Json]:
                 _, state, message = session.attempt(statement_of(place, command))
                 tables.append({"name": name, "role": role, "command": command, "sqlstate": state, "message": message})
             seen += _visible(session, place, samples[name], role)
-        for shape in shapes:
-            if role in shape["applies_to"]:
-                name = str(shape["table"])
-                _judge(session, shape, role, places[name], samples.get(name, []))
+        for clause in clauses:
+            if role in clause.applies_to:
+                name = clause.found["table"]
+                _judge(session, clause, role, places[name], samples.get(name, []))
         session.rows("reset role")
-    kept = ("table", "name", "clause", "looks_at", "true_for", "sampled")
-    return {"tables": tables, "rows": seen, "policies": [{key: shape[key] for key in kept} for shape in shapes]}
+    return StrangersReach(tables=tables, rows=seen, policies=[each.found for each in clauses])
 
 
-def _clauses(rules: list[dict[str, Json]]) -> list[tuple[dict[str, Json], str, str]]:
-    """Each clause of each permissive policy that is meant for anon or authenticated."""
-    return [
-        (rule, clause, str(rule[clause]))
-        for rule in rules
-        if rule["permissive"] and {"anon", "authenticated"} & set(rule["applies_to"])
-        for clause in ("using", "check")
-        if rule[clause]
-    ]
+def _clauses(session: SqlSession, rule: Mapping[str, Json]) -> list[_Clause]:
+    """Each clause of a permissive policy that is meant for anon or authenticated, and what it looks at."""
+    if not rule["permissive"] or not {"anon", "authenticated"} & set(rule["applies_to"]):
+        return []
+    clauses: tuple[Literal["using", "check"], ...] = ("using", "check")
+    return [_clause(session, rule, clause) for clause in clauses if rule[clause]]
 
 
 def _sample(session: SqlSession, place: Place) -> list[dict[str, Json]]:
@@ -91,7 +91,7 @@ def _sample(session: SqlSession, place: Place) -> list[dict[str, Json]]:
     return [] if state else rows
 
 
-def _visible(session: SqlSession, place: Place, sample: list[dict[str, Json]], role: str) -> list[Json]:
+def _visible(session: SqlSession, place: Place, sample: list[dict[str, Json]], role: str) -> list[StrangersRows]:
     """How many rows of the sample this role sees; nothing where it may not read, or there is no sample."""
     if not sample:
         return []
@@ -100,22 +100,21 @@ def _visible(session: SqlSession, place: Place, sample: list[dict[str, Json]], r
     return [] if state else [{"name": place.table, "role": role, "sampled": len(sample), "visible": rows[0]["n"]}]
 
 
-def _shape(session: SqlSession, rule: dict[str, Json], clause: str, expression: str) -> dict[str, Json]:
+def _clause(session: SqlSession, rule: Mapping[str, Json], clause: Literal["using", "check"]) -> _Clause:
     """What the planner makes of an expression over the table's rows, by our own role."""
-    name = f"public.{quoted(str(rule['table']))}"
+    name, expression = f"public.{quoted(str(rule['table']))}", str(rule[clause])
     text = expression.replace("%", "%%")
     rows, state, _ = session.attempt(f"explain (format json, costs off) select 1 from {name} where ({text})", [])
-    looks_at = "unknown"
+    found = PolicyInAbstract(
+        table=rule["table"], name=rule["name"], clause=clause, looks_at="unknown", true_for=[], sampled=0
+    )
     if not state:
         plan = rows[0]["QUERY PLAN"]
-        looks_at = _looks_at((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
-    return {
-        "table": rule["table"], "name": rule["name"], "clause": clause, "expression": expression, "looks_at": looks_at,
-        "applies_to": rule["applies_to"], "true_for": [], "sampled": 0,
-    }  # fmt: skip
+        found["looks_at"] = _looks_at((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
+    return _Clause(expression, rule["applies_to"], found)
 
 
-def _looks_at(plan: Mapping[str, Any]) -> str:
+def _looks_at(plan: Mapping[str, Any]) -> Literal["nothing", "session", "row"]:
     """nothing: no condition is left; session: one condition, asked once; row: anything else."""
     asks = [key for key in plan if key in ("Filter", "One-Time Filter", "Index Cond", "Recheck Cond", "Join Filter")]
     below = plan.get("Plans") or []
@@ -126,28 +125,30 @@ def _looks_at(plan: Mapping[str, Any]) -> str:
     return "row"
 
 
-def _judge(session: SqlSession, shape: dict[str, Json], role: str, place: Place, sample: list[dict[str, Json]]) -> None:
+def _judge(session: SqlSession, clause: _Clause, role: str, place: Place, sample: list[dict[str, Json]]) -> None:
     """Add a role for which the expression is true of everything that it could be asked about: every real row, and, where there
     are few, every row that could be made up. One that does not look at the row is asked once."""
-    shape["sampled"] = len(sample)
-    real = [each["row"] for each in sample]
-    if shape["looks_at"] in ("nothing", "session"):
-        holds = shape["looks_at"] == "nothing" or _holds(session, shape, [{}])
+    clause.found["sampled"] = len(sample)
+    real, looks_at = [each["row"] for each in sample], clause.found["looks_at"]
+    if looks_at in ("nothing", "session"):
+        is_true = looks_at == "nothing" or _is_true(session, clause, [{}])
     else:
-        holds = _holds(session, shape, real) and (len(real) >= _FEWEST or _holds(session, shape, _made_up(place)))
-    if holds:
-        shape["true_for"].append(role)
+        is_true = _is_true(session, clause, real) and (
+            len(real) >= _FEWEST or _is_true(session, clause, _made_up(place))
+        )
+    if is_true:
+        clause.found["true_for"].append(role)
 
 
-def _holds(session: SqlSession, shape: Mapping[str, Json], rows: list[Json]) -> bool:
+def _is_true(session: SqlSession, clause: _Clause, rows: list[Json]) -> bool:
     """Whether the expression is true of each of the rows; also where there is none."""
-    table, text = quoted(str(shape["table"])), str(shape["expression"]).replace("%", "%%")
+    table, text = quoted(clause.found["table"]), clause.expression.replace("%", "%%")
     found, state, _ = session.attempt(
         f"select count(*) filter (where ({text})) as n "
         f"from pg_catalog.jsonb_populate_recordset(null::public.{table}, %s::jsonb) as {table}",
         [json.dumps(rows, default=str)],
     )
-    return not state and found[0]["n"] == len(rows)
+    return not state and bool(found[0]["n"] == len(rows))
 
 
 def _made_up(place: Place) -> list[Json]:

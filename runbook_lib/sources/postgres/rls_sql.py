@@ -10,6 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.rights import (
+    ApiRole,
+    AppUser,
+    Membership,
+    PolicyFunction,
+    ProtectedTable,
+    RightsCatalogue,
+    TablePolicy,
+)
 
 # SQLSTATEs of a text that is no value of the column's type at all
 NO_SUCH_VALUE = ("22P02", "22007", "22008", "22003")
@@ -99,54 +108,68 @@ where c.relnamespace = 'public'::pg_catalog.regnamespace and c.relname = {0} and
 _NAME = re.compile(r'(?:"((?:[^"]|"")+)"|([a-z_][a-z0-9_$]*))\s*\(')
 
 
-def read_catalogue(document: Mapping[str, Json]) -> dict[str, Json]:
-    """The catalogue as the looks give it. Raises KeyError or TypeError for another shape.
-
-    Returns:
-        {"version", "tables": [{"name", "kind" (r table, p partitioned, v view, m materialized view, f foreign table), "rls",
-        "forced", "owner", "invoker" (a view that asks with the reader's own rights), "grants": {role: [command]},
-        "column_grants": the same where some column is granted, "columns"}], "policies": [{"table", "name", "permissive",
-        "command", "roles", "applies_to" (which of the API's roles), "using", "check", "refs" (tables that it looks into),
-        "helpers" (functions that it calls, and those that they call: "schema.name")}], "functions": [{"name",
-        "security_definer", "body"}] (the helpers), "roles": [{"name", "bypass", "super", "schema" (usage on public)}]}
-    """
-    functions = {f"{each['schema']}.{each['name']}": dict(each) for each in _rows(document, "functions")}
-    policies = [dict(each) for each in _rows(document, "policies")]
-    used: set[str] = set()
-    for policy in policies:
-        text = f"{policy['using'] or ''} {policy['check'] or ''}"
-        policy["refs"] = sorted(
-            {*policy["refs"], *([policy["table"]] if _reads_itself(text, str(policy["table"])) else [])}
-        )
-        policy["helpers"] = sorted(_closure(text, functions))
-        used |= set(policy["helpers"])
-    tables = []
-    for table in _rows(document, "tables"):
-        invoker = re.search(r"security_invoker=(?:true|on|1|yes)\b", str(table["options"])) is not None
-        kept = ("name", "kind", "rls", "forced", "owner", "grants", "column_grants", "columns")
-        tables.append({**{name: table[name] for name in kept}, "invoker": invoker})
-    return {
-        "version": int(document["version"]),
-        "tables": tables,
-        "policies": policies,
-        "functions": [
-            {"name": name, "security_definer": functions[name]["security_definer"], "body": functions[name]["body"]}
-            for name in sorted(used)
+def read_catalogue(document: Mapping[str, Json]) -> RightsCatalogue:
+    """The catalogue as the looks give it. Raises KeyError or TypeError for another shape."""
+    functions = {f"{each['schema']}.{each['name']}": each for each in _rows(document, "functions")}
+    policies = [_policy(each, functions) for each in _rows(document, "policies")]
+    called = {name for policy in policies for name in policy["helpers"]}
+    return RightsCatalogue(
+        version=int(document["version"]),
+        tables=[_table(each) for each in _rows(document, "tables")],
+        policies=policies,
+        functions=[
+            PolicyFunction(
+                name=name, security_definer=functions[name]["security_definer"], body=functions[name]["body"]
+            )
+            for name in sorted(called)
         ],
-        "roles": [dict(each) for each in _rows(document, "roles")],
-    }
+        roles=[
+            ApiRole(name=each["name"], bypass=each["bypass"], super=each["super"], schema=each["schema"])
+            for each in _rows(document, "roles")
+        ],
+    )
 
 
-def read_user(row: Mapping[str, Json]) -> dict[str, Json]:
-    """A user as the looks give it. Raises KeyError or TypeError for another shape.
+def _policy(row: Mapping[str, Json], functions: Mapping[str, Mapping[str, Json]]) -> TablePolicy:
+    text = f"{row['using'] or ''} {row['check'] or ''}"
+    own = [row["table"]] if _reads_itself(text, str(row["table"])) else []
+    return TablePolicy(
+        table=row["table"],
+        name=row["name"],
+        permissive=row["permissive"],
+        command=row["command"],
+        roles=row["roles"],
+        applies_to=row["applies_to"],
+        using=row["using"],
+        check=row["check"],
+        refs=sorted({*row["refs"], *own}),
+        helpers=sorted(_closure(text, functions)),
+    )
 
-    Returns:
-        {"id", "deleted", "profile", "memberships": [{"org", "role"}], "invited": [org]}
-    """
-    memberships = [{"org": str(each["org"]), "role": str(each["role"])} for each in row["memberships"]]
-    invited = [str(each) for each in row["invited"]]
-    found = {"id": str(row["id"]), "deleted": bool(row["deleted"]), "profile": bool(row["profile"])}
-    return {**found, "memberships": memberships, "invited": invited}
+
+def _table(row: Mapping[str, Json]) -> ProtectedTable:
+    return ProtectedTable(
+        name=row["name"],
+        kind=row["kind"],
+        rls=row["rls"],
+        forced=row["forced"],
+        owner=row["owner"],
+        grants=row["grants"],
+        column_grants=row["column_grants"],
+        columns=row["columns"],
+        invoker=re.search(r"security_invoker=(?:true|on|1|yes)\b", str(row["options"])) is not None,
+    )
+
+
+def read_user(row: Mapping[str, Json]) -> AppUser:
+    """A user as the looks give it. Raises KeyError or TypeError for another shape."""
+    return AppUser(
+        id=str(row["id"]),
+        deleted=bool(row["deleted"]),
+        profile=bool(row["profile"]),
+        memberships=[Membership(org=str(each["org"]), role=str(each["role"])) for each in row["memberships"]],
+        invited=[str(each) for each in row["invited"]],
+    )
 
 
 def places_of(table: str, columns: Sequence[Mapping[str, Json]]) -> tuple[str, str | None]:

@@ -1,6 +1,7 @@
 """Postgres: the names of what the schema `public` holds, read from the catalogue, past every grant and policy."""
 
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.schema import SchemaNames
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need
 
@@ -19,18 +20,15 @@ where n.nspname = 'public' order by p.proname
 """
 
 
-def names() -> Look:
-    """What is there by name: {"tables": {table or view: [column]}, "functions": [name]}."""
+def names() -> Look[SchemaNames]:
+    """What is there by name."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[SchemaNames]:
         dsn = need(door, "database_url")
         tables: dict[str, list[str]] = {}
         for row in door.sql.query(dsn, _COLUMNS):
             tables.setdefault(str(row["table"]), []).append(str(row["column"]))
-        value: dict[str, Json] = {
-            "tables": tables,
-            "functions": [str(r["name"]) for r in door.sql.query(dsn, _FUNCTIONS)],
-        }
-        return Answer(Status.ok, value)
+        functions = [str(row["name"]) for row in door.sql.query(dsn, _FUNCTIONS)]
+        return Answer(Status.ok, SchemaNames(tables=tables, functions=functions))
 
     return Look("postgres", "names", {}, fetch)

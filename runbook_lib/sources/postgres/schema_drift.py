@@ -1,6 +1,7 @@
 """Whether the database's schema is what the repository's SQL makes. Privileges and owners are Supabase's to set and left out."""
 
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.schema import SchemaDrift
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.io.sql import SqlSession
 from runbook_lib.sources.kit.asking import need
@@ -14,9 +15,8 @@ _MOST = 200
 _LONGEST_S = 60.0
 
 
-def drift(path: str = "") -> Look:
-    """{"path", "files", "differences": [{"kind", "name", "how": missing (from the database) | added | differs, "wanted", "got"}],
-    "count", "compared": {kind: how many}}.
+def drift(path: str = "") -> Look[SchemaDrift]:
+    """How the database differs from what the SQL makes; what is missing is missing from the database.
 
     Args:
         path: a file of SQL, or a folder of them; "" is RUNBOOK_MIGRATIONS.
@@ -25,19 +25,19 @@ def drift(path: str = "") -> Look:
     refuses it: its name, line and SQLSTATE), otherwise as the database answers.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[SchemaDrift]:
         return as_work(lambda: _compare(door, path or need(door, "migrations_path")))
 
     return Look("schema", "drift", {"path": path}, fetch, deadline_s=_LONGEST_S, is_work=True)
 
 
-def _compare(door: Door, place: str) -> Answer:
+def _compare(door: Door, place: str) -> Answer[SchemaDrift]:
     scripts = scripts_of(door, place)
     made = door.sql.in_scratch(scratch_server(door), scripts, _catalogue)
     live = door.sql.rolled_back(need(door, "database_url"), _catalogue)
     kinds = [kind for kind in made if kind not in _LEFT_OUT]
     found = differences(made, live, kinds)
-    value: dict[str, Json] = {
+    value: SchemaDrift = {
         "path": place,
         "files": list(scripts)[1:],
         "differences": found[:_MOST],

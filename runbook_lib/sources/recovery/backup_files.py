@@ -5,7 +5,8 @@ from pathlib import Path
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.backups import DumpFile, DumpFolder, NewestDump
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.io.workspace import PARTIAL, ends_of, listing
 from runbook_lib.sources.kit.asking import need
@@ -18,19 +19,17 @@ _PLAIN_END = b"PostgreSQL database dump complete"
 _READING_S = 300.0  # the newest dump is read to its end, which is work
 
 
-def dumps(path: str = "") -> Look:
-    """The dumps in a folder, or one dump: {"folder", "files": [{"name", "bytes", "at"}] oldest first, "unfinished": names that end
-    in .partial, "packed": names that are compressed or encrypted and so not read, "newest": {"name", "bytes", "at", "format"
-    (custom, tar, plain, none), "entries", "tables_with_data" (None for plain SQL), "whole", "why"}}.
+def dumps(path: str = "") -> Look[DumpFolder]:
+    """The dumps in a folder, or one dump; the newest is read through to its end.
 
     Args:
         path: a folder or a file; "" is RUNBOOK_BACKUP_FOLDER.
 
-    `at` is when the file was last written, or, where the dump itself says that it is older, when it was made. The newest is read
-    through to its end. empty: no dump is there; unreachable: no such folder; not_configured: none is named.
+    Statuses: empty (no dump is there), unreachable (no such folder), not_configured (none is named), malformed (only files that
+    are packed), partial (only the newest 1,000 files were looked at).
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[DumpFolder]:
         folder = Path(path or need(door, "backup_folder")).expanduser()
         found = listing(folder)
         named = [row for row in found if row[0].endswith(_SUFFIXES) or folder.is_file()]
@@ -46,14 +45,10 @@ def dumps(path: str = "") -> Look:
         if not named:
             left = f"; {len(unfinished)} unfinished" if unfinished else ""
             return Answer(Status.empty, None, f"no dump in {folder}{left}")
-        files: list[dict[str, Json]] = [
-            {"name": name, "bytes": size, "at": to_iso(from_epoch_s(at))} for name, size, at in named[-_MOST:]
-        ]
-        place = folder if folder.is_file() else folder / str(files[-1]["name"])
+        files = [DumpFile(name=name, bytes=size, at=to_iso(from_epoch_s(at))) for name, size, at in named[-_MOST:]]
+        place = folder if folder.is_file() else folder / files[-1]["name"]
         newest = _read(Tools(door), place, files[-1])
-        value: dict[str, Json] = {
-            "folder": str(folder), "files": files, "unfinished": unfinished, "packed": packed, "newest": newest,
-        }  # fmt: skip
+        value = DumpFolder(folder=str(folder), files=files, unfinished=unfinished, packed=packed, newest=newest)
         if len(named) > _MOST:
             return Answer(Status.partial, value, f"only the newest {_MOST} of {len(named)} files were looked at")
         return Answer(Status.ok, value)
@@ -61,26 +56,26 @@ def dumps(path: str = "") -> Look:
     return Look("dumps", "folder", {"path": path}, fetch, deadline_s=_READING_S, is_work=True)
 
 
-def _read(tools: Tools, file: Path, row: dict[str, Json]) -> dict[str, Json]:
-    """What the newest file is. A file that is no dump is not whole; why stands in `why`."""
+def _read(tools: Tools, file: Path, row: DumpFile) -> NewestDump:
+    """What the newest file is. A file that is no dump is not whole."""
     head, tail = ends_of(file)
-    told: dict[str, Json] = {**row, "format": "none", "entries": 0, "tables_with_data": None, "whole": False, "why": ""}
+    dump: NewestDump = {**row, "format": "none", "entries": 0, "tables_with_data": None, "whole": False, "why": ""}
     if head.startswith(b"PGDMP") or b"toc.dat" in head[:100]:
-        told["format"] = "custom" if head.startswith(b"PGDMP") else "tar"
+        dump["format"] = "custom" if head.startswith(b"PGDMP") else "tar"
         try:
             contents = tools.contents(file)
         except LookError as error:
             if error.status != Status.malformed:
                 raise
-            return {**told, "why": error.tried}
-        told |= {"entries": len(contents.entries), "tables_with_data": len(contents.names("TABLE DATA"))}
-        told["at"] = min(str(row["at"]), _made_at(contents.created) or str(row["at"]))
+            return {**dump, "why": error.tried}
+        dump["entries"], dump["tables_with_data"] = len(contents.entries), len(contents.names("TABLE DATA"))
+        dump["at"] = min(row["at"], _made_at(contents.created) or row["at"])
         why = tools.read_through(file)
-        return {**told, "whole": not why, "why": why}
+        return {**dump, "whole": not why, "why": why}
     if b"PostgreSQL database dump" in head:
         whole = _PLAIN_END in tail
-        return {**told, "format": "plain", "whole": whole, "why": "" if whole else "its last line is missing"}
-    return {**told, "why": "it is no dump of pg_dump's" if head else "it has no bytes"}
+        return {**dump, "format": "plain", "whole": whole, "why": "" if whole else "its last line is missing"}
+    return {**dump, "why": "it is no dump of pg_dump's" if head else "it has no bytes"}
 
 
 def _made_at(created: str | None) -> str | None:

@@ -7,10 +7,11 @@ it themselves; only one line a table travels.
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.restores import SequenceBehind
 from runbook_lib.sources.postgres.pg_catalogue import MANAGED
 
 if TYPE_CHECKING:
@@ -50,21 +51,47 @@ order by 1
 """
 
 
-def tables(connection: "Connection", skip: Sequence[str] = MANAGED) -> list[dict[str, Any]]:
-    """The tables that hold rows, the largest first: [{"name", "pages", "columns": [[name, type]]}]."""
-    return connection.execute(_TABLES.encode(), {"skip": list(skip)}).fetchall()
+class StoredTable(TypedDict):
+    """A table that holds rows. `columns`: [name, type], each; None where it has none."""
+
+    name: str
+    pages: int
+    columns: list[tuple[str, str]] | None
 
 
-def any_rows(connection: "Connection", held: Sequence[dict[str, Any]]) -> bool:
+class TableSum(TypedDict):
+    """How many rows a table holds, and the checksum over them: two tables with equal sums hold the same."""
+
+    rows: int
+    sum: str
+
+
+class SequenceState(TypedDict):
+    """A sequence. `last`: its last value, None where it was never used. `table`, `column`: what it numbers, None without one."""
+
+    name: str
+    last: int | None
+    rises: bool
+    table: str | None
+    column: str | None
+
+
+def tables(connection: "Connection", skip: Sequence[str] = MANAGED) -> list[StoredTable]:
+    """The tables that hold rows, the largest first."""
+    rows = connection.execute(_TABLES.encode(), {"skip": list(skip)})
+    return [StoredTable(name=row["name"], pages=row["pages"], columns=row["columns"]) for row in rows]
+
+
+def any_rows(connection: "Connection", stored: Sequence[StoredTable]) -> bool:
     """Whether any of the tables holds a row."""
-    for table in held:
+    for table in stored:
         row = connection.execute(f"select exists (select 1 from only {table['name']}) as some".encode()).fetchone()  # noqa: S608 (quoted by Postgres)
         if row is not None and row["some"]:
             return True
     return False
 
 
-def checksum_sql(table: dict[str, Any], version: int) -> str:
+def checksum_sql(table: StoredTable, version: int) -> str:
     """The statement that counts a table's rows and sums their hashes; for servers from `version` (server_version_num) on."""
     columns = table["columns"] or []
     if version < _OLDEST_WITH_ROW_HASH:
@@ -79,10 +106,17 @@ def checksum_sql(table: dict[str, Any], version: int) -> str:
     )
 
 
+def sum_of(connection: "Connection", table: StoredTable, version: int) -> TableSum:
+    """What one table holds; for servers from `version` (server_version_num) on."""
+    row = connection.execute(checksum_sql(table, version).encode()).fetchone()
+    assert row is not None
+    return TableSum(rows=row["rows"], sum=row["sum"])
+
+
 def sums(
-    connect: "Connect", wanted: Sequence[dict[str, Any]], version: int, *, workers: int, tell: Callable[[str], None]
-) -> dict[str, Json]:
-    """{table: {"rows", "sum"}} of tables, several at once, the largest first.
+    connect: "Connect", wanted: Sequence[StoredTable], version: int, *, workers: int, tell: Callable[[str], None]
+) -> dict[str, TableSum]:
+    """What tables hold, by their names; several at once, the largest first.
 
     Args:
         connect: opens a session, one for each worker. wanted: as `tables` lists them.
@@ -90,10 +124,10 @@ def sums(
 
     Raises LookError: what the first session that failed met.
     """
-    left: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    left: queue.SimpleQueue[StoredTable] = queue.SimpleQueue()
     for table in wanted:
         left.put(table)
-    found: dict[str, Json] = {}
+    found: dict[str, TableSum] = {}
     broken: list[BaseException] = []
 
     def work() -> None:
@@ -101,9 +135,7 @@ def sums(
             with connect() as connection:
                 while not broken:
                     table = left.get_nowait()
-                    row = connection.execute(checksum_sql(table, version).encode()).fetchone()
-                    assert row is not None
-                    found[table["name"]] = {"rows": row["rows"], "sum": row["sum"]}
+                    found[table["name"]] = sum_of(connection, table, version)
                     tell(f"{len(found)} of {len(wanted)} tables")
         except queue.Empty:
             return
@@ -120,16 +152,21 @@ def sums(
     return found
 
 
-def sequences(connection: "Connection", skip: Sequence[str] = MANAGED) -> dict[str, dict[str, Any]]:
-    """{sequence: {"last" (None: never used), "rises", "table", "column" (that it numbers, or None)}}."""
+def sequences(connection: "Connection", skip: Sequence[str] = MANAGED) -> dict[str, SequenceState]:
+    """The sequences, by their names."""
     rows = connection.execute(_SEQUENCES.encode(), {"skip": list(skip)})
-    return {row["name"]: {**row, "last": None if row["last"] is None else int(row["last"])} for row in rows}
+    return {row["name"]: _sequence(row) for row in rows}
 
 
-def behind_their_tables(connection: "Connection", held: dict[str, dict[str, Any]]) -> list[dict[str, Json]]:
-    """The sequences whose next value the column that they number holds already: [{"sequence", "last", "highest"}]."""
-    found: list[dict[str, Json]] = []
-    for name, sequence in held.items():
+def _sequence(row: Mapping[str, Json]) -> SequenceState:
+    last = None if row["last"] is None else int(row["last"])
+    return SequenceState(name=row["name"], last=last, rises=row["rises"], table=row["table"], column=row["column"])
+
+
+def behind_their_tables(connection: "Connection", known: Mapping[str, SequenceState]) -> list[SequenceBehind]:
+    """The sequences whose next value the column that they number holds already."""
+    found: list[SequenceBehind] = []
+    for name, sequence in known.items():
         if not sequence["table"] or not sequence["rises"]:
             continue
         statement = f"select max({sequence['column']})::bigint as highest from {sequence['table']}"  # noqa: S608 (quoted by Postgres)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Json, Status
+from runbook_lib.core.model import Status
+from runbook_lib.core.records.restores import RestoreError
 from runbook_lib.io.databases import variables_of
 from runbook_lib.io.observe import Door
 from runbook_lib.io.programs import Ran
@@ -122,11 +123,11 @@ class Contents:
 
 @dataclass(frozen=True)
 class Restored:
-    """How a restore ended. `gave_up`: it could not go on to the end; `errors`: [{"about", "message"}], at most 50."""
+    """How a restore ended. `gave_up`: why it could not go on to the end, else empty. `errors`: at most 50."""
 
     elapsed_s: float
     gave_up: str
-    errors: list[dict[str, Json]]
+    errors: list[RestoreError]
     error_count: int
 
 
@@ -161,7 +162,7 @@ def _is_extension(line: str, name: str) -> bool:
 
 def restored(ran: Ran) -> Restored:
     """What pg_restore's words mean: the errors it went on after, or why it gave up."""
-    errors: list[dict[str, Json]] = []
+    errors: list[RestoreError] = []
     about, fatal = "", ""
     lines = ran.said.splitlines()
     for line in lines:
@@ -181,7 +182,7 @@ def restored(ran: Ran) -> Restored:
 def sql_ran(ran: Ran) -> Restored:
     """What psql's words mean."""
     found = [line for line in ran.said.splitlines() if "ERROR:" in line or "FATAL:" in line]
-    errors: list[dict[str, Json]] = [{"about": "", "message": line.partition(": ")[2][:300]} for line in found]
+    errors = [RestoreError(about="", message=line.partition(": ")[2][:300]) for line in found]
     gave_up = "" if ran.code in (0, 3) else first_line(ran.said) or f"it ended with code {ran.code}"
     return Restored(round(ran.elapsed_s, 3), gave_up, errors[:_MOST_ERRORS], len(errors))
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.restores import PointInTimeRehearsal, TableDifference
 from runbook_lib.io.clusters import Running
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.io.workspace import becoming, private_folder
 from runbook_lib.sources.kit.asking import need
 from runbook_lib.sources.postgres.pg_catalogue import MANAGED
-from runbook_lib.sources.recovery.pg_contents import sums, tables
+from runbook_lib.sources.recovery.pg_contents import TableSum, sums, tables
 from runbook_lib.sources.recovery.pg_tools import SOURCE, Tools, first_line
 from runbook_lib.sources.recovery.scratch import ROLE_ATTRIBUTES, as_work
 
@@ -30,15 +31,13 @@ _ROLES = f"select quote_ident(rolname) as name, {ROLE_ATTRIBUTES} as attributes 
 _SETTING = "select current_setting(%s, true) as value"
 
 
-def rehearse() -> Look:
-    """Whether the moment before a damage comes back: {"recovered", "why", "target_at", "damaged": the table that was dropped,
-    "tables": [{"table", "wanted_rows", "got_rows"}] that did not come back as they were, "compared": how many were, "rows",
-    "base_backup_s", "recovered_s", "at"}.
+def rehearse() -> Look[PointInTimeRehearsal]:
+    """Whether the moment before a damage comes back.
 
     Statuses: not_configured (no server programs beside the client's), otherwise as `restore_drill.rehearse`.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[PointInTimeRehearsal]:
         return as_work(lambda: Answer(Status.ok, _Rehearsal(door).run()))
 
     return Look("restore", "point_in_time", {}, fetch, deadline_s=_LONGEST_S, is_work=True)
@@ -53,7 +52,7 @@ class _Rehearsal:
         names = ("initdb", "postgres", "pg_basebackup", "pg_verifybackup")
         self.paths = {name: self.tools.path(name) for name in names}
 
-    def run(self) -> dict[str, Json]:
+    def run(self) -> PointInTimeRehearsal:
         """The whole of it."""
         mode = 0o711 if self.clusters.user else 0o700
         with private_folder(self.door.settings.work_folder, setting="RUNBOOK_WORK_FOLDER", mode=mode) as folder:
@@ -82,7 +81,7 @@ class _Rehearsal:
                 recovered_s = round(begun - self.door.deadline.remaining_s, 3)
                 after = self._sums(second) if recovered else {}
                 why = "" if recovered else second.last_words().partition("FATAL:")[2].strip() or second.last_words()
-        rows = [
+        rows: list[TableDifference] = [
             {"table": name, "wanted_rows": held["rows"], "got_rows": after[name]["rows"] if name in after else None}
             for name, held in sorted(before.items())
             if recovered and after.get(name) != held
@@ -147,7 +146,7 @@ class _Rehearsal:
             raise LookError(Status.partial, f"the base backup is not whole: {words}")
         return round(ran.elapsed_s + checked.elapsed_s, 3)
 
-    def _damaged(self, first: Running) -> tuple[dict[str, Json], str, str]:
+    def _damaged(self, first: Running) -> tuple[dict[str, TableSum], str, str]:
         """Something written after the base backup, the moment to come back to, and then the damage; archived all."""
         self.door.tell("damage, and recovery to the moment before it")
         with self.door.databases.session(first.dsn(), setting=_OWN, writes=True) as session:
@@ -155,9 +154,7 @@ class _Rehearsal:
             session.execute(b"create table runbook_pitr.after_backup as select i from generate_series(1, 1000) i")
             before = self._sums(first)
             target = _one(session, "select clock_timestamp()::text as value")
-            damaged = max(
-                before, key=lambda name: int(before[name]["rows"]) if not name.startswith("runbook_pitr") else -1
-            )
+            damaged = max(before, key=lambda name: -1 if name.startswith("runbook_pitr") else before[name]["rows"])
             session.execute(f"drop table {damaged} cascade".encode())
             segment = _one(session, "select pg_walfile_name(pg_switch_wal()) as value")
             begun = self.door.deadline.remaining_s
@@ -173,7 +170,7 @@ class _Rehearsal:
         if ran.code:
             raise LookError(Status.denied, first_line(ran.said), where=str(base))
 
-    def _sums(self, running: Running) -> dict[str, Json]:
+    def _sums(self, running: Running) -> dict[str, TableSum]:
         def connect() -> Any:
             return self.door.databases.session(running.dsn(), setting=_OWN)
 

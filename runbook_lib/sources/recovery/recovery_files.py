@@ -8,6 +8,7 @@ from typing import Any
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.backups import RecoveryObjectives, Rehearsal
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need
 
@@ -16,18 +17,18 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 OBJECTIVES = ("rpo", "rto", "rehearsed", "pitr_window")
 
 
-def objectives() -> Look:
-    """What recovery must achieve: {"file", "rpo_s", "rto_s", "rehearsed_s", "pitr_window_s"}; None for what the file leaves out.
+def objectives() -> Look[RecoveryObjectives]:
+    """What recovery must achieve.
 
     The file is RUNBOOK_RECOVERY_OBJECTIVES (`recovery_objectives.toml`): a table [objectives] with spans like "24h". Anything
     else in it is malformed, with the key. not_found: there is no such file.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RecoveryObjectives]:
         path = need(door, "recovery_objectives_file")
         text = door.read_text(path)
         try:
-            return Answer(Status.ok, {"file": path, **_read(tomllib.loads(text))})
+            return Answer(Status.ok, _read(path, tomllib.loads(text)))
         except (tomllib.TOMLDecodeError, ValueError) as error:
             raise LookError(
                 Status.malformed, f"{path}: {error}", do_next="correct the file; recovery_objectives.toml is an example"
@@ -36,11 +37,13 @@ def objectives() -> Look:
     return Look("team", "recovery_objectives", {}, fetch)
 
 
-def rehearsals() -> Look:
-    """The rehearsed restores that the team's ledger holds, newest first: [{"at", "outcome" (whole, not whole), "restored_s",
-    "what"}]; empty where the ledger is empty or not there yet. A line that is none makes it malformed, with its number."""
+def rehearsals() -> Look[list[Rehearsal]]:
+    """The rehearsed restores that the team's ledger holds, newest first; empty where the ledger is empty or not there yet.
 
-    def fetch(door: Door) -> Answer:
+    A line that is none makes it malformed, with its number.
+    """
+
+    def fetch(door: Door) -> Answer[list[Rehearsal]]:
         path = need(door, "restore_ledger_file")
         try:
             text = door.read_text(path)
@@ -63,29 +66,35 @@ def span_s(text: Any) -> float:
     return float(match[1]) * _UNIT_S[match[2]]
 
 
-def _read(document: dict[str, Any]) -> dict[str, Json]:
+def _read(path: str, document: dict[str, Json]) -> RecoveryObjectives:
     table = document.get("objectives")
     if not isinstance(table, dict):
         raise ValueError("no table [objectives]")
     unknown = (set(table) - set(OBJECTIVES)) | (set(document) - {"objectives"})
     if unknown:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(OBJECTIVES)}")
-    read: dict[str, Json] = {}
+    spans: dict[str, float | None] = {}
     for name in OBJECTIVES:
         try:
-            read[f"{name}_s"] = span_s(table[name]) if name in table else None
+            spans[name] = span_s(table[name]) if name in table else None
         except ValueError as error:
             raise ValueError(f"objectives.{name}: {error}") from error
-    return read
+    return RecoveryObjectives(
+        file=path,
+        rpo_s=spans["rpo"],
+        rto_s=spans["rto"],
+        rehearsed_s=spans["rehearsed"],
+        pitr_window_s=spans["pitr_window"],
+    )
 
 
-def _rehearsal(path: str, number: int, line: str) -> dict[str, Json]:
+def _rehearsal(path: str, number: int, line: str) -> Rehearsal:
     try:
         row = json.loads(line)
         from_iso(row["at"])
         if row["outcome"] not in ("whole", "not whole"):
             raise ValueError("outcome")
-        return {name: row.get(name) for name in ("at", "outcome", "restored_s", "what")}
+        return Rehearsal(at=row["at"], outcome=row["outcome"], restored_s=row.get("restored_s"), what=row.get("what"))
     except (ValueError, KeyError, TypeError) as error:
         why = f"{path} line {number} is no rehearsal: {type(error).__name__} {error}"
         raise LookError(Status.malformed, why[:300], do_next="correct or remove that line") from error

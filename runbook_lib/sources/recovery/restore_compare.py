@@ -1,13 +1,22 @@
 """What a database held at one moment, and how what came back from a backup differs from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from runbook_lib.core.model import Json
+from runbook_lib.core.records.restores import ComparedTable, RestoreComparison, SequenceBehind
 from runbook_lib.io.observe import Door
 from runbook_lib.sources.postgres.pg_catalogue import MANAGED, Rows, catalogue, differences
-from runbook_lib.sources.recovery.pg_contents import any_rows, behind_their_tables, sequences, sums, tables
+from runbook_lib.sources.recovery.pg_contents import (
+    SequenceState,
+    StoredTable,
+    TableSum,
+    any_rows,
+    behind_their_tables,
+    sequences,
+    sums,
+    tables,
+)
 from runbook_lib.sources.recovery.pg_tools import SCRATCH
 from runbook_lib.sources.recovery.scratch import MARK, ROLE_ATTRIBUTES, Scratch
 
@@ -37,21 +46,31 @@ select rolname::text as name, {ROLE_ATTRIBUTES} as attributes from pg_roles wher
 """  # noqa: S608 (constants)
 
 
+class DatabaseState(TypedDict):
+    """A database's name, server_version_num, encoding, and sizes: of everything, and of the tables without their indexes."""
+
+    database: str
+    version: int
+    encoding: str
+    bytes: int
+    table_bytes: int
+
+
 @dataclass(frozen=True)
-class Held:
+class SourceContents:
     """What the source held at the moment of the snapshot."""
 
-    state: dict[str, Any]
+    state: DatabaseState
     catalogue: dict[str, dict[str, str]]
-    sequences: dict[str, dict[str, Any]]
-    tables: list[dict[str, Any]]
+    sequences: dict[str, SequenceState]
+    tables: list[StoredTable]
     roles: dict[str, str]
     has_rows: bool
 
 
-def held_by(session: "Connection") -> Held:
+def contents_of(session: "Connection") -> SourceContents:
     """What is in a database at the session's one moment."""
-    return Held(
+    return SourceContents(
         state_of(session),
         catalogue(_asking(session)),
         sequences(session),
@@ -61,20 +80,30 @@ def held_by(session: "Connection") -> Held:
     )
 
 
-def state_of(session: "Connection") -> dict[str, Any]:
-    """Name, server_version_num, encoding and sizes in bytes."""
+def state_of(session: "Connection") -> DatabaseState:
+    """The state of the session's database."""
     row = session.execute(_STATE.encode()).fetchone()
     assert row is not None
-    return row
+    return DatabaseState(
+        database=row["database"],
+        version=row["version"],
+        encoding=row["encoding"],
+        bytes=row["bytes"],
+        table_bytes=row["table_bytes"],
+    )
 
 
 def _asking(session: "Connection") -> Rows:
     return lambda statement, parameters: session.execute(statement.encode(), parameters)
 
 
-def compared(
-    door: Door, place: Scratch, held: Held, wanted: dict[str, Json] | None, in_file: Sequence[str] | None
-) -> dict[str, Json]:
+def compare(
+    door: Door,
+    place: Scratch,
+    held: SourceContents,
+    wanted: Mapping[str, TableSum] | None,
+    in_file: Sequence[str] | None,
+) -> RestoreComparison:
     """Schema, sequences and, for a fresh dump, contents, each as the databases themselves compute them.
 
     Args:
@@ -104,7 +133,7 @@ def compared(
         "schema": found[:MOST_DIFFERENCES],
         "schema_count": len(found),
         "tables": [row for row in rows if not row["same"]],
-        "tables_same": sum(bool(row["same"]) for row in rows),
+        "tables_same": sum(row["same"] for row in rows),
         "rows": sum(each["rows"] for each in got.values()),
         "sequences": behind,
         "policies": [len(held.catalogue["policy"]), len(got_catalogue["policy"])],
@@ -116,7 +145,7 @@ def compared(
     }
 
 
-def _rows(wanted: dict[str, Json], got: dict[str, Json]) -> list[dict[str, Json]]:
+def _rows(wanted: Mapping[str, TableSum], got: Mapping[str, TableSum]) -> list[ComparedTable]:
     """Each table's rows as they should be and as they are; same: count and checksum agree."""
     return [
         {
@@ -130,10 +159,10 @@ def _rows(wanted: dict[str, Json], got: dict[str, Json]) -> list[dict[str, Json]
 
 
 def _counts(
-    held: Sequence[dict[str, Any]], got: dict[str, Json], in_file: Sequence[str] | None
-) -> list[dict[str, Json]]:
+    held: Sequence[StoredTable], got: Mapping[str, TableSum], in_file: Sequence[str] | None
+) -> list[ComparedTable]:
     """Of an older file only this can be said: which tables the source has that did not come back, or whose data it never held."""
-    rows: list[dict[str, Json]] = []
+    rows: list[ComparedTable] = []
     for table in held:
         name = table["name"]
         left_out = in_file is not None and name.replace('"', "") not in in_file
@@ -145,16 +174,16 @@ def _counts(
 
 
 def _behind_the_source(
-    held: dict[str, dict[str, Any]], got: dict[str, dict[str, Any]], known: set[str]
-) -> list[dict[str, Json]]:
+    held: Mapping[str, SequenceState], got: Mapping[str, SequenceState], known: set[str]
+) -> list[SequenceBehind]:
     """Sequences whose restored value lies before the source's at the snapshot."""
     return [
-        {"sequence": name, "last": got[name]["last"], "highest": sequence["last"]}
+        {"sequence": name, "last": got[name]["last"], "highest": highest}
         for name, sequence in held.items()
         if name in got
         and name not in known
         and sequence["rises"]
-        and (got[name]["last"] or 0) < (sequence["last"] or 0)
+        and (highest := sequence["last"] or 0) > (got[name]["last"] or 0)
     ]
 
 

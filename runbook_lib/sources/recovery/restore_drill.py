@@ -9,18 +9,20 @@ import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.backups import Rehearsal, WrittenDown
+from runbook_lib.core.records.restores import RestoredBackup, RestoreRehearsal, RestoreTools
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.io.workspace import append_line, becoming, ends_of, free_bytes, kept_folder, private_folder
 from runbook_lib.sources.kit.asking import need
 from runbook_lib.sources.postgres.pg_catalogue import MANAGED
-from runbook_lib.sources.recovery.pg_contents import sums
+from runbook_lib.sources.recovery.pg_contents import StoredTable, TableSum, sums
 from runbook_lib.sources.recovery.pg_tools import SCRATCH, SOURCE, Restored, Tools
-from runbook_lib.sources.recovery.restore_compare import WORKERS, Held, compared, held_by, state_of
+from runbook_lib.sources.recovery.restore_compare import WORKERS, SourceContents, compare, contents_of, state_of
 from runbook_lib.sources.recovery.scratch import Scratch, as_work, check_roles, examined, scratch
 
 if TYPE_CHECKING:
@@ -30,37 +32,29 @@ _LONGEST_S = 24 * 3600.0
 _ROOM = 1.2  # an uncompressed dump is about as large as the tables without their indexes
 
 
-def rehearse(backup_file: str = "", keep_in: str = "") -> Look:
+def rehearse(backup_file: str = "", keep_in: str = "") -> Look[RestoreRehearsal]:
     """Whether a backup comes back whole, and how fast.
 
     Args:
         backup_file: a dump to try; "" makes a fresh one of the source.
         keep_in: a folder in which a fresh dump is kept once it is whole; "" removes it.
 
-    The answer: {"backup": {"fresh", "file", "bytes", "tables_with_data" (None for plain SQL), "dump_s", "kept_as", "pg_dump"},
-    "source": {"database", "version", "bytes", "tables", "left_out": [schema]}, "restore": {"seconds", "gave_up", "error_count",
-    "errors": [{"about", "message"}], "left_out": [extension]}, "restored_s": from the file to a database that stands, "at",
-    "compared": None where it gave up}. Compared: {"schema": [difference], "schema_count", "tables": [{"table", "wanted_rows",
-    "got_rows", "same"}] (those that are not the same), "tables_same", "rows", "sequences": [{"sequence", "last", "highest"}],
-    "policies", "rls", "grants": [wanted, got], "source_has_rows", "exact": whether the file is of the moment that it is
-    compared with, "seconds"}.
-
     Statuses: not_configured (no scratch database, or one that is the source, is not empty, lacks roles; tools missing or too
     old), denied (password, or keep_in may not be written to), unreachable, partial (the dump was cut off, or the disk is full),
     malformed (the file is no dump), and unreachable where the file is not there. In each case nothing is left behind.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RestoreRehearsal]:
         return as_work(lambda: _Rehearsal(door, backup_file, keep_in).run())
 
     arguments = {"backup_file": backup_file, "keep_in": keep_in}
     return Look("restore", "rehearse", arguments, fetch, deadline_s=_LONGEST_S, is_work=True)
 
 
-def note(entry: dict[str, Json]) -> Look:
-    """Write a rehearsal down in the team's ledger, RUNBOOK_RESTORE_LEDGER: {"written": path}."""
+def note(entry: Rehearsal) -> Look[WrittenDown]:
+    """Write a rehearsal down in the team's ledger, RUNBOOK_RESTORE_LEDGER."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[WrittenDown]:
         path = need(door, "restore_ledger_file")
         append_line(Path(path).expanduser(), json.dumps(entry, sort_keys=True))
         return Answer(Status.ok, {"written": path})
@@ -68,16 +62,20 @@ def note(entry: dict[str, Json]) -> Look:
     return Look("restore", "note", {"entry": entry}, fetch)
 
 
-def health() -> Look:
-    """Whether a restore could be rehearsed: {"pg_dump", "pg_restore", "server", "scratch"}; touches nothing."""
+def health() -> Look[RestoreTools]:
+    """Whether a restore could be rehearsed; touches nothing."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RestoreTools]:
         need(door, "scratch_database_url")
         tools = Tools(door)
         with door.databases.session(need(door, "database_url"), setting=SOURCE) as source:
-            major = int(state_of(source)["version"]) // 10000
-        found = {name: tools.check_age(name, major) for name in ("pg_dump", "pg_restore")}
-        return as_work(lambda: Answer(Status.ok, {**found, "server": major, "scratch": examined(door)}))
+            major = state_of(source)["version"] // 10000
+        dump, restore = (tools.check_age(name, major) for name in ("pg_dump", "pg_restore"))
+        return as_work(
+            lambda: Answer(
+                Status.ok, RestoreTools(pg_dump=dump, pg_restore=restore, server=major, scratch=examined(door))
+            )
+        )
 
     return Look("restore", "health", {}, fetch)
 
@@ -90,7 +88,7 @@ class _Rehearsal:
         self.tools = Tools(door)
         self.source = need(door, "database_url")
 
-    def run(self) -> Answer:
+    def run(self) -> Answer[RestoreRehearsal]:
         """The whole of it."""
         if self.backup_file:
             ends_of(Path(self.backup_file).expanduser())
@@ -98,22 +96,22 @@ class _Rehearsal:
         with scratch(self.door) as place, private_folder(base, setting="RUNBOOK_WORK_FOLDER") as folder:
             if self.backup_file:
                 with self.door.databases.session(self.source, setting=SOURCE) as session:
-                    held = held_by(session)
+                    held = contents_of(session)
                 check_roles(place, held.roles)
                 file = Path(self.backup_file).expanduser()
-                backup = self._there(file)
+                backup = self._found(file)
                 return self._tried(place, folder, held, file, backup, None)
             kept = kept_folder(self.keep_in) if self.keep_in else folder
             with self.door.databases.session(self.source, setting=SOURCE) as session:
-                held = held_by(session)
+                held = contents_of(session)
                 check_roles(place, held.roles)
                 name = f"{held.state['database']}-{self.door.clock():%Y%m%dT%H%M%SZ}.dump"
                 backup, wanted = self._dumped(session, held, place, kept / name)
             return self._tried(place, folder, held, kept / name, backup, wanted)
 
     def _dumped(
-        self, session: "Connection", held: Held, place: Scratch, into: Path
-    ) -> tuple[dict[str, Json], dict[str, Json]]:
+        self, session: "Connection", held: SourceContents, place: Scratch, into: Path
+    ) -> tuple[RestoredBackup, dict[str, TableSum]]:
         """Dump the snapshot into a file that takes its name when it is whole, while the source sums the same snapshot."""
         version = self.tools.check_age("pg_dump", held.state["version"] // 10000)
         self._check_room(held.state["table_bytes"], into.parent)
@@ -155,7 +153,7 @@ class _Rehearsal:
                 do_next="free some space, or set RUNBOOK_WORK_FOLDER to a larger disk",
             )
 
-    def _there(self, file: Path) -> dict[str, Json]:
+    def _found(self, file: Path) -> RestoredBackup:
         """A dump that somebody made."""
         head, _ = ends_of(file)
         with_data: int | None = None
@@ -171,20 +169,22 @@ class _Rehearsal:
         self,
         place: Scratch,
         folder: Path,
-        held: Held,
+        held: SourceContents,
         file: Path,
-        backup: dict[str, Json],
-        wanted: dict[str, Json] | None,
-    ) -> Answer:
+        backup: RestoredBackup,
+        wanted: dict[str, TableSum] | None,
+    ) -> Answer[RestoreRehearsal]:
         """Restore a file and compare what came out of it with what the source held."""
         begun = self.door.deadline.remaining_s
         restored, left_out = self._restored(place, folder, file, held)
         restored_s = round(begun - self.door.deadline.remaining_s, 3)
-        came = None if restored.gave_up else compared(self.door, place, held, wanted, self._data_of(file))
-        value: dict[str, Json] = {
+        came = None if restored.gave_up else compare(self.door, place, held, wanted, self._data_of(file))
+        value: RestoreRehearsal = {
             "backup": backup,
             "source": {
-                **{name: held.state[name] for name in ("database", "version", "bytes")},
+                "database": held.state["database"],
+                "version": held.state["version"],
+                "bytes": held.state["bytes"],
                 "tables": len(held.tables),
                 "left_out": sorted(set(MANAGED)),
             },
@@ -201,7 +201,7 @@ class _Rehearsal:
         }
         return Answer(Status.ok, value)
 
-    def _restored(self, place: Scratch, folder: Path, file: Path, held: Held) -> tuple[Restored, list[str]]:
+    def _restored(self, place: Scratch, folder: Path, file: Path, held: SourceContents) -> tuple[Restored, list[str]]:
         head, _ = ends_of(file)
 
         def tell() -> None:
@@ -236,8 +236,8 @@ class _Rehearsal:
 class _Summing:
     """The source's checksums of one snapshot, computed beside the dump."""
 
-    def __init__(self, door: Door, dsn: str, snapshot: str, wanted: Sequence[dict[str, Any]], version: int) -> None:
-        self._found: dict[str, Json] = {}
+    def __init__(self, door: Door, dsn: str, snapshot: str, wanted: Sequence[StoredTable], version: int) -> None:
+        self._found: dict[str, TableSum] = {}
         self._broken: BaseException | None = None
 
         def work() -> None:
@@ -252,7 +252,7 @@ class _Summing:
         self._thread = threading.Thread(target=work, daemon=True)
         self._thread.start()
 
-    def result(self) -> dict[str, Json]:
+    def result(self) -> dict[str, TableSum]:
         """The sums, once they are there. Raises what the source refused with."""
         self._thread.join()
         if self._broken is not None:

@@ -8,7 +8,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
@@ -18,6 +18,8 @@ from runbook_lib.sources.recovery.pg_tools import SCRATCH, SOURCE
 
 if TYPE_CHECKING:
     from runbook_lib.io.databases import Connection
+
+Made = TypeVar("Made")
 
 MARK = "runbook_scratch"
 _HELD = 7_021_608  # the advisory lock's key: one rehearsal at a time
@@ -113,7 +115,7 @@ def _must_be_empty(session: "Connection", state: dict[str, Any]) -> None:
         )
 
 
-def as_work(work: Callable[[], Answer]) -> Answer:
+def as_work(work: Callable[[], Answer[Made]]) -> Answer[Made]:
     """What work brings. Raises LookError as it does, but never one that would prove an absence: work that met something
     missing was not done, and says nothing about the backup. Work that took too long says what would give it longer."""
     try:

@@ -6,15 +6,23 @@ chosen are not there. After an import sequences are set to follow the rows, as t
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.restores import ComparedTable, CopiedTables, SequenceBehind, TableCopies
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.io.workspace import becoming, kept_folder, private_folder
 from runbook_lib.sources.kit.asking import need
 from runbook_lib.sources.postgres.pg_catalogue import MANAGED
-from runbook_lib.sources.recovery.pg_contents import behind_their_tables, checksum_sql, sequences, tables
+from runbook_lib.sources.recovery.pg_contents import (
+    StoredTable,
+    TableSum,
+    behind_their_tables,
+    sequences,
+    sum_of,
+    tables,
+)
 from runbook_lib.sources.recovery.pg_tools import SCRATCH, SOURCE, Tools
 from runbook_lib.sources.recovery.scratch import Scratch, as_work, scratch
 
@@ -28,10 +36,8 @@ where attrelid = %s::regclass and attnum > 0 and not attisdropped and attgenerat
 """
 
 
-def copies(names: Sequence[str], keep_in: str = "") -> Look:
-    """Tables exported, imported into the scratch database and compared: {"forms": {"sql", "csv": {"tables": [{"table",
-    "wanted_rows", "got_rows", "same"}], "sequences": [{"sequence", "last", "highest"}], "bytes", "files": kept ones, "why": what
-    was refused, or ""}}}.
+def copies(names: Sequence[str], keep_in: str = "") -> Look[TableCopies]:
+    """Tables exported as SQL and as CSV, imported into the scratch database and compared.
 
     Args:
         names: tables, `schema.table`. keep_in: a folder in which the files are kept once they are whole; "" removes them.
@@ -39,8 +45,8 @@ def copies(names: Sequence[str], keep_in: str = "") -> Look:
     Statuses: not_configured (the source has no such table), otherwise as `restore_drill.rehearse`.
     """
 
-    def fetch(door: Door) -> Answer:
-        return as_work(lambda: Answer(Status.ok, {"forms": _Copying(door, names, keep_in).run()}))
+    def fetch(door: Door) -> Answer[TableCopies]:
+        return as_work(lambda: Answer(Status.ok, TableCopies(forms=_Copying(door, names, keep_in).run())))
 
     arguments = {"tables": list(names), "keep_in": keep_in}
     return Look("restore", "copies", arguments, fetch, deadline_s=_LONGEST_S, is_work=True)
@@ -54,7 +60,7 @@ class _Copying:
         self.tools, self.source = Tools(door), need(door, "database_url")
         self.at = f"{door.clock():%Y%m%dT%H%M%SZ}"  # in the files' names: none of an earlier export is written over
 
-    def run(self) -> dict[str, Json]:
+    def run(self) -> dict[str, CopiedTables]:
         """Both forms, one after the other."""
         base = self.door.settings.work_folder
         with (
@@ -67,13 +73,13 @@ class _Copying:
             row = session.execute(b"select pg_export_snapshot() as name").fetchone()
             assert row is not None
             lower = min(version, place.version)
-            wanted = {table["name"]: _sum(session, table, lower) for table in chosen}
+            wanted = {table["name"]: sum_of(session, table, lower) for table in chosen}
             definitions = folder / "definitions.dump"
             told = ["--schema-only", "--section=pre-data", *(f"--exclude-schema={name}" for name in MANAGED)]
             self.tools.dump(self.source, definitions, [*told, "--no-owner", "--no-acl"], lambda _: None)
             self.tools.restore(place.dsn, definitions, ["--no-owner", "--no-acl"], lambda: None)
             kept = kept_folder(self.keep_in) if self.keep_in else folder
-            forms: dict[str, Json] = {}
+            forms: dict[str, CopiedTables] = {}
             for form in ("sql", "csv"):
                 self.door.tell(f"{form}: {len(chosen)} tables")
                 if form == "sql":
@@ -82,8 +88,10 @@ class _Copying:
                 else:
                     files = self._written(session, chosen, kept)
                     why = self._read(place, chosen, files)
+                compared, behind = self._compared(place, chosen, wanted, lower)
                 forms[form] = {
-                    **self._compared(place, chosen, wanted, lower),
+                    "tables": compared,
+                    "sequences": behind,
                     "bytes": sum(file.stat().st_size for file in files),
                     "files": [str(file) for file in files] if self.keep_in else [],
                     "why": why,
@@ -91,7 +99,7 @@ class _Copying:
                 self._emptied(place, chosen)
             return forms
 
-    def _chosen(self, session: "Connection") -> list[dict[str, Any]]:
+    def _chosen(self, session: "Connection") -> list[StoredTable]:
         found = {table["name"]: table for table in tables(session)}
         missing = [name for name in self.names if name not in found]
         if missing:
@@ -102,7 +110,7 @@ class _Copying:
             )
         return [found[name] for name in self.names]
 
-    def _dumped(self, snapshot: str, chosen: list[dict[str, Any]], kept: Path) -> list[Path]:
+    def _dumped(self, snapshot: str, chosen: list[StoredTable], kept: Path) -> list[Path]:
         """One file of SQL."""
         into = kept / f"tables-{self.at}.sql"
         told = ["--format=plain", "--data-only", f"--snapshot={snapshot}"]
@@ -113,9 +121,9 @@ class _Copying:
 
     def _loaded(self, place: Scratch, files: list[Path]) -> str:
         done = self.tools.run_sql(place.dsn, files[0])
-        return done.gave_up or (str(done.errors[0]["message"]) if done.errors else "")
+        return done.gave_up or (done.errors[0]["message"] if done.errors else "")
 
-    def _written(self, session: "Connection", chosen: list[dict[str, Any]], kept: Path) -> list[Path]:
+    def _written(self, session: "Connection", chosen: list[StoredTable], kept: Path) -> list[Path]:
         """A file of CSV a table, its columns named in the first line."""
         files = []
         for table in chosen:
@@ -130,7 +138,7 @@ class _Copying:
             files.append(into)
         return files
 
-    def _read(self, place: Scratch, chosen: list[dict[str, Any]], files: list[Path]) -> str:
+    def _read(self, place: Scratch, chosen: list[StoredTable], files: list[Path]) -> str:
         import psycopg
 
         with self.door.databases.session(place.dsn, setting=SCRATCH, writes=True) as session:
@@ -146,12 +154,12 @@ class _Copying:
         return ""
 
     def _compared(
-        self, place: Scratch, chosen: list[dict[str, Any]], wanted: dict[str, dict[str, Any]], version: int
-    ) -> dict[str, Json]:
+        self, place: Scratch, chosen: list[StoredTable], wanted: dict[str, TableSum], version: int
+    ) -> tuple[list[ComparedTable], list[SequenceBehind]]:
         with self.door.databases.session(place.dsn, setting=SCRATCH) as session:
-            rows: list[Json] = []
+            rows: list[ComparedTable] = []
             for table in chosen:
-                got, right = _sum(session, table, version), wanted[table["name"]]
+                got, right = sum_of(session, table, version), wanted[table["name"]]
                 rows.append(
                     {
                         "table": table["name"],
@@ -160,23 +168,17 @@ class _Copying:
                         "same": got == right,
                     }
                 )
-            return {"tables": rows, "sequences": behind_their_tables(session, sequences(session))}
+            return rows, behind_their_tables(session, sequences(session))
 
-    def _emptied(self, place: Scratch, chosen: list[dict[str, Any]]) -> None:
+    def _emptied(self, place: Scratch, chosen: list[StoredTable]) -> None:
         with self.door.databases.session(place.dsn, setting=SCRATCH, writes=True) as session:
             names = ", ".join(table["name"] for table in chosen)
             session.execute(f"truncate {names} restart identity".encode())
 
 
-def _columns(session: "Connection", table: dict[str, Any]) -> str:
+def _columns(session: "Connection", table: StoredTable) -> str:
     row = session.execute(_WRITTEN.encode(), (table["name"],)).fetchone()
     return str(row["columns"]) if row else "*"
-
-
-def _sum(session: "Connection", table: dict[str, Any], version: int) -> dict[str, Any]:
-    row = session.execute(checksum_sql(table, version).encode()).fetchone()
-    assert row is not None
-    return row
 
 
 def _follow(session: "Connection") -> None:

@@ -17,6 +17,7 @@ import httpx
 from runbook_lib.core.clock import Window, from_epoch_s, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Json, Status
+from runbook_lib.core.records.project import ProjectKey
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.sources.kit.asking import need, rows_in, there
@@ -195,11 +196,8 @@ class ManagementApi:
         return rows
 
 
-def key_facts(key: str | None) -> dict[str, Json] | None:
-    """What a key says about itself, without its value: {"kind", "role", "ref", "expires_at"}; None without a key.
-
-    kind: jwt (the legacy anon and service-role keys), publishable, secret, or unknown. The JWT is read, not verified.
-    """
+def key_facts(key: str | None) -> ProjectKey | None:
+    """What a key says about itself; None without a key. The JWT is read, not verified."""
     if not key:
         return None
     for prefix, kind, role in (("sb_publishable_", "publishable", "anon"), ("sb_secret_", "secret", "service_role")):

@@ -7,6 +7,7 @@ from typing import Any
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.backups import BackupSchedule, ProjectBackup, ProjectBackups
 from runbook_lib.io.http import status_of
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, number_of, rows_in, text_of
@@ -16,24 +17,19 @@ _HELP = "RUNBOOK_SUPABASE_ACCESS_TOKEN needs the database read scope (backups_re
 _HIGHER_PLAN = 402
 
 
-def backups() -> Look:
-    """The project's backups: {"region", "pitr": bool, "pitr_earliest_at", "pitr_latest_at" (None where the vendor tells none),
-    "wal": bool, "backups": [{"id", "at", "status" (completed, failed, pending, removed, archived, cancelled), "physical"}],
-    newest first}. A project without any is ok with an empty list: whether that means none depends on `pitr`."""
+def backups() -> Look[ProjectBackups]:
+    """The project's backups. A project without any is ok with an empty list."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[ProjectBackups]:
         return Answer(Status.ok, ManagementApi(door).get("/database/backups").parsed(_read))
 
     return Look("supabase", "backups", {}, fetch)
 
 
-def schedule() -> Look:
-    """When the daily backup is made: {"offered": bool, "at": "HH:MM:SS" (UTC) or None}; not offered: the plan has no choice.
+def schedule() -> Look[BackupSchedule]:
+    """When the daily backup is made. not_found: the project has no schedule, says the vendor."""
 
-    not_found: the project has no schedule, says the vendor.
-    """
-
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[BackupSchedule]:
         reply = ManagementApi(door).ask("/database/backups/schedule")
         if reply.status_code == _HIGHER_PLAN:
             return Answer(Status.ok, {"offered": False, "at": None}, "402: the plan has no schedule of its own")
@@ -41,12 +37,12 @@ def schedule() -> Look:
             return Answer(Status.not_found, None, reply.complaint())
         if status_of(reply.status_code) != Status.ok:
             reply.raise_for_status(_HELP)
-        return Answer(Status.ok, reply.parsed(lambda document: {"offered": True, "at": _clock(document)}))
+        return Answer(Status.ok, reply.parsed(lambda document: BackupSchedule(offered=True, at=_clock(document))))
 
     return Look("supabase", "backup_schedule", {}, fetch)
 
 
-def _read(document: dict[str, Any]) -> dict[str, Json]:
+def _read(document: dict[str, Any]) -> ProjectBackups:
     window = document["physical_backup_data"]
     found = [_backup(row) for row in rows_in(document, "backups")]
     found.sort(key=lambda row: row["at"], reverse=True)
@@ -60,7 +56,7 @@ def _read(document: dict[str, Any]) -> dict[str, Json]:
     }
 
 
-def _backup(row: dict[str, Any]) -> dict[str, Json]:
+def _backup(row: dict[str, Any]) -> ProjectBackup:
     at = iso_of_text(row["inserted_at"])
     if at is None:
         raise KeyError("inserted_at")

@@ -12,6 +12,7 @@ from jwt import PyJWK
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.errors import LookError, UsageError
 from runbook_lib.core.model import Json, Status
+from runbook_lib.core.records.rights import TokenJudgement, TokenSignature
 from runbook_lib.core.secret_ref import resolve
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
@@ -50,21 +51,22 @@ def subject_of(token: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def judged(door: Door, token: str) -> dict[str, Json]:
-    """What can be said of a token without asking anybody but the project's list of keys; see `supabase_access.token`."""
-    facts, claims = key_facts(token) or {}, claims_of(token)
-    said: dict[str, Json] = {
+def judge_token(door: Door, token: str, apikey_role: str | None) -> TokenJudgement:
+    """What can be said of a token without asking anybody but the project's list of keys."""
+    facts, claims = key_facts(token), claims_of(token)
+    said: TokenJudgement = {
         "kind": "other", "role": None, "sub": None, "expires_at": None, "expired": False, "not_yet": False, "aud_ok": None,
         "project_ok": None, "iss_ok": None, "is_anonymous": False, "algorithm": None, "claims": sorted(map(str, claims)),
-        "signature": {},
+        "signature": {}, "apikey_role": apikey_role,
     }  # fmt: skip
-    if facts.get("kind") in ("publishable", "secret"):
+    if facts is not None and facts["kind"] in ("publishable", "secret"):
         return {**said, "kind": facts["kind"], "role": facts["role"]}
     if not claims:
         return said
     role, now = claims.get("role"), door.clock().timestamp()
     is_key = claims.get("iss") == "supabase" and not claims.get("sub")
     header = _header(token)
+    algorithm = header.get("alg")
     return {
         **said,
         "kind": str(role) if is_key and role in ("anon", "service_role") else "user",
@@ -77,7 +79,7 @@ def judged(door: Door, token: str) -> dict[str, Json]:
         "project_ok": _same_project(door, claims),
         "iss_ok": None if is_key else str(claims.get("iss") or "").endswith("/auth/v1"),
         "is_anonymous": claims.get("is_anonymous") is True,
-        "algorithm": header.get("alg") if isinstance(header.get("alg"), str) else None,
+        "algorithm": algorithm if isinstance(algorithm, str) else None,
         "signature": _signatures(door, token, header),
     }
 
@@ -93,9 +95,8 @@ def _same_project(door: Door, claims: Mapping[str, Any]) -> bool | None:
     return host == f"{ref}.supabase.co" if host.endswith(".supabase.co") else None
 
 
-def _signatures(door: Door, token: str, header: Mapping[str, Any]) -> dict[str, Json]:
-    """Each verifier's word: {"legacy_secret" or "jwks": valid | invalid | unknown_key | not_checked}, and for the secret whether
-    it is the project's own ("secret_is_projects": the anon key verifies with it; None where that cannot be told)."""
+def _signatures(door: Door, token: str, header: Mapping[str, Any]) -> TokenSignature:
+    """Each verifier's word, and for the secret whether it is the project's own: whether the anon key verifies with it."""
     algorithm = header.get("alg")
     if algorithm == "HS256":
         secret = reveal(door.settings.supabase_jwt_secret)

@@ -5,6 +5,14 @@ from typing import Any
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.project import (
+    BillingCustomer,
+    Migration,
+    ProjectAnswers,
+    ProjectHealth,
+    ProjectService,
+    RecordedUsage,
+)
 from runbook_lib.io.http import status_of
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
@@ -23,27 +31,27 @@ _MOST_RECORDS = 100_000
 _SERVICES = ("auth", "db", "rest", "pooler")
 
 
-def project_health() -> Look:
-    """The project as Supabase sees it: {"name", "status" (INACTIVE: paused), "region", "version", "services": [{"name", "status",
-    "error"}]}."""
+def project_health() -> Look[ProjectHealth]:
+    """The project as Supabase sees it."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[ProjectHealth]:
         api = ManagementApi(door)
         project = api.get("").parsed(_project)
         if project["status"] == "INACTIVE":
-            return Answer(Status.ok, {**project, "services": []})
+            return Answer(Status.ok, project)
         params = [("services", name) for name in _SERVICES]
-        services = api.get("/health", params).parsed(lambda document: [_service(row) for row in rows_in(document)])
-        return Answer(Status.ok, {**project, "services": services})
+        project["services"] = api.get("/health", params).parsed(
+            lambda document: [_service(row) for row in rows_in(document)]
+        )
+        return Answer(Status.ok, project)
 
     return Look("supabase", "project_health", {}, fetch, deadline_s=15)
 
 
-def migrations() -> Look:
-    """The migrations that were applied, newest first: {"version", "name", "at" (from the version, where it is a time), "what",
-    "platform"}."""
+def migrations() -> Look[list[Migration]]:
+    """The migrations that were applied, newest first."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[Migration]]:
         reply = ManagementApi(door).get("/database/migrations")
         rows = reply.parsed(lambda document: [_migration(row) for row in rows_in(document)])
         rows.sort(key=lambda row: row["version"], reverse=True)
@@ -52,11 +60,11 @@ def migrations() -> Look:
     return Look("supabase", "migrations", {}, fetch)
 
 
-def usage(org_id: str, window: Window) -> Look:
-    """What an organization used in a window, by the application's own records: {"tokens", "requests", "records",
-    "without_tokens", "without_requests", "first_at", "last_at"}. Nothing recorded: ok, zeros; partial above 100,000 records."""
+def usage(org_id: str, window: Window) -> Look[RecordedUsage]:
+    """What an organization used in a window, by the application's own records. Nothing recorded: ok, zeros; partial above
+    100,000 records."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RecordedUsage]:
         api = ProjectApi(door)
         rows: list[dict[str, Any]] = []
         page = _usage_page(api, org_id, window, 0)
@@ -76,42 +84,50 @@ def usage(org_id: str, window: Window) -> Look:
     return Look("supabase", "usage", {"org_id": org_id, **span_of(window)}, fetch, deadline_s=20)
 
 
-def billing_customer(org_id: str) -> Look:
-    """An organization's billing record: {"org_id", "stripe_customer_id", "plan", "status", "current_period_end"}."""
+def billing_customer(org_id: str) -> Look[BillingCustomer]:
+    """An organization's billing record; not_found without one."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[BillingCustomer]:
         columns = "org_id,stripe_customer_id,plan,status,current_period_end"
         rows = ProjectApi(door).rows(
             lambda client: client.table("billing_customers").select(columns).eq("org_id", org_id).limit(1)
         )
         if not rows:
             return Answer(Status.not_found, None, "the organization has no billing record")
-        return Answer(Status.ok, {name: rows[0].get(name) for name in columns.split(",")})
+        row = rows[0]
+        return Answer(
+            Status.ok,
+            BillingCustomer(
+                org_id=org_id,
+                stripe_customer_id=row.get("stripe_customer_id"),
+                plan=row.get("plan"),
+                status=row.get("status"),
+                current_period_end=row.get("current_period_end"),
+            ),
+        )
 
     return Look("supabase", "billing_customer", {"org_id": org_id}, fetch)
 
 
-def health() -> Look:
-    """What the keys are and whether they are taken: {"rest": HTTP status, "auth": HTTP status, "anon_key", "service_role_key"};
-    each key {"kind", "role", "ref", "expires_at"} or None."""
+def health() -> Look[ProjectAnswers]:
+    """What the keys are and whether they are taken."""
 
-    def fetch(door: Door) -> Answer:
-        keys = {
-            "anon_key": key_facts(reveal(door.settings.supabase_anon_key)),
-            "service_role_key": key_facts(reveal(door.settings.supabase_service_role_key)),
-        }
-        seen = {
-            "rest": _probe(door, "/rest/v1/organizations", {"select": "id", "limit": "1"}),
-            "auth": _probe(door, "/auth/v1/health", {}),
-        }
-        value = {**{name: answer.value for name, answer in seen.items()}, **keys}
-        refused = next((answer for answer in seen.values() if answer.status != Status.ok), None)
+    def fetch(door: Door) -> Answer[ProjectAnswers]:
+        rest = _probe(door, "/rest/v1/organizations", {"select": "id", "limit": "1"})
+        auth = _probe(door, "/auth/v1/health", {})
+        value = ProjectAnswers(
+            rest=rest.value,
+            auth=auth.value,
+            anon_key=key_facts(reveal(door.settings.supabase_anon_key)),
+            service_role_key=key_facts(reveal(door.settings.supabase_service_role_key)),
+        )
+        refused = next((answer for answer in (rest, auth) if answer.status != Status.ok), None)
         return Answer(refused.status, value, refused.why, refused.help) if refused else Answer(Status.ok, value)
 
     return Look("supabase", "health", {}, fetch)
 
 
-def _probe(door: Door, path: str, params: dict[str, str]) -> Answer:
+def _probe(door: Door, path: str, params: dict[str, str]) -> Answer[int]:
     """The HTTP status of one read of the project's API with the anon key; one that says nothing of the key is an answer as well."""
     url, key = need(door, "supabase_url"), need(door, "supabase_anon_key")
     headers = {"apikey": key} if key.startswith("sb_") else {"apikey": key, "Authorization": f"Bearer {key}"}
@@ -124,20 +140,22 @@ def _probe(door: Door, path: str, params: dict[str, str]) -> Answer:
     return Answer(Status.ok, reply.status_code)
 
 
-def _project(document: Json) -> dict[str, Json]:
+def _project(document: Json) -> ProjectHealth:
+    """The project without its services."""
     return {
         "name": text_of(document, "name"),
         "status": str(document["status"]),
         "region": text_of(document, "region"),
         "version": text_of(document.get("database") or {}, "version"),
+        "services": [],
     }
 
 
-def _service(row: dict[str, Json]) -> dict[str, Json]:
+def _service(row: dict[str, Json]) -> ProjectService:
     return {"name": str(row["name"]), "status": str(row["status"]), "error": text_of(row, "error")}
 
 
-def _migration(row: dict[str, Json]) -> dict[str, Json]:
+def _migration(row: dict[str, Json]) -> Migration:
     version = str(row["version"])
     try:
         at = to_iso(datetime.strptime(version, "%Y%m%d%H%M%S").replace(tzinfo=UTC))
@@ -162,7 +180,7 @@ def _usage_page(api: ProjectApi, org_id: str, window: Window, start: int) -> lis
     )
 
 
-def _summed(rows: list[dict[str, Any]]) -> dict[str, Json]:
+def _summed(rows: list[dict[str, Any]]) -> RecordedUsage:
     tokens = [row["tokens"] for row in rows if row.get("tokens") is not None]
     requests = [row["requests"] for row in rows if row.get("requests") is not None]
     return {

@@ -10,6 +10,17 @@ from typing import Any
 from runbook_lib.core.clock import Window, from_epoch_ms, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.rights import (
+    AppUser,
+    CountedRows,
+    NamedOrganization,
+    RefusedRequest,
+    RestRead,
+    RestReadAsUser,
+    RestReadPastRls,
+    RightsCatalogue,
+    TokenJudgement,
+)
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, need, span_of
 from runbook_lib.sources.postgres.rls_org import ORGANIZATION, UUID, read_organization
@@ -25,7 +36,7 @@ from runbook_lib.sources.postgres.rls_sql import (
     with_places,
 )
 from runbook_lib.sources.supabase.api import SERVICE_HELP, ManagementApi, ProjectApi, Said, key_facts
-from runbook_lib.sources.supabase.jwt import claims_of, judged, subject_of, token_of
+from runbook_lib.sources.supabase.jwt import claims_of, judge_token, subject_of, token_of
 
 _MOST_ROWS = 200
 _MOST_LINES = 500
@@ -38,31 +49,24 @@ _NO_SUCH_COLUMN = ("42703", "PGRST204")
 _BEHIND = ("PGRST00", "08", "53", "57")
 
 
-def token(jwt: str, apikey: str = "") -> Look:
+def token(jwt: str, apikey: str = "") -> Look[TokenJudgement]:
     """What a user's token is; neither it nor its signature leaves the look.
 
     Args:
         jwt, apikey: references env:NAME or file:PATH; `apikey` is the key that was sent beside the token.
-
-    Returns:
-        {"kind" (user | anon | service_role | publishable | secret | other: no JWT), "role", "sub", "expires_at", "expired" and
-        "not_yet" (by this machine's clock, 30 s allowed), "aud_ok", "iss_ok", "project_ok" (None: cannot be told), "is_anonymous",
-        "algorithm", "claims" (their names), "signature": {verifier: valid | invalid | unknown_key | not_checked} with verifiers
-        legacy_secret (and "secret_is_projects": whether that secret opens the project's anon key), jwks, algorithm,
-        "apikey_role" (of the key beside it; None without one)}
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[TokenJudgement]:
         beside = key_facts(token_of(apikey)) if apikey else None
-        return Answer(Status.ok, {**judged(door, token_of(jwt)), "apikey_role": beside["role"] if beside else None})
+        return Answer(Status.ok, judge_token(door, token_of(jwt), beside["role"] if beside else None))
 
     return Look("supabase", "token", {"jwt": jwt, "apikey": apikey}, fetch, deadline_s=12)
 
 
-def policies() -> Look:
-    """What protects schema public, through the Management API; see `_rls_sql.read_catalogue`. Empty where it holds no table."""
+def policies() -> Look[RightsCatalogue]:
+    """What protects schema public, through the Management API. Empty where it holds no table."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RightsCatalogue]:
         rows = ManagementApi(door).query(CATALOGUE)
         try:
             found = read_catalogue(rows[0]["catalogue"])
@@ -73,11 +77,10 @@ def policies() -> Look:
     return Look("supabase", "policies", {}, fetch, deadline_s=15)
 
 
-def user(who: str, jwt: str = "") -> Look:
-    """A user past RLS, through the Management API: {"id", "deleted", "profile", "memberships": [{"org", "role"}], "invited":
-    [org]}; not_found without one, empty where neither `who` nor the token names one."""
+def user(who: str, jwt: str = "") -> Look[AppUser]:
+    """A user past RLS, through the Management API; not_found without one, empty where neither `who` nor the token names one."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[AppUser]:
         name = who or subject_of(token_of(jwt))
         if not name:
             return Answer(Status.empty, None, "no user was named, and the token names none")
@@ -92,21 +95,19 @@ def user(who: str, jwt: str = "") -> Look:
     return Look("supabase", "user", {"user": who, "jwt": jwt}, fetch, deadline_s=15)
 
 
-def organization(org: str) -> Look:
-    """An organization by its id or its name, through the Management API; see `postgres_rls.organization`."""
+def organization(org: str) -> Look[NamedOrganization]:
+    """An organization by its id or its name, through the Management API; see `postgres.rls.organization`."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[NamedOrganization]:
         return read_organization(ManagementApi(door).query(with_places(ORGANIZATION, "$"), [org]))
 
     return Look("supabase", "organization", {"org": org}, fetch, deadline_s=15)
 
 
-def rows(table: str, org: str, row_id: str) -> Look:
-    """Whether the rows that are meant are there, past RLS, through the Management API: {"count" (up to 200), "row_org" (where all
-    are of one organization), "id_refused" (Postgres' words where the id is not of the column's type; the count is None then)};
-    not_found where there is no such table."""
+def rows(table: str, org: str, row_id: str) -> Look[CountedRows]:
+    """Whether the rows that are meant are there, past RLS, through the Management API; not_found where there is no such table."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[CountedRows]:
         api = ManagementApi(door)
         columns = api.query(with_places(COLUMNS, "$"), [table])
         if not columns:
@@ -124,47 +125,41 @@ def rows(table: str, org: str, row_id: str) -> Look:
             found = api.query(sql, [value] if where else [])
         except LookError as error:
             if refused := _REFUSED_VALUE.search(error.tried):
-                return Answer(Status.ok, {"count": None, "row_org": None, "id_refused": refused[1].strip()[:300]})
+                return Answer(Status.ok, CountedRows(count=None, row_org=None, id_refused=refused[1].strip()[:300]))
             raise
-        return Answer(Status.ok, {**_counted(found, "org"), "id_refused": ""})
+        return Answer(Status.ok, CountedRows(count=len(found), row_org=_one_org(found, "org"), id_refused=""))
 
     return Look("supabase", "rows", {"table": table, "org": org, "row_id": row_id}, fetch, deadline_s=15)
 
 
-def rest_as_user(table: str, org: str = "", row_id: str = "", jwt: str = "", apikey: str = "") -> Look:
-    """The same read over PostgREST with the user's token or, without one, as anybody who has the anon key.
+def rest_as_user(table: str, org: str = "", row_id: str = "", jwt: str = "", apikey: str = "") -> Look[RestReadAsUser]:
+    """The same read over PostgREST with the user's token or, without one, as anybody who has the anon key."""
 
-    Returns:
-        {"as" (user | anon), "status_code", "code" ("" where it answered with rows), "message", "count" (up to 200; None where it
-        refused)}
-    """
-
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RestReadAsUser]:
         key = token_of(apikey) if apikey else need(door, "supabase_anon_key")
         bearer = token_of(jwt) if jwt else ""
         api = ProjectApi(door, key=key, bearer=bearer if bearer != key else "")
         said = _read(api, table, org, row_id)
-        by = "user" if jwt and claims_of(bearer).get("sub") else "anon"
-        return Answer(Status.ok, {"as": by, **_told(said)})
+        is_user = bool(jwt and claims_of(bearer).get("sub"))
+        return Answer(Status.ok, {**_read_of(said), "as": "user" if is_user else "anon"})
 
     given = {"table": table, "org": org, "row_id": row_id, "jwt": jwt, "apikey": apikey}
     return Look("supabase", "rest_as_user", given, fetch, deadline_s=12)
 
 
-def rest_past_rls(table: str, org: str = "", row_id: str = "") -> Look:
-    """The same read over PostgREST as service_role; counts only: {"status_code", "code", "message", "count" (up to 200; None where
-    it refused), "row_org" (where all are of one organization)}."""
+def rest_past_rls(table: str, org: str = "", row_id: str = "") -> Look[RestReadPastRls]:
+    """The same read over PostgREST as service_role."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RestReadPastRls]:
         said = _read(ProjectApi(door), table, org, row_id)
         column = "id" if table == "organizations" else "org_id"
-        return Answer(Status.ok, {**_told(said), "row_org": _counted(said.rows or [], column)["row_org"]})
+        return Answer(Status.ok, {**_read_of(said), "row_org": _one_org(said.rows or [], column)})
 
     return Look("supabase", "rest_past_rls", {"table": table, "org": org, "row_id": row_id}, fetch, deadline_s=12)
 
 
-def refusals(table: str, window: Window) -> Look:
-    """Requests to PostgREST that were refused, newest first: [{"at", "path", "status"}]; the runbook's own are left out.
+def refusals(table: str, window: Window) -> Look[list[RefusedRequest]]:
+    """Requests to PostgREST that were refused, newest first; the runbook's own are left out.
 
     Args:
         table: of which table; empty for any.
@@ -176,7 +171,7 @@ def refusals(table: str, window: Window) -> Look:
         f"where event_message like '%{path}%' and response.status_code >= 400 order by timestamp desc limit {_MOST_LINES}"
     )
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[RefusedRequest]]:
         found = ManagementApi(door).log_rows(sql, window)
         try:
             read = [_refusal(row) for row in found]
@@ -190,11 +185,13 @@ def refusals(table: str, window: Window) -> Look:
     return Look("supabase", "refusals", {"table": table, **span_of(window)}, fetch, deadline_s=15)
 
 
-def rest_user(who: str, jwt: str = "") -> Look:
-    """A user as Auth and PostgREST tell it to service_role: the shape of `user`; where neither SQL nor the Management API can be
-    asked. An e-mail address is looked up among profiles: without a profile nobody is found by it, and the look is partial."""
+def rest_user(who: str, jwt: str = "") -> Look[AppUser]:
+    """A user as Auth and PostgREST tell it to service_role, where neither SQL nor the Management API can be asked.
 
-    def fetch(door: Door) -> Answer:
+    An e-mail address is looked up among profiles: without a profile nobody is found by it, and the look is partial.
+    """
+
+    def fetch(door: Door) -> Answer[AppUser]:
         name = (who or subject_of(token_of(jwt))).strip().lower()
         if not name:
             return Answer(Status.empty, None, "no user was named, and the token names none")
@@ -226,11 +223,11 @@ def rest_user(who: str, jwt: str = "") -> Look:
     return Look("supabase", "rest_user", {"user": who, "jwt": jwt}, fetch, deadline_s=12)
 
 
-def rest_organization(org: str) -> Look:
-    """An organization by its id or its name as PostgREST tells it to service_role: the shape of `organization`; where neither SQL
-    nor the Management API can be asked."""
+def rest_organization(org: str) -> Look[NamedOrganization]:
+    """An organization by its id or its name as PostgREST tells it to service_role, where neither SQL nor the Management API can be
+    asked."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[NamedOrganization]:
         api, name = ProjectApi(door), org.lower()
         column, value = ("id", name) if UUID.fullmatch(name) else ("name", org)
         found = api.rows(
@@ -239,14 +236,15 @@ def rest_organization(org: str) -> Look:
             )
         )
         # an anon key in its place is under RLS, and an empty list says nothing then
-        role = (key_facts(need(door, "supabase_service_role_key")) or {}).get("role")
-        none: dict[str, Json] = {"id": None, "name": None, "is_hidden": role == "anon"}
+        facts = key_facts(need(door, "supabase_service_role_key"))
+        is_anon = facts is not None and facts["role"] == "anon"
+        none: dict[str, Json] = {"id": None, "name": None, "is_hidden": is_anon}
         return read_organization([{**each, "is_hidden": False} for each in found] or [none])
 
     return Look("supabase", "rest_organization", {"org": org}, fetch, deadline_s=12)
 
 
-def _refusal(row: Mapping[str, Json]) -> dict[str, Json] | None:
+def _refusal(row: Mapping[str, Json]) -> RefusedRequest | None:
     """A refused request; None for one of the runbook's own."""
     if _US in str(row["event_message"]):
         return None
@@ -276,14 +274,15 @@ def _read(api: ProjectApi, table: str, org: str, row_id: str) -> Said:
     return said
 
 
-def _told(said: Said) -> dict[str, Json]:
+def _read_of(said: Said) -> RestRead:
     count = None if said.rows is None else len(said.rows)
-    return {"status_code": said.status_code, "code": said.code, "message": said.message[:300], "count": count}
+    return RestRead(status_code=said.status_code, code=said.code, message=said.message[:300], count=count)
 
 
-def _counted(found: list[dict[str, Any]], column: str) -> dict[str, Json]:
-    orgs = {str(each[column]) for each in found if each.get(column)}
-    return {"count": len(found), "row_org": next(iter(orgs)) if len(orgs) == 1 else None}
+def _one_org(rows: list[dict[str, Any]], column: str) -> str | None:
+    """The organization that the rows belong to; None where it is none, or not one."""
+    orgs = {str(each[column]) for each in rows if each.get(column)}
+    return next(iter(orgs)) if len(orgs) == 1 else None
 
 
 def _auth_email(door: Door, user_id: str) -> str | None:

@@ -136,7 +136,7 @@ def deployments(part: str, window: Window) -> Look:
                 )
             )
 
-        rows, more = paged(page, until, _MOST_DEPLOYMENTS)
+        rows, more = paged(page, float(until), _MOST_DEPLOYMENTS)
         return many(rows, more, "deployments", lambda: Answer(Status.empty, None, "no deployment in the window"))
 
     return Look("vercel", "deployments", {"part": part, **span_of(window)}, fetch)
