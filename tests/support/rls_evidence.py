@@ -68,7 +68,7 @@ class World:
         self.seen: dict[str, Any] = {
             "role": "authenticated", "subject": ADA, "claims_from": "auth", "sees_past_rls": True, "past_rls": 3, "visible": 3,
             "hidden": 0, "orgs": [ACME], "row_org": ACME, "statement": {"sqlstate": "", "message": ""}, "id_refused": "",
-            "judged": "a row that the user sees", "policies": [judged()],
+            "key": {"column": "id", "type": "uuid"}, "judged": "a row that the user sees", "policies": [judged()],
         }  # fmt: skip
         self.rest: dict[str, Any] = {"as": "anon", "status_code": 200, "code": "", "message": "", "count": 0}
         self.past: dict[str, Any] = {"status_code": 200, "code": "", "message": "", "count": 3, "row_org": ACME}

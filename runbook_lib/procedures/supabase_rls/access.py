@@ -4,12 +4,20 @@ Pure functions of everything that was seen; each names the looks that show it, a
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from runbook_lib.core.model import Observation
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.core.records.rights import (
+    AppUser,
+    JudgedPolicy,
+    QueryAsUser,
+    RestRead,
+    RestReadAsUser,
+    RightsCatalogue,
+)
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.judging.witnesses import Seen
+from runbook_lib.procedures.supabase_rls.reading import counted_in
 
 _NOT_AT_POSTGRES = ("PGRST", "42P01")  # PostgREST's own refusals, and a table that Postgres does not find
 _TOKEN_REFUSED = "PGRST30"  # noqa: S105 (the beginning of PostgREST's codes for a token that it does not take)
@@ -32,48 +40,53 @@ def is_narrow(look: Observation | None) -> bool:
     """Whether a query as the user says which rows are meant: by id, by organization, or one's own profile."""
     if look is None:
         return False
-    said = whole_object(look)
-    has_org = bool(said.get("row_org")) and bool(said.get("orgs"))
+    query = whole_record(look, QueryAsUser)
+    has_org = query is not None and bool(query["row_org"]) and bool(query["orgs"])
     return bool(look.arguments.get("row_id")) or has_org or look.arguments.get("table") == "profiles"
 
 
-def is_filled(look: Observation) -> bool:
-    """Whether there is something in it."""
-    return bool(whole_object(look))
+def tells_of_a_user(look: Observation) -> bool:
+    """Whether it found one."""
+    return whole_record(look, AppUser) is not None
 
 
 def is_run(look: Observation) -> bool:
     """Whether the command ran as the user, refused neither by a grant nor by a recursion."""
-    said = whole_object(look)
-    return bool(said) and not said.get("role_refused") and not said["statement"]["sqlstate"]
+    query = whole_record(look, QueryAsUser)
+    return query is not None and not query.get("role_refused") and not query["statement"]["sqlstate"]
 
 
 def is_offered(look: Observation) -> bool:
     """Whether a request over PostgREST came as far as Postgres, so that the table is offered."""
-    said = whole_object(look)
-    return bool(said) and not str(said.get("code") or "").startswith(_NOT_AT_POSTGRES)
+    read = whole_record(look, RestRead)
+    return read is not None and not read["code"].startswith(_NOT_AT_POSTGRES)
 
 
 def taken_token(seen: Seen) -> tuple[Observation, ...]:
     """PostgREST's word that it takes the user's token: its keys and its clock are those that count."""
-    return tuple(
-        each
-        for each in seen.of("supabase.rest_as_user")
-        if whole_object(each).get("as") == "user"
-        and not str(whole_object(each).get("code") or "").startswith(_TOKEN_REFUSED)
-    )
+    return tuple(look for look, read in _reads_as_user(seen) if not read["code"].startswith(_TOKEN_REFUSED))
 
 
 def let_through(seen: Seen) -> tuple[Observation, ...]:
     """The user was let through: in Postgres as the user or, where that could not be asked, with rows over PostgREST."""
     direct = seen.of("postgres.as_user")
-    if any(whole_object(each) for each in direct):
+    if _queries(direct):
         return tuple(look for each in direct for look in _passing(each, seen))
     if _command(seen) != "select":
         return ()
-    return tuple(
-        each for each in seen.of("supabase.rest_as_user") if whole_object(each).get("as") == "user" and whole_object(each)["count"]
-    )  # fmt: skip
+    return tuple(look for look, read in _reads_as_user(seen) if read["count"])
+
+
+def _reads_as_user(seen: Seen) -> list[tuple[Observation, RestReadAsUser]]:
+    """The reads over PostgREST with the user's token that were answered."""
+    looks = seen.of("supabase.rest_as_user")
+    reads = [(look, read) for look in looks if (read := whole_record(look, RestReadAsUser)) is not None]
+    return [(look, read) for look, read in reads if read["as"] == "user"]
+
+
+def _queries(looks: Sequence[Observation]) -> list[tuple[Observation, QueryAsUser]]:
+    """The queries as the user that could be made."""
+    return [(look, query) for look in looks if (query := whole_record(look, QueryAsUser)) is not None]
 
 
 def is_vain(look: Observation, seen: Seen) -> bool:
@@ -82,30 +95,32 @@ def is_vain(look: Observation, seen: Seen) -> bool:
     What stands in between answers every statement with an empty list, and nobody is unknown for that.
     """
     is_by_api = (look.source, look.call) == ("supabase", "user")
-    return is_by_api and not any(whole_object(each) for each in seen.of("supabase.policies"))
+    catalogues = [whole_record(each, RightsCatalogue) for each in seen.of("supabase.policies")]
+    return is_by_api and all(each is None for each in catalogues)
 
 
 def met_user(seen: Seen) -> tuple[Observation, ...]:
     """The user was met where the query was made as them: let through, or found by a name that is no id."""
     named = [each for each in seen.of("postgres.as_user") if _is_name(str(each.arguments.get("user") or ""))]
-    return (*let_through(seen), *(each for each in named if whole_object(each)))
+    return (*let_through(seen), *(look for look, _ in _queries(named)))
 
 
 def absent_row(seen: Seen) -> tuple[Observation, ...]:
     """No row of those that are meant is there, seen past RLS by whoever could count."""
-    counted = [
-        each
-        for each in seen.of("supabase.rest_past_rls", "supabase.rows")
-        if whole_object(each).get("count") is not None and not whole_object(each).get("id_refused")
+    counts = [
+        (look, found["count"])
+        for look in seen.of("supabase.rest_past_rls", "supabase.rows")
+        if (found := counted_in(look)) is not None and found["count"] is not None and not found.get("id_refused")
     ]
-    if any(whole_object(each)["count"] for each in counted):
+    if any(count for _, count in counts):
         return ()
+    counted = tuple(look for look, _ in counts)
     direct = seen.of("postgres.as_user")
-    told = [each for each in direct if whole_object(each)]
-    if told:
-        return (*told, *counted) if all(_sees_none(whole_object(each)) for each in told) else ()
+    if queries := _queries(direct):
+        looks = (look for look, _ in queries)
+        return (*looks, *counted) if all(_sees_none(query) for _, query in queries) else ()
     is_one = any(each.arguments.get("row_id") for each in direct)
-    return tuple(counted) if is_one and _command(seen) == "select" else ()
+    return counted if is_one and _command(seen) == "select" else ()
 
 
 def joined_member(seen: Seen) -> tuple[Observation, ...]:
@@ -114,28 +129,29 @@ def joined_member(seen: Seen) -> tuple[Observation, ...]:
         str(each.arguments.get("org") or "") for each in seen.of("postgres.as_user") if not each.arguments["row_id"]
     }
     return tuple(
-        each
-        for each in seen.of("postgres.user", "supabase.user", "supabase.rest_user")
-        if asked and asked <= {str(one["org"]) for one in whole_object(each).get("memberships", ())}
-    )
+        look
+        for look in seen.of("postgres.user", "supabase.user", "supabase.rest_user")
+        if asked and (user := whole_record(look, AppUser)) is not None
+        and asked <= {each["org"] for each in user["memberships"]}
+    )  # fmt: skip
 
 
 def _passing(look: Observation, seen: Seen) -> tuple[Observation, ...]:
     """The looks that show that the command passes as this user."""
-    said, command = whole_object(look), str(look.arguments.get("command"))
-    if not is_run(look):
+    query, command = whole_record(look, QueryAsUser), str(look.arguments.get("command"))
+    if query is None or not is_run(look):
         return ()
     if command == "select":
-        return (look,) if said["visible"] and not (said["hidden"] and is_narrow(look)) else ()
+        return (look,) if query["visible"] and not (query["hidden"] and is_narrow(look)) else ()
     if unprotected := _without_rls(seen, str(look.arguments.get("table"))):
         return (look, *unprotected)
     groups = [
-        [each for each in said["policies"] if (each["use"], each["clause"]) == clause] for clause in uses_of(command)
+        [each for each in query["policies"] if (each["use"], each["clause"]) == clause] for clause in uses_of(command)
     ]
     return (look,) if all(_allows(group) for group in groups) else ()
 
 
-def _allows(group: Sequence[Mapping[str, Any]]) -> bool:
+def _allows(group: Sequence[JudgedPolicy]) -> bool:
     """Whether the policies of one clause let a row pass: a permissive one is true, and no restrictive one is anything else."""
     some = any(each["permissive"] and each["result"] is True for each in group)
     return some and all(each["result"] is True for each in group if not each["permissive"])
@@ -144,14 +160,16 @@ def _allows(group: Sequence[Mapping[str, Any]]) -> bool:
 def _without_rls(seen: Seen, table: str) -> tuple[Observation, ...]:
     """The catalogues in which the table has RLS off."""
     return tuple(
-        each
-        for each in seen.of("postgres.policies", "supabase.policies")
-        if any(one["name"] == table and not one["rls"] for one in whole_object(each).get("tables", ()))
+        look
+        for look in seen.of("postgres.policies", "supabase.policies")
+        if (rights := whole_record(look, RightsCatalogue)) is not None
+        and any(each["name"] == table and not each["rls"] for each in rights["tables"])
     )
 
 
-def _sees_none(said: Mapping[str, Any]) -> bool:
-    return bool(said["sees_past_rls"]) and said["past_rls"] == 0 and said["judged"] is None and not said["id_refused"]
+def _sees_none(query: QueryAsUser) -> bool:
+    is_empty = query["sees_past_rls"] and query["past_rls"] == 0
+    return is_empty and query["judged"] is None and not query["id_refused"]
 
 
 def _is_name(text: str) -> bool:

@@ -1,10 +1,10 @@
 """The audit: what refuses everybody, table by table, and the access matrix."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from runbook_lib.core.model import Finding, Json
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.core.records.rights import ProtectedTable, RestReadPastRls
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
 from runbook_lib.procedures.supabase_rls.exposed import ROLES, granted_to, open_to
 from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of
@@ -20,10 +20,10 @@ def audit_findings(evidence: Evidence) -> list[Finding]:
 
 def _not_exposed(evidence: Evidence) -> list[Finding]:
     for look in evidence.rows:
-        said = whole_object(look)
-        if said.get("code") in ("PGRST106", "PGRST205"):
-            words = f"PostgREST says {said['code']}: {said['message']}"
-            if said["code"] == "PGRST106":
+        read = whole_record(look, RestReadPastRls)
+        if read is not None and read["code"] in ("PGRST106", "PGRST205"):
+            words = f"PostgREST says {read['code']}: {read['message']}"
+            if read["code"] == "PGRST106":
                 return [CATALOGUE.finding("rls.not_exposed.schema", "schema public", words, [look.id])]
             if evidence.table in tables_of(evidence):
                 words = f"{words}; Postgres has the table"
@@ -38,10 +38,11 @@ def _not_exposed(evidence: Evidence) -> list[Finding]:
 def _recursion(evidence: Evidence) -> list[Finding]:
     """One finding for each table that Postgres names, with all that it strikes; by the catalogue where nobody could ask."""
     struck: dict[tuple[str, str, str], set[str]] = {}
-    for each in whole_object(evidence.reach).get("tables", ()):
+    strangers = evidence.strangers
+    for each in strangers["tables"] if strangers is not None else ():
         if each["sqlstate"] in ("42P17", "54001"):
             found = recursion_finding(each["sqlstate"], each["message"], each["name"], ())
-            struck.setdefault((found.code, found.subject, each["sqlstate"]), set()).add(str(each["name"]))
+            struck.setdefault((found.code, found.subject, each["sqlstate"]), set()).add(each["name"])
     ids = ids_of(evidence.reach, evidence.catalogue)
     if struck:
         return [
@@ -50,7 +51,7 @@ def _recursion(evidence: Evidence) -> list[Finding]:
             )
             for (code, subject, state), tables in struck.items()
         ]
-    if whole_object(evidence.reach):
+    if strangers is not None:
         return []
     circles = {
         tuple(sorted(circle)): circle for name in tables_of(evidence) if (circle := circle_of(evidence, name, "select"))
@@ -67,16 +68,16 @@ def _grants(evidence: Evidence) -> list[Finding]:
     """A policy that allows what no grant does: one finding for each object that is refused to signed-in users."""
     found: dict[tuple[str, str], Finding] = {}
     ids = ids_of(evidence.reach, evidence.catalogue)
-    rules = whole_object(evidence.catalogue).get("policies", ())
-    for each in whole_object(evidence.reach).get("tables", ()):
+    strangers = evidence.strangers
+    for each in strangers["tables"] if strangers is not None else ():
         wanted = [
             rule
-            for rule in rules
+            for rule in evidence.policies
             if rule["table"] == each["name"] and rule["permissive"] and "authenticated" in rule["applies_to"]
             and rule["command"] in ("all", each["command"])
         ]  # fmt: skip
         if each["role"] == "authenticated" and each["sqlstate"] == "42501" and wanted:
-            finding = grant_finding(evidence, str(each["name"]), str(each["command"]), str(each["message"]), ids)
+            finding = grant_finding(evidence, each["name"], each["command"], each["message"], ids)
             found.setdefault((finding.code, finding.subject), finding)
     return list(found.values())
 
@@ -85,11 +86,7 @@ def _no_policy(evidence: Evidence) -> list[Finding]:
     """Tables that are granted to the API's roles and that no policy opens. Without a grant that is a lock, not a fault."""
     found = []
     for name, table in tables_of(evidence).items():
-        policies = [
-            rule
-            for rule in whole_object(evidence.catalogue)["policies"]
-            if rule["table"] == name and rule["permissive"]
-        ]
+        policies = [rule for rule in evidence.policies if rule["table"] == name and rule["permissive"]]
         if table["rls"] and not policies and granted_to(table):
             words = "RLS is on, and no policy opens the table to anybody: only the service role reaches it"
             found.append(CATALOGUE.finding("rls.no_policy", name, words, ids_of(evidence.catalogue)))
@@ -98,9 +95,10 @@ def _no_policy(evidence: Evidence) -> list[Finding]:
 
 def access_matrix(evidence: Evidence) -> Json:
     """Who may do what with which table: a matrix exhibit, a line a table, a column for each role and command."""
+    strangers = evidence.strangers
     refused = {
-        (each["name"], each["role"], each["command"]): str(each["sqlstate"])
-        for each in whole_object(evidence.reach).get("tables", ())
+        (each["name"], each["role"], each["command"]): each["sqlstate"]
+        for each in (strangers["tables"] if strangers is not None else ())
     }
     columns = [f"{role} {command}" for role in ROLES for command in COMMANDS]
     rows, cells = [], []
@@ -114,7 +112,7 @@ def access_matrix(evidence: Evidence) -> Json:
 
 
 def _cell(
-    evidence: Evidence, table: Mapping[str, Any], role: str, command: str, refused: Mapping[tuple[Any, str, str], str]
+    evidence: Evidence, table: ProtectedTable, role: str, command: str, refused: Mapping[tuple[str, str, str], str]
 ) -> dict[str, str]:
     name = table["name"]
     state = refused.get((name, role, command), "")
@@ -130,7 +128,7 @@ def _cell(
         return {"text": "open to all", "tone": "bad"}
     rules = [
         rule
-        for rule in whole_object(evidence.catalogue)["policies"]
+        for rule in evidence.policies
         if rule["table"] == name
         and rule["permissive"]
         and rule["command"] in ("all", command)

@@ -9,12 +9,12 @@ from runbook_lib.judging.causes import Catalogue, Cause, Sub
 from runbook_lib.judging.witnesses import Topics, all_of, any_of, first_of, look, not_used, proof
 from runbook_lib.procedures.supabase_rls.access import (
     absent_row,
-    is_filled,
     is_offered,
     is_run,
     joined_member,
     let_through,
     taken_token,
+    tells_of_a_user,
 )
 
 ACCESS, SESSION, IDENTITY = "a user's access", "a token", "whether a token is that user's"
@@ -27,9 +27,9 @@ TOPICS = Topics(
         "token": look("supabase.token"),
         "token_taken": proof("PostgREST takes the token", taken_token, "supabase.rest_as_user"),
         "user": first_of(
-            look("postgres.user", holding=is_filled, else_why="it tells of nobody"),
-            look("supabase.user", holding=is_filled, else_why="it tells of nobody"),
-            look("supabase.rest_user", holding=is_filled, else_why="it tells of nobody"),
+            look("postgres.user", holding=tells_of_a_user, else_why="it tells of nobody"),
+            look("supabase.user", holding=tells_of_a_user, else_why="it tells of nobody"),
+            look("supabase.rest_user", holding=tells_of_a_user, else_why="it tells of nobody"),
         ),
         "organization": first_of("postgres.organization", "supabase.organization", "supabase.rest_organization"),
         "catalogue": first_of("postgres.policies", "supabase.policies"),

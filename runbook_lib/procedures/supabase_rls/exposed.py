@@ -1,11 +1,10 @@
 """What is open that should not be: tables without RLS, policies that never refuse, views past RLS, trust in user_metadata."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from runbook_lib.core.model import Finding
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.core.records.rights import ProtectedTable, TablePolicy
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
 from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of
 
@@ -21,12 +20,10 @@ def exposures(evidence: Evidence) -> list[Finding]:
 
 def _open_roles(evidence: Evidence) -> list[Finding]:
     """The API's own roles that no policy binds."""
-    ids = ids_of(evidence.catalogue)
+    ids, rights = ids_of(evidence.catalogue), evidence.rights
     return [
-        CATALOGUE.finding(
-            "rls.disabled.role", str(role["name"]), f"{role['name']} has BYPASSRLS: no policy binds it", ids
-        )
-        for role in whole_object(evidence.catalogue).get("roles", ())
+        CATALOGUE.finding("rls.disabled.role", role["name"], f"{role['name']} has BYPASSRLS: no policy binds it", ids)
+        for role in (rights["roles"] if rights is not None else ())
         if role["name"] in ROLES and (role["bypass"] or role["super"])
     ]
 
@@ -40,7 +37,7 @@ def _open_tables(evidence: Evidence) -> list[Finding]:
             continue
         held = f"{' and '.join(granted)} hold{'s' if len(granted) == 1 else ''} grants"
         if table["kind"] in ("r", "p") and not table["rls"]:
-            policies = [rule for rule in whole_object(evidence.catalogue)["policies"] if rule["table"] == name]
+            policies = [rule for rule in evidence.policies if rule["table"] == name]
             sub = ".policies_unused" if policies else ""
             unused = f", its {len(policies)} policies are not asked" if policies else ""
             found.append(CATALOGUE.finding(f"rls.disabled{sub}", name, f"RLS is off, and {held}{unused}", ids))
@@ -55,7 +52,7 @@ def _reads_nothing_protected(evidence: Evidence) -> bool:
     return not any(table["rls"] for table in tables_of(evidence).values())
 
 
-def granted_to(table: Mapping[str, Any]) -> list[str]:
+def granted_to(table: ProtectedTable) -> list[str]:
     """The API's unprivileged roles that hold any grant on a table."""
     return [role for role in ROLES if (table["grants"] or {}).get(role) or (table["column_grants"] or {}).get(role)]
 
@@ -63,7 +60,7 @@ def granted_to(table: Mapping[str, Any]) -> list[str]:
 def _open_policies(evidence: Evidence) -> list[Finding]:
     found = []
     off = {name for name, table in tables_of(evidence).items() if not table["rls"]}
-    for rule in whole_object(evidence.catalogue).get("policies", ()):
+    for rule in evidence.policies:
         if not _in_question(evidence, rule["table"]) or rule["table"] in off:
             continue
         if who := open_to(evidence, rule):
@@ -73,7 +70,7 @@ def _open_policies(evidence: Evidence) -> list[Finding]:
     return found
 
 
-def open_to(evidence: Evidence, rule: Mapping[str, Any]) -> str:
+def open_to(evidence: Evidence, rule: TablePolicy) -> str:
     """For whom a policy never refuses: anon (everybody), authenticated, or "" for nobody. A restrictive `true` allows nothing.
 
     By what Postgres' planner made of it, and by what it said for a stranger; where that was not seen, by its text.
@@ -81,24 +78,22 @@ def open_to(evidence: Evidence, rule: Mapping[str, Any]) -> str:
     meant = [role for role in ROLES if role in rule["applies_to"]]
     if not rule["permissive"] or not meant:
         return ""
-    seen = [
-        each
-        for each in whole_object(evidence.reach).get("policies", ())
-        if (each["table"], each["name"]) == (rule["table"], rule["name"])
-    ]
-    for each in seen:
+    strangers = evidence.strangers
+    for each in strangers["policies"] if strangers is not None else ():
+        if (each["table"], each["name"]) != (rule["table"], rule["name"]):
+            continue
         if each["looks_at"] == "nothing":
             return meant[0]
         if each["true_for"]:
             return "anon" if "anon" in each["true_for"] else "authenticated"
     conditions = [text for text in (rule["using"], rule["check"]) if text]
-    return meant[0] if any(_ALWAYS.fullmatch(str(text).strip()) for text in conditions) else ""
+    return meant[0] if any(_ALWAYS.fullmatch(text.strip()) for text in conditions) else ""
 
 
 def _trusting(evidence: Evidence) -> list[Finding]:
     """Policies that read what users write for themselves."""
     found = []
-    for rule in whole_object(evidence.catalogue).get("policies", ()):
+    for rule in evidence.policies:
         text = f"{rule['using'] or ''} {rule['check'] or ''}"
         if _in_question(evidence, rule["table"]) and re.search(r"\b(?:raw_)?user_meta_?data\b", text):
             words = f"`{rule['name']}` decides by user_metadata, which the user writes"

@@ -11,8 +11,9 @@ from typing import ClassVar
 
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Json, Status
+from runbook_lib.core.records.rights import NamedOrganization
 from runbook_lib.io.observe import Look
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.base import Exhibit, Said, Topic
 from runbook_lib.procedures.supabase_rls import rules
 from runbook_lib.procedures.supabase_rls.access import UUID
@@ -102,10 +103,10 @@ class OneUser(Rights):
     def judge_the_token(self) -> Said:
         """The token's form, signature, age, audience, project, role and subject."""
         self.ask("token")
-        said = whole_object(self.evidence.token)
+        said = self.evidence.token_found
         if not self.jwt:
             return Said("No token was given, so the session itself is not judged.")
-        if not said:
+        if said is None:
             return Said("The token could not be read.")
         listed = {"columns": ["what", "says"], "rows": [[name, shown(value)] for name, value in said.items()]}
         life = "expired" if said["expired"] else "in force"
@@ -116,27 +117,27 @@ class OneUser(Rights):
     def find_the_membership(self) -> Said:
         """The user, the profile, memberships and open invitations, past RLS; and which organization is meant."""
         self.ask("people", "organizations")
-        look = self.evidence.person
-        said = whole_object(look)
-        if not said:
+        look, user = self.evidence.person, self.evidence.user_found
+        if user is None:
             answered = look is not None and look.status.answered
             known = "There is no such user." if answered else "The user could not be looked up."
-            return Said(f"{known}{self._told_org()}")
-        belongs = said["memberships"]
+            return Said(f"{known}{self._organization_in_words()}")
+        belongs = user["memberships"]
         table = {"columns": ["organization", "role"], "rows": [[each["org"], each["role"]] for each in belongs]}
         words = (
-            f"The user has {'a' if said['profile'] else 'no'} profile, {len(belongs)} memberships, "
-            f"{len(said['invited'])} open invitations.{self._told_org()}"
+            f"The user has {'a' if user['profile'] else 'no'} profile, {len(belongs)} memberships, "
+            f"{len(user['invited'])} open invitations.{self._organization_in_words()}"
         )
         return Said(words, (Exhibit("table", "Memberships", table),) if belongs else ())
 
     def ask_as_the_user(self) -> Said:
         """The query as the user in Postgres and over PostgREST, rolled back, and how many rows there are past RLS."""
         self.ask("as_user", "rest", "rows")
-        seen, rest = whole_object(self.evidence.as_user), whole_object(self.evidence.rest)
-        said = f"{rest['code'] or rest['status_code']}, {shown(rest['count'])} rows" if rest else ""
-        over = f" Over PostgREST as {rest['as']}: {said}." if rest else ""
-        if not seen:
+        seen, rest, over = self.evidence.query, self.evidence.rest_read, ""
+        if rest is not None:
+            said = f"{rest['code'] or rest['status_code']}, {shown(rest['count'])} rows"
+            over = f" Over PostgREST as {rest['as']}: {said}."
+        if seen is None:
             return Said(f"Postgres could not be asked as the user.{over}")
         terms = [
             [each["name"], each["use"], each["clause"], shown(each["result"]), term["term"], shown(term["result"])]
@@ -154,10 +155,11 @@ class OneUser(Rights):
         """The verdict on the user's access."""
         return rules.one_user(self.evidence)
 
-    def _told_org(self) -> str:
+    def _organization_in_words(self) -> str:
         look = self.evidence.organization
         if look is None:
             return ""
-        if look.status == Status.ok:
-            return f" The organization is {look.value['name']} ({look.value['id']})."
+        found = record_of(look, NamedOrganization)
+        if found is not None and look.status == Status.ok:
+            return f" The organization is {found['name']} ({found['id']})."
         return f" The organization {self.org} is not known: {look.why}."

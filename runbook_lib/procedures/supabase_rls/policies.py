@@ -5,15 +5,14 @@ false term is explained by the narrowest fact that is seen: no membership, anoth
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Suspect
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.core.records.rights import JudgedPolicy
 from runbook_lib.procedures.supabase_rls.access import absent_row, is_narrow, let_through, uses_of
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
-from runbook_lib.procedures.supabase_rls.reading import Evidence, Policy, asked_text, ids_of, is_about_membership
+from runbook_lib.procedures.supabase_rls.reading import Evidence, asked_text, counted_in, ids_of, is_about_membership
 
 _ROLES = re.compile(r"'(owner|admin|member|viewer)'")
 _AS_USER = "the same query as this user in Postgres: RUNBOOK_DATABASE_URL of a role that may become authenticated"
@@ -44,7 +43,7 @@ def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False)
         unclear: which organization or row is meant is not known; only what is so for every row can be said.
     """
     judged = _judge(evidence, blocked=blocked, unclear=unclear)
-    is_denied = whole_object(evidence.as_user) and not (let_through(evidence.seen) or absent_row(evidence.seen))
+    is_denied = evidence.query is not None and not (let_through(evidence.seen) or absent_row(evidence.seen))
     if is_denied and judged.is_silent and not blocked and not unclear:
         why = "Postgres does not show this user what was asked for, and no policy that was read says why"
         judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, f"the same question with {_ONE_ROW}"))
@@ -53,25 +52,25 @@ def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False)
 
 def _judge(evidence: Evidence, *, blocked: bool, unclear: bool) -> Judged:
     judged = Judged()
-    facts, seen = evidence.table_facts, whole_object(evidence.as_user)
+    facts, query = evidence.table_facts, evidence.query
     ids = ids_of(evidence.catalogue, evidence.person, evidence.as_user, *evidence.rows)
-    if facts and not facts["rls"]:
+    if facts is not None and not facts["rls"]:
         return judged
-    if facts and not blocked:
+    if facts is not None and not blocked:
         judged.faults += _no_policy(evidence, ids)
     if judged.faults or unclear:
         return judged
     if blocked:
         judged.faults += _membership(evidence, ids) if _all_ask_membership(evidence) else []
         return judged
-    if not seen:
+    if query is None:
         return _without_impersonation(evidence, ids)
-    if seen["judged"] is None:
+    if query["judged"] is None:
         return _nothing_to_judge(evidence, ids)
     if let_through(evidence.seen):
         return _disagreement(evidence)
     for use, clause in uses_of(evidence.command):
-        group = [each for each in seen["policies"] if each["use"] == use and each["clause"] == clause]
+        group = [each for each in query["policies"] if each["use"] == use and each["clause"] == clause]
         if evidence.command == "insert" and use == "select":
             judged.faults += _reading_back(evidence, group, ids) if not judged.faults and not judged.suspects else []
             continue
@@ -97,26 +96,26 @@ def _no_policy(evidence: Evidence, ids: list[str]) -> list[Finding]:
 
 def _narrower(evidence: Evidence) -> str:
     """The question that would decide it: about one row or, where the table's rows belong to organizations, about one of these."""
-    columns = evidence.table_facts.get("columns")
-    has_org = evidence.table == "organizations" or columns is None or "org_id" in columns
+    facts = evidence.table_facts
+    has_org = evidence.table == "organizations" or facts is None or "org_id" in facts["columns"]
     org = "org=<the id or name of the organization whose rows should be there>, or " if has_org else ""
     return f"the same question with {org if not evidence.org else ''}{_ONE_ROW}"
 
 
 def _nothing_to_judge(evidence: Evidence, ids: list[str]) -> Judged:
     """No row is there for this question, or none could be seen past RLS."""
-    judged, seen = Judged(), whole_object(evidence.as_user)
+    judged, query = Judged(), evidence.query
     if _all_ask_membership(evidence) and (evidence.org or not evidence.row_id):
         judged.faults += _membership(evidence, ids)
     if absent_row(evidence.seen):
         judged.states.append(_absent(evidence, ids))
-    elif not judged.faults and not seen.get("visible"):
+    elif not judged.faults and not (query is not None and query["visible"]):
         why = "the database's own role is under RLS here, so that no row could be judged"
         judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, f"{_AS_USER} and has BYPASSRLS"))
     return judged
 
 
-def _group(evidence: Evidence, group: Sequence[Mapping[str, Any]], judged: Judged, ids: list[str]) -> None:
+def _group(evidence: Evidence, group: Sequence[JudgedPolicy], judged: Judged, ids: list[str]) -> None:
     """One clause's policies: all permissive ones false, or a restrictive one false."""
     allowing = [each for each in group if each["permissive"]]
     if allowing and all(each["result"] is False for each in allowing):
@@ -142,7 +141,7 @@ def _group(evidence: Evidence, group: Sequence[Mapping[str, Any]], judged: Judge
         judged.suspects.append(Suspect("rls.policy_false", f"{evidence.table}: {failed[0]['name']}", why, look))
     for each in group:
         if not each["permissive"] and each["result"] is False:
-            judged.faults.append(_false(evidence, each, "rls.restrictive_policy", ids))
+            judged.faults.append(_false(evidence, each, "rls.restrictive_policy", _false_terms(each), ids))
 
 
 def _absent(evidence: Evidence, ids: list[str]) -> Finding:
@@ -150,28 +149,28 @@ def _absent(evidence: Evidence, ids: list[str]) -> Finding:
     return CATALOGUE.finding("rls.row_absent", subject, f"{evidence.table} holds no such row, seen past RLS", ids)
 
 
-def _unread(evidence: Evidence, allowing: Sequence[Mapping[str, Any]]) -> Suspect | None:
+def _unread(evidence: Evidence, allowing: Sequence[JudgedPolicy]) -> Suspect | None:
     """What must be seen before it can be said why these policies are false: what they ask, and who the user is."""
     where = f"{evidence.table}: {allowing[0]['name']}"
-    if not whole_object(evidence.catalogue):
+    if evidence.rights is None:
         return Suspect(
             "rls.policy_false", where, "it is false; what the functions that it calls ask is not known", _WHAT
         )
-    false = [term["term"] for each in allowing for term in each["terms"] if term["result"] is False]
+    false = [term for each in allowing for term in _false_terms(each)]
     asks = any(is_about_membership(asked_text(evidence, None, term)) for term in false)
-    if asks and not whole_object(evidence.person):
+    if asks and evidence.user_found is None:
         return Suspect("rls.no_membership", where, "it asks memberships, and the user's could not be read", _WHO)
     return None
 
 
-def _narrowest(evidence: Evidence, allowing: Sequence[Mapping[str, Any]], ids: list[str]) -> list[Finding]:
+def _narrowest(evidence: Evidence, allowing: Sequence[JudgedPolicy], ids: list[str]) -> list[Finding]:
     """The policy that lacks least: why each of its false terms is false. What it takes to make one policy true is the cause."""
     reasons = [_reasons(evidence, each, ids) for each in allowing]
     return min(reasons, key=lambda found: (sum(each.code == "rls.policy_false" for each in found), len(found)))
 
 
-def _reasons(evidence: Evidence, policy: Mapping[str, Any], ids: list[str]) -> list[Finding]:
-    false = [each["term"] for each in policy["terms"] if each["result"] is False]
+def _reasons(evidence: Evidence, policy: JudgedPolicy, ids: list[str]) -> list[Finding]:
+    false = _false_terms(policy)
     found: dict[str, Finding] = {}
     plain = []
     for term in false:
@@ -183,33 +182,33 @@ def _reasons(evidence: Evidence, policy: Mapping[str, Any], ids: list[str]) -> l
         else:
             plain.append(term)
     if plain or not false:
-        found["rls.policy_false"] = _false(
-            evidence, {**policy, "terms": [{"term": t, "result": False} for t in plain]}, "", ids
-        )
+        found["rls.policy_false"] = _false(evidence, policy, "rls.policy_false", plain, ids)
     return list(found.values())
 
 
-def _false(evidence: Evidence, policy: Mapping[str, Any], code: str, ids: list[str]) -> Finding:
-    false = [f"`{each['term']}`" for each in policy["terms"] if each["result"] is False]
-    seen = whole_object(evidence.as_user)
-    some = (
-        f" ({seen['hidden']} of {seen['past_rls']} rows are hidden)"
-        if seen.get("hidden") and seen.get("visible")
-        else ""
-    )
-    words = f"`{policy['name']}` ({policy['clause']}) is false for this user and row{some}: {'; '.join(false[:3]) or 'as a whole'}"
-    return CATALOGUE.finding(code or "rls.policy_false", f"{evidence.table}: {policy['name']}", words, ids)
+def _false_terms(policy: JudgedPolicy) -> list[str]:
+    return [each["term"] for each in policy["terms"] if each["result"] is False]
+
+
+def _false(evidence: Evidence, policy: JudgedPolicy, code: str, terms: Sequence[str], ids: list[str]) -> Finding:
+    """The finding of a policy that is false, by these terms of it."""
+    query, some = evidence.query, ""
+    if query is not None and query["hidden"] and query["visible"]:
+        some = f" ({query['hidden']} of {query['past_rls']} rows are hidden)"
+    why = "; ".join(f"`{term}`" for term in terms[:3]) or "as a whole"
+    words = f"`{policy['name']}` ({policy['clause']}) is false for this user and row{some}: {why}"
+    return CATALOGUE.finding(code, f"{evidence.table}: {policy['name']}", words, ids)
 
 
 def _membership(evidence: Evidence, ids: list[str]) -> list[Finding]:
     """The user has no membership where one is asked for: why not. Empty where there is one, or nothing is known."""
-    if not evidence.has_no_membership:
+    user, org = evidence.user_found, evidence.row_org
+    if user is None or not evidence.has_no_membership:
         return []
-    person, org = whole_object(evidence.person), evidence.row_org
     ids = [*ids, *ids_of(evidence.organization)]
-    subject = f"{person['id']} in {org or 'any organization'}"
-    others = [str(each["org"]) for each in person["memberships"]]
-    if org and org in person["invited"]:
+    subject = f"{user['id']} in {org or 'any organization'}"
+    others = [each["org"] for each in user["memberships"]]
+    if org and org in user["invited"]:
         return [CATALOGUE.finding("rls.invite_pending", subject, "there is an invitation that was not accepted", ids)]
     if others and evidence.row_id and org != evidence.org_id:
         words = f"the row belongs to {org}; the user is in {', '.join(others[:3])}"
@@ -220,18 +219,20 @@ def _membership(evidence: Evidence, ids: list[str]) -> list[Finding]:
     ]
 
 
-def _role(evidence: Evidence, policy: Mapping[str, Any], text: str, ids: list[str]) -> list[Finding]:
+def _role(evidence: Evidence, policy: JudgedPolicy, text: str, ids: list[str]) -> list[Finding]:
     """A member whose role is not among those that the term asks for."""
-    person = whole_object(evidence.person)
-    own = next((str(each["role"]) for each in person.get("memberships", ()) if each["org"] == evidence.row_org), "")
+    user = evidence.user_found
+    if user is None:
+        return []
+    own = next((each["role"] for each in user["memberships"] if each["org"] == evidence.row_org), "")
     wanted = set(_ROLES.findall(text))
     if not is_about_membership(text) or not own or not wanted or own in wanted:
         return []
     words = f"the user is {own} there; `{policy['name']}` asks for {' or '.join(sorted(wanted))}"
-    return [CATALOGUE.finding("rls.role_too_low", f"{person['id']} in {evidence.row_org}", words, ids)]
+    return [CATALOGUE.finding("rls.role_too_low", f"{user['id']} in {evidence.row_org}", words, ids)]
 
 
-def _reading_back(evidence: Evidence, group: Sequence[Mapping[str, Any]], ids: list[str]) -> list[Finding]:
+def _reading_back(evidence: Evidence, group: Sequence[JudgedPolicy], ids: list[str]) -> list[Finding]:
     """A write that is allowed, of a row that its writer may not read."""
     shown = any(each["permissive"] and each["result"] is not False for each in group)
     hidden = [each for each in group if not each["permissive"] and each["result"] is False]
@@ -245,8 +246,8 @@ def _reading_back(evidence: Evidence, group: Sequence[Mapping[str, Any]], ids: l
 
 def _disagreement(evidence: Evidence) -> Judged:
     """Postgres shows the user what PostgREST, with the user's own token, does not: they may not be the same project."""
-    judged, rest = Judged(), whole_object(evidence.rest)
-    if evidence.command == "select" and rest.get("as") == "user" and rest.get("count") == 0:
+    judged, rest = Judged(), evidence.rest_read
+    if evidence.command == "select" and rest is not None and rest["as"] == "user" and rest["count"] == 0:
         why = "as this user Postgres shows rows, and PostgREST with the user's token none"
         look = "whether RUNBOOK_DATABASE_URL and SUPABASE_URL are the same project, and the primary"
         judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, look))
@@ -255,18 +256,18 @@ def _disagreement(evidence: Evidence) -> Judged:
 
 def _all_ask_membership(evidence: Evidence) -> bool:
     """Whether every policy that could allow the command asks memberships."""
-    rules: list[Policy] = [rule for rule in evidence.rules(evidence.command) if rule["permissive"]]
+    rules = [rule for rule in evidence.rules(evidence.command) if rule["permissive"]]
     return bool(rules) and all(is_about_membership(asked_text(evidence, rule)) for rule in rules)
 
 
 def _without_impersonation(evidence: Evidence, ids: list[str]) -> Judged:
     """Postgres could not be asked as the user. What PostgREST denies for a reason that is seen is confirmed; else suspected."""
-    judged, rest = Judged(), whole_object(evidence.rest)
-    # a count that was refused is none
-    counts = [count for look in evidence.rows if (count := whole_object(look).get("count")) is not None]
+    judged, rest = Judged(), evidence.rest_read
+    shown = rest["count"] if rest is not None and rest["as"] == "user" else None
+    is_there = any(found["count"] for look in evidence.rows if (found := counted_in(look)) is not None)
     missing = _membership(evidence, ids)
-    denied = rest.get("as") == "user" and rest.get("count") == 0 and any(counts)
-    if evidence.command == "select" and rest.get("as") == "user" and rest.get("count"):
+    denied = shown == 0 and is_there
+    if evidence.command == "select" and shown:
         return judged
     if evidence.command == "select" and denied and missing and _all_ask_membership(evidence):
         judged.faults += [_with(each, evidence.rest) for each in missing]

@@ -1,16 +1,26 @@
 """What procedure 03 has seen, in one place, and the questions that all its rules ask of it."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.core.records.rights import (
+    AppUser,
+    CountedRows,
+    NamedOrganization,
+    ProtectedTable,
+    QueryAsUser,
+    RestReadAsUser,
+    RestReadPastRls,
+    RightsCatalogue,
+    StrangersReach,
+    TablePolicy,
+    TokenJudgement,
+)
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.judging.witnesses import Seen
 
-Policy = Mapping[str, Any]
 Looks = tuple[Observation, ...]
 
 
@@ -57,13 +67,49 @@ class Evidence(Filed):
     @property
     def catalogue(self) -> Observation | None:
         """The first of the catalogues that holds something, else the first that was looked for."""
-        whole = (look for look in self.catalogues if whole_object(look))
+        whole = (look for look in self.catalogues if whole_record(look, RightsCatalogue) is not None)
         return next(whole, self.catalogues[0] if self.catalogues else None)
+
+    @property
+    def rights(self) -> RightsCatalogue | None:
+        """What the catalogue holds; None where it could not be read."""
+        return whole_record(self.catalogue, RightsCatalogue)
+
+    @property
+    def policies(self) -> list[TablePolicy]:
+        """Every policy of the catalogue; none where it could not be read."""
+        rights = self.rights
+        return rights["policies"] if rights is not None else []
 
     @property
     def person(self) -> Observation | None:
         """The first answer to who the user is, else the first look for it."""
         return _answer(self.people)
+
+    @property
+    def user_found(self) -> AppUser | None:
+        """The user; None where nobody found one."""
+        return whole_record(self.person, AppUser)
+
+    @property
+    def token_found(self) -> TokenJudgement | None:
+        """The token, judged; None where none was given, or it could not be read."""
+        return whole_record(self.token, TokenJudgement)
+
+    @property
+    def query(self) -> QueryAsUser | None:
+        """The query as the user in Postgres; None where it could not be made."""
+        return whole_record(self.as_user, QueryAsUser)
+
+    @property
+    def rest_read(self) -> RestReadAsUser | None:
+        """The same read over PostgREST; None where it could not be made."""
+        return whole_record(self.rest, RestReadAsUser)
+
+    @property
+    def strangers(self) -> StrangersReach | None:
+        """What strangers may do; None where it could not be asked."""
+        return whole_record(self.reach, StrangersReach)
 
     @property
     def organization(self) -> Observation | None:
@@ -74,58 +120,66 @@ class Evidence(Filed):
     def org_id(self) -> str:
         """The organization's id; where nobody found it, what was given."""
         look = self.organization
-        return str(whole_object(look)["id"]) if look is not None and look.status == Status.ok else self.org
+        found = whole_record(look, NamedOrganization)
+        return found["id"] if found is not None and look is not None and look.status == Status.ok else self.org
 
     @property
-    def table_facts(self) -> Mapping[str, Any]:
-        """The table in the catalogue; empty where it is not there, or nothing is known."""
-        return tables_of(self).get(self.table, {})
+    def table_facts(self) -> ProtectedTable | None:
+        """The table in the catalogue; None where it is not there, or nothing is known."""
+        return tables_of(self).get(self.table)
 
     @property
     def role(self) -> str:
         """The Postgres role that the query runs as."""
-        claimed = whole_object(self.token).get("role") if whole_object(self.token).get("kind") == "user" else None
-        return str(whole_object(self.as_user).get("role") or claimed or "authenticated")
+        token, query = self.token_found, self.query
+        claimed = token["role"] if token is not None and token["kind"] == "user" else None
+        return (query["role"] if query is not None else None) or claimed or "authenticated"
 
     @property
     def row_org(self) -> str:
         """The organization of the row in question, else the one that was asked for; empty where neither is known, or where any
         row of the table was judged, whosever it is."""
-        seen = whole_object(self.as_user)
-        is_meant = bool(self.org or self.row_id or seen.get("orgs")) and self.table != "organizations"
-        judged = seen.get("row_org") if seen.get("judged") and is_meant else None
-        return str((judged or (self.told_org if self.row_id else None)) or self.org_id)
+        query, judged = self.query, None
+        if query is not None and query["judged"] and self.table != "organizations":
+            judged = query["row_org"] if self.org or self.row_id or query["orgs"] else None
+        return judged or (self.counted_org if self.row_id else None) or self.org_id
 
     @property
-    def told_org(self) -> str | None:
+    def counted_org(self) -> str | None:
         """The organization of the rows that are meant, as they were counted past RLS; None where it is not one."""
-        return next(
-            (str(whole_object(look)["row_org"]) for look in self.rows if whole_object(look).get("row_org")), None
-        )
+        counts = [found for look in self.rows if (found := counted_in(look)) is not None]
+        return next((found["row_org"] for found in counts if found["row_org"]), None)
 
     @property
     def has_no_membership(self) -> bool:
         """Whether the user is known, and known not to be in the organization in question (in none, where none is known)."""
-        person = whole_object(self.person)
-        if not person:
+        person = self.user_found
+        if person is None:
             return False
-        orgs = [str(each["org"]) for each in person["memberships"]]
+        orgs = [each["org"] for each in person["memberships"]]
         return self.row_org not in orgs if self.row_org else not orgs
 
-    def rules(self, command: str) -> list[Policy]:
+    def rules(self, command: str) -> list[TablePolicy]:
         """The table's policies that have a say in a command of the role."""
         return [
             each
-            for each in whole_object(self.catalogue).get("policies", ())
+            for each in self.policies
             if each["table"] == self.table
             and each["command"] in ("all", command)
             and ({"public", self.role} & set(each["roles"]) or self.role in each["applies_to"])
         ]
 
 
-def tables_of(evidence: Evidence) -> dict[str, Mapping[str, Any]]:
+def tables_of(evidence: Evidence) -> dict[str, ProtectedTable]:
     """The catalogue's tables by name."""
-    return {str(each["name"]): each for each in whole_object(evidence.catalogue).get("tables", ())}
+    rights = evidence.rights
+    return {each["name"]: each for each in rights["tables"]} if rights is not None else {}
+
+
+def counted_in(look: Observation) -> RestReadPastRls | CountedRows | None:
+    """What came of counting past RLS, by REST or by the Management API."""
+    by_rest = look.call == "rest_past_rls"
+    return whole_record(look, RestReadPastRls) if by_rest else whole_record(look, CountedRows)
 
 
 def ids_of(*looks: Observation | None) -> list[str]:
@@ -133,10 +187,11 @@ def ids_of(*looks: Observation | None) -> list[str]:
     return [look.id for look in looks if look is not None and look.status.answered]
 
 
-def asked_text(evidence: Evidence, rule: Policy | None, term: str = "") -> str:
+def asked_text(evidence: Evidence, rule: TablePolicy | None, term: str = "") -> str:
     """What a policy (or one term of it) says, with the bodies of the functions that it calls, and that these call."""
     text = term or (f"{rule['using'] or ''} {rule['check'] or ''}" if rule else "")
-    functions = {str(each["name"]): str(each["body"]) for each in whole_object(evidence.catalogue).get("functions", ())}
+    rights = evidence.rights
+    functions = {each["name"]: each["body"] for each in rights["functions"]} if rights is not None else {}
     used: set[str] = set()
     grown = True
     while grown:

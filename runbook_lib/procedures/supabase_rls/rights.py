@@ -7,12 +7,13 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Json
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.core.records.rights import RightsCatalogue, TablePolicy
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.supabase_rls.audit import access_matrix
 from runbook_lib.procedures.supabase_rls.drift import drift_findings
@@ -84,15 +85,13 @@ class Rights(Procedure):
     def read_the_policies(self) -> Said:
         """Everything that protects schema public, and who may do what with each table."""
         self.ask(*self.protecting)
-        said = whole_object(self.evidence.catalogue)
-        if not said:
+        rights = self.evidence.rights
+        if rights is None:
             return Said("The policies could not be read.")
         matrix = Exhibit("matrix", "Who may do what with which table", access_matrix(self.evidence))
-        mine = [rule for rule in said["policies"] if self.evidence.is_audit or rule["table"] == self.evidence.table]
-        names = ["table", "name", "permissive", "command", "roles", "using", "check"]
-        listed = {"columns": names, "rows": [[shown(rule[name]) for name in names] for rule in mine]}
-        words = f"{len(said['tables'])} tables, {len(said['policies'])} policies."
-        return Said(words, (matrix, Exhibit("table", "Policies", listed)))
+        mine = [rule for rule in rights["policies"] if self.evidence.is_audit or rule["table"] == self.evidence.table]
+        words = f"{len(rights['tables'])} tables, {len(rights['policies'])} policies."
+        return Said(words, (matrix, Exhibit("table", "Policies", _policies_table(mine))))
 
     @abstractmethod
     @step("What happens to the same query as this user, and past RLS?")
@@ -104,7 +103,7 @@ class Rights(Procedure):
         """What Postgres makes of the repository's schema file, beside what is live."""
         self.ask("schema_file")
         look = self.evidence.schema_file
-        if look is None or not whole_object(look):
+        if look is None or whole_record(look, RightsCatalogue) is None:
             return Said(f"Not compared: {look.why if look is not None else 'nothing was looked at'}.")
         found = drift_findings(self.evidence)
         rows = [[each.subject, each.code.removeprefix("rls.drift."), each.summary] for each in found]
@@ -123,12 +122,28 @@ class Rights(Procedure):
         return Said(f"{len(rows)} changes in the two hours before.", (table,) if rows else ())
 
 
+def _policies_table(policies: Sequence[TablePolicy]) -> Json:
+    rows = [
+        [
+            rule["table"],
+            rule["name"],
+            shown(rule["permissive"]),
+            rule["command"],
+            shown(rule["roles"]),
+            shown(rule["using"]),
+            shown(rule["check"]),
+        ]
+        for rule in policies
+    ]
+    return {"columns": ["table", "name", "permissive", "command", "roles", "using", "check"], "rows": rows}
+
+
 def is_about_one(parameters: Mapping[str, Json]) -> bool:
     """Whether a user is named, or a token is given that names one."""
     return any(str(parameters.get(name) or "").strip() for name in ("jwt", "user"))
 
 
-def shown(value: Json) -> Any:
+def shown(value: Json) -> Json:
     """A value for a cell: lists and objects joined, booleans in words, nothing as a dash."""
     if isinstance(value, bool):
         return "yes" if value else "no"

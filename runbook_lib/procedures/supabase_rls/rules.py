@@ -5,7 +5,6 @@ explains the symptom before anything about this one does; both are named where b
 """
 
 from runbook_lib.core.model import Conclusion, Finding, Status, Suspect
-from runbook_lib.judging.answers import whole_object
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.supabase_rls.access import is_vain, met_user
 from runbook_lib.procedures.supabase_rls.audit import audit_findings
@@ -80,18 +79,20 @@ def _asked(evidence: Evidence, token: TokenSays) -> list[str]:
 
 def _person(evidence: Evidence) -> list[Finding]:
     """Whether the user exists, and has a profile. Nobody is unknown whom another way met, or to a door that knows nothing."""
-    look, said = evidence.person, whole_object(evidence.person)
+    look, user, token = evidence.person, evidence.user_found, evidence.token_found
     if look is None:
         return []
     if look.status == Status.not_found:
         if met_user(evidence.seen) or is_vain(look, evidence.seen):
             return []
-        subject = evidence.user or str(whole_object(evidence.token).get("sub") or "the token's subject")
+        subject = evidence.user or (token["sub"] if token is not None else None) or "the token's subject"
         return [CATALOGUE.finding("rls.user_unknown", subject, "auth.users holds no such user", [look])]
-    if said.get("deleted"):
+    if user is None:
+        return []
+    if user["deleted"]:
         words = "auth.users holds the user as deleted"
-        return [CATALOGUE.finding("rls.user_unknown.deleted", str(said["id"]), words, [look])]
-    if said and not said["profile"]:
+        return [CATALOGUE.finding("rls.user_unknown.deleted", user["id"], words, [look])]
+    if not user["profile"]:
         words = "profiles holds no row of this user"
-        return [CATALOGUE.finding("rls.profile_missing", str(said["id"]), words, [look])]
+        return [CATALOGUE.finding("rls.profile_missing", user["id"], words, [look])]
     return []

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.model import Change, Finding, Json, Situation, Suspect
-from runbook_lib.judging.answers import rows_of, whole_object
-from runbook_lib.procedures.supabase_rls.reading import Evidence
+from runbook_lib.core.records.rights import JudgedPolicy, RefusedRequest
+from runbook_lib.judging.answers import rows_of
+from runbook_lib.procedures.supabase_rls.reading import Evidence, counted_in
 
 _ALOUD = ("rls.policy_recursion", "rls.grant_missing", "rls.not_exposed", "rls.jwt")
 _OF_ONE = ("rls.no_membership", "rls.other_org", "rls.invite_pending", "rls.role_too_low")
@@ -21,7 +22,7 @@ def situation_of(evidence: Evidence, faults: Sequence[Finding], doubted: Sequenc
     Args:
         doubted: what may refuse the user, and perhaps rightly.
     """
-    refused = sorted({str(each["at"]) for each in _refused(evidence)})
+    refused = sorted({each["at"] or "" for each in _refused(evidence)})
     answered = any(look.status.answered for look in evidence.traffic)
     is_aloud = any(each.code.startswith(_ALOUD) for each in faults)
     return Situation(
@@ -36,16 +37,19 @@ def situation_of(evidence: Evidence, faults: Sequence[Finding], doubted: Sequenc
 
 def _is_refused_now(evidence: Evidence) -> bool:
     """Whether this user is shown nothing of what is there, or refused aloud, at this moment."""
-    seen, rest = whole_object(evidence.as_user), whole_object(evidence.rest)
-    if seen.get("statement", {}).get("sqlstate") or (seen.get("hidden") and not seen.get("visible")):
+    query, rest = evidence.query, evidence.rest_read
+    if query is not None and (query["statement"]["sqlstate"] or (query["hidden"] and not query["visible"])):
         return True
-    counted = any(whole_object(look).get("count") for look in evidence.rows)
-    return rest.get("as") == "user" and (bool(rest.get("code")) or (rest.get("count") == 0 and counted))
+    if rest is None or rest["as"] != "user":
+        return False
+    is_counted = any(found["count"] for look in evidence.rows if (found := counted_in(look)) is not None)
+    return bool(rest["code"]) or (rest["count"] == 0 and is_counted)
 
 
-def _refused(evidence: Evidence) -> list[Mapping[str, Any]]:
+def _refused(evidence: Evidence) -> list[RefusedRequest]:
     """Requests to PostgREST that were refused, of the table in question or, in an audit, of any."""
-    return [row for look in evidence.traffic for row in rows_of(look) if row["status"] in (401, 403, 404, 406, 500)]
+    rows = [row for look in evidence.traffic for row in rows_of(look, RefusedRequest)]
+    return [row for row in rows if row["status"] in (401, 403, 404, 406, 500)]
 
 
 def _changes(evidence: Evidence) -> tuple[Change, ...]:
@@ -68,16 +72,24 @@ def _words(row: Mapping[str, Any]) -> str:
 
 def facts_of(evidence: Evidence) -> dict[str, Json]:
     """Everything for displays and the postmortem that is no judgement."""
-    seen = whole_object(evidence.as_user)
+    query = evidence.query
     return {
         "question": {
             "user": evidence.user, "org": evidence.org_id, "table": evidence.table, "command": evidence.command,
             "row": evidence.row_id,
         },
         "role": evidence.role,
-        "visible": seen.get("visible"),
-        "past_rls": seen.get("past_rls"),
-        "policies": [
-            {key: each[key] for key in ("name", "use", "clause", "result", "terms")} for each in seen.get("policies", ())
-        ],
+        "visible": query["visible"] if query is not None else None,
+        "past_rls": query["past_rls"] if query is not None else None,
+        "policies": [_policy_facts(each) for each in query["policies"]] if query is not None else [],
     }  # fmt: skip
+
+
+def _policy_facts(policy: JudgedPolicy) -> dict[str, Json]:
+    return {
+        "name": policy["name"],
+        "use": policy["use"],
+        "clause": policy["clause"],
+        "result": policy["result"],
+        "terms": policy["terms"],
+    }

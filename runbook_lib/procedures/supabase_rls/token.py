@@ -4,12 +4,10 @@ PostgREST's own word outweighs every check of ours: its keys and its clock are t
 our verifiers refuses, that is told beside the verdict and explains no denial.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Suspect
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.core.records.rights import TokenJudgement
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
 from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of
 
@@ -35,8 +33,8 @@ class TokenSays:
 
 def read_token(evidence: Evidence) -> TokenSays:
     """The token's part of the verdict; nothing without one."""
-    look, said, told = evidence.token, whole_object(evidence.token), TokenSays()
-    if look is None or not said:
+    look, said, told = evidence.token, evidence.token_found, TokenSays()
+    if look is None or said is None:
         return told
     ids, kind = [look.id], said["kind"]
     if kind in ("anon", "publishable"):
@@ -69,26 +67,24 @@ def read_token(evidence: Evidence) -> TokenSays:
             f"its role is {said['role']}, not authenticated" if said["role"] else "it has no role: PostgREST takes anon"
         )
         told.faults.append(CATALOGUE.finding("rls.wrong_role", str(said["role"]), words, ids))
-    person = whole_object(evidence.person)
-    if evidence.user and person and said["sub"] and said["sub"] != person["id"]:
-        words = f"the token is of user {said['sub']}; asked was about {person['id']}"
-        told.faults.append(
-            CATALOGUE.finding("rls.wrong_user", str(said["sub"]), words, [*ids, *ids_of(evidence.person)])
-        )
+    user = evidence.user_found
+    if evidence.user and user is not None and said["sub"] and said["sub"] != user["id"]:
+        words = f"the token is of user {said['sub']}; asked was about {user['id']}"
+        told.faults.append(CATALOGUE.finding("rls.wrong_user", said["sub"], words, [*ids, *ids_of(evidence.person)]))
     if said["apikey_role"] == "service_role" and not told.faults:
         words = "the service key is in `apikey`, a user's token in Authorization: the query runs as that user"
         told.faults.append(CATALOGUE.finding("rls.service_role_overridden", "Authorization", words, ids))
     return told
 
 
-def _validity(evidence: Evidence, look: Observation, said: Mapping[str, Any], told: TokenSays) -> None:
+def _validity(evidence: Evidence, look: Observation, said: TokenJudgement, told: TokenSays) -> None:
     """Whether it is taken, by whom, and now."""
-    rest = whole_object(evidence.rest)
-    by_rest = (
-        str(rest.get("code") or "") if rest.get("as") == "user" or rest.get("code", "").startswith("PGRST30") else None
-    )
+    rest = evidence.rest_read
+    is_about_it = rest is not None and (rest["as"] == "user" or rest["code"].startswith("PGRST30"))
+    by_rest = rest["code"] if rest is not None and is_about_it else None
     accepted = by_rest is not None and not by_rest.startswith("PGRST30")
-    message = str(rest.get("message") or "").lower()
+    told_by_rest = rest["message"] if rest is not None else ""
+    message = told_by_rest.lower()
     ids = [look.id, *(ids_of(evidence.rest) if by_rest is not None else [])]
     end = said["expires_at"]
     if by_rest == "PGRST303" and "expired" in message:
@@ -101,7 +97,7 @@ def _validity(evidence: Evidence, look: Observation, said: Mapping[str, Any], to
         return
     if said["expired"] and not accepted:
         told.faults.append(CATALOGUE.finding("rls.jwt_expired", "token", f"it expired at {end}", ids))
-    verifiers = _verifiers(said, by_rest, str(rest.get("message") or ""))
+    verifiers = _verifiers(said, by_rest, told_by_rest)
     sub = _invalid(said, by_rest, message)
     if sub is None:
         return
@@ -127,7 +123,7 @@ _REASONS = {
 }
 
 
-def _invalid(said: Mapping[str, Any], by_rest: str | None, message: str) -> str | None:
+def _invalid(said: TokenJudgement, by_rest: str | None, message: str) -> str | None:
     """Which sub-code of jwt_invalid fits; None where nobody refuses it for anything but its age."""
     states = [state for name, state in said["signature"].items() if name in _VERIFIERS]
     refused = "invalid" in states or "unknown_key" in states or by_rest == "PGRST301"
@@ -144,7 +140,7 @@ def _invalid(said: Mapping[str, Any], by_rest: str | None, message: str) -> str 
     return None
 
 
-def _verifiers(said: Mapping[str, Any], by_rest: str | None, message: str) -> str:
+def _verifiers(said: TokenJudgement, by_rest: str | None, message: str) -> str:
     """Each verifier's word, in one line."""
     words = [
         f"{_VERIFIERS[name]} {_WORDS.get(str(state), str(state))}"

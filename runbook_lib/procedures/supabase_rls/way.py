@@ -1,11 +1,11 @@
 """What stands in the way before any policy is asked: PostgREST, the grants, and policies that Postgres refuses to run at all."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from runbook_lib.core.model import Finding, Observation, Status
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.core.records.rights import RestRead
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
 from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of
 
@@ -23,12 +23,11 @@ def way_findings(evidence: Evidence) -> list[Finding]:
 def _exposure(evidence: Evidence) -> list[Finding]:
     """PostgREST's word that it does not have the table, held against Postgres'."""
     known = tables_of(evidence)
-    for look in (evidence.rest, *evidence.rows):
-        said = whole_object(look)
-        code = said.get("code")
-        if look is None or code not in ("PGRST106", "PGRST205", "42P01"):
+    for look in (evidence.rest, *(each for each in evidence.rows if each.call == "rest_past_rls")):
+        read = whole_record(look, RestRead)
+        if look is None or read is None or read["code"] not in ("PGRST106", "PGRST205", "42P01"):
             continue
-        words = f"PostgREST says {code}: {said.get('message')}"
+        code, words = read["code"], f"PostgREST says {read['code']}: {read['message']}"
         ids = [look.id, *ids_of(evidence.catalogue)]
         if code == "PGRST106":
             return [CATALOGUE.finding("rls.not_exposed.schema", "schema public", words, ids)]
@@ -60,9 +59,10 @@ def _grants(evidence: Evidence) -> list[Finding]:
                     evidence, evidence.table, evidence.command, message, [look.id, *ids_of(evidence.catalogue)]
                 )
             ]
-    if whole_object(evidence.as_user) or not whole_object(evidence.catalogue):
+    rights = evidence.rights
+    if evidence.query is not None or rights is None:
         return []  # asked as the user, Postgres did not refuse; or nothing is known
-    roles = {str(each["name"]): each for each in whole_object(evidence.catalogue)["roles"]}
+    roles = {each["name"]: each for each in rights["roles"]}
     facts, role, ids = evidence.table_facts, evidence.role, ids_of(evidence.catalogue)
     if role in roles and not roles[role]["schema"]:
         return [
@@ -70,7 +70,7 @@ def _grants(evidence: Evidence) -> list[Finding]:
                 "rls.grant_missing.schema", f"{role}: schema public", f"{role} has no usage on schema public", ids
             )
         ]
-    if facts and role in roles and evidence.command not in (facts["grants"].get(role) or ()):
+    if facts is not None and role in roles and evidence.command not in ((facts["grants"] or {}).get(role) or ()):
         sub = _sub_of_table(evidence, evidence.table, evidence.command)
         subject = f"{role}: {evidence.command} on {evidence.table}"
         return [
@@ -99,8 +99,8 @@ def grant_finding(evidence: Evidence, table: str, command: str, message: str, id
 
 def _sub_of_table(evidence: Evidence, table: str, command: str) -> str:
     """column, where the role has the command on some columns only; else table."""
-    facts = tables_of(evidence).get(table, {})
-    some = command in ((facts.get("column_grants") or {}).get(evidence.role) or ())
+    facts = tables_of(evidence).get(table)
+    some = facts is not None and command in ((facts["column_grants"] or {}).get(evidence.role) or ())
     return "column" if some else "table"
 
 
@@ -109,7 +109,7 @@ def recursion(evidence: Evidence) -> list[Finding]:
     for look, state, message in _refusals(evidence):
         if state in ("42P17", "54001"):
             return [recursion_finding(state, message, evidence.table, ids_of(look, evidence.catalogue))]
-    if whole_object(evidence.as_user) or not whole_object(evidence.catalogue):
+    if evidence.query is not None or evidence.rights is None:
         return []
     circle = circle_of(evidence, evidence.table, evidence.command)
     if not circle:
@@ -136,14 +136,13 @@ def circle_of(evidence: Evidence, table: str, command: str) -> list[str]:
     Postgres expands the SELECT policies of every table that a policy's subquery names; tables without RLS end the way.
     """
     known = tables_of(evidence)
-    policies = whole_object(evidence.catalogue).get("policies", ())
 
     def next_of(name: str, what: Sequence[str]) -> set[str]:
-        if not known.get(name, {}).get("rls"):
+        if name not in known or not known[name]["rls"]:
             return set()
         return {
-            str(ref)
-            for rule in policies
+            ref
+            for rule in evidence.policies
             if rule["table"] == name and rule["command"] in what and evidence.role in rule["applies_to"]
             for ref in rule["refs"]
         }
@@ -165,14 +164,11 @@ def circle_of(evidence: Evidence, table: str, command: str) -> list[str]:
 def _refusals(evidence: Evidence) -> list[tuple[Observation, str, str]]:
     """(look, SQLSTATE, words) of everything that refused the user: the statement, a policy, PostgREST."""
     found: list[tuple[Observation, str, str]] = []
-    if evidence.as_user is not None:
-        seen = whole_object(evidence.as_user)
-        said: list[Mapping[str, Any]] = [seen.get("statement", {}), *seen.get("policies", ())]
-        if not seen.get("role_refused"):
-            found += [
-                (evidence.as_user, str(each.get("sqlstate") or ""), str(each.get("message") or "")) for each in said
-            ]
-    rest = whole_object(evidence.rest)
-    if evidence.rest is not None and rest.get("as") == "user":
-        found.append((evidence.rest, str(rest.get("code") or ""), str(rest.get("message") or "")))
+    query, rest = evidence.query, evidence.rest_read
+    if evidence.as_user is not None and query is not None and not query.get("role_refused"):
+        statement = query["statement"]
+        found.append((evidence.as_user, statement["sqlstate"], statement["message"]))
+        found += [(evidence.as_user, each["sqlstate"], each["message"]) for each in query["policies"]]
+    if evidence.rest is not None and rest is not None and rest["as"] == "user":
+        found.append((evidence.rest, rest["code"], rest["message"]))
     return [each for each in found if each[1]]
