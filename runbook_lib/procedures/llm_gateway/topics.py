@@ -8,6 +8,7 @@ seen traffic, if only what a run sent itself, and none of it a chat; or the back
 from collections.abc import Iterable
 
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.traces import SpanRow
 from runbook_lib.judging.answers import rows_of
 from runbook_lib.judging.witnesses import Seen, Topics, Witness, all_of, any_of, first_of, look, proof
 from runbook_lib.procedures.llm_gateway.calls import Calls
@@ -77,8 +78,8 @@ def _quick(seen: Seen) -> Iterable[Observation]:
 def _idle(seen: Seen) -> Iterable[Observation]:
     """The request log of the gateway's platform, where it holds traffic and no chat: our own knock is traffic."""
     for log in _answered(seen.of("railway.http_log", part="gateway")):
-        rows = [each for each in platform_rows.rows_of([log]) if each.row.get("part") == "gateway"]
-        if rows and not any(each.row.get("method") == "POST" for each in rows):
+        rows = [each for each in platform_rows.rows_of([log]) if each.row["part"] == "gateway"]
+        if rows and not any(each.row["method"] == "POST" for each in rows):
             yield log
 
 
@@ -114,7 +115,7 @@ def _every_call(seen: Seen) -> Calls:
 def _timed(seen: Seen) -> Iterable[Observation]:
     """The window's rows of calls, whole or a large sample: slow ones are not looked for by themselves, and few may be missed."""
     rows = seen.of("tempo.llm_calls", "jaeger.llm_calls", limit=MOST_CALLS)
-    return [held for held in rows if held.status.answered or len(rows_of(held)) >= LARGE_SAMPLE]
+    return [held for held in rows if held.status.answered or len(rows_of(held, SpanRow)) >= LARGE_SAMPLE]
 
 
 def _members_stand(seen: Seen) -> Iterable[Observation]:

@@ -10,9 +10,10 @@ from typing import Any
 
 from runbook_lib.core.clock import Window, from_epoch_s, from_iso, to_epoch_ns, to_iso
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.traces import Attributes
 from runbook_lib.procedures.operations_checklist.reading import PARTS, told_by
 from runbook_lib.reading.parts import parts_of
-from runbook_lib.reading.spans import Attributes, Trace, build_traces
+from runbook_lib.reading.spans import Trace, build_traces
 
 _ENOUGH_TRACES = 20  # in so many whole traces of a sample a part that is called shows itself
 _ENOUGH_REQUESTS = 3  # so many without a span, and it is no chance
