@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from runbook_lib.core.model import Finding, Status
+from runbook_lib.core.records.providers import ChainSetting
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.judging.plan import Plan, PlanStep
 from runbook_lib.procedures.llm_gateway.reading import PROVIDERS, Reading
 from runbook_lib.procedures.llm_gateway.topics import CHAIN, members_of
@@ -85,9 +87,9 @@ def _widened(reading: Reading, members: list[str], faults: Sequence[Finding], wh
     has = {member.partition("/")[0] for member in members}
     in_trouble = {finding.subject.partition("/")[0] for finding in faults if finding.code.startswith(_MOVES)}
     known = [target for target in reading.seen_targets if target.partition("/")[0] not in has]
-    ours = members_of(next((str(look.value["chain"]) for look in reading.evidence.settings
-                            if look.source == "gateway" and look.status is Status.ok), ""))  # fmt: skip
-    known += [member for member in ours if member.partition("/")[0] not in has and member not in known]
+    settings = (whole_record(look, ChainSetting) for look in reading.evidence.settings if look.source == "gateway")
+    ours = next((each["chain"] for each in settings if each is not None), "")
+    known += [member for member in members_of(ours) if member.partition("/")[0] not in has and member not in known]
     for provider in PROVIDERS:
         offered = reading.offered(provider)
         if provider not in has and offered and not any(each.startswith(f"{provider}/") for each in known):

@@ -8,8 +8,9 @@ seen traffic, if only what a run sent itself, and none of it a chat; or the back
 from collections.abc import Iterable
 
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.providers import ModelsOnOffer
 from runbook_lib.core.records.traces import SpanRow
-from runbook_lib.judging.answers import rows_of
+from runbook_lib.judging.answers import rows_of, whole_record
 from runbook_lib.judging.witnesses import Seen, Topics, Witness, all_of, any_of, first_of, look, proof
 from runbook_lib.procedures.llm_gateway.calls import Calls
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
@@ -126,8 +127,8 @@ def _members_stand(seen: Seen) -> Iterable[Observation]:
     shown = [*told]
     for member in members:
         provider, _, model = member.partition("/")
-        lists = [each for each in seen.of(f"{provider}.models") if each.status is Status.ok]
-        offers = [each for each in lists if any(str(row["id"]) == model for row in each.value["models"])]
+        lists = [(each, whole_record(each, ModelsOnOffer)) for each in seen.of(f"{provider}.models")]
+        offers = [each for each, offered in lists if offered and any(row["id"] == model for row in offered["models"])]
         by = offers or [each for each in seen.observations if each.id == worked.get(member)]
         if not by:
             return ()

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from runbook_lib.core.model import Observation, Status, Suspect
+from runbook_lib.core.records.providers import RailwayStatus, StatusPage
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.operations_checklist.findings import Found, found
 from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Reading
 
@@ -203,8 +205,6 @@ def platform_incidents(down: Sequence[Found], reading: Reading, evidence: Eviden
     """Incidents of platforms whose page says so and on which something is seen to be down or degraded."""
     incidents = []
     for look in evidence.pages:
-        if look.status != Status.ok:
-            continue
         platform, words = _incident_of(look)
         hit = [each for each in down if platform in {place.platform for place in reading.serving(each.part)}]
         if platform and words and hit:
@@ -216,12 +216,14 @@ def platform_incidents(down: Sequence[Found], reading: Reading, evidence: Eviden
 
 
 def _incident_of(look: Observation) -> tuple[str, str]:
-    """(platform, what its page says is wrong), empty words where all is well."""
+    """(platform, what its page says is wrong), empty words where all is well or no page was seen."""
     if look.source == "railway":
-        incident = look.value["incident"]
-        return "railway", "" if look.value["stable"] or not incident else str(incident["message"])
-    open_ones = [str(each["name"]) for each in look.value["incidents"] if each["resolved_at"] is None]
-    words = "; ".join(open_ones) or (
-        str(look.value["description"] or look.value["indicator"]) if not look.value["all_good"] else ""
-    )
-    return str(look.value["vendor"]), "" if look.value["all_good"] and not open_ones else words
+        status = whole_record(look, RailwayStatus)
+        incident = status["incident"] if status is not None and not status["stable"] else None
+        return "railway", incident["message"] if incident else ""
+    page = whole_record(look, StatusPage)
+    if page is None:
+        return "", ""
+    still_open = [str(each["name"]) for each in page["incidents"] if each["resolved_at"] is None]
+    words = "; ".join(still_open)
+    return page["vendor"], words or ("" if page["all_good"] else page["description"] or page["indicator"])

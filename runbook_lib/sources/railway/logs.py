@@ -8,6 +8,7 @@ from typing import Any, Never
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.providers import RailwayIncident, RailwayStatus
 from runbook_lib.core.records.requests import RailwayRequest
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import (
@@ -168,10 +169,10 @@ def variables_names(part: str) -> Look:
     return Look("railway", "variables_names", {"part": part}, fetch)
 
 
-def incidents() -> Look:
-    """What Railway says about itself: {"stable": bool, "incident": {"id", "message", "status", "url", "at"} or None}."""
+def incidents() -> Look[RailwayStatus]:
+    """What Railway says about itself."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RailwayStatus]:
         reply, _ = RailwayApi(door).ask("platform_status")
         return Answer(Status.ok, reply.parsed(lambda document: _platform(document["data"]["platformStatus"])))
 
@@ -351,13 +352,17 @@ def _variable(node: dict[str, Json], part: str) -> dict[str, Json]:
     }
 
 
-def _platform(status: dict[str, Json]) -> dict[str, Json]:
+def _platform(status: dict[str, Json]) -> RailwayStatus:
     incident = status["incident"]
-    shown = incident and {
-        "id": str(incident["id"]),
-        "message": str(incident["message"]),
-        "status": str(incident["status"]),
-        "url": text_of(incident, "url"),
-        "at": iso_of_text(incident.get("createdAt")),
-    }
-    return {"stable": bool(status["isStable"]), "incident": shown}
+    return RailwayStatus(
+        stable=bool(status["isStable"]),
+        incident=RailwayIncident(
+            id=str(incident["id"]),
+            message=str(incident["message"]),
+            status=str(incident["status"]),
+            url=text_of(incident, "url"),
+            at=iso_of_text(incident.get("createdAt")),
+        )
+        if incident
+        else None,
+    )
