@@ -102,9 +102,3 @@ class RailwayStatus(TypedDict):
 
     stable: bool
     incident: RailwayIncident | None
-
-
-class ChainSetting(TypedDict):
-    """LLM_FALLBACK_CHAIN as this machine's settings write it."""
-
-    chain: str

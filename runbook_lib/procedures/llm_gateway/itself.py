@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
 from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.parts import PartAnswer
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.failed_request.logs import log_findings
 from runbook_lib.procedures.llm_gateway.calls import iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
@@ -164,12 +166,8 @@ def _down_now(reading: Reading, unreached: Sequence[tuple[float, str]]) -> Findi
     bad = [*refused, *at_edge]
     if len(bad) < len(probes):
         return None
-    last = bad[-1]
-    words = (
-        last.why
-        if last in refused
-        else f"HTTP {last.value['status_code']} from its platform: {last.value['text'][:120]}"
-    )
+    edge = whole_record(bad[-1], PartAnswer)
+    words = f"HTTP {edge['status_code']} from its platform: {edge['text'][:120]}" if edge is not None else bad[-1].why
     crashed = _not_running(reading.evidence)
     tail = f"; {crashed[0]}" if crashed else ""
     if unreached:
@@ -233,9 +231,11 @@ def _was_deployed(reading: Reading, unreached: Sequence[tuple[float, str]]) -> b
 
 def _answers_badly(evidence: Evidence) -> Finding | None:
     """Every probe was answered with a 5xx of the gateway's own."""
-    probes = [look for look in evidence.probes if look.call == "probe" and look.status == Status.ok]
-    bad = [look for look in probes if look.value["status_code"] >= 500 and not is_edge_answer(look)]
-    if not probes or len(bad) < len(probes):
+    probes = [(look, whole_record(look, PartAnswer)) for look in evidence.probes if look.call == "probe"]
+    answers = [(look, answer) for look, answer in probes if answer is not None]
+    bad = [(look, answer) for look, answer in answers if answer["status_code"] >= 500 and not is_edge_answer(look)]
+    if not answers or len(bad) < len(answers):
         return None
-    summary = f"the gateway answers {bad[-1].value['status_code']} to GET /: {bad[-1].value['text'][:120]}"
-    return CATALOGUE.finding("gateway.unhealthy", "gateway", summary, (look.id for look in bad))
+    last = bad[-1][1]
+    summary = f"the gateway answers {last['status_code']} to GET /: {last['text'][:120]}"
+    return CATALOGUE.finding("gateway.unhealthy", "gateway", summary, (look.id for look, _ in bad))

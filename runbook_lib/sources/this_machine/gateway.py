@@ -1,7 +1,7 @@
 """The gateway's chain of providers and models, as this machine's settings have it; how it answers is in `parts`."""
 
 from runbook_lib.core.model import Answer, Status
-from runbook_lib.core.records.providers import ChainSetting
+from runbook_lib.core.records.gateway import ChainSetting
 from runbook_lib.io.observe import Look
 from runbook_lib.sources.kit.asking import need
 
