@@ -11,9 +11,10 @@ from typing import NamedTuple
 from runbook_lib.core.clock import Window, from_epoch_s, from_iso, to_epoch_ns, to_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.parts import PartAnswer
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.traces import Attributes, SpanTable
-from runbook_lib.judging.answers import record_of, rows_of
+from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.procedures.operations_checklist.reading import PARTS, told_by
 from runbook_lib.reading.logs import LINE_LOGS
 from runbook_lib.reading.parts import parts_of
@@ -214,7 +215,7 @@ class Arrivals:
     @property
     def clocks(self) -> tuple[Observation, ...]:
         """The knocks whose answers carry a server's time that agrees with ours."""
-        return tuple(look for look in self.probes if look.status == Status.ok and _agrees(look))
+        return tuple(look for look in self.probes if _agrees(look))
 
     @property
     def _youngest(self) -> datetime | None:
@@ -319,11 +320,12 @@ def _without_name(resource: Attributes) -> Attributes:
 
 
 def _agrees(look: Observation) -> bool:
-    """Whether the server's time in an answer is ours, within what clocks that are kept differ by."""
+    """Whether there is an answer, with a server's time that is ours, within what clocks that are kept differ by."""
+    answer = whole_record(look, PartAnswer)
     try:
-        theirs = parsedate_to_datetime(str(look.value["date"]))
+        theirs = parsedate_to_datetime(answer["date"] if answer is not None and answer["date"] else "")
         return abs(theirs - from_iso(look.at)) <= _CLOCKS_AGREE
-    except (KeyError, TypeError, ValueError):
+    except (TypeError, ValueError):
         return False
 
 
