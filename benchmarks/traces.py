@@ -29,7 +29,7 @@ from runbook_lib.io.observe import Look, Observer
 from runbook_lib.procedures.failed_request.reading import Evidence
 from runbook_lib.procedures.failed_request.rules import diagnose
 from runbook_lib.procedures.failed_request.window import diagnose_window
-from runbook_lib.sources.traces.span_table import SpanTable
+from runbook_lib.sources.traces.span_table import SpanCollector
 
 ROUNDS = 5
 
@@ -116,9 +116,9 @@ def observed(raw: bytes) -> Observation:
     """The answer through the whole corridor: parsed, made a span table, redacted, once through JSON."""
 
     def fetch(_: Any) -> Answer:
-        table = SpanTable()
+        table = SpanCollector()
         table.add_otlp(orjson.loads(raw)["trace"]["resourceSpans"])
-        return Answer(Status.ok, table.as_dict())
+        return Answer(Status.ok, table.table())
 
     return Observer(now=NOW).together(Look("tempo", "trace", {"trace_id": TRACE_ID}, fetch, 120))[0]
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from statistics import median
 
+from runbook_lib.core.records.traces import Span
 from runbook_lib.reading.parts import PROVIDER, callee_of
-from runbook_lib.reading.spans import Span, Trace, duration_ms, fault, first
+from runbook_lib.reading.spans import Trace, duration_ms, fault, first
 
 STORM_ATTEMPTS = 5
 STORM_GAP_S = 0.2  # below this, a back-off is none: the providers' own SDKs begin at half a second

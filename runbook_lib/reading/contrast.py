@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from runbook_lib.core.records.traces import Span
 from runbook_lib.reading.parts import callee_of, parts_of
 from runbook_lib.reading.root import Failure, Fate, find_failures
-from runbook_lib.reading.spans import Span, Trace, first, http_status
+from runbook_lib.reading.spans import Trace, first, http_status
 
 _MEANINGS = ("route", "http_method", "http_status", "provider", "model", "db_table", "db_code", "org")
 _PLAIN = (

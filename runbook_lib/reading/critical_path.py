@@ -7,8 +7,9 @@ Method: critical path through a trace as described by Eaton et al., "Critical pa
 
 from dataclasses import dataclass
 
+from runbook_lib.core.records.traces import Span
 from runbook_lib.reading.skew import Timeline
-from runbook_lib.reading.spans import Span, Trace
+from runbook_lib.reading.spans import Trace
 
 
 @dataclass(frozen=True)

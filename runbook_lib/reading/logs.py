@@ -7,14 +7,16 @@ shallower one's, so parts are ordered gateway before API before web, and lines w
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from runbook_lib.core.model import Observation
+from runbook_lib.core.model import Json, Observation
+from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.requests import RequestLogLine, RequestRow
+from runbook_lib.judging.answers import rows_of
 from runbook_lib.reading.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, STRIPE, WEB
+from runbook_lib.reading.requests import REQUEST_LOGS
 from runbook_lib.reading.spans import Fault
 
-Line = Mapping[str, Any]
-
+LINE_LOGS = ("logs",)  # the looks that bring lines of the parts' logs
 UNKNOWN = "unknown"  # a callee that the line does not name
 _NO_CONNECTION = re.compile(
     r"ECONN|ENOTFOUND|EAI_AGAIN|fetch failed|ConnectError|Timeout|aborted due|Failed to parse URL|ERR_INVALID_URL"
@@ -34,60 +36,65 @@ class LogFailure:
     part: str
     callee: tuple[str, str] | None
     fault: Fault
-    line: Line
+    line: LogLine
     observation_id: str
     model: str = ""
 
 
-def lines_of(observations: Iterable[Observation]) -> list[tuple[Line, Observation]]:
+def lines_of(observations: Iterable[Observation]) -> list[tuple[LogLine, Observation]]:
     """Every line of the log looks that brought any, request rows' own lines included."""
-    found: list[tuple[Line, Observation]] = []
+    found: list[tuple[LogLine, Observation]] = []
     for observation in observations:
-        if not observation.status.has_content or not isinstance(observation.value, list):
-            continue
-        for row in observation.value:
-            if "message" in row:
-                found.append((row, observation))
-            found += [
-                (
-                    {
-                        **line,
-                        "part": row.get("part"),
-                        "trace_id": row.get("trace_id"),
-                        "request_id": row.get("request_id"),
-                    },
-                    observation,
-                )
-                for line in row.get("logs") or ()
-            ]
+        if observation.call in LINE_LOGS:
+            found += [(line, observation) for line in rows_of(observation, LogLine)]
+        elif observation.call in REQUEST_LOGS:
+            rows = rows_of(observation, RequestRow)
+            found += [(_line_of_request(line, row), observation) for row in rows for line in row["logs"]]
     return found
 
 
+def _line_of_request(line: RequestLogLine, row: RequestRow) -> LogLine:
+    """A line that stands in a request's row, as one that carries the request's ids."""
+    return LogLine(
+        at=line["at"],
+        level=line["level"],
+        message=line["message"],
+        trace_id=row["trace_id"],
+        request_id=row["request_id"],
+        attributes={},
+        part=row["part"],
+        platform=row["platform"],
+        deployment_id=row["deployment_id"],
+        instance=None,
+    )
+
+
 def lines_for(
-    lines: Sequence[tuple[Line, Observation]], *, trace_id: str, request_ids: set[str]
-) -> list[tuple[Line, Observation]]:
+    lines: Sequence[tuple[LogLine, Observation]], *, trace_id: str, request_ids: set[str]
+) -> list[tuple[LogLine, Observation]]:
     """The lines that carry this trace's id or one of these request ids: never those that are merely near in time."""
     return [
         (line, observation)
         for line, observation in lines
-        if (trace_id and field_of(line, "trace_id") == trace_id) or (field_of(line, "request_id") in request_ids)
+        if (trace_id and line["trace_id"] == trace_id) or line["request_id"] in request_ids
     ]
 
 
-def log_failures(lines: Sequence[tuple[Line, Observation]]) -> list[LogFailure]:
+def log_failures(lines: Sequence[tuple[LogLine, Observation]]) -> list[LogFailure]:
     """What went wrong according to the lines of one request, the deepest part first.
 
     A provider's failure is left out when a later line of the gateway says that a provider answered: it was made good.
     """
-    ordered = sorted(lines, key=lambda pair: (_DEPTH.get(str(pair[0].get("part")), 3), str(pair[0].get("at"))))
-    answered = [str(line.get("at")) for line, _ in ordered if _is_provider_success(line)]
+    ordered = sorted(lines, key=lambda pair: (_DEPTH.get(pair[0]["part"], 3), pair[0]["at"] or ""))
+    answered = [line["at"] for line, _ in ordered if line["at"] and _is_provider_success(line)]
     found: list[LogFailure] = []
     seen: set[tuple[str, str, str]] = set()
     for line, observation in ordered:
         failure = _read(line, observation.id)
         if failure is None:
             continue
-        if failure.callee and failure.callee[0] == PROVIDER and any(at >= str(line.get("at")) for at in answered):
+        is_provider = failure.callee is not None and failure.callee[0] == PROVIDER
+        if is_provider and line["at"] and any(at >= line["at"] for at in answered):
             continue
         key = (failure.part, str(failure.callee), failure.fault.text)
         if key not in seen:
@@ -100,29 +107,31 @@ def log_failures(lines: Sequence[tuple[Line, Observation]]) -> list[LogFailure]:
     return found
 
 
-def finished_after(lines: Sequence[tuple[Line, Observation]], part: str, moment: str) -> tuple[Line, str] | None:
+def finished_after(lines: Sequence[tuple[LogLine, Observation]], part: str, moment: str) -> tuple[LogLine, str] | None:
     """The line in which a part says that it answered well after that moment (ISO), and its observation; None without one."""
     for line, observation in lines:
-        status = number_of(field_of(line, "status"))
-        is_own = str(line.get("part")) == part and not field_of(line, "provider")
-        if is_own and status is not None and 200 <= status < 400 and str(line.get("at")) > moment:
+        status = number_of(attribute_of(line, "status"))
+        is_own = line["part"] == part and not attribute_of(line, "provider")
+        if is_own and status is not None and 200 <= status < 400 and (line["at"] or "") > moment:
             return line, observation.id
     return None
 
 
-def _read(line: Line, observation_id: str) -> LogFailure | None:
+def _read(line: LogLine, observation_id: str) -> LogFailure | None:
     """One line as a failure; None for a line that complains of nothing."""
-    if str(line.get("level", "")).lower() not in BAD_LEVELS:
+    if line["level"].lower() not in BAD_LEVELS:
         return None
-    part, message = str(line.get("part") or ""), str(line.get("message") or "")
-    provider = field_of(line, "provider") or field_of(line, "gen_ai.provider.name")
+    part, message = line["part"], line["message"]
+    provider = attribute_of(line, "provider") or attribute_of(line, "gen_ai.provider.name")
     error_type = _error_type(line)
-    status = number_of(field_of(line, "status") or field_of(line, "upstream_status") or field_of(line, "http_status"))
-    code = str(field_of(line, "code") or "")
+    status = number_of(
+        attribute_of(line, "status") or attribute_of(line, "upstream_status") or attribute_of(line, "http_status")
+    )
+    code = str(attribute_of(line, "code") or "")
     if provider:
         fault = Fault(status, code or error_type, message, code)
         return LogFailure(
-            part, (PROVIDER, str(provider)), fault, line, observation_id, str(field_of(line, "model") or "")
+            part, (PROVIDER, str(provider)), fault, line, observation_id, str(attribute_of(line, "model") or "")
         )
     if match := _UPSTREAM.match(message):
         callee = _CALLEES[match[1].lower()]
@@ -153,29 +162,26 @@ def _unreached(part: str, text: str) -> tuple[str, str] | None:
 
 
 def _passes_on(failure: LogFailure) -> bool:
-    return bool(re.match(r"all providers failed|API answered \d|\w+ answered \d", str(failure.line.get("message", ""))))
+    return bool(re.match(r"all providers failed|API answered \d|\w+ answered \d", failure.line["message"]))
 
 
-def _is_provider_success(line: Line) -> bool:
-    return bool(field_of(line, "provider")) and str(line.get("level", "")).lower() == "info"
+def _is_provider_success(line: LogLine) -> bool:
+    return bool(attribute_of(line, "provider")) and line["level"].lower() == "info"
 
 
-def field_of(line: Line, name: str) -> Any:
-    """A field of the line itself, or of its attributes."""
-    value = line.get(name)
-    if value is None:
-        value = (line.get("attributes") or {}).get(name)
-    return value
+def attribute_of(line: LogLine, name: str) -> Json:
+    """What was logged beside the message under a name; None where nothing was."""
+    return line["attributes"].get(name)
 
 
-def _error_type(line: Line) -> str:
-    error = field_of(line, "error")
+def _error_type(line: LogLine) -> str:
+    error = attribute_of(line, "error")
     if isinstance(error, Mapping):
         return str(error.get("type") or error.get("name") or "")
-    return str(field_of(line, "error.type") or field_of(line, "error_type") or "")
+    return str(attribute_of(line, "error.type") or attribute_of(line, "error_type") or "")
 
 
-def number_of(value: Any) -> int | None:
+def number_of(value: Json) -> int | None:
     """A whole number from a number or its text; None for what is none."""
     try:
         return int(value)

@@ -7,7 +7,8 @@ runtime, `vercel.*`, `gen_ai.*` and `db.*` decide.
 import re
 from urllib.parse import urlsplit
 
-from runbook_lib.reading.spans import Attributes, Span, Trace, first
+from runbook_lib.core.records.traces import Attributes, Span
+from runbook_lib.reading.spans import Trace, first
 
 WEB, API, GATEWAY = "web", "api", "gateway"
 DATABASE, AUTH, STRIPE, PROVIDER, OTHER = "database", "auth", "stripe", "provider", "other"

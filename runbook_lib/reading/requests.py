@@ -1,22 +1,19 @@
-"""Requests as the platforms' logs tell them: which row is the one asked for, what the platform itself did to it, who else failed.
-
-A row is the normalised form that the platform sources return: request_id, at, method, path, status, duration_ms, trace_id,
-deployment_id, error, part, platform, logs. A status of -1, 0 or None means that no reply was sent.
-"""
+"""Requests as the platforms' logs tell them: which is the one asked for, what the platform itself did to it, who else failed."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from runbook_lib.core.clock import from_epoch_s, from_iso, to_iso
 from runbook_lib.core.model import Observation, Situation
 from runbook_lib.core.percentile import percentile
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.core.records.traces import TraceSummary
+from runbook_lib.judging.answers import rows_of as brought_by
 
-Row = Mapping[str, Any]
-
+REQUEST_LOGS = ("request_log", "http_log")  # the looks that bring rows of requests
 _PART_DEPTH = {"web": 0, "api": 1, "gateway": 2}
 
 
@@ -24,7 +21,7 @@ _PART_DEPTH = {"web": 0, "api": 1, "gateway": 2}
 class Seen:
     """A row and the observation that brought it."""
 
-    row: Row
+    row: RequestRow
     observation: Observation
 
 
@@ -37,13 +34,12 @@ class PlatformVerdict:
 
 
 def rows_of(observations: Iterable[Observation]) -> list[Seen]:
-    """Every row of the request-log looks that brought any; what else came as a list (traces, log lines) has no method."""
+    """Every row of the request logs among the looks."""
     return [
         Seen(row, observation)
         for observation in observations
-        if observation.status.has_content and isinstance(observation.value, list)
-        for row in observation.value
-        if "method" in row
+        if observation.call in REQUEST_LOGS
+        for row in brought_by(observation, RequestRow)
     ]
 
 
@@ -52,31 +48,28 @@ def rows_for(seen: Sequence[Seen], *, request_id: str = "", trace_id: str = "") 
     found = [
         each
         for each in seen
-        if (request_id and each.row.get("request_id") == request_id)
-        or (trace_id and each.row.get("trace_id") == trace_id)
+        if (request_id and each.row["request_id"] == request_id) or (trace_id and each.row["trace_id"] == trace_id)
     ]
-    unique = {(each.row.get("part"), each.row.get("request_id")): each for each in found}
-    return sorted(
-        unique.values(), key=lambda each: (_PART_DEPTH.get(str(each.row.get("part")), 9), str(each.row.get("at")))
-    )
+    unique = {(each.row["part"], each.row["request_id"]): each for each in found}
+    return sorted(unique.values(), key=lambda each: (_PART_DEPTH.get(each.row["part"], 9), each.row["at"] or ""))
 
 
-def is_failed(row: Row) -> bool:
+def is_failed(row: RequestRow) -> bool:
     """Whether the platform's log says that the request failed: a 5xx, or no reply at all."""
-    status = row.get("status")
+    status = row["status"]
     return status is None or status <= 0 or status >= 500
 
 
-def is_refused(row: Row) -> bool:
+def is_refused(row: RequestRow) -> bool:
     """Whether the answer was a 4xx; 499 means that the client was gone."""
-    status = row.get("status")
+    status = row["status"]
     return status is not None and 400 <= status < 500 and status != 499
 
 
-def platform_verdict(row: Row) -> PlatformVerdict | None:
+def platform_verdict(row: RequestRow) -> PlatformVerdict | None:
     """What the platform did to the request itself, or None where it only passed it on."""
-    words = f"{row.get('error') or ''} {' '.join(str(line.get('message', '')) for line in row.get('logs') or ())}"
-    status = row.get("status")
+    words = f"{row['error'] or ''} {' '.join(line['message'] for line in row['logs'])}"
+    status = row["status"]
     if re.search(r"FUNCTION_INVOCATION_TIMEOUT|Task timed out after|Runtime Timeout", words):
         return PlatformVerdict("request.function_killed.timeout", "the platform ended the function at its time limit")
     if re.search(
@@ -99,9 +92,9 @@ def platform_verdict(row: Row) -> PlatformVerdict | None:
     return None
 
 
-def kind_of(row: Row) -> tuple[str, str]:
+def kind_of(row: RequestRow) -> tuple[str, str]:
     """Part, method and path of a request, ids folded."""
-    return str(row.get("part")), _shape(row)
+    return row["part"], _shape(row)
 
 
 def mostly_shut_out(seen: Sequence[Seen], minimum: int = 3) -> set[tuple[str, str]]:
@@ -118,27 +111,23 @@ def mostly_shut_out(seen: Sequence[Seen], minimum: int = 3) -> set[tuple[str, st
     return {kind for kind, refused in kinds.items() if sum(refused) >= max(minimum, len(refused) / 2)}
 
 
-def describe_row(row: Row) -> str:
+def describe_row(row: RequestRow) -> str:
     """`POST /chat → 502 at 09:14:02Z`, for a sentence."""
-    status = row.get("status")
+    status = row["status"]
     shown = "no reply" if status is None or status <= 0 else str(status)
-    return f"{row.get('method', '')} {row.get('path', '')} → {shown} at {row.get('at', '')}".strip()
+    return f"{row['method'] or ''} {row['path'] or ''} → {shown} at {row['at'] or ''}".strip()
 
 
-def alike(seen: Sequence[Seen], like: Row | None) -> list[Row]:
+def alike(seen: Sequence[Seen], like: RequestRow | None) -> list[RequestRow]:
     """The rows of the same part, method and path, once each, in order of time; every row where `like` is None."""
-    rows = {(each.row.get("part"), each.row.get("request_id")): each.row for each in seen}
+    rows = {(each.row["part"], each.row["request_id"]): each.row for each in seen}
     return sorted(
-        (
-            row
-            for row in rows.values()
-            if like is None or (row.get("part"), _shape(row)) == (like.get("part"), _shape(like))
-        ),
-        key=lambda row: str(row.get("at")),
+        (row for row in rows.values() if like is None or kind_of(row) == kind_of(like)),
+        key=lambda row: row["at"] or "",
     )
 
 
-def situation_of(seen: Sequence[Seen], like: Row | None, now: datetime, orgs: set[str] | None) -> Situation:
+def situation_of(seen: Sequence[Seen], like: RequestRow | None, now: datetime, orgs: set[str] | None) -> Situation:
     """Whether it goes on, since when, and how many: from the rows of the same part and path.
 
     A failure followed by three or more good answers and no further failure is over. The onset is only told where a good
@@ -149,21 +138,23 @@ def situation_of(seen: Sequence[Seen], like: Row | None, now: datetime, orgs: se
         orgs: the organizations that the failing requests were for; None where that could not be told.
     """
     same = alike(seen, like)
-    refused = like.get("status") if like is not None and is_refused(like) else None
-    fails = [row for row in same if is_failed(row) or (refused is not None and row.get("status") == refused)]
+    refused = like["status"] if like is not None and is_refused(like) else None
+    fails = [row for row in same if is_failed(row) or (refused is not None and row["status"] == refused)]
     if not fails:
         return Situation(ongoing=False if same else None, requests_failed=0 if same else None)
-    first, last = fails[0], fails[-1]
-    good_after = sum(1 for row in same if str(row.get("at")) > str(last.get("at")))
-    good_before = any(str(row.get("at")) < str(first.get("at")) for row in same)
-    is_old = now - from_iso(str(last["at"])) > timedelta(minutes=10)
-    ongoing = False if good_after >= 3 else None if is_old and not good_after else True
+    affected = len(orgs) if orgs is not None else None
+    failed_at = [row["at"] for row in fails if row["at"]]
+    if not failed_at:  # pasted lines may not tell when
+        return Situation(requests_failed=len(fails), orgs_affected=affected)
+    times = [row["at"] for row in same if row["at"]]
+    good_after = sum(1 for at in times if at > failed_at[-1])
+    is_old = now - from_iso(failed_at[-1]) > timedelta(minutes=10)
     return Situation(
-        ongoing=ongoing,
-        onset=str(first["at"]) if good_before else None,
-        last_seen=str(last["at"]),
+        ongoing=False if good_after >= 3 else None if is_old and not good_after else True,
+        onset=failed_at[0] if any(at < failed_at[0] for at in times) else None,
+        last_seen=failed_at[-1],
         requests_failed=len(fails),
-        orgs_affected=len(orgs) if orgs is not None else None,
+        orgs_affected=affected,
     )
 
 
@@ -174,21 +165,21 @@ def describe_situation(situation: Situation) -> str:
     return f"{going[situation.ongoing]}; {count} requests failed alike, the first at {onset}."
 
 
-def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 8) -> float | None:
+def baseline_p95_ms(seen: Sequence[Seen], like: RequestRow, minimum: int = 8) -> float | None:
     """The p95 of the healthy likes of a request from before its own trouble began; None with fewer than `minimum` of them.
 
     An incident slows its neighbours too, so the streak of slow ones that leads up to the request is left out: going back
     in time, it lasts as long as half of the last ten took more than half as long as the request. Where slow and quick
     answers always mix, there is no such streak, and the slow ones count as usual.
     """
-    took = float(like.get("duration_ms") or 0)
+    took = like["duration_ms"] or 0.0
     earlier = [
-        float(row["duration_ms"])
+        row["duration_ms"]
         for row in alike(seen, like)
         if not is_failed(row)
-        and row.get("request_id") != like.get("request_id")
-        and row.get("duration_ms") is not None
-        and str(row.get("at")) <= str(like.get("at"))
+        and row["request_id"] != like["request_id"]
+        and row["duration_ms"] is not None
+        and (row["at"] or "") <= (like["at"] or "")
     ]
     end = len(earlier)
     while end and 2 * sum(value > took / 2 for value in earlier[max(0, end - 10) : end]) >= min(10, end):
@@ -198,28 +189,37 @@ def baseline_p95_ms(seen: Sequence[Seen], like: Row, minimum: int = 8) -> float 
     return percentile(durations, 95) if len(durations) >= minimum else None
 
 
-def likes_as_rows(observations: Iterable[Observation], like: Row) -> list[Seen]:
+def likes_as_rows(observations: Iterable[Observation], like: RequestRow) -> list[Seen]:
     """Traces that begin like a request's, as rows of its kind, for platforms whose log does not tell how long a request took.
 
     A trace with an error in it counts as failed, for what it took says nothing of a healthy one.
     """
     return [
-        Seen(
-            {
-                **{name: like.get(name) for name in ("part", "platform", "method", "path")},
-                "request_id": summary["trace"],
-                "trace_id": summary["trace"],
-                "at": to_iso(from_epoch_s(int(summary["start_ns"]) / 1e9)),
-                "status": 500 if summary.get("error_count") else 200,
-                "duration_ms": summary["duration_ms"],
-            },
-            observation,
-        )
+        Seen(_row_of_trace(summary, like), observation)
         for observation in observations
-        if observation.status.has_content and isinstance(observation.value, list)
-        for summary in observation.value
-        if summary["trace"] != like.get("trace_id")
+        for summary in brought_by(observation, TraceSummary)
+        if summary["trace"] != like["trace_id"]
     ]
+
+
+def _row_of_trace(summary: TraceSummary, like: RequestRow) -> RequestRow:
+    """A trace as a request of the same kind as another."""
+    return RequestRow(
+        request_id=summary["trace"],
+        at=to_iso(from_epoch_s(summary["start_ns"] / 1e9)),
+        method=like["method"],
+        path=like["path"],
+        host=None,
+        status=500 if summary["error_count"] else 200,
+        duration_ms=summary["duration_ms"],
+        trace_id=summary["trace"],
+        deployment_id=None,
+        error=None,
+        region=None,
+        part=like["part"],
+        platform=like["platform"],
+        logs=[],
+    )
 
 
 def since_iso(moment: datetime, hours: float) -> str:
@@ -227,9 +227,9 @@ def since_iso(moment: datetime, hours: float) -> str:
     return to_iso(moment - timedelta(hours=hours))
 
 
-def _shape(row: Row) -> str:
+def _shape(row: RequestRow) -> str:
     """Method and path with ids folded, so that /orgs/17 and /orgs/18 are one operation."""
-    return f"{row.get('method', '')} {_folded(str(row.get('path', '')))}"
+    return f"{row['method'] or ''} {_folded(row['path'] or '')}"
 
 
 @lru_cache(maxsize=4096)

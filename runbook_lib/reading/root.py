@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runbook_lib.core.records.traces import Span
 from runbook_lib.reading.parts import callee_of
-from runbook_lib.reading.spans import Fault, Span, Trace, fault, http_status
+from runbook_lib.reading.spans import Fault, Trace, fault, http_status
 
 
 class Fate(StrEnum):

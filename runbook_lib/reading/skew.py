@@ -7,7 +7,8 @@ Method: Jaeger's clock-skew adjustment (jaegertracing/jaeger, clockskew adjuster
 
 from dataclasses import dataclass
 
-from runbook_lib.reading.spans import Span, Trace
+from runbook_lib.core.records.traces import Span
+from runbook_lib.reading.spans import Trace
 
 TOLERANCE_NS = 2_000_000  # two hosts' clocks kept by NTP differ by about as much
 

@@ -1,43 +1,18 @@
 """A trace as a tree: spans by id, children in order, what is missing, and what each span says went wrong.
 
-Spans stay the plain dicts of the span table that the sources return: a trace of a hundred thousand spans is indexed, not
-copied. Attribute names are read in their old and new spellings.
+Spans stay those of the span table that the sources return: a trace of a hundred thousand spans is indexed, not copied. Attribute
+names are read in their old and new spellings.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
-Attributes = Mapping[str, Any]
+from runbook_lib.core.model import Observation
+from runbook_lib.core.records.traces import Attributes, Span, SpanTable
+from runbook_lib.judging.answers import record_of
 
-
-class _Event(TypedDict):
-    name: str
-    at_ns: int
-    attributes: dict[str, Any]
-
-
-class _SpanRequired(TypedDict):
-    trace: str
-    id: str
-    parent: str
-    name: str
-    kind: str
-    start_ns: int
-    end_ns: int
-    status: str
-    message: str
-    attributes: dict[str, Any]
-    resource: int
-    scope: str
-
-
-class Span(_SpanRequired, total=False):
-    """One span of a span table; `events` only where it has some."""
-
-    events: list[_Event]
-
-
+TRACE_TABLES = ("trace", "traces_of", "window_traces", "failed_traces")  # the looks that bring a span table
 NAMES: Mapping[str, tuple[str, ...]] = {
     # what is meant: its names, the present one first (OpenTelemetry semantic conventions, 2026)
     "http_status": ("http.response.status_code", "http.status_code"),
@@ -188,7 +163,7 @@ class Trace:
             current = self.parent_of(current)
 
 
-def build_trace(trace_id: str, tables: Iterable[Mapping[str, Any]]) -> Trace | None:
+def build_trace(trace_id: str, tables: Iterable[SpanTable]) -> Trace | None:
     """One trace's tree from one or more span tables (the same trace from two backends is merged by span id).
 
     Returns:
@@ -216,7 +191,13 @@ def _shifted(span: Span, offset: int) -> Span:
     return copy
 
 
-def build_traces(table: Mapping[str, Any]) -> list[Trace]:
+def traces_in(look: Observation) -> list[Trace]:
+    """Every trace that a look brought; none where it looked for something else."""
+    table = record_of(look, SpanTable) if look.call in TRACE_TABLES else None
+    return build_traces(table) if table is not None else []
+
+
+def build_traces(table: SpanTable) -> list[Trace]:
     """Every trace of a span table, as trees, in order of first appearance."""
     grouped: dict[str, dict[str, Span]] = {}
     for span in table["spans"]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runbook_lib.core.model import Finding
+from runbook_lib.core.records.traces import Span
 from runbook_lib.reading.attempts import Series, find_series
 from runbook_lib.reading.classify import (
     Named,
@@ -17,7 +18,7 @@ from runbook_lib.reading.classify import (
 from runbook_lib.reading.parts import API, AUTH, DATABASE, GATEWAY, OTHER, PROVIDER, STRIPE, WEB, callee_of, parts_of
 from runbook_lib.reading.root import Failure, Fate, find_failures
 from runbook_lib.reading.skew import Timeline, correct_skew
-from runbook_lib.reading.spans import Span, Trace, duration_ms, exceptions, first, http_status
+from runbook_lib.reading.spans import Trace, duration_ms, exceptions, first, http_status
 from runbook_lib.reading.spans import fault as fault_of
 
 

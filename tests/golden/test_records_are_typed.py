@@ -15,7 +15,7 @@ import pytest
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 import runbook_lib.sources
-from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.core.records.requests import VercelRequest
 from runbook_lib.drills.kit.listed import select
 from runbook_lib.drills.kit.records import read
 from runbook_lib.io.observe import Look
@@ -124,7 +124,7 @@ def _complaints(error: ValidationError) -> set[str]:
     }
 
 
-ROW: RequestRow = {
+ROW: VercelRequest = {
     "request_id": "r",
     "at": None,
     "method": None,
@@ -146,7 +146,7 @@ ROW: RequestRow = {
 
 
 def test_a_record_is_taken_as_it_is_described() -> None:
-    assert checker(RequestRow).validate_python([ROW])
+    assert checker(VercelRequest).validate_python([ROW])
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_a_record_is_taken_as_it_is_described() -> None:
 )
 def test_a_record_that_is_not_as_described_is_refused(row: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        checker(RequestRow).validate_python([row])
+        checker(VercelRequest).validate_python([row])

@@ -7,6 +7,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from support.evidence import START, TraceBuilder, look
+from support.evidence import row as request_row
 from support.verdicts import codes
 
 from runbook_lib.core.clock import Window, to_iso
@@ -130,7 +131,7 @@ class World:
             self._look(
                 "vercel" if part != "gateway" else "railway",
                 "request_log" if part != "gateway" else "http_log",
-                [{"at": RECENT, "part": part} for _ in range(count)] or None,
+                [request_row(part, 200, at=RECENT) for _ in range(count)] or None,
                 part=part,
                 **asked,
             )

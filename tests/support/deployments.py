@@ -155,6 +155,7 @@ def request_row(n: int, status: int = 200, deployment_id: str = "dpl_new", **mor
         "request_id": f"{deployment_id}-{n}", "at": ago(minutes=50 - n if deployment_id == "dpl_new" else 90 - n),
         "method": "GET", "path": "/api/usage", "status": status, "duration_ms": None, "trace_id": None,
         "deployment_id": deployment_id, "error": None, "part": "api", "platform": "vercel", "logs": [],
+        "host": None, "region": None,
     }  # fmt: skip
     return {**base, **more}
 

@@ -42,14 +42,33 @@ def row(part: str = "web", status: int | None = 502, **given: Any) -> dict[str, 
         "at": to_iso(START),
         "method": "POST",
         "path": "/chat" if part == "web" else "/api/chat",
+        "host": None,
         "status": status,
         "duration_ms": 900.0,
         "trace_id": TRACE_ID,
         "deployment_id": "dpl_1",
         "error": None,
+        "region": None,
         "part": part,
         "platform": "vercel",
         "logs": [],
+    }
+    return {**base, **given}
+
+
+def log_line(**given: Any) -> dict[str, Any]:
+    """A line of a part's log; the gateway's, in full."""
+    base = {
+        "at": to_iso(START),
+        "level": "info",
+        "message": "",
+        "trace_id": None,
+        "request_id": None,
+        "attributes": {},
+        "part": "gateway",
+        "platform": "railway",
+        "deployment_id": None,
+        "instance": None,
     }
     return {**base, **given}
 
@@ -165,7 +184,7 @@ def evidence(
         )
         for part in ("web", "api")
     )
-    lines = logs or []
+    lines = [log_line(**each) for each in logs or ()]
     return Evidence(
         now=NOW,
         window=Window(START - timedelta(minutes=5), NOW),
@@ -216,13 +235,14 @@ def window(
 
     traced = trace_status or (Status.ok if table else Status.empty)
     logged = log_status or (Status.ok if lines else Status.empty)
+    said = [log_line(**each) for each in lines or ()]
     return WindowEvidence(
         now=NOW,
         window=Window(START - timedelta(minutes=5), NOW),
         route=route,
         request=(rows_at("web"), rows_at("api")),
         traces=(look("tempo", "window_traces", table if traced.has_content else None, traced),),
-        logs=(look("railway", "logs", lines if logged.has_content else None, logged, part="gateway"),),
+        logs=(look("railway", "logs", said if logged.has_content else None, logged, part="gateway"),),
     )
 
 

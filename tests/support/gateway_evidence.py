@@ -116,7 +116,7 @@ class Gateway:
     def _line(self, at: datetime, level: str, message: str, attributes: dict[str, Any]) -> None:
         self.lines.append(
             {"at": to_iso(at), "level": level, "message": message, "trace_id": f"{self._count:032x}", "request_id": None,
-             "attributes": attributes, "part": "gateway", "platform": "railway"}
+             "attributes": attributes, "part": "gateway", "platform": "railway", "deployment_id": None, "instance": None}
         )  # fmt: skip
 
     def _call(self, trace: str, number: int, parent: str, each: Try, at_ms: float) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def _before(run: Run, reading: Reading) -> Iterator[Look]:
 
 def _traced(traffic: Traffic) -> list[str]:
     """The traces of some failing requests, where the platform's log tells them."""
-    return [str(row["trace_id"]) for row in sample([row for row in traffic.failed_after if row.get("trace_id")])]
+    traced = sample([row for row in traffic.failed_after if row["trace_id"]])
+    return [trace_id for row in traced if (trace_id := row["trace_id"])]
 
 
 def _found(run: Run, reading: Reading) -> Iterator[Look]:
@@ -141,9 +142,9 @@ def _found(run: Run, reading: Reading) -> Iterator[Look]:
     traffic = read_traffic(reading)
     if _traced(traffic):
         return
-    for row in sample([row for row in traffic.failed_after if row.get("request_id")], _MOST):
-        yield tempo.find_request(str(row["request_id"]), run.window)
-        yield jaeger.find_request(str(row["request_id"]), run.window)
+    for row in sample(traffic.failed_after, _MOST):
+        yield tempo.find_request(row["request_id"], run.window)
+        yield jaeger.find_request(row["request_id"], run.window)
 
 
 def _traces(run: Run) -> list[Look]:

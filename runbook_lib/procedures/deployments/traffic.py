@@ -13,15 +13,17 @@ from typing import Any
 
 from runbook_lib.core.model import Observation, Suspect
 from runbook_lib.core.percentile import percentile
+from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.schema import SchemaNames
 from runbook_lib.judging.answers import object_of, record_of
 from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
-from runbook_lib.procedures.deployments.reading import NAMES, Reading, Row, is_whole
+from runbook_lib.procedures.deployments.reading import NAMES, Reading, is_whole
 from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.procedures.deployments.witnesses import FEWEST
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.logs import lines_of, log_failures
-from runbook_lib.reading.spans import Trace, build_traces
+from runbook_lib.reading.spans import Trace, traces_in
 from runbook_lib.reading.trace_causes import read_trace
 
 BY_CHANCE = 0.005
@@ -71,15 +73,15 @@ class Traffic:
         begins: where each failing request's failure began, of those of which it is known.
     """
 
-    after: tuple[Row, ...] = ()
-    before: tuple[Row, ...] = ()
+    after: tuple[RequestRow, ...] = ()
+    before: tuple[RequestRow, ...] = ()
     since: Rate = Rate()
     earlier: Rate = Rate()
     begins: tuple[Origin, ...] = ()
     durations_ms: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
 
     @property
-    def failed_after(self) -> list[Row]:
+    def failed_after(self) -> list[RequestRow]:
         """The failing requests since."""
         return [row for row in self.after if rows.is_failed(row)]
 
@@ -126,13 +128,13 @@ def read_traffic(reading: Reading) -> Traffic:
     since = str(serving["at"])
     after = [s.row for s in rows.rows_of(site.after) if _is_served_by(s.row, str(serving["id"]), since)]
     before = [s.row for s in rows.rows_of(site.before) if not _is_served_by(s.row, str(serving["id"]), since)]
-    unique_after = {str(row.get("request_id")): row for row in after}.values()
-    unique_before = {str(row.get("request_id")): row for row in before}.values()
+    unique_after = {row["request_id"]: row for row in after}.values()
+    unique_before = {row["request_id"]: row for row in before}.values()
     begins = tuple(origins(reading, unique_after))
     return Traffic(tuple(unique_after), tuple(unique_before), _rate(unique_after), _rate(unique_before), begins)
 
 
-def _rate(of: Collection[Row]) -> Rate:
+def _rate(of: Collection[RequestRow]) -> Rate:
     return Rate(len(of), sum(rows.is_failed(row) for row in of))
 
 
@@ -142,41 +144,40 @@ def _counted(looks: Sequence[Observation]) -> Rate:
     return Rate(*(round(sum(sum(each.get(name) or ()) for each in held)) for name in ("total", "failed")))
 
 
-def _is_served_by(row: Row, deployment: str, since: str) -> bool:
-    if row.get("deployment_id"):
-        return bool(row["deployment_id"] == deployment)
-    return str(row.get("at")) >= since
+def _is_served_by(row: RequestRow, deployment: str, since: str) -> bool:
+    if row["deployment_id"]:
+        return row["deployment_id"] == deployment
+    return (row["at"] or "") >= since
 
 
-def sample(failing: Sequence[Row], most: int = 6) -> list[Row]:
+def sample(failing: Sequence[RequestRow], most: int = 6) -> list[RequestRow]:
     """Some of the failing requests, of every kind of request in turn, the newest first: what is looked into one by one."""
-    kinds: dict[tuple[str, str], list[Row]] = {}
-    for row in sorted(failing, key=lambda row: str(row.get("at")), reverse=True):
+    kinds: dict[tuple[str, str], list[RequestRow]] = {}
+    for row in sorted(failing, key=lambda row: row["at"] or "", reverse=True):
         kinds.setdefault(rows.kind_of(row), []).append(row)
-    taken: list[Row] = []
+    taken: list[RequestRow] = []
     while len(taken) < most and any(kinds.values()):
         taken += [of_kind.pop(0) for of_kind in kinds.values() if of_kind]
     return taken[:most]
 
 
-def origins(reading: Reading, after: Iterable[Row]) -> list[Origin]:
+def origins(reading: Reading, after: Iterable[RequestRow]) -> list[Origin]:
     """Where each failing request began to fail: by its trace, else by what it logged. One that does not tell is left out."""
     site = reading.site
     traces: dict[str, Trace] = {}
     for look in site.traces:
-        if object_of(look):
-            for trace in build_traces(look.value):
-                traces |= dict.fromkeys((trace.id, *_request_ids(trace)), trace)
+        for trace in traces_in(look):
+            traces |= dict.fromkeys((trace.id, *_request_ids(trace)), trace)
     by_trace_id = [look.id for look in site.traces]
     failing = [row for row in after if rows.is_failed(row)]
-    logged: dict[str, list[tuple[Row, Observation]]] = {}
+    logged: dict[str, list[tuple[LogLine, Observation]]] = {}
     for line, look in lines_of(site.after) if failing else ():
-        logged.setdefault(str(line.get("request_id") or ""), []).append((line, look))
+        logged.setdefault(line["request_id"] or "", []).append((line, look))
     found = []
     for row in failing:
-        known = traces.get(str(row.get("trace_id") or "")) or traces.get(str(row.get("request_id") or ""))
+        known = traces.get(row["trace_id"] or "") or traces.get(row["request_id"])
         origin = _from_trace(known, by_trace_id) if known is not None else None
-        origin = origin or _from_logs(logged.get(str(row["request_id"]), ()) if row.get("request_id") else ())
+        origin = origin or _from_logs(logged.get(row["request_id"], ()))
         if origin is not None:
             found.append(origin)
     return found
@@ -203,10 +204,10 @@ def _from_trace(trace: Trace, evidence: Sequence[str]) -> Origin | None:
     return _origin(first.code, first.summary, deployment)
 
 
-def _from_logs(mine: Sequence[tuple[Row, Observation]]) -> Origin | None:
+def _from_logs(mine: Sequence[tuple[LogLine, Observation]]) -> Origin | None:
     """Where a request began to fail, by the lines that it wrote."""
     for failure in log_failures(mine):
-        summary = str(failure.line.get("message") or "")
+        summary = failure.line["message"]
         if failure.callee is None:
             return _origin(f"request.{failure.part}_failed", summary, "")
         if failure.callee[0] == "database":
@@ -347,9 +348,7 @@ def figures(traffic: Traffic) -> dict[str, Any]:
             "requests": rate.requests,
             "failed": rate.failed,
             "failed_ratio": round(rate.failed / rate.requests, 4) if rate.requests else None,
-            "p95_ms": p95_ms(
-                [float(row["duration_ms"]) for row in side if row.get("duration_ms") is not None] or durations
-            ),
+            "p95_ms": p95_ms([row["duration_ms"] for row in side if row["duration_ms"] is not None] or durations),
         }
         for name, rate, side, durations in (
             ("before", traffic.earlier, traffic.before, traffic.durations_ms[1]),

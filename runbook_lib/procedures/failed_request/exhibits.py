@@ -1,13 +1,15 @@
 """What a failed request looks like: the waterfall, the attempts, the deployed commits, the links. Plain data for the displays."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from runbook_lib.core.model import Change, Json, Observation
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.core.records.traces import Span
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.critical_path import critical_path
 from runbook_lib.reading.root import Fate
-from runbook_lib.reading.spans import Span, duration_ms, fault
+from runbook_lib.reading.spans import duration_ms, fault
 from runbook_lib.reading.trace_causes import TraceReading
 
 _MOST_SPANS = 400
@@ -98,7 +100,7 @@ def waterfall_of(reading: TraceReading) -> dict[str, Json]:
 
 
 def latency_of(
-    seen: Sequence[rows.Seen], like: rows.Row | None, window: dict[str, str], deployments: Sequence[dict[str, Any]]
+    seen: Sequence[rows.Seen], like: RequestRow | None, window: dict[str, str], deployments: Sequence[dict[str, Any]]
 ) -> dict[str, Json]:
     """The traffic of the request's likes over the window, this request among them."""
     alike = rows.alike(seen, like)
@@ -106,16 +108,16 @@ def latency_of(
         "points": [
             {
                 "at": row["at"],
-                "ms": row.get("duration_ms"),
+                "ms": row["duration_ms"],
                 "failed": rows.is_failed(row),
-                "label": str(row.get("status")),
+                "label": str(row["status"]),
             }
             for row in alike
         ],
         "window": window,
         "baseline_p95_ms": rows.baseline_p95_ms(seen, like) if like else None,
         "deployments": [{"at": each["at"], "label": str(each.get("commit") or "")[:7]} for each in deployments],
-        "request": {"at": like["at"], "ms": like.get("duration_ms")} if like and like.get("at") else None,
+        "request": {"at": like["at"], "ms": like["duration_ms"]} if like and like["at"] else None,
     }
 
 
@@ -131,7 +133,7 @@ def deployed_commits(observations: Sequence[Observation], mine: Sequence[rows.Se
     found: dict[str, dict[str, Json]] = {}
     by_id = {str(item["id"]): item for item in every}
     for seen in mine:
-        named = by_id.get(str(seen.row.get("deployment_id")))
+        named = by_id.get(seen.row["deployment_id"] or "")
         if named is not None:
             found[str(named["part"])] = named
     for item in sorted(every, key=lambda each: str(each.get("at")), reverse=True):
@@ -139,10 +141,14 @@ def deployed_commits(observations: Sequence[Observation], mine: Sequence[rows.Se
     return [found[part] for part in sorted(found)]
 
 
-def rows_table(found: Sequence[rows.Row]) -> Json:
+_ROW_COLUMNS: tuple[
+    Literal["part", "platform", "at", "method", "path", "status", "duration_ms", "trace_id", "error"], ...
+] = ("part", "platform", "at", "method", "path", "status", "duration_ms", "trace_id", "error")
+
+
+def rows_table(found: Sequence[RequestRow]) -> Json:
     """Requests as the platforms' logs have them."""
-    names = ["part", "platform", "at", "method", "path", "status", "duration_ms", "trace_id", "error"]
-    return {"columns": names, "rows": [[row.get(name) for name in names] for row in found]}
+    return {"columns": list(_ROW_COLUMNS), "rows": [[row[name] for name in _ROW_COLUMNS] for row in found]}
 
 
 def table_of(found: Sequence[Mapping[str, object]]) -> Json:

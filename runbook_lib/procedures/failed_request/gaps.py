@@ -7,17 +7,19 @@ from urllib.parse import urlsplit
 
 from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
+from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.core.records.traces import Span
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.reading import requests as rows
-from runbook_lib.reading.logs import Line, finished_after, lines_of
+from runbook_lib.reading.logs import LINE_LOGS, finished_after, lines_of
 from runbook_lib.reading.parts import parts_of
 from runbook_lib.reading.root import Fate, find_failures
-from runbook_lib.reading.spans import Span, Trace, build_traces, duration_ms, first, http_status
+from runbook_lib.reading.spans import TRACE_TABLES, Trace, duration_ms, first, http_status, traces_in
 from runbook_lib.reading.trace_causes import Gap, TraceReading, read_trace
 
 # what a platform's edge says when nothing takes its calls: Railway's and Fly.io's words, and those of common proxies
 NOT_SERVED = r"failed to respond|connection refused|refused|no healthy|not running|upstream (?:connect|error)|dial tcp"
-_REQUEST_LOGS = ("http_log", "request_log")
 _EDGE_SKEW_S = 0.25  # a platform's clock and a part's, both kept by NTP, with room for the way between them
 
 
@@ -35,7 +37,7 @@ def blind_for_gap(
     )
     evidence = [*trace_evidence, *(look.id for look in callee if look.status.answered)]
     orphans = _orphans(reading, gap, callee)
-    tables = [look for look in callee if isinstance(look.value, dict) or look.status.proves_absence]
+    tables = [look for look in callee if look.call in TRACE_TABLES]
     reports = _reports(reading, gap, tables)
     suspects: list[Suspect] = []
     if orphans:
@@ -77,21 +79,23 @@ def platform_explains_gap(
     for each in seen:
         verdict = rows.platform_verdict(each.row) if _is_row_of(gap, each.row) else None
         if verdict is not None:
-            summary = f"{gap.part}: {verdict.what} ({rows.describe_row(each.row)}, {each.row.get('error') or 'no error code'})"
-            place = f"{gap.part} {each.row.get('method')} {each.row.get('path')}"
-            return CATALOGUE.finding(verdict.code, place, summary, [*trace_evidence, each.observation.id])
-        if _is_row_of(gap, each.row) and re.search(NOT_SERVED, str(each.row.get("error") or ""), re.I):
             summary = (
-                f"{gap.part}'s platform could not hand the call on: {each.row['error']} (HTTP {each.row.get('status')})"
+                f"{gap.part}: {verdict.what} ({rows.describe_row(each.row)}, {each.row['error'] or 'no error code'})"
+            )
+            place = f"{gap.part} {each.row['method']} {each.row['path']}"
+            return CATALOGUE.finding(verdict.code, place, summary, [*trace_evidence, each.observation.id])
+        if _is_row_of(gap, each.row) and re.search(NOT_SERVED, each.row["error"] or "", re.I):
+            summary = (
+                f"{gap.part}'s platform could not hand the call on: {each.row['error']} (HTTP {each.row['status']})"
             )
             evidence = [*trace_evidence, each.observation.id]
             return CATALOGUE.finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
-    for line, look in lines_of(look for look in callee if look.call == "logs"):
-        if _is_line_of(gap, line) and re.search(NOT_SERVED, str(line["message"]), re.I):
-            summary = f"{gap.part}'s platform could not hand the call on: {line['message']} ({line.get('at')})"
+    for line, look in lines_of(look for look in callee if look.call in LINE_LOGS):
+        if _is_line_of(gap, line) and re.search(NOT_SERVED, line["message"], re.I):
+            summary = f"{gap.part}'s platform could not hand the call on: {line['message']} ({line['at']})"
             evidence = [*trace_evidence, look.id]
             return CATALOGUE.finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
-    asked = [look for look in callee if look.call in _REQUEST_LOGS and look.status.answered]
+    asked = [look for look in callee if look.call in rows.REQUEST_LOGS and look.status.answered]
     if (
         gap.status is not None
         and 400 <= gap.status < 500
@@ -105,7 +109,7 @@ def platform_explains_gap(
 
 
 def finished_for_nobody(
-    gap: Gap, lines: Sequence[tuple[Line, Observation]], caller: str, trace_evidence: Sequence[str]
+    gap: Gap, lines: Sequence[tuple[LogLine, Observation]], caller: str, trace_evidence: Sequence[str]
 ) -> Finding | None:
     """`request.timeout_inverted`, where the caller gave up and the callee's own log says that it answered well afterwards."""
     ended = to_iso(datetime.fromtimestamp(gap.call["end_ns"] / 1e9, UTC))
@@ -113,7 +117,7 @@ def finished_for_nobody(
     if late is None:
         return None
     budget_s = duration_ms(gap.call) / 1000
-    summary = f"{caller} gave up on {gap.part} after {budget_s:.1f} s; {gap.part} answered well at {late[0].get('at')}, for nobody"
+    summary = f"{caller} gave up on {gap.part} after {budget_s:.1f} s; {gap.part} answered well at {late[0]['at']}, for nobody"
     return CATALOGUE.finding("request.timeout_inverted", f"{caller} → {gap.part}", summary, [*trace_evidence, late[1]])
 
 
@@ -124,8 +128,7 @@ def _orphans(reading: TraceReading, gap: Gap, callee: Sequence[Observation]) -> 
     return [
         trace
         for look in callee
-        if look.status.has_content and isinstance(look.value, dict) and "spans" in look.value
-        for trace in build_traces(look.value)
+        for trace in traces_in(look)
         if trace.id != reading.trace.id
         and any(
             root["kind"] == "server"
@@ -145,8 +148,7 @@ def _reports(reading: TraceReading, gap: Gap, tables: Sequence[Observation]) -> 
     began = [
         span["start_ns"]
         for look in tables
-        if look.status.has_content and "spans" in look.value
-        for trace in build_traces(look.value)
+        for trace in traces_in(look)
         for span, part in ((span, parts_of(trace)[span["id"]]) for span in trace.spans)
         if part == gap.part
     ]
@@ -184,8 +186,7 @@ def _reached(gap: Gap, callee: Sequence[Observation], tables: Sequence[Observati
     others = {
         span["id"]: span
         for look in tables
-        if look.status.has_content and "spans" in look.value
-        for trace in build_traces(look.value)
+        for trace in traces_in(look)
         if trace.id != gap.call["trace"]
         for span in trace.spans
         if span["kind"] == "server" and parts_of(trace)[span["id"]] == gap.part
@@ -200,23 +201,24 @@ def _reached(gap: Gap, callee: Sequence[Observation], tables: Sequence[Observati
     return False
 
 
-def _is_row_of_span(row: rows.Row, span: Span) -> bool:
+def _is_row_of_span(row: RequestRow, span: Span) -> bool:
     """Whether a platform's row and a part's server span can be two views of one request."""
     path = first(span["attributes"], "path")
     return (
-        (path is None or str(row.get("path") or path).split("?")[0] == path)
-        and http_status(span) == row.get("status")
-        and abs(from_iso(str(row["at"])).timestamp() - span["start_ns"] / 1e9) <= _EDGE_SKEW_S
+        (path is None or str(row["path"] or path).split("?")[0] == path)
+        and http_status(span) == row["status"]
+        and row["at"] is not None
+        and abs(from_iso(row["at"]).timestamp() - span["start_ns"] / 1e9) <= _EDGE_SKEW_S
     )
 
 
-def _is_line_of(gap: Gap, line: Line) -> bool:
+def _is_line_of(gap: Gap, line: LogLine) -> bool:
     """Whether a platform's proxy wrote a line about the callee within the call's time."""
-    if line.get("part") != gap.part or not line.get("at") or gap.status not in (None, 502, 503):
+    if line["part"] != gap.part or not line["at"] or gap.status not in (None, 502, 503):
         return False
-    if str((line.get("attributes") or {}).get("provider", "proxy")) != "proxy":
+    if str(line["attributes"].get("provider", "proxy")) != "proxy":
         return False
-    return _is_at(gap, from_iso(str(line["at"])).timestamp())
+    return _is_at(gap, from_iso(line["at"]).timestamp())
 
 
 def _is_at(gap: Gap, at_s: float) -> bool:
@@ -231,20 +233,20 @@ def _path_of(gap: Gap) -> str:
 
 def _platform_told(callee: Sequence[Observation]) -> bool:
     """Whether a platform that logs requests was asked for the callee's, and answered in full. Fly.io logs none."""
-    asked = [look for look in callee if look.call in _REQUEST_LOGS and look.status != Status.not_configured]
+    asked = [look for look in callee if look.call in rows.REQUEST_LOGS and look.status != Status.not_configured]
     return bool(asked) and all(look.status.answered for look in asked)
 
 
-def _is_row_of(gap: Gap, row: rows.Row) -> bool:
+def _is_row_of(gap: Gap, row: RequestRow) -> bool:
     """Whether a platform's row can be this call: part, path, status, and a begin within the call's time (by an edge's clock)."""
-    if row.get("part") != gap.part or not row.get("at"):
+    if row["part"] != gap.part or not row["at"]:
         return False
     path = _path_of(gap)
-    if path and row.get("path") and str(row["path"]).split("?")[0] != path:
+    if path and row["path"] and row["path"].split("?")[0] != path:
         return False
-    if gap.status is not None and row.get("status") not in (gap.status, -1, 0, None):
+    if gap.status is not None and row["status"] not in (gap.status, -1, 0, None):
         return False
-    return _is_at(gap, from_iso(str(row["at"])).timestamp())
+    return _is_at(gap, from_iso(row["at"]).timestamp())
 
 
 def blind_for_missing_trace(
@@ -264,7 +266,7 @@ def blind_for_missing_trace(
             "",
             rows.describe_row(row.row),
             "the request failed, and nothing that was seen shows inside it",
-            f"the logs of API and gateway for request {row.row.get('request_id')}: read access to their platforms' logs",
+            f"the logs of API and gateway for request {row.row['request_id']}: read access to their platforms' logs",
         )
     ]
     statuses = {look.status for look in asked}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.procedures.failed_request.gaps import NOT_SERVED
 from runbook_lib.reading import requests as rows
@@ -17,19 +18,19 @@ from runbook_lib.reading.classify import (
     is_timeout,
     is_unreachable,
 )
-from runbook_lib.reading.logs import UNKNOWN, Line, LogFailure, finished_after, lines_of
+from runbook_lib.reading.logs import UNKNOWN, LogFailure, finished_after, lines_of
 from runbook_lib.reading.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, STRIPE, WEB
 
 
-def log_findings(failures: Iterable[LogFailure], lines: Sequence[tuple[Line, Observation]] = ()) -> list[Finding]:
+def log_findings(failures: Iterable[LogFailure], lines: Sequence[tuple[LogLine, Observation]] = ()) -> list[Finding]:
     """What the parts' own lines about a failed request name; `lines` are all of them, the contented ones too."""
     found: list[Finding] = []
     for failure in failures:
         named, subject = _named_from_log(failure)
         late = _answered_late(failure, lines)
         if named is None and late is not None:
-            subject = f"{failure.part} → {late[0].get('part')}"
-            summary = f"{subject}: the caller gave up; the callee answered well at {late[0].get('at')}, for nobody"
+            subject = f"{failure.part} → {late[0]['part']}"
+            summary = f"{subject}: the caller gave up; the callee answered well at {late[0]['at']}, for nobody"
             found.append(
                 CATALOGUE.finding("request.timeout_inverted", subject, summary, [failure.observation_id, late[1]])
             )
@@ -59,21 +60,17 @@ def not_served(failures: Iterable[LogFailure], callee: Sequence[Observation]) ->
             continue
         ended_s = from_iso(str(failure.line["at"])).timestamp()
         told = [
-            (str(seen.row.get("error") or ""), seen.row.get("at"), seen.observation.id)
+            (seen.row["error"] or "", seen.row["at"], seen.observation.id)
             for seen in rows.rows_of(callee)
-            if seen.row.get("part") == GATEWAY
+            if seen.row["part"] == GATEWAY
         ]
         told += [
-            (str(line["message"]), line.get("at"), look.id)
+            (line["message"], line["at"], look.id)
             for line, look in lines_of(callee)
-            if line.get("part") == GATEWAY and str((line.get("attributes") or {}).get("provider", "proxy")) == "proxy"
+            if line["part"] == GATEWAY and str(line["attributes"].get("provider", "proxy")) == "proxy"
         ]
         for words, at, look_id in told:
-            if (
-                at
-                and re.search(NOT_SERVED, words, re.I)
-                and 0 <= ended_s - from_iso(str(at)).timestamp() + 0.25 <= 2.25
-            ):
+            if at and re.search(NOT_SERVED, words, re.I) and 0 <= ended_s - from_iso(at).timestamp() + 0.25 <= 2.25:
                 summary = f"the gateway's platform could not hand calls on: {words} ({at}); {failure.fault.text[:120]}"
                 evidence = [failure.observation_id, look_id]
                 return [CATALOGUE.finding("request.gateway_unreachable.refused", "api → gateway", summary, evidence)]
@@ -100,12 +97,13 @@ def log_suspects(failures: Iterable[LogFailure]) -> list[Suspect]:
     return found
 
 
-def _answered_late(failure: LogFailure, lines: Sequence[tuple[Line, Observation]]) -> tuple[Line, str] | None:
+def _answered_late(failure: LogFailure, lines: Sequence[tuple[LogLine, Observation]]) -> tuple[LogLine, str] | None:
     """The line in which a part of ours says that it answered well after its caller had given up on it."""
-    if failure.callee is None or not is_timeout(failure.fault):
+    complained_at = failure.line["at"]
+    if failure.callee is None or complained_at is None or not is_timeout(failure.fault):
         return None
     kind = GATEWAY if asks_for_platform(failure) else failure.callee[0]
-    return finished_after(lines, kind, str(failure.line.get("at"))) if kind in (API, GATEWAY) else None
+    return finished_after(lines, kind, complained_at) if kind in (API, GATEWAY) else None
 
 
 def _named_from_log(failure: LogFailure) -> tuple[Named | None, str]:

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.traces import Span
 from runbook_lib.io.observe import Look
 from runbook_lib.reading.periods import billing_period
-from runbook_lib.reading.spans import Span
 from runbook_lib.sources.fly import logs as fly
 from runbook_lib.sources.postgres import health as postgres
 from runbook_lib.sources.providers import status_pages

@@ -176,7 +176,7 @@ class OneRequest(Procedure):
     def first_part(self) -> str:
         """The part that the request first came to; web where no platform's log shows it."""
         row = self.found.row
-        return str(row["part"]) if row else "web"
+        return row["part"] if row else "web"
 
     def of_logs(self) -> "Sequence[Look]":
         """What the parts wrote, once a trace id is known that its lines may carry; without one, once all was searched."""
@@ -233,7 +233,7 @@ class OneRequest(Procedure):
 
     def _may_be_quota(self) -> bool:
         reading = self._read()
-        statuses = [reading.refusal.status] if reading.refusal else [seen.row.get("status") for seen in reading.mine]
+        statuses = [reading.refusal.status] if reading.refusal else [seen.row["status"] for seen in reading.mine]
         return any(may_be_quota(status) for status in statuses)
 
     def _plan(self) -> Mapping[str, Json]:

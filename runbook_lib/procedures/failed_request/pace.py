@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.procedures.failed_request.reading import Reading, timed
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.critical_path import critical_path
@@ -18,7 +19,7 @@ class Pace:
     looks: the ids of what told of the likes, where somebody did in full or told of enough of them.
     """
 
-    row: rows.Row
+    row: RequestRow | None
     took_ms: float | None
     p95_ms: float | None
     looks: tuple[str, ...]
@@ -47,11 +48,11 @@ class Pace:
 def pace_of(reading: Reading) -> Pace:
     """How long the request took, and its likes."""
     row, likes, told = timed(reading)
-    if row.get("duration_ms") is None:
+    if row is None or row["duration_ms"] is None:
         return Pace(row, None, None, ())
     p95_ms = rows.baseline_p95_ms(likes, row)
     looks = tuple(look.id for look in told if look.status.answered or (look.status.has_content and p95_ms is not None))
-    return Pace(row, float(row["duration_ms"]), p95_ms, looks)
+    return Pace(row, row["duration_ms"], p95_ms, looks)
 
 
 def where_it_went(reading: Reading, took_ms: float) -> tuple[str, str] | None:

@@ -44,15 +44,13 @@ def judge_refusal(reading: Reading, row: rows.Seen | None, quota: Sequence[Obser
     refusal = reading.refusal if reading.is_complete else None
     if refusal is None and row is None:
         return None
-    status = refusal.status if refusal is not None else int(row.row["status"]) if row is not None else 0
-    part = refusal.part if refusal is not None else str(row.row.get("part")) if row is not None else ""
-    path = str(row.row.get("path")) if row is not None else ""
+    status = refusal.status if refusal is not None else (row.row["status"] or 0) if row is not None else 0
+    part = refusal.part if refusal is not None else row.row["part"] if row is not None else ""
+    path = str(row.row["path"]) if row is not None else ""
     evidence = [*([row.observation.id] if row is not None else []), *(reading.trace_evidence if refusal else ())]
     subject = f"{part} {path}".strip()
     if may_be_quota(status):
-        return _judge_quota(
-            status, subject, evidence, quota, [str(line.get("message", "")) for line, _ in reading.my_lines]
-        )
+        return _judge_quota(status, subject, evidence, quota, [line["message"] for line, _ in reading.my_lines])
     is_seen = refusal is not None or part != WEB
     if status == 401:
         summary = f"{part} answered 401: the session is missing, expired or unknown"

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from runbook_lib.core.clock import Window, from_epoch_s, from_iso, to_iso
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.core.records.traces import Span, SpanTable, TraceSummary
+from runbook_lib.judging.answers import record_of, rows_of
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.reading import requests as rows
-from runbook_lib.reading.logs import LogFailure, lines_for, lines_of, log_failures
+from runbook_lib.reading.logs import LogFailure, attribute_of, lines_for, lines_of, log_failures
 from runbook_lib.reading.spans import build_trace, duration_ms
 from runbook_lib.reading.trace_causes import Refusal, TraceReading, read_trace
 
@@ -59,7 +62,7 @@ class Found:
 
     trace_id: str
     at: datetime | None
-    row: rows.Row | None
+    row: RequestRow | None
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Reading:
     trace_evidence: tuple[str, ...]
     log_failures: tuple[LogFailure, ...]
     is_complete: bool = False
-    my_lines: tuple[Any, ...] = field(default=(), repr=False)
+    my_lines: tuple[tuple[LogLine, Observation], ...] = field(default=(), repr=False)
     client_gone: bool = False
 
     @property
@@ -87,16 +90,14 @@ class Reading:
     @property
     def request_ids(self) -> set[str]:
         """The request's ids on the platforms it passed through."""
-        return {self.evidence.request_id, *(str(seen.row.get("request_id")) for seen in self.mine)} - {"", "None"}
+        return {self.evidence.request_id, *(seen.row["request_id"] for seen in self.mine)} - {""}
 
     @property
     def org_id(self) -> str:
         """The organization, from the trace or from a log line; empty where neither says."""
         if self.trace is not None and self.trace.org_id:
             return self.trace.org_id
-        return next(
-            (str(org) for line, _ in self.my_lines if (org := (line.get("attributes") or {}).get("org_id"))), ""
-        )
+        return next((str(org) for line, _ in self.my_lines if (org := attribute_of(line, "org_id"))), "")
 
     @property
     def refusal(self) -> Refusal | None:
@@ -114,12 +115,12 @@ def find(evidence: Evidence) -> Found:
     seen = rows.rows_of(evidence.request)
     mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=evidence.trace_id)
     trace_id = evidence.trace_id or next(
-        (str(each.row["trace_id"]) for each in mine if each.row.get("trace_id")), _first_trace(evidence.request)
+        (each.row["trace_id"] for each in mine if each.row["trace_id"]), _first_trace(evidence.request)
     )
     if trace_id and not mine:
         mine = rows.rows_for(seen, trace_id=trace_id)
     row = mine[0].row if mine else None
-    return Found(trace_id, from_iso(str(row["at"])) if row is not None and row.get("at") else None, row)
+    return Found(trace_id, from_iso(row["at"]) if row is not None and row["at"] else None, row)
 
 
 def read(evidence: Evidence, before: Reading | None = None) -> Reading:
@@ -133,13 +134,13 @@ def read(evidence: Evidence, before: Reading | None = None) -> Reading:
     trace_id = find(evidence).trace_id
     seen = rows.rows_of((*evidence.request, *evidence.logs, *evidence.traffic))
     mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=trace_id)
-    gone = any(each.row.get("status") == 499 for each in mine)
+    gone = any(each.row["status"] == 499 for each in mine)
     if before is not None and before.evidence.traces is evidence.traces and before.client_gone == gone:
         trace_id = trace_id or before.trace_id
         trace, carrying, complete = before.trace, before.trace_evidence, before.is_complete
     else:
         trace_id, trace, carrying, complete = _read_trace(evidence.traces, trace_id, gone)
-    ids = {evidence.request_id, *(str(each.row.get("request_id")) for each in mine)} - {""}
+    ids = {evidence.request_id, *(each.row["request_id"] for each in mine)} - {""}
     lines = lines_for(lines_of((*evidence.logs, *evidence.request)), trace_id=trace_id, request_ids=ids)
     return Reading(
         evidence,
@@ -157,8 +158,8 @@ def read(evidence: Evidence, before: Reading | None = None) -> Reading:
 def _first_trace(seen: Sequence[Observation]) -> str:
     """The trace that a trace backend found by the request's id; empty where it found none."""
     for look in seen:
-        if look.call == "find_request" and look.status.has_content and isinstance(look.value, list) and look.value:
-            return str(look.value[0]["trace"])
+        for summary in rows_of(look, TraceSummary) if look.call == "find_request" else ():
+            return summary["trace"]
     return ""
 
 
@@ -166,13 +167,13 @@ def _read_trace(
     looks: Sequence[Observation], trace_id: str, client_gone: bool
 ) -> tuple[str, TraceReading | None, tuple[str, ...], bool]:
     """The trace's id, its reading (None where no look brought it), the looks that carry it, and whether one has it complete."""
-    tables = [look for look in looks if look.status.has_content and isinstance(look.value, dict)]
+    tables = [(look, table) for look in looks if (table := record_of(look, SpanTable)) is not None]
     if not trace_id:
-        trace_id = next((str(span["trace"]) for look in tables for span in look.value.get("spans", ())), "")
-    carrying = [look for look in tables if any(span["trace"] == trace_id for span in look.value.get("spans", ()))]
-    trace = build_trace(trace_id, [look.value for look in carrying]) if carrying else None
-    evidence = tuple(look.id for look in carrying)
-    complete = any(look.status is Status.ok for look in carrying)
+        trace_id = next((span["trace"] for _, table in tables for span in table["spans"]), "")
+    carrying = [pair for pair in tables if any(span["trace"] == trace_id for span in pair[1]["spans"])]
+    trace = build_trace(trace_id, [table for _, table in carrying]) if carrying else None
+    evidence = tuple(look.id for look, _ in carrying)
+    complete = any(look.status is Status.ok for look, _ in carrying)
     return (
         trace_id,
         read_trace(trace, evidence, client_gone=client_gone) if trace is not None else None,
@@ -181,23 +182,37 @@ def _read_trace(
     )
 
 
-def timed(reading: Reading) -> tuple[rows.Row, list[rows.Seen], tuple[Observation, ...]]:
+def timed(reading: Reading) -> tuple[RequestRow | None, list[rows.Seen], tuple[Observation, ...]]:
     """The request's row with how long it took, its likes, and the looks that told of them: the platform's log, else the traces.
 
-    {} without a row or a trace.
+    None without a row or a trace.
     """
     evidence = reading.evidence
-    row: rows.Row = reading.outermost.row if reading.outermost is not None else {}
-    if row.get("duration_ms") is not None or reading.trace is None or not reading.trace.trace.roots:
+    row = reading.outermost.row if reading.outermost is not None else None
+    is_timed = row is not None and row["duration_ms"] is not None
+    if is_timed or reading.trace is None or not reading.trace.trace.roots:
         return row, rows.rows_of((*evidence.request, *evidence.traffic)), evidence.traffic
     root = reading.trace.trace.roots[0]
-    at = to_iso(from_epoch_s(root["start_ns"] / 1e9))
-    row = {
-        "at": at,
-        "method": "",
-        "path": root["name"],
-        "trace_id": reading.trace_id,
-        **row,
-        "duration_ms": round(duration_ms(root), 1),
-    }
+    row = row if row is not None else _row_of(root, reading.trace_id)
+    row = {**row, "duration_ms": round(duration_ms(root), 1)}
     return row, rows.likes_as_rows(evidence.likes, row), evidence.likes
+
+
+def _row_of(root: Span, trace_id: str) -> RequestRow:
+    """A request that no platform told of, as its trace's root shows it."""
+    return RequestRow(
+        request_id="",
+        at=to_iso(from_epoch_s(root["start_ns"] / 1e9)),
+        method=None,
+        path=root["name"],
+        host=None,
+        status=None,
+        duration_ms=None,
+        trace_id=trace_id,
+        deployment_id=None,
+        error=None,
+        region=None,
+        part="",
+        platform="",
+        logs=[],
+    )

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Conclusion, Json
+from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.judging.answers import rows_of
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.failed_request import asked, looks, rules, window
 from runbook_lib.procedures.failed_request.exhibits import (
@@ -77,7 +79,7 @@ class RequestWindow(Procedure):
     def read_the_logs(self) -> Said:
         """The lines of the parts in the window."""
         seen = self.ask("logs")
-        return Said(f"{sum(len(look.value) for look in seen if isinstance(look.value, list))} log lines of the window.")
+        return Said(f"{sum(len(rows_of(look, LogLine)) for look in seen)} log lines of the window.")
 
     @step(asked.TRAFFIC)
     def look_at_the_traffic(self) -> Said:

@@ -94,11 +94,9 @@ def platform_findings(mine: Sequence[rows.Seen]) -> list[Finding]:
     for seen in reversed(mine):
         verdict = rows.platform_verdict(seen.row)
         if verdict is not None:
-            part, path = seen.row.get("part"), seen.row.get("path")
-            summary = (
-                f"{part}: {verdict.what} ({rows.describe_row(seen.row)}, {seen.row.get('error') or 'no error code'})"
-            )
-            place = f"{part} {seen.row.get('method')} {path}"
+            part = seen.row["part"]
+            summary = f"{part}: {verdict.what} ({rows.describe_row(seen.row)}, {seen.row['error'] or 'no error code'})"
+            place = f"{part} {seen.row['method']} {seen.row['path']}"
             return [CATALOGUE.finding(verdict.code, place, summary, [seen.observation])]
     return []
 
@@ -190,9 +188,7 @@ def _unexplained(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
     subject = rows.describe_row(first.row)
     ids = [*(seen.observation.id for seen in reading.mine), *reading.trace_evidence]
     found = CATALOGUE.finding("request.unexplained", subject, "it failed, and nothing that was seen says why", ids)
-    look = (
-        f"the logs of API and gateway for request {first.row.get('request_id')}: read access to their platforms' logs"
-    )
+    look = f"the logs of API and gateway for request {first.row['request_id']}: read access to their platforms' logs"
     return [found], [Suspect("request.unexplained", subject, found.summary, look)]
 
 
@@ -222,10 +218,10 @@ def _refused_row(reading: Reading) -> rows.Seen | None:
 
 def _client_gone(reading: Reading) -> list[Finding]:
     for seen in reading.mine:
-        if seen.row.get("status") == 499:
-            part = str(seen.row.get("part"))
+        if seen.row["status"] == 499:
+            part = seen.row["part"]
             summary = f"the client left before {part} had answered; nothing else failed ({rows.describe_row(seen.row)})"
-            place = f"{part} {seen.row.get('path')}"
+            place = f"{part} {seen.row['path']}"
             return [CATALOGUE.finding("request.client_gone", place, summary, [seen.observation])]
     return []
 
@@ -233,7 +229,7 @@ def _client_gone(reading: Reading) -> list[Finding]:
 def judge_pace(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
     """No error, but far slower than its healthy likes: the span of the critical path that the time went into."""
     pace, outermost = pace_of(reading), reading.outermost
-    path = str(pace.row.get("path"))
+    path = str(pace.row["path"]) if pace.row is not None else ""
     if pace.is_doubtful:
         look = "the traces of the hours before: since=6h; read access to the trace backend"
         why = f"it took {pace.took_ms:.0f} ms, and too few of its likes are known to say whether that is usual"

@@ -13,7 +13,7 @@ from runbook_lib.procedures.failed_request.pace import pace_of
 from runbook_lib.procedures.failed_request.reading import Reading
 from runbook_lib.procedures.failed_request.window_reading import WindowReading
 from runbook_lib.reading import requests as rows
-from runbook_lib.reading.logs import field_of, lines_of, log_failures
+from runbook_lib.reading.logs import lines_of, log_failures
 from runbook_lib.reading.parts import WEB
 from runbook_lib.reading.spans import Trace, http_status
 from runbook_lib.reading.trace_causes import unseen_calls
@@ -137,9 +137,9 @@ def _own_lines(reading: Reading) -> Iterable[str]:
 def _ended_itself(reading: Reading) -> Iterable[str]:
     """Web's row with an answer that is no failure and no refusal that an edge makes as well."""
     first = reading.outermost
-    if first is None or first.row.get("part") != WEB or any(rows.platform_verdict(each.row) for each in reading.mine):
+    if first is None or first.row["part"] != WEB or any(rows.platform_verdict(each.row) for each in reading.mine):
         return ()
-    is_fine = not rows.is_failed(first.row) and first.row.get("status") not in _MAY_BE_THE_EDGE
+    is_fine = not rows.is_failed(first.row) and first.row["status"] not in _MAY_BE_THE_EDGE
     return [first.observation.id] if is_fine else ()
 
 
@@ -147,16 +147,16 @@ def _not_for_the_plan(reading: Reading) -> Iterable[str]:
     """Web's row with a good answer; the row of the API or the gateway with another refusal; or a whole trace in which no part of
     ours refused anybody for a plan."""
     first = reading.outermost
-    if first is not None and first.row.get("part") == WEB and 0 < (first.row.get("status") or 0) < 400:
+    if first is not None and first.row["part"] == WEB and 0 < (first.row["status"] or 0) < 400:
         return [first.observation.id]
     inner = next((each for each in reversed(reading.mine) if rows.is_refused(each.row)), None)
-    if inner is not None and inner.row.get("part") != WEB and inner.row["status"] not in _FOR_THE_PLAN:
+    if inner is not None and inner.row["part"] != WEB and inner.row["status"] not in _FOR_THE_PLAN:
         return [inner.observation.id]
     told = _whole_trace(reading)
     if reading.trace is None or not told:
         return ()
     answers = [http_status(span) for span in reading.trace.trace.spans if span["kind"] == "server"]
-    answers += [each.row.get("status") for each in reading.mine]
+    answers += [each.row["status"] for each in reading.mine]
     return told if not set(answers) & set(_FOR_THE_PLAN) else ()
 
 
@@ -176,7 +176,7 @@ def _nobodys(reading: WindowReading) -> Iterable[str]:
     """The logs of the window, where every line that complains carries an id, and so was read with its request."""
     logs = reading.evidence.logs
     complaints = (each.line for each in log_failures(lines_of(logs)))
-    if any(not (field_of(line, "trace_id") or field_of(line, "request_id")) for line in complaints):
+    if any(not (line["trace_id"] or line["request_id"]) for line in complaints):
         return ()
     return [look.id for look in logs if look.status.answered]
 

@@ -9,9 +9,9 @@ nothing stays in the verdict.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from runbook_lib.core.model import Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
+from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.failed_request.causes import CATALOGUE, MANY, under
 from runbook_lib.procedures.failed_request.logs import log_findings, log_suspects, stream_findings
@@ -20,7 +20,7 @@ from runbook_lib.procedures.failed_request.topics import of_window
 from runbook_lib.procedures.failed_request.window_reading import WindowEvidence, WindowReading, read_window
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.contrast import JudgedTrace
-from runbook_lib.reading.logs import BAD_LEVELS, Line, field_of, lines_of, log_failures
+from runbook_lib.reading.logs import BAD_LEVELS, attribute_of, lines_of, log_failures
 from runbook_lib.reading.spans import first
 from runbook_lib.reading.trace_causes import read_trace
 
@@ -115,7 +115,7 @@ def explain(reading: WindowReading) -> Explained:
             done.add(each.trace.id)
             (explained.doubted if each.trace.id in reading.may_be_cut else explained.named).add(findings)
     for seen in reading.failing_rows[:_MOST_READ]:
-        trace_id = str(seen.row.get("trace_id") or "")
+        trace_id = seen.row["trace_id"] or ""
         if trace_id and trace_id in done:
             continue
         mine = _lines_of(lines, seen)
@@ -131,25 +131,25 @@ def explain(reading: WindowReading) -> Explained:
             explained.left_rows.append(seen)
     told.add(_broken_streams(reading, lines))
     explained.left_traces = [each for each in reading.failing[:_MOST_READ] if each.trace.id not in done]
-    explained.left_rows = [seen for seen in explained.left_rows if str(seen.row.get("trace_id") or "-") not in done]
+    explained.left_rows = [seen for seen in explained.left_rows if (seen.row["trace_id"] or "-") not in done]
     return explained
 
 
-Lines = Mapping[str, Sequence[tuple[Line, Observation]]]
+Lines = Mapping[str, Sequence[tuple[LogLine, Observation]]]
 
 
-def _by_request(lines: Iterable[tuple[Line, Observation]]) -> Lines:
+def _by_request(lines: Iterable[tuple[LogLine, Observation]]) -> Lines:
     """Log lines by the trace's id and by the request's id that they carry."""
-    found: dict[str, list[tuple[Line, Observation]]] = {}
+    found: dict[str, list[tuple[LogLine, Observation]]] = {}
     for line, look in lines:
-        for identity in {str(field_of(line, name) or "") for name in ("trace_id", "request_id")} - {""}:
+        for identity in {line["trace_id"] or "", line["request_id"] or ""} - {""}:
             found.setdefault(identity, []).append((line, look))
     return found
 
 
-def _lines_of(lines: Lines, seen: rows.Seen) -> list[tuple[Line, Observation]]:
+def _lines_of(lines: Lines, seen: rows.Seen) -> list[tuple[LogLine, Observation]]:
     """The lines of one request, in the order in which they were read."""
-    ids = dict.fromkeys(str(seen.row.get(name) or "") for name in ("trace_id", "request_id"))
+    ids = dict.fromkeys((seen.row["trace_id"] or "", seen.row["request_id"]))
     found = [pair for identity in ids if identity for pair in lines.get(identity, ())]
     return list({id(line): (line, look) for line, look in found}.values())
 
@@ -158,9 +158,9 @@ def _broken_streams(reading: WindowReading, lines: Lines) -> Iterable[Finding]:
     """Providers that failed behind an answer that the platform took for a good one, where no trace tells of it."""
     traced = {each.trace.id for each in reading.judged} - reading.may_be_cut
     for seen in reading.good_rows:
-        trace_id = str(seen.row.get("trace_id") or "")
+        trace_id = seen.row["trace_id"] or ""
         mine = lines.get(trace_id, ()) if trace_id and trace_id not in traced else ()
-        if any(field_of(line, "provider") and str(line.get("level")).lower() in BAD_LEVELS for line, _ in mine):
+        if any(attribute_of(line, "provider") and line["level"].lower() in BAD_LEVELS for line, _ in mine):
             yield from stream_findings(log_failures(_lines_of(lines, seen)))
 
 
@@ -168,23 +168,21 @@ def _unexplained(reading: WindowReading, explained: Explained) -> list[Finding]:
     """`request.unexplained`, with how many failed and whatever is known of them."""
     if not explained.is_left:
         return []
-    known = {str(seen.row.get("trace_id")): rows.describe_row(seen.row) for seen in explained.left_rows}
+    known = {seen.row["trace_id"] or "": rows.describe_row(seen.row) for seen in explained.left_rows}
     known |= {each.trace.id: _described(each) for each in explained.left_traces if each.trace.id not in known}
     evidence = [
         *(seen.observation.id for seen in explained.left_rows),
         *(reading.tables if explained.left_traces else ()),
     ]
-    count = len(
-        {*known, *(f"{seen.row.get('request_id')}" for seen in explained.left_rows if not seen.row.get("trace_id"))}
-    )
+    count = len({*known, *(seen.row["request_id"] for seen in explained.left_rows if not seen.row["trace_id"])})
     examples = "; ".join(list(known.values())[:3])
-    summary = f"{count - ('None' in known)} failing requests without a trace or a log line that says why: {examples}"
+    summary = f"{count - ('' in known)} failing requests without a trace or a log line that says why: {examples}"
     return [CATALOGUE.finding("request.unexplained", reading.evidence.route or "requests", summary, evidence)]
 
 
 def _described(judged: JudgedTrace) -> str:
     """A failing trace: what began it, and what failed in it or is missing from it."""
-    read: Any = read_trace(judged.trace, ())
+    read = read_trace(judged.trace, ())
     name = judged.trace.roots[0]["name"] if judged.trace.roots else "a trace"
     if read.gaps:
         return f"{name}: {read.gaps[-1].part} was called, and no span of it is there (trace {judged.trace.id})"
@@ -196,7 +194,7 @@ def _described(judged: JudgedTrace) -> str:
 def _beside(explained: Explained) -> list[Unseen]:
     """What failed beside the causes that were named, and is explained by none of them."""
     left = [rows.describe_row(seen.row) for seen in explained.left_rows]
-    known = {str(seen.row.get("trace_id")) for seen in explained.left_rows}
+    known = {seen.row["trace_id"] for seen in explained.left_rows}
     left += [_described(each) for each in explained.left_traces if each.trace.id not in known]
     if not left:
         return []
@@ -210,7 +208,7 @@ def _nobody_came(reading: WindowReading) -> list[Finding]:
     evidence = reading.evidence
     asked = [look for look in (*evidence.request, *evidence.traces) if look.status is not Status.not_configured]
     has_log = any(look.call == "request_log" for look in asked)
-    came = reading.judged or any(str(seen.row.get("path", "")).startswith(evidence.route) for seen in evidence.known)
+    came = reading.judged or any((seen.row["path"] or "").startswith(evidence.route) for seen in evidence.known)
     if not evidence.route or came or not has_log or not all(look.status.answered for look in asked):
         return []
     summary = f"no request of the window was for {evidence.route}, good or bad ({len(asked)} looks, all answered)"
@@ -228,8 +226,8 @@ def _look_for(finding: Finding) -> Suspect:
 def _situation(reading: WindowReading) -> Situation:
     evidence = reading.evidence
     outermost = {"web": 0, "api": 1, "gateway": 2}
-    parts = sorted({str(each.row.get("part")) for each in evidence.known}, key=lambda part: outermost.get(part, 9))
-    front = [each for each in evidence.known if str(each.row.get("part")) == parts[0]] if parts else []
+    parts = sorted({each.row["part"] for each in evidence.known}, key=lambda part: outermost.get(part, 9))
+    front = [each for each in evidence.known if each.row["part"] == parts[0]] if parts else []
     orgs = {
         str(org) for each in reading.failing for span in each.trace.spans if (org := first(span["attributes"], "org"))
     }

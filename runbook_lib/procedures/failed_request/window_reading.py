@@ -6,6 +6,9 @@ from datetime import datetime
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.core.records.traces import SpanTable
+from runbook_lib.judging.answers import record_of
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.reading import requests as rows
 from runbook_lib.reading.contrast import Blame, JudgedTrace, Trait, judge, rank_blame, rank_traits
@@ -64,7 +67,7 @@ class WindowReading:
     def good_rows(self) -> list[rows.Seen]:
         """The rows of the window and the route that ended well, once each."""
         good = [seen for seen in self.evidence.known if is_good(seen.row) and is_asked(self.evidence, seen)]
-        return list({(seen.row.get("part"), seen.row.get("request_id")): seen for seen in good}.values())
+        return list({(seen.row["part"], seen.row["request_id"]): seen for seen in good}.values())
 
     @property
     def is_complete(self) -> bool:
@@ -77,11 +80,14 @@ def read_window(evidence: WindowEvidence) -> WindowReading:
     judged: dict[str, JudgedTrace] = {}
     may_be_cut: set[str] = set()
     tables = _tables(evidence.traces)
-    for look in sorted(tables, key=lambda each: each.status is Status.ok):  # what is complete outweighs what may be cut
-        for trace in build_traces(look.value):
+    for look, table in sorted(
+        tables, key=lambda pair: pair[0].status is Status.ok
+    ):  # what is complete outweighs what may be cut
+        is_whole = look.status is Status.ok or table.get("whole", False)
+        for trace in build_traces(table):
             judged[trace.id] = judge(trace)
-            (may_be_cut.discard if look.status is Status.ok or look.value.get("whole") else may_be_cut.add)(trace.id)
-    before = [judge(trace) for look in _tables(evidence.before) for trace in build_traces(look.value)]
+            (may_be_cut.discard if is_whole else may_be_cut.add)(trace.id)
+    before = [judge(trace) for _, table in _tables(evidence.before) for trace in build_traces(table)]
     return WindowReading(
         evidence,
         tuple(judged.values()),
@@ -89,9 +95,9 @@ def read_window(evidence: WindowEvidence) -> WindowReading:
         tuple(_failing(evidence)),
         tuple(rank_traits(list(judged.values()))),
         tuple(rank_blame(list(judged.values()), before)),
-        tuple(look.id for look in tables),
+        tuple(look.id for look, _ in tables),
         frozenset(may_be_cut),
-        tuple(_answered(evidence, judged.values(), tables)),
+        tuple(_answered(evidence, judged.values(), [look for look, _ in tables])),
     )
 
 
@@ -104,7 +110,7 @@ def _failing(evidence: WindowEvidence) -> list[rows.Seen]:
         if (rows.is_failed(seen.row) or (rows.is_refused(seen.row) and rows.kind_of(seen.row) in shut_out))
         and is_asked(evidence, seen)
     ]
-    return list({(seen.row.get("part"), seen.row.get("request_id")): seen for seen in failing}.values())
+    return list({(seen.row["part"], seen.row["request_id"]): seen for seen in failing}.values())
 
 
 def _answered(evidence: WindowEvidence, judged: Iterable[JudgedTrace], tables: Sequence[Observation]) -> Iterable[str]:
@@ -116,7 +122,7 @@ def _answered(evidence: WindowEvidence, judged: Iterable[JudgedTrace], tables: S
         yield from (look.id for look in tables)
 
 
-def is_good(row: rows.Row) -> bool:
+def is_good(row: RequestRow) -> bool:
     """Whether the platform's log says that a request was answered, and was not refused."""
     return not rows.is_failed(row) and not rows.is_refused(row)
 
@@ -124,11 +130,9 @@ def is_good(row: rows.Row) -> bool:
 def is_asked(evidence: WindowEvidence, seen: rows.Seen) -> bool:
     """Whether a row is of the window and of the route."""
     window, route = evidence.window.as_dict(), evidence.route
-    is_within = window["since"] <= str(seen.row.get("at")) <= window["until"]
-    return is_within and (not route or str(seen.row.get("path", "")).startswith(route))
+    is_within = window["since"] <= (seen.row["at"] or "") <= window["until"]
+    return is_within and (not route or (seen.row["path"] or "").startswith(route))
 
 
-def _tables(looks: Sequence[Observation]) -> list[Observation]:
-    return [
-        look for look in looks if look.status.has_content and isinstance(look.value, dict) and "spans" in look.value
-    ]
+def _tables(looks: Sequence[Observation]) -> list[tuple[Observation, SpanTable]]:
+    return [(look, table) for look in looks if (table := record_of(look, SpanTable)) is not None]

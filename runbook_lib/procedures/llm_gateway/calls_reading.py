@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from runbook_lib.core.model import Observation
+from runbook_lib.core.records.traces import SpanRow
+from runbook_lib.judging.answers import rows_of
 from runbook_lib.procedures.llm_gateway.calls import Calls, Request
 from runbook_lib.procedures.llm_gateway.calls_lines import of_lines
 from runbook_lib.procedures.llm_gateway.calls_spans import by_trace, of_rows, of_trace
-from runbook_lib.reading.spans import build_traces
+from runbook_lib.reading.spans import traces_in
 
 _UNDER_WAY_S = 60.0
 
@@ -29,20 +31,18 @@ def read_calls(
     """
     found: dict[str, Request] = {}
     for look in tables:
-        if look.status.has_content and isinstance(look.value, dict):
-            for trace in build_traces(look.value):
-                for request in of_trace(trace, look.id):
-                    found.setdefault(request.id, request)
+        for trace in traces_in(look):
+            for request in of_trace(trace, look.id):
+                found.setdefault(request.id, request)
     whole = {identity.partition(":")[0] for identity in found}
     for look in rows:
-        if look.status.has_content and isinstance(look.value, list):
-            for trace_id, spans in by_trace(look.value).items():
-                if trace_id not in whole and (shown := of_rows(trace_id, spans, look.id)) is not None:
-                    found.setdefault(shown.id, shown)
+        for trace_id, spans in by_trace(rows_of(look, SpanRow)).items():
+            if trace_id not in whole and (request_of_rows := of_rows(trace_id, spans, look.id)) is not None:
+                found.setdefault(request_of_rows.id, request_of_rows)
     whole = {identity.partition(":")[0] for identity in found}
-    for told in of_lines(logs):
-        if told.id not in whole:
-            found.setdefault(told.id, told)
+    for request in of_lines(logs):
+        if request.id not in whole:
+            found.setdefault(request.id, request)
     ended = [_ended(each, now_s) for each in found.values()]
     return Calls(tuple(sorted(ended, key=lambda each: each.at_s)))
 

@@ -1,14 +1,14 @@
 """The gateway's calls as spans tell them: whole traces, and rows of provider calls with the server spans above them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
+from runbook_lib.core.records.traces import Attributes, Span, SpanRow
 from runbook_lib.procedures.llm_gateway.calls import Call, Request, classified
 from runbook_lib.reading.attempts import Attempt, find_series
 from runbook_lib.reading.logs import number_of
 from runbook_lib.reading.parts import PROVIDER, callee_of
-from runbook_lib.reading.spans import Fault, Span, Trace, fault, first, http_status
+from runbook_lib.reading.spans import Fault, Trace, fault, first, http_status
 
 _NO_SKEW_S = 0.1
 
@@ -65,7 +65,7 @@ def _of_attempt(attempt: Attempt, observation: str, *, is_last: bool) -> Call:
     )
 
 
-def _with_code(failed: Fault, attributes: Mapping[str, Any]) -> Fault:
+def _with_code(failed: Fault, attributes: Attributes) -> Fault:
     """The fault with the vendor's own code, which GenAI spans carry in an attribute of their own."""
     code = attributes.get("gen_ai.response.error.code")
     return Fault(failed.http_status, failed.error_type, failed.message, failed.code or str(code or ""))
@@ -92,15 +92,15 @@ def _own_ms(handler: Span, attempts: Sequence[Attempt]) -> float:
     return max(0.0, (handler["end_ns"] - handler["start_ns"] - spent_ns) / 1e6)
 
 
-def by_trace(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+def by_trace(rows: Sequence[SpanRow]) -> dict[str, list[SpanRow]]:
     """The rows of each trace."""
-    grouped: dict[str, list[Mapping[str, Any]]] = {}
+    grouped: dict[str, list[SpanRow]] = {}
     for row in rows:
-        grouped.setdefault(str(row["trace"]), []).append(row)
+        grouped.setdefault(row["trace"], []).append(row)
     return grouped
 
 
-def of_rows(trace_id: str, rows: Sequence[Mapping[str, Any]], observation: str) -> Request | None:
+def of_rows(trace_id: str, rows: Sequence[SpanRow], observation: str) -> Request | None:
     """A request from rows of spans, which know no parents: the gateway's own span is the shortest server span around a call."""
     servers = [row for row in rows if row["attributes"].get("kind") == "server"]
     calls = [row for row in rows if row not in servers]
@@ -139,30 +139,30 @@ def of_rows(trace_id: str, rows: Sequence[Mapping[str, Any]], observation: str) 
     own_ms = None
     if handler is not None:
         own_ms = max(0.0, handler["duration_ms"] - (found[-1].end_s - found[0].at_s) * 1000)
-        outermost = max(servers, key=lambda row: float(row["duration_ms"]))
+        outermost = max(servers, key=lambda row: row["duration_ms"])
         found = list(_on_time(found, _skew_s(_times(_as_span(outermost)), _times(_as_span(handler)))))
     org = next((str(held) for row in rows if (held := first(row["attributes"], "org"))), "")
     return Request(trace_id, tuple(found), answered, org, own_ms)
 
 
-def _handler(servers: Sequence[Mapping[str, Any]], calls: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def _handler(servers: Sequence[SpanRow], calls: Sequence[SpanRow]) -> SpanRow | None:
     begins, ends = calls[0]["start_ns"], max(row["start_ns"] + row["duration_ms"] * 1e6 for row in calls)
     around = [
         row
         for row in servers
         if row["start_ns"] <= begins + 1e6 and row["start_ns"] + row["duration_ms"] * 1e6 >= ends - 1e6
     ]
-    return min(around, key=lambda row: float(row["duration_ms"]), default=None)
+    return min(around, key=lambda row: row["duration_ms"], default=None)
 
 
-def _as_span(row: Mapping[str, Any]) -> Span:
+def _as_span(row: SpanRow) -> Span:
     """A row in the form that the readers of spans take."""
-    attributes = dict(row["attributes"])
+    attributes = row["attributes"]
     return {
-        "trace": str(row["trace"]),
-        "id": str(row["id"]),
+        "trace": row["trace"],
+        "id": row["id"],
         "parent": "",
-        "name": str(row.get("name", "")),
+        "name": row["name"],
         "kind": str(attributes.get("kind", "client")),
         "start_ns": row["start_ns"],
         "end_ns": int(row["start_ns"] + row["duration_ms"] * 1e6),
@@ -174,6 +174,6 @@ def _as_span(row: Mapping[str, Any]) -> Span:
     }
 
 
-def _tokens(attributes: Mapping[str, Any]) -> int | None:
-    held = attributes.get("gen_ai.usage.output_tokens", attributes.get("gen_ai.usage.completion_tokens"))
-    return number_of(held)
+def _tokens(attributes: Attributes) -> int | None:
+    tokens = attributes.get("gen_ai.usage.output_tokens", attributes.get("gen_ai.usage.completion_tokens"))
+    return number_of(tokens)

@@ -3,6 +3,8 @@
 import re
 
 from runbook_lib.core.model import Observation
+from runbook_lib.core.records.parts import PartAnswer
+from runbook_lib.judging.answers import whole_record
 
 EDGE_STATUSES = (502, 503, 504)
 AT_THE_EDGE = re.compile(
@@ -14,7 +16,8 @@ AT_THE_EDGE = re.compile(
 
 def is_edge_answer(look: Observation) -> bool:
     """Whether a knock was answered by the gateway's platform in its place: its words, or a page where the gateway speaks JSON."""
-    value = look.value
-    return value["status_code"] in EDGE_STATUSES and (
-        bool(AT_THE_EDGE.search(str(value["text"]))) or "json" not in str(value["content_type"]) or not value["text"]
-    )
+    answer = whole_record(look, PartAnswer)
+    if answer is None or answer["status_code"] not in EDGE_STATUSES:
+        return False
+    is_page = "json" not in (answer["content_type"] or "")
+    return bool(AT_THE_EDGE.search(answer["text"])) or is_page or not answer["text"]

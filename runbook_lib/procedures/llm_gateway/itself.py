@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
+from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.parts import PartAnswer
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.failed_request.logs import log_findings
 from runbook_lib.procedures.llm_gateway.calls import iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
@@ -12,8 +15,8 @@ from runbook_lib.procedures.llm_gateway.edge import AT_THE_EDGE, EDGE_STATUSES, 
 from runbook_lib.procedures.llm_gateway.reading import Evidence, Reading
 from runbook_lib.reading import requests as platform_rows
 from runbook_lib.reading.logs import lines_for, lines_of, log_failures
-from runbook_lib.reading.parts import GATEWAY
-from runbook_lib.reading.spans import build_traces
+from runbook_lib.reading.parts import API, GATEWAY
+from runbook_lib.reading.spans import traces_in
 from runbook_lib.reading.trace_causes import TraceReading, read_trace
 
 _NOT_RUNNING = frozenset({"CRASHED", "FAILED", "REMOVED", "stopped", "destroyed", "suspended", "failed"})
@@ -70,12 +73,7 @@ def judge_itself(reading: Reading) -> Itself:
 
 
 def _failing_traces(evidence: Evidence) -> list[tuple[TraceReading, str]]:
-    return [
-        (read_trace(trace, (look.id,)), look.id)
-        for look in evidence.failed
-        if look.status.has_content and isinstance(look.value, dict)
-        for trace in build_traces(look.value)
-    ]
+    return [(read_trace(trace, (look.id,)), look.id) for look in evidence.failed for trace in traces_in(look)]
 
 
 def _unreached(
@@ -87,18 +85,20 @@ def _unreached(
     """
     found: dict[str, tuple[float, str]] = {}
     at_edge = [
-        (from_iso(str(seen.row["at"])).timestamp(), seen.observation.id)
+        (from_iso(seen.row["at"]).timestamp(), seen.observation.id)
         for seen in platform_rows.rows_of(evidence.platform)
-        if seen.row.get("part") == GATEWAY
-        and seen.row.get("status") in EDGE_STATUSES
-        and AT_THE_EDGE.search(str(seen.row.get("error") or ""))
+        if seen.row["part"] == GATEWAY
+        and seen.row["at"]
+        and seen.row["status"] in EDGE_STATUSES
+        and AT_THE_EDGE.search(seen.row["error"] or "")
     ]
     at_edge += [
-        (from_iso(str(line["at"])).timestamp(), look.id)
+        (from_iso(line["at"]).timestamp(), look.id)
         for line, look in lines_of(evidence.logs)
-        if line.get("part") == GATEWAY
-        and (line.get("attributes") or {}).get("provider") == "proxy"
-        and AT_THE_EDGE.search(str(line.get("message") or ""))
+        if line["part"] == GATEWAY
+        and line["at"]
+        and line["attributes"].get("provider") == "proxy"
+        and AT_THE_EDGE.search(line["message"])
     ]
     for reading, look in traces:
         at_s = min(span["start_ns"] for span in reading.trace.spans) / 1e9
@@ -115,19 +115,18 @@ def _unreached(
             continue
         mine = lines_for(lines, trace_id=trace_id, request_ids={request_id} - {""})
         for finding in log_findings(log_failures(mine), mine):
-            if finding.code.startswith("request.gateway_unreachable"):
-                found.setdefault(
-                    trace_id or request_id, (from_iso(str(mine[-1][0]["at"])).timestamp(), finding.evidence[0])
-                )
+            last_at = mine[-1][0]["at"]
+            if last_at and finding.code.startswith("request.gateway_unreachable"):
+                found.setdefault(trace_id or request_id, (from_iso(last_at).timestamp(), finding.evidence[0]))
     counted = sorted(found.values())
     return counted or sorted(at_edge)
 
 
-def _requests_of_api(lines: Iterable[tuple[object, Observation]]) -> set[tuple[str, str]]:
+def _requests_of_api(lines: Iterable[tuple[LogLine, Observation]]) -> set[tuple[str, str]]:
     return {
-        (str(line.get("trace_id") or ""), str(line.get("request_id") or ""))
+        (line["trace_id"] or "", line["request_id"] or "")
         for line, _ in lines
-        if isinstance(line, dict) and line.get("part") == "api" and (line.get("trace_id") or line.get("request_id"))
+        if line["part"] == API and (line["trace_id"] or line["request_id"])
     }
 
 
@@ -141,14 +140,14 @@ def _own_errors(evidence: Evidence, traces: Sequence[tuple[TraceReading, str]]) 
             if is_own or is_own_stream:
                 at_s = min(span["start_ns"] for span in reading.trace.spans) / 1e9
                 found.setdefault(reading.trace.id, (at_s, look, finding.summary))
-    lines = [pair for pair in lines_of(evidence.logs) if pair[0].get("part") == GATEWAY]
+    lines = [pair for pair in lines_of(evidence.logs) if pair[0]["part"] == GATEWAY]
     for line, observation in lines:
-        identity = str(line.get("trace_id") or line.get("request_id") or "")
-        if not identity or identity in found:
+        at, identity = line["at"], line["trace_id"] or line["request_id"]
+        if not at or not identity or identity in found:
             continue
         for failure in log_failures([(line, observation)]):
             if failure.callee is None and failure.fault.error_type:
-                found[identity] = (from_iso(str(line["at"])).timestamp(), observation.id, failure.fault.message[:160])
+                found[identity] = (from_iso(at).timestamp(), observation.id, failure.fault.message[:160])
     return sorted(found.values())
 
 
@@ -167,12 +166,8 @@ def _down_now(reading: Reading, unreached: Sequence[tuple[float, str]]) -> Findi
     bad = [*refused, *at_edge]
     if len(bad) < len(probes):
         return None
-    last = bad[-1]
-    words = (
-        last.why
-        if last in refused
-        else f"HTTP {last.value['status_code']} from its platform: {last.value['text'][:120]}"
-    )
+    edge = whole_record(bad[-1], PartAnswer)
+    words = f"HTTP {edge['status_code']} from its platform: {edge['text'][:120]}" if edge is not None else bad[-1].why
     crashed = _not_running(reading.evidence)
     tail = f"; {crashed[0]}" if crashed else ""
     if unreached:
@@ -236,9 +231,11 @@ def _was_deployed(reading: Reading, unreached: Sequence[tuple[float, str]]) -> b
 
 def _answers_badly(evidence: Evidence) -> Finding | None:
     """Every probe was answered with a 5xx of the gateway's own."""
-    probes = [look for look in evidence.probes if look.call == "probe" and look.status == Status.ok]
-    bad = [look for look in probes if look.value["status_code"] >= 500 and not is_edge_answer(look)]
-    if not probes or len(bad) < len(probes):
+    probes = [(look, whole_record(look, PartAnswer)) for look in evidence.probes if look.call == "probe"]
+    answers = [(look, answer) for look, answer in probes if answer is not None]
+    bad = [(look, answer) for look, answer in answers if answer["status_code"] >= 500 and not is_edge_answer(look)]
+    if not answers or len(bad) < len(answers):
         return None
-    summary = f"the gateway answers {bad[-1].value['status_code']} to GET /: {bad[-1].value['text'][:120]}"
-    return CATALOGUE.finding("gateway.unhealthy", "gateway", summary, (look.id for look in bad))
+    last = bad[-1][1]
+    summary = f"the gateway answers {last['status_code']} to GET /: {last['text'][:120]}"
+    return CATALOGUE.finding("gateway.unhealthy", "gateway", summary, (look.id for look, _ in bad))

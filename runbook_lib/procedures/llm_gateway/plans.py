@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any
 
-from runbook_lib.core.model import Finding, Status
+from runbook_lib.core.model import Finding
+from runbook_lib.core.records.gateway import ChainSetting, FlyGatewaySettings, RailwayGatewaySettings
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.judging.plan import Plan, PlanStep
 from runbook_lib.procedures.llm_gateway.reading import PROVIDERS, Reading
 from runbook_lib.procedures.llm_gateway.topics import CHAIN, members_of
@@ -85,9 +86,9 @@ def _widened(reading: Reading, members: list[str], faults: Sequence[Finding], wh
     has = {member.partition("/")[0] for member in members}
     in_trouble = {finding.subject.partition("/")[0] for finding in faults if finding.code.startswith(_MOVES)}
     known = [target for target in reading.seen_targets if target.partition("/")[0] not in has]
-    ours = members_of(next((str(look.value["chain"]) for look in reading.evidence.settings
-                            if look.source == "gateway" and look.status is Status.ok), ""))  # fmt: skip
-    known += [member for member in ours if member.partition("/")[0] not in has and member not in known]
+    settings = (whole_record(look, ChainSetting) for look in reading.evidence.settings if look.source == "gateway")
+    ours = next((each["chain"] for each in settings if each is not None), "")
+    known += [member for member in members_of(ours) if member.partition("/")[0] not in has and member not in known]
     for provider in PROVIDERS:
         offered = reading.offered(provider)
         if provider not in has and offered and not any(each.startswith(f"{provider}/") for each in known):
@@ -111,20 +112,23 @@ def _by_hand(members: list[str], faults: Sequence[Finding], why: list[str]) -> l
 def _step(reading: Reading, value: str, before: str | None) -> PlanStep:
     """The change on the platform in use."""
     for look in reading.evidence.settings:
-        if look.call == "gateway_settings" and look.status is Status.ok:
-            place: dict[str, Any] = look.value["place"]
-            if look.value["platform"] == "railway":
-                given = {
-                    "projectId": place["project_id"],
-                    "environmentId": place["environment_id"],
-                    "serviceId": place["service_id"],
-                    "name": CHAIN,
-                    "value": value,
-                }
-                body = json.dumps({"query": _MUTATION, "variables": {"input": given}}, indent=1)
-                return PlanStep(
-                    f"Railway, the gateway's service, variable {CHAIN}", f"POST /graphql/v2\n{body}", before, value
-                )
-            command = f"fly secrets set {CHAIN}='{value}' --app {place['app']}"
-            return PlanStep(f"Fly.io, app {place['app']}, variable {CHAIN}", command, before, value)
+        name = f"{look.source}.{look.call}"
+        railway = whole_record(look, RailwayGatewaySettings) if name == "railway.gateway_settings" else None
+        if railway is not None:
+            given = {
+                "projectId": railway["place"]["project_id"],
+                "environmentId": railway["place"]["environment_id"],
+                "serviceId": railway["place"]["service_id"],
+                "name": CHAIN,
+                "value": value,
+            }
+            body = json.dumps({"query": _MUTATION, "variables": {"input": given}}, indent=1)
+            return PlanStep(
+                f"Railway, the gateway's service, variable {CHAIN}", f"POST /graphql/v2\n{body}", before, value
+            )
+        fly = whole_record(look, FlyGatewaySettings) if name == "fly.gateway_settings" else None
+        if fly is not None:
+            app = fly["place"]["app"]
+            command = f"fly secrets set {CHAIN}='{value}' --app {app}"
+            return PlanStep(f"Fly.io, app {app}, variable {CHAIN}", command, before, value)
     return PlanStep(f"the gateway's platform, variable {CHAIN}", f"set {CHAIN}={value} and deploy", before, value)

@@ -7,6 +7,8 @@ when it is asked. Where the gateway did call, its own calls speak; where our key
 import re
 
 from runbook_lib.core.model import Finding, Observation, Status
+from runbook_lib.core.records.providers import Generation
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.reading import Reading
 from runbook_lib.reading.classify import PROVIDER_FAILURES, classify_provider
@@ -36,11 +38,11 @@ def _refused(provider: str, look: Observation) -> Finding | None:
     """The finding of a probe that the vendor refused; None for one that it answered, or that did not reach it."""
     if look.status == Status.denied and (match := _HTTP.search(look.why)):
         refused = Fault(int(match[1]), "", look.why)
-    elif look.status == Status.ok and look.call == "generation" and not look.value["ok"]:
-        said = look.value
-        refused = Fault(said["status_code"], said["type"] or "", said["message"] or "", said["code"] or "")
     else:
-        return None
+        answer = whole_record(look, Generation) if look.call == "generation" else None
+        if answer is None or answer["ok"]:
+            return None
+        refused = Fault(answer["status_code"], answer["type"] or "", answer["message"] or "", answer["code"] or "")
     named = classify_provider(refused)
     kind = named.code.rpartition(".")[2]
     if kind not in PROVIDER_FAILURES or kind in _OF_THE_QUESTION:

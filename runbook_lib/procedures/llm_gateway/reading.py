@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from runbook_lib.core.clock import Window, from_iso
-from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.model import Observation
+from runbook_lib.core.records.gateway import ChainSetting, FlyGatewaySettings
+from runbook_lib.core.records.providers import ModelsOnOffer, StatusPage
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.procedures.llm_gateway.calls import Call, Calls, Request
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
-from runbook_lib.procedures.llm_gateway.topics import CHAIN, members_of
+from runbook_lib.procedures.llm_gateway.topics import CHAIN, gateway_settings_in, members_of
 
 PROVIDERS = ("openai", "anthropic", "together")
 _NOISE_SHARE, _NOISE_COUNT, _NOISE_AFTER = 0.01, 2, 10
@@ -113,18 +116,16 @@ class Reading:
     def offered(self, provider: str) -> tuple[list[str], str] | None:
         """The models on offer to our key, and the look; None where the list was not seen."""
         look = self.look_at(provider, "models")
-        if look is None or look.status != Status.ok:
-            return None
-        return [str(row["id"]) for row in look.value["models"]], look.id
+        offered = whole_record(look, ModelsOnOffer)
+        return ([row["id"] for row in offered["models"]], look.id) if look is not None and offered is not None else None
 
     def is_gateways_key(self, provider: str) -> bool | None:
         """Whether our key is the gateway's; None where that could not be compared."""
         return next(
             (
                 same
-                for look in self.evidence.settings
-                if look.call == "gateway_settings" and look.status is Status.ok
-                if (same := look.value["same_key"].get(provider)) is not None
+                for _, settings in gateway_settings_in(self.evidence.settings)
+                if (same := settings["same_key"].get(provider)) is not None
             ),
             None,
         )
@@ -132,10 +133,12 @@ class Reading:
     def incident(self, provider: str) -> tuple[str, str] | None:
         """What the provider's status page says of the window, and the look; None where it says nothing or was not seen."""
         for look in self.evidence.providers:
-            if look.source == "status" and look.arguments.get("vendor") == provider and look.status == Status.ok:
-                told = [str(each.get("name") or each.get("id")) for each in look.value["incidents"]]
-                if told or not look.value["all_good"]:
-                    return (told[0] if told else str(look.value["description"] or look.value["indicator"])), look.id
+            is_its_page = look.source == "status" and look.arguments.get("vendor") == provider
+            page = whole_record(look, StatusPage) if is_its_page else None
+            if page is not None and page["incidents"]:
+                return str(page["incidents"][0]["name"] or page["incidents"][0]["id"]), look.id
+            if page is not None and not page["all_good"]:
+                return page["description"] or page["indicator"], look.id
         return None
 
 
@@ -166,25 +169,24 @@ def read(evidence: Evidence, earlier: Reading | None = None) -> Reading:
 
 def _chain(settings: Sequence[Observation], seen: tuple[str, ...]) -> Chain:
     """The chain as the gateway's platform holds it; else as our settings do; else what was seen to be tried."""
+    for look, platform in gateway_settings_in(settings):
+        text = platform["values"].get(CHAIN, "")
+        if not text and CHAIN in platform["names"]:
+            break  # it is set, and its value is hidden
+        members = members_of(text) if text else seen
+        source = "platform" if text else "traces"
+        return Chain(members, source, _changed_at(settings, look), bool(text), text, (look.id,))
     for look in settings:
-        if look.call == "gateway_settings" and look.status == Status.ok:
-            text = str(look.value["values"].get(CHAIN) or "")
-            if not text and CHAIN in look.value["names"]:
-                break  # it is set, and its value is hidden
-            since = _changed_at(settings, look.value)
-            members = members_of(text) if text else seen
-            source = "platform" if text else "traces"
-            return Chain(members, source, since, bool(text), text, (look.id,))
-    for look in settings:
-        if (look.source, look.call) == ("gateway", "chain") and look.status == Status.ok:
-            text = str(look.value["chain"])
-            return Chain(members_of(text), "settings", None, True, text, (look.id,))
+        ours = whole_record(look, ChainSetting) if (look.source, look.call) == ("gateway", "chain") else None
+        if ours is not None:
+            return Chain(members_of(ours["chain"]), "settings", None, True, ours["chain"], (look.id,))
     return Chain(seen)
 
 
-def _changed_at(settings: Sequence[Observation], value: Mapping[str, Any]) -> float | None:
+def _changed_at(settings: Sequence[Observation], platform: Observation) -> float | None:
     """When the chain's variable was set last, from the platform's list of variables."""
-    told = (value.get("changed") or {}).get(CHAIN)
+    fly = whole_record(platform, FlyGatewaySettings) if platform.source == "fly" else None
+    told = fly["changed"].get(CHAIN) if fly is not None else None
     for row in _rows(settings, "variables_names"):
         if row.get("name") == CHAIN:
             told = row.get("updated_at")

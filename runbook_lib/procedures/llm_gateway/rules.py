@@ -23,7 +23,7 @@ from runbook_lib.procedures.llm_gateway.tables import chain_rows, health_rows, p
 from runbook_lib.procedures.llm_gateway.timing import backoff_findings, own_slowness, slow_findings
 from runbook_lib.procedures.llm_gateway.topics import TOPICS
 from runbook_lib.reading import requests as platform_rows
-from runbook_lib.reading.logs import field_of, lines_of
+from runbook_lib.reading.logs import attribute_of, lines_of
 from runbook_lib.reading.parts import GATEWAY
 
 _QUIET_S = 600.0
@@ -96,12 +96,12 @@ def _unseen_or_idle(reading: Reading) -> tuple[list[Finding], list[Finding]]:
     rows = [
         seen
         for seen in platform_rows.rows_of(reading.evidence.platform)
-        if seen.row.get("part") == GATEWAY and seen.row.get("method") == "POST"
+        if seen.row["part"] == GATEWAY and seen.row["method"] == "POST"
     ]
     told = [
         (line, look)
         for line, look in lines_of(_gateway_logs(reading))
-        if line.get("part") == GATEWAY and field_of(line, "method") == "POST"
+        if line["part"] == GATEWAY and attribute_of(line, "method") == "POST"
     ]
     ids = [*(seen.observation.id for seen in rows), *(look.id for _, look in told)]
     if ids:

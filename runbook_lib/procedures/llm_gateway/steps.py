@@ -6,8 +6,10 @@ from typing import ClassVar
 
 from runbook_lib.core.clock import Window, parse_window
 from runbook_lib.core.errors import UsageError
-from runbook_lib.core.model import Conclusion, Json, Status
+from runbook_lib.core.model import Conclusion, Json
+from runbook_lib.core.records.parts import PartAnswer
 from runbook_lib.io.observe import Look
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.llm_gateway import rules
@@ -91,8 +93,9 @@ class LlmGateway(Procedure):
     def look_at_the_gateway(self) -> Said:
         """A few calls of our own, its description, its deployments or machines, and the requests its platform saw."""
         seen = self.ask("probes", "platform")
-        answered = [look for look in seen if look.call == "probe" and look.status is Status.ok]
-        rows = [[look.value["status_code"], look.value["ms"], look.value["server"]] for look in answered]
+        probes = (whole_record(look, PartAnswer) for look in seen if look.call == "probe")
+        answered = [answer for answer in probes if answer is not None]
+        rows = [[answer["status_code"], answer["ms"], answer["server"]] for answer in answered]
         table = Exhibit(
             "table", "The gateway as it answers here", {"columns": ["status", "took_ms", "server"], "rows": rows}
         )

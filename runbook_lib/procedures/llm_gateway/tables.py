@@ -1,12 +1,13 @@
 """What 04 shows: the calls by provider and model, what each provider answers us, the chain against what is on offer."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
 
 from runbook_lib.core.model import Json
 from runbook_lib.core.percentile import percentile
+from runbook_lib.core.records.providers import Generation, Limit, ModelsOnOffer
+from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.llm_gateway.calls import Call, iso_of
 from runbook_lib.procedures.llm_gateway.reading import PROVIDERS, Reading
 
@@ -55,7 +56,7 @@ def request_rows(reading: Reading, most: int = 50) -> list[dict[str, Json]]:
     ]
 
 
-def latency_points(reading: Reading) -> dict[str, Any]:
+def latency_points(reading: Reading) -> dict[str, Json]:
     """The calls over time, for the latency plot."""
     return {
         "points": [
@@ -74,36 +75,34 @@ def health_rows(reading: Reading) -> list[dict[str, Json]]:
     rows = []
     for provider in PROVIDERS:
         reach, models = reading.look_at(provider, "reach"), reading.look_at(provider, "models")
-        generation, told = reading.look_at(provider, "generation"), reading.incident(provider)
+        probe, incident = reading.look_at(provider, "generation"), reading.incident(provider)
+        offered, generation = record_of(models, ModelsOnOffer), record_of(probe, Generation)
+        limits = generation["limits"] if generation else offered["limits"] if offered and not probe else {}
         same = reading.is_gateways_key(provider)
         rows.append(
             {
                 "provider": provider,
                 "answers here": str(reach.status) if reach else None,
-                "models on offer": len(models.value["models"])
-                if models and models.value
-                else models and str(models.status),
-                "requests left": _left(generation or models, "requests"),
-                "tokens left": _left(generation or models, "tokens"),
-                "paid probe": _paid(generation.value)
-                if generation and generation.value
-                else generation and str(generation.status),
-                "status page": told[0] if told else None,
+                "models on offer": len(offered["models"]) if offered else models and str(models.status),
+                "requests left": _left(limits, "requests"),
+                "tokens left": _left(limits, "tokens"),
+                "paid probe": _paid(generation) if generation else probe and str(probe.status),
+                "status page": incident[0] if incident else None,
                 "our key is the gateway's": {True: "yes", False: "no", None: "not known"}[same],
             }
         )
     return rows
 
 
-def _left(look: Any, kind: str) -> str | None:
-    held = ((look.value or {}).get("limits") or {}).get(kind) if look is not None else None
-    return f"{held['remaining']} of {held['limit']}" if held else None
+def _left(limits: Mapping[str, Limit], kind: str) -> str | None:
+    limit = limits.get(kind)
+    return f"{limit['remaining']} of {limit['limit']}" if limit else None
 
 
-def _paid(value: dict[str, Any]) -> str:
-    if value["ok"]:
-        return f"answered in {value['ms']:.0f} ms"
-    return f"HTTP {value['status_code']} {value['code'] or value['type'] or ''}".strip()
+def _paid(generation: Generation) -> str:
+    if generation["ok"]:
+        return f"answered in {generation['ms']:.0f} ms"
+    return f"HTTP {generation['status_code']} {generation['code'] or generation['type'] or ''}".strip()
 
 
 def chain_rows(reading: Reading) -> list[dict[str, Json]]:

@@ -8,7 +8,10 @@ seen traffic, if only what a run sent itself, and none of it a chat; or the back
 from collections.abc import Iterable
 
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.judging.answers import rows_of
+from runbook_lib.core.records.gateway import GatewaySettings
+from runbook_lib.core.records.providers import ModelsOnOffer
+from runbook_lib.core.records.traces import SpanRow
+from runbook_lib.judging.answers import rows_of, whole_record
 from runbook_lib.judging.witnesses import Seen, Topics, Witness, all_of, any_of, first_of, look, proof
 from runbook_lib.procedures.llm_gateway.calls import Calls
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
@@ -27,6 +30,12 @@ MOST_CALLS, MOST_BEFORE = 500, 200  # rows that are asked for, of the window and
 def members_of(text: str) -> tuple[str, ...]:
     """A chain's members from the text of its variable; what is no provider/model is left out."""
     return tuple(member for each in text.split(",") if "/" in (member := each.strip()))
+
+
+def gateway_settings_in(looks: Iterable[Observation]) -> list[tuple[Observation, GatewaySettings]]:
+    """The gateway's variables as each platform among the looks holds them, where they were seen in full."""
+    asked = [each for each in looks if each.call == "gateway_settings"]
+    return [(each, settings) for each in asked if (settings := whole_record(each, GatewaySettings)) is not None]
 
 
 def gateway_logs(seen: Seen) -> tuple[Observation, ...]:
@@ -77,8 +86,8 @@ def _quick(seen: Seen) -> Iterable[Observation]:
 def _idle(seen: Seen) -> Iterable[Observation]:
     """The request log of the gateway's platform, where it holds traffic and no chat: our own knock is traffic."""
     for log in _answered(seen.of("railway.http_log", part="gateway")):
-        rows = [each for each in platform_rows.rows_of([log]) if each.row.get("part") == "gateway"]
-        if rows and not any(each.row.get("method") == "POST" for each in rows):
+        rows = [each for each in platform_rows.rows_of([log]) if each.row["part"] == "gateway"]
+        if rows and not any(each.row["method"] == "POST" for each in rows):
             yield log
 
 
@@ -90,9 +99,9 @@ def _nothing_failed_by_lines(seen: Seen) -> Iterable[Observation]:
 
 def _chain_known(seen: Seen) -> Iterable[Observation]:
     """Where the gateway's own chain was read; a value that is hidden or set nowhere is not, and ours need not be the gateway's."""
-    for held in seen.of(*_SETTINGS):
-        if held.status is Status.ok and held.value["values"].get(CHAIN):
-            yield held
+    for asked, settings in gateway_settings_in(seen.of(*_SETTINGS)):
+        if settings["values"].get(CHAIN):
+            yield asked
 
 
 def _fell_back(seen: Seen) -> Iterable[Observation]:
@@ -114,19 +123,23 @@ def _every_call(seen: Seen) -> Calls:
 def _timed(seen: Seen) -> Iterable[Observation]:
     """The window's rows of calls, whole or a large sample: slow ones are not looked for by themselves, and few may be missed."""
     rows = seen.of("tempo.llm_calls", "jaeger.llm_calls", limit=MOST_CALLS)
-    return [held for held in rows if held.status.answered or len(rows_of(held)) >= LARGE_SAMPLE]
+    return [held for held in rows if held.status.answered or len(rows_of(held, SpanRow)) >= LARGE_SAMPLE]
 
 
 def _members_stand(seen: Seen) -> Iterable[Observation]:
     """Looks that show every member of the chain at work, or on offer to our key: one that is never called shows nowhere else."""
     told = list(_chain_known(seen))
-    members = [member for held in told for member in members_of(str(held.value["values"].get(CHAIN) or ""))]
+    members = [
+        member
+        for _, settings in gateway_settings_in(seen.of(*_SETTINGS))
+        for member in members_of(settings["values"].get(CHAIN, ""))
+    ]
     worked = {call.target: call.observation for call in _every_call(seen).all if call.ok}
     shown = [*told]
     for member in members:
         provider, _, model = member.partition("/")
-        lists = [each for each in seen.of(f"{provider}.models") if each.status is Status.ok]
-        offers = [each for each in lists if any(str(row["id"]) == model for row in each.value["models"])]
+        lists = [(each, whole_record(each, ModelsOnOffer)) for each in seen.of(f"{provider}.models")]
+        offers = [each for each, offered in lists if offered and any(row["id"] == model for row in offered["models"])]
         by = offers or [each for each in seen.observations if each.id == worked.get(member)]
         if not by:
             return ()

@@ -6,13 +6,20 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import NamedTuple
 
 from runbook_lib.core.clock import Window, from_epoch_s, from_iso, to_epoch_ns, to_iso
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.parts import PartAnswer
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.core.records.traces import Attributes, SpanTable
+from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.procedures.operations_checklist.reading import PARTS, told_by
+from runbook_lib.reading.logs import LINE_LOGS
 from runbook_lib.reading.parts import parts_of
-from runbook_lib.reading.spans import Attributes, Trace, build_traces
+from runbook_lib.reading.requests import REQUEST_LOGS
+from runbook_lib.reading.spans import Trace, traces_in
 
 _ENOUGH_TRACES = 20  # in so many whole traces of a sample a part that is called shows itself
 _ENOUGH_REQUESTS = 3  # so many without a span, and it is no chance
@@ -89,6 +96,13 @@ class Stretch:
 
     since: datetime
     is_whole: bool
+
+
+class Logged(NamedTuple):
+    """A request, or a line that may belong to one, by a platform's log. `status` None where the log does not tell."""
+
+    at: str | None
+    status: int | None = None
 
 
 @dataclass(frozen=True)
@@ -170,8 +184,8 @@ class Arrivals:
         return Window(max(first, min(begins, youngest - _WELL_AFTER)), youngest)
 
     def _few_requests_ago(self, part: str) -> datetime | None:
-        rows = self._due([row for look in self.logs_of(part) for row in requests_in(look)])
-        moments = sorted((str(row["at"]) for row in rows), reverse=True)
+        requests = self._due([each for look in self.logs_of(part) for each in requests_in(look)])
+        moments = sorted((each.at for each in requests if each.at), reverse=True)
         return from_iso(moments[_STRETCH_REQUESTS - 1]) if len(moments) >= _STRETCH_REQUESTS else None
 
     def _since(self, last: datetime, logs: Sequence[Observation]) -> PartsTrail | None:
@@ -201,7 +215,7 @@ class Arrivals:
     @property
     def clocks(self) -> tuple[Observation, ...]:
         """The knocks whose answers carry a server's time that agrees with ours."""
-        return tuple(look for look in self.probes if look.status == Status.ok and _agrees(look))
+        return tuple(look for look in self.probes if _agrees(look))
 
     @property
     def _youngest(self) -> datetime | None:
@@ -212,33 +226,34 @@ class Arrivals:
             return None
         return from_iso(max(ends)) - timedelta(seconds=float(delay_s))
 
-    def _due(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Those of the rows that are old enough that their spans would have arrived."""
+    def _due(self, requests: Sequence[Logged]) -> list[Logged]:
+        """Those that are old enough that their spans would have arrived."""
         youngest = self._youngest
         if youngest is None:
             return []
-        return [row for row in rows if row.get("at") and from_iso(str(row["at"])) <= youngest]
+        return [each for each in requests if each.at and from_iso(each.at) <= youngest]
 
     def _may_be_due(self, look: Observation) -> bool:
         """Whether a log holds anything that may be a request which should have left spans; a line may be one."""
-        rows = look.value if isinstance(look.value, list) else []
-        return bool(self._due([row for row in rows if isinstance(row, dict)]))
+        return bool(self._due([*requests_in(look), *_lines_in(look)]))
 
     def _after(self, since: datetime, logs: Sequence[Observation]) -> int:
         """How many requests came after a moment, and were answered by the part itself."""
         later = to_iso(since)
-        rows = [row for look in logs for row in requests_in(look)]
-        return len(
-            self._due([row for row in rows if str(row.get("at")) > later and 0 < (row.get("status") or 200) < 500])
-        )
+        requests = [each for look in logs for each in requests_in(look)]
+        return len(self._due([each for each in requests if (each.at or "") > later and 0 < (each.status or 200) < 500]))
 
 
-def requests_in(look: Observation) -> list[dict[str, Any]]:
-    """The rows of a look that are requests: of a log of lines, those that belong to one."""
-    if not look.status.has_content or not isinstance(look.value, list):
-        return []
-    rows = [row for row in look.value if isinstance(row, dict)]
-    return [row for row in rows if row.get("trace_id")] if look.call == "logs" else rows
+def requests_in(look: Observation) -> list[Logged]:
+    """The requests that a log tells of: of a log of lines, those that belong to one."""
+    if look.call in REQUEST_LOGS:
+        return [Logged(row["at"], row["status"]) for row in rows_of(look, RequestRow)]
+    return [Logged(line["at"]) for line in rows_of(look, LogLine) if line["trace_id"]]
+
+
+def _lines_in(look: Observation) -> list[Logged]:
+    """Every line of a log of lines."""
+    return [Logged(line["at"]) for line in rows_of(look, LogLine)] if look.call in LINE_LOGS else []
 
 
 class _Same:
@@ -258,9 +273,9 @@ class _Same:
 def _read(kept: _Same, ends_ns: int) -> tuple[frozenset[str], tuple[tuple[str, str, int], ...]]:
     """The traces that a look holds, and when the newest span of each part under each name began: (part, service.name, ns)."""
     newest: dict[tuple[str, str], int] = {}
-    traces: set[str] = set()
-    nameless = [_without_name(each) for each in kept.look.value["resources"]]
-    for trace in build_traces(kept.look.value):
+    traces, all_of_them = set[str](), traces_in(kept.look)
+    nameless = [_without_name(each) for each in all_of_them[0].resources] if all_of_them else []  # one table's, shared
+    for trace in all_of_them:
         spans = [span for span in trace.spans if span["start_ns"] <= ends_ns]
         if spans:
             traces.add(trace.id)
@@ -274,15 +289,15 @@ def _read(kept: _Same, ends_ns: int) -> tuple[frozenset[str], tuple[tuple[str, s
 
 
 def _is_read(look: Observation) -> bool:
-    return look.status.has_content and isinstance(look.value, dict)
+    return record_of(look, SpanTable) is not None
 
 
 def _spans_in(look: Observation) -> tuple[tuple[str, str, int], ...]:
-    return _read(_Same(look), _ends_ns(look))[1] if _is_read(look) else ()
+    return _read(_Same(look), _ends_ns(look))[1]
 
 
 def _traces_in(looks: Sequence[Observation]) -> set[str]:
-    return {each for look in looks if _is_read(look) for each in _read(_Same(look), _ends_ns(look))[0]}
+    return {each for look in looks for each in _read(_Same(look), _ends_ns(look))[0]}
 
 
 def _stretch(since: str, looks: Sequence[Observation]) -> Stretch | None:
@@ -305,11 +320,12 @@ def _without_name(resource: Attributes) -> Attributes:
 
 
 def _agrees(look: Observation) -> bool:
-    """Whether the server's time in an answer is ours, within what clocks that are kept differ by."""
+    """Whether there is an answer, with a server's time that is ours, within what clocks that are kept differ by."""
+    answer = whole_record(look, PartAnswer)
     try:
-        theirs = parsedate_to_datetime(str(look.value["date"]))
+        theirs = parsedate_to_datetime(answer["date"] if answer is not None and answer["date"] else "")
         return abs(theirs - from_iso(look.at)) <= _CLOCKS_AGREE
-    except (KeyError, TypeError, ValueError):
+    except (TypeError, ValueError):
         return False
 
 

@@ -6,7 +6,9 @@ from typing import ClassVar
 from runbook_lib.core.clock import Window, parse_window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.core.records.parts import PartAnswer
 from runbook_lib.io.observe import Look
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.operations_checklist import keys, targets, traces, variables
 from runbook_lib.procedures.operations_checklist import reading as reading_of
@@ -164,8 +166,8 @@ class OperationsChecklist(Procedure):
         self.ask("probes", "openapi", "pages")
         self.ask("again")
         rows = [
-            [look.arguments["part"], look.value["status_code"], look.value["ms"], look.value["server"]]
-            if look.status == Status.ok
+            [look.arguments["part"], answer["status_code"], answer["ms"], answer["server"]]
+            if (answer := whole_record(look, PartAnswer)) is not None
             else [look.arguments["part"], str(look.status), None, look.why]
             for look in (*self.evidence.probes, *self.evidence.again)
         ]

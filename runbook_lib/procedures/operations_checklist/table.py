@@ -8,7 +8,7 @@ from runbook_lib.procedures.operations_checklist.keys import judged
 from runbook_lib.procedures.operations_checklist.places import serving_at
 from runbook_lib.procedures.operations_checklist.reading import PARTS, RUNBOOK, Evidence, Place, Reading
 from runbook_lib.procedures.operations_checklist.spans import Trail
-from runbook_lib.procedures.operations_checklist.targets import probes_of
+from runbook_lib.procedures.operations_checklist.targets import answers_of
 from runbook_lib.procedures.operations_checklist.traces import arrivals_in
 from runbook_lib.procedures.operations_checklist.variables import is_judged
 
@@ -135,10 +135,10 @@ def _applied(part: str, reading: Reading, evidence: Evidence) -> Cell:
 def _answers(part: str, evidence: Evidence) -> Cell:
     if part == RUNBOOK:
         return {"text": "", "tone": "neutral"}
-    seen = [look for look in probes_of(part, evidence) if look.status == Status.ok]
-    if not seen:
+    answers = answers_of(part, evidence)
+    if not answers:
         return {"text": "not seen", "tone": "unknown"}
-    return {"text": f"{seen[-1].value['status_code']} in {seen[-1].value['ms']:.0f} ms", "tone": "good"}
+    return {"text": f"{answers[-1]['status_code']} in {answers[-1]['ms']:.0f} ms", "tone": "good"}
 
 
 def _traced(part: str, evidence: Evidence) -> Cell:

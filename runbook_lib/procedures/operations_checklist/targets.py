@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from runbook_lib.core.model import Observation, Status, Suspect
+from runbook_lib.core.records.parts import GatewayDescription, PartAnswer
+from runbook_lib.core.records.providers import RailwayStatus, StatusPage
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.operations_checklist.findings import Found, found
 from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Reading
 
@@ -17,6 +20,12 @@ _WORDS = {"web": {"web", "frontend", "ui"}, "api": {"api", "backend"}, "gateway"
 def probes_of(part: str, evidence: Evidence) -> list[Observation]:
     """The looks at a part's own address."""
     return [look for look in (*evidence.probes, *evidence.again) if look.arguments.get("part") == part]
+
+
+def answers_of(part: str, evidence: Evidence) -> list[PartAnswer]:
+    """What a part answered, each time that it did."""
+    answers = (whole_record(look, PartAnswer) for look in probes_of(part, evidence))
+    return [answer for answer in answers if answer is not None]
 
 
 def answering(evidence: Evidence) -> list[Found]:
@@ -68,24 +77,23 @@ def _slow(evidence: Evidence) -> list[Found]:
 
 def _quickest_ms(evidence: Evidence) -> dict[str, float]:
     """The quickest of several answers of each part: one slow answer is chance."""
-    answers = {part: [look for look in probes_of(part, evidence) if look.status == Status.ok] for part in PARTS}
-    return {part: min(float(look.value["ms"]) for look in looks) for part, looks in answers.items() if len(looks) > 1}
+    answers = {part: answers_of(part, evidence) for part in PARTS}
+    return {part: min(each["ms"] for each in seen) for part, seen in answers.items() if len(seen) > 1}
 
 
 def _judge(part: str, evidence: Evidence) -> Found | None:
     looks = probes_of(part, evidence)
-    seen = [look for look in looks if look.status == Status.ok]
-    failed = [
-        look for look in looks if look.status in _NO_ANSWER or (look in seen and look.value["status_code"] >= 500)
-    ]
-    judged = [*seen, *(look for look in failed if look not in seen)]
+    answers = [(look, answer) for look in looks if (answer := whole_record(look, PartAnswer)) is not None]
+    failing = [look for look, answer in answers if answer["status_code"] >= 500]
+    failed = [look for look in looks if look.status in _NO_ANSWER or look in failing]
+    judged = [*(look for look, _ in answers), *(look for look in failed if look not in failing)]
     if not judged:
         return None
 
     def told(code: str, what: str) -> Found:
         return found(part, code, part, f"{part} {what}", judged)
 
-    good = [look for look in seen if look not in failed]
+    good = [(look, answer) for look, answer in answers if look not in failed]
     if good and failed and all(look.status == Status.timed_out for look in failed) and _others_time_out(evidence):
         failed = []  # it is the way there, or this machine, that is slow
     if failed and good:
@@ -94,13 +102,13 @@ def _judge(part: str, evidence: Evidence) -> Found | None:
         )
     if failed:
         return told(_down(failed), f"does not answer: {_why(failed[0])}")
-    missing = [look for look in good if look.value["status_code"] == 404 and _is_platforms(look)]
+    missing = [look for look, answer in good if answer["status_code"] == 404 and _is_platforms(answer)]
     if missing:
         return told("target.down.missing", f"has no deployment at its address: {_why(missing[0])}")
-    refusing = [look for look in good if look.value["status_code"] in _REFUSING]
+    refusing = [look for look, answer in good if answer["status_code"] in _REFUSING]
     if refusing:
         return told("target.degraded.refusing", f"refuses its own page: {_why(refusing[0])}")
-    stranger = next((why for look in good if (why := _is_stranger(part, look, evidence))), "")
+    stranger = next((why for look, answer in good if (why := _is_stranger(part, look, answer, evidence))), "")
     if stranger:
         return told("target.impostor", f"answers, and is not NexusCore's: {stranger}")
     return None
@@ -119,39 +127,35 @@ def _down(failed: Sequence[Observation]) -> str:
 
 
 def _why(look: Observation) -> str:
-    if look.status != Status.ok:
+    answer = whole_record(look, PartAnswer)
+    if answer is None:
         return look.why or str(look.status)
-    words = " ".join(re.sub(r"<[^>]*>", " ", str(look.value["text"])).split())[:120]
-    return f"HTTP {look.value['status_code']}" + (f" {words}" if words else "")
+    words = " ".join(re.sub(r"<[^>]*>", " ", answer["text"]).split())[:120]
+    return f"HTTP {answer['status_code']}" + (f" {words}" if words else "")
 
 
-def _is_platforms(look: Observation) -> bool:
+def _is_platforms(answer: PartAnswer) -> bool:
     """Whether a 404 is the platform's own: no deployment, no application."""
-    text = str(look.value["text"])
-    return any(
-        word in text for word in ("DEPLOYMENT_NOT_FOUND", "Application not found", "deployment could not be found")
-    )
+    marks = ("DEPLOYMENT_NOT_FOUND", "Application not found", "deployment could not be found")
+    return any(mark in answer["text"] for mark in marks)
 
 
-def _is_stranger(part: str, look: Observation, evidence: Evidence) -> str:
+def _is_stranger(part: str, look: Observation, answer: PartAnswer, evidence: Evidence) -> str:
     """Why what answers 200 is not NexusCore's; empty where it may be."""
-    said = look.value
-    if not 200 <= said["status_code"] < 300:
+    if not 200 <= answer["status_code"] < 300:
         return ""
     if part == "api":
-        is_ours = isinstance(said["json"], dict) and said["json"].get("status") == "ok"
+        is_ours = isinstance(answer["json"], dict) and answer["json"].get("status") == "ok"
         return "" if is_ours else f"/api/health does not say status ok: {_why(look)}"
     if part == "gateway":
-        if said["json"] is None:
+        if answer["json"] is None:
             return f"its page is no JSON: {_why(look)}"
-        openapi = (
-            evidence.openapi.value if evidence.openapi is not None and evidence.openapi.status == Status.ok else None
-        )
+        openapi = whole_record(evidence.openapi, GatewayDescription)
         if openapi is not None and openapi["status_code"] == 200 and openapi["title"] is None:
             return "/openapi.json is not FastAPI's"
         return ""
-    is_page = "html" in str(said["content_type"] or "")
-    text = str(said["text"]).lower()
+    is_page = "html" in (answer["content_type"] or "")
+    text = answer["text"].lower()
     is_ours = "nexus" in text or "/_next/" in text or "__next" in text
     return "" if is_page and is_ours else f"its page is not NexusCore's: {_why(look)}"
 
@@ -203,8 +207,6 @@ def platform_incidents(down: Sequence[Found], reading: Reading, evidence: Eviden
     """Incidents of platforms whose page says so and on which something is seen to be down or degraded."""
     incidents = []
     for look in evidence.pages:
-        if look.status != Status.ok:
-            continue
         platform, words = _incident_of(look)
         hit = [each for each in down if platform in {place.platform for place in reading.serving(each.part)}]
         if platform and words and hit:
@@ -216,12 +218,14 @@ def platform_incidents(down: Sequence[Found], reading: Reading, evidence: Eviden
 
 
 def _incident_of(look: Observation) -> tuple[str, str]:
-    """(platform, what its page says is wrong), empty words where all is well."""
+    """(platform, what its page says is wrong), empty words where all is well or no page was seen."""
     if look.source == "railway":
-        incident = look.value["incident"]
-        return "railway", "" if look.value["stable"] or not incident else str(incident["message"])
-    open_ones = [str(each["name"]) for each in look.value["incidents"] if each["resolved_at"] is None]
-    words = "; ".join(open_ones) or (
-        str(look.value["description"] or look.value["indicator"]) if not look.value["all_good"] else ""
-    )
-    return str(look.value["vendor"]), "" if look.value["all_good"] and not open_ones else words
+        status = whole_record(look, RailwayStatus)
+        incident = status["incident"] if status is not None and not status["stable"] else None
+        return "railway", incident["message"] if incident else ""
+    page = whole_record(look, StatusPage)
+    if page is None:
+        return "", ""
+    still_open = [str(each["name"]) for each in page["incidents"] if each["resolved_at"] is None]
+    words = "; ".join(still_open)
+    return page["vendor"], words or ("" if page["all_good"] else page["description"] or page["indicator"])

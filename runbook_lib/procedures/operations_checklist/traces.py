@@ -130,5 +130,5 @@ def _why_wrong(service: str, expected: str, part: str) -> str | None:
 
 def last_seen(looks: Sequence[Observation], evidence: Evidence) -> str | None:
     """The newest request that the logs tell of; None without any."""
-    newest = max((str(row["at"]) for look in looks for row in requests_in(look) if row.get("at")), default=None)
+    newest = max((each.at for look in looks for each in requests_in(look) if each.at), default=None)
     return newest if newest and from_iso(newest) <= evidence.now else None

@@ -1,13 +1,18 @@
 """What came to the webhook in the window, as the platforms' logs and the traces tell it; the runbook's own requests left out."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook_lib.core.clock import to_iso
-from runbook_lib.core.model import Json, Observation
-from runbook_lib.reading.spans import build_traces, duration_ms, http_status
+from runbook_lib.core.model import Observation
+from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.judging.answers import rows_of
+from runbook_lib.reading.logs import LINE_LOGS
+from runbook_lib.reading.requests import REQUEST_LOGS
+from runbook_lib.reading.spans import duration_ms, http_status, traces_in
 
 PATH = "/api/stripe/webhook"
 _OWN_TRACE = "72756e626f6f6b"  # the runbook's own requests carry it at the head of their trace id
@@ -41,47 +46,38 @@ def arrivals_of(looks: Iterable[Observation]) -> list[Arrival]:
     """Every arrival, oldest first; one that several sources tell of stands once for each."""
     found: list[Arrival] = []
     for look in looks:
-        if look.status.has_content and isinstance(look.value, dict):
-            found += _from_spans(look)
-        elif look.status.has_content and isinstance(look.value, list):
+        if look.call in REQUEST_LOGS:
             found += _from_rows(look)
+        elif look.call in LINE_LOGS:
+            found += _from_lines(look)
+        else:
+            found += _from_spans(look)
     return sorted(found, key=lambda each: each.at)
 
 
 def _from_rows(look: Observation) -> Iterator[Arrival]:
-    for row in look.value:
-        if look.call == "logs":
-            yield from _from_line(row, look)
+    for row in rows_of(look, RequestRow):
+        if row["path"] != PATH or row["method"] not in (None, "POST"):
             continue
-        if row.get("path") != PATH or row.get("method") not in (None, "POST"):
+        if (row["trace_id"] or "").startswith(_OWN_TRACE):
             continue
-        if str(row.get("trace_id") or "").startswith(_OWN_TRACE):
-            continue
-        words = " ".join(str(line.get("message", "")) for line in row.get("logs") or ())
-        status = row.get("status")
-        yield Arrival(
-            str(row["at"]),
-            int(status) if status is not None else None,
-            row.get("duration_ms"),
-            words[:500],
-            str(row.get("error") or ""),
-            tuple(dict.fromkeys(_EVENT.findall(f"{words} {row}"))),
-            look,
-        )
+        words = " ".join(line["message"] for line in row["logs"])
+        events = tuple(dict.fromkeys(_EVENT.findall(f"{words} {row}")))
+        error = row["error"] or ""
+        yield Arrival(row["at"] or "", row["status"], row["duration_ms"], words[:500], error, events, look)
 
 
-def _from_line(line: Mapping[str, Json], look: Observation) -> Iterator[Arrival]:
-    """A log line that names an event: it came, and how it ended stands elsewhere."""
-    events = tuple(dict.fromkeys(_EVENT.findall(str(line))))
-    if events and not any(each.startswith("evt_runbook") for each in events):
-        failed = str(line.get("level", "")).lower() in ("error", "fatal")
-        yield Arrival(
-            str(line["at"]), 500 if failed else 200, None, str(line.get("message", ""))[:500], "", events, look
-        )
+def _from_lines(look: Observation) -> Iterator[Arrival]:
+    """Lines that name an event: it came, and how it ended stands elsewhere."""
+    for line in rows_of(look, LogLine):
+        events = tuple(dict.fromkeys(_EVENT.findall(str(line))))
+        if events and not any(each.startswith("evt_runbook") for each in events):
+            failed = line["level"].lower() in ("error", "fatal")
+            yield Arrival(line["at"] or "", 500 if failed else 200, None, line["message"][:500], "", events, look)
 
 
 def _from_spans(look: Observation) -> Iterator[Arrival]:
-    for trace in build_traces(look.value):
+    for trace in traces_in(look):
         if trace.id.startswith(_OWN_TRACE):
             continue
         for span in trace.spans:

@@ -1,14 +1,15 @@
 """Fly.io: what the gateway logged, how its machines are, which releases were made.
 
 Routes: the Machines API's published document, and superfly/docs and flyctl for logs and releases, which the vendor calls
-unsupported. A log line is that of `railway`; a release has the shape of a deployment.
+unsupported. A release has the shape of a deployment.
 """
 
 import json
-from typing import Any
+from typing import Any, Never
 
 from runbook_lib.core.clock import Window, from_iso, to_epoch_ns, to_iso
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.fly.api import FlyApi
 from runbook_lib.sources.kit.asking import (
@@ -28,16 +29,16 @@ _RETENTION_H = 7 * 24.0
 _MOST_SCANNED = 20_000
 
 
-def logs(window: Window, text: str | None = None, *, limit: int = 500) -> Look:
+def logs(window: Window, text: str | None = None, *, limit: int = 500) -> Look[list[LogLine]]:
     """The gateway's log lines in a window, oldest first, of the app and of Fly's proxy; with a text (a trace id, a request id)
     only those whose message or attributes hold it. Fly filters nothing itself: more lines than are read make it partial."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[LogLine]]:
         fly = FlyApi(door)
         if text is not None and not text.strip():
             return Answer(Status.empty, None, "nothing to look for: the text is empty")
 
-        def page(token: str) -> tuple[list[dict[str, Json]], str | None]:
+        def page(token: str) -> tuple[list[LogLine], str | None]:
             reply = fly.get(f"{fly.api_url}/api/v1/apps/{fly.app}/logs", next_token=token)
             lines = reply.parsed(lambda document: [_line(row) for row in rows_in(document, "data")])
             last = reply.parsed(lambda document: text_of(document.get("meta") or {}, "next_token"))
@@ -96,7 +97,7 @@ def health() -> Look:
     return Look("fly", "health", {}, fetch)
 
 
-def _none(door: Door, window: Window) -> Answer:
+def _none(door: Door, window: Window) -> Answer[Never]:
     return nothing(
         door,
         "log line",
@@ -107,23 +108,23 @@ def _none(door: Door, window: Window) -> Answer:
     )
 
 
-def _holds(line: dict[str, Json], text: str) -> bool:
+def _holds(line: LogLine, text: str) -> bool:
     low = text.lower()
     return low in line["message"].lower() or any(low in str(value).lower() for value in line["attributes"].values())
 
 
-def _line(row: dict[str, Json]) -> dict[str, Json]:
-    said = row["attributes"]
-    meta = said.get("meta") or {}
-    logged = _logged_object(str(said["message"]))
-    message = text_of(logged, "message", "msg") or str(said["message"])
+def _line(row: dict[str, Json]) -> LogLine:
+    entry = row["attributes"]
+    meta = entry.get("meta") or {}
+    logged = _logged_object(str(entry["message"]))
+    message = text_of(logged, "message", "msg") or str(entry["message"])
     attributes = {**dict(_flat(meta)), **{key: value for key, value in logged.items() if key not in ("message", "msg")}}
-    at = iso_of_text(said["timestamp"])
+    at = iso_of_text(entry["timestamp"])
     if at is None:
         raise KeyError("timestamp")
     return {
         "at": at,
-        "level": text_of(logged, "level", "severity") or str(said.get("level") or "info"),
+        "level": text_of(logged, "level", "severity") or str(entry.get("level") or "info"),
         "message": message,
         "trace_id": text_of(attributes, "trace_id", "traceId", "otelTraceID"),
         "request_id": text_of(attributes, "http.request.id", "request_id"),
@@ -131,7 +132,7 @@ def _line(row: dict[str, Json]) -> dict[str, Json]:
         "part": "gateway",
         "platform": "fly",
         "deployment_id": None,
-        "instance": text_of(said, "instance") or text_of(meta, "instance"),
+        "instance": text_of(entry, "instance") or text_of(meta, "instance"),
     }
 
 

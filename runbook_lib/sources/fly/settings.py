@@ -1,18 +1,17 @@
 """Fly.io: what the gateway is told. Fly shows what stands in fly.toml's [env] and only the names of secrets."""
 
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.gateway import FlyGatewaySettings
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.fly.api import FlyApi
 from runbook_lib.sources.kit.asking import iso_of_text, rows_in
 from runbook_lib.sources.this_machine.gateway_variables import may_be_shown
 
 
-def gateway_settings() -> Look:
-    """The gateway's variables on Fly: {"platform", "values": {name: text} of its own `LLM_…` ones in [env] only, "names",
-    "same_key": {}, "place": {"app"}, "changed": {name: ISO} of the secrets}. Partial while a host hides its machine's
-    configuration."""
+def gateway_settings() -> Look[FlyGatewaySettings]:
+    """The gateway's variables on Fly, values of those in [env] only. Partial while a host hides its machine's configuration."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[FlyGatewaySettings]:
         fly = FlyApi(door)
         machines = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}/machines")
         configs = machines.parsed(lambda document: [row.get("config") for row in rows_in(document)])
@@ -20,7 +19,7 @@ def gateway_settings() -> Look:
         secrets = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}/secrets").parsed(
             lambda document: {str(row["name"]): iso_of_text(row.get("updated_at")) for row in _secrets(document)}
         )
-        value = {
+        value: FlyGatewaySettings = {
             "platform": "fly",
             "values": may_be_shown(env),
             "names": sorted({*env, *secrets}),

@@ -1,8 +1,7 @@
 """What a look at a key brings: whether its vendor takes it, with which permission that was found out, and until when.
 
-{"name", "accepted", "refusal" (rejected, expired or scope; None where accepted), "http_status", "code" (the vendor's word),
-"permission" (what was asked, and what it needs), "lacks", "expires_at", "mode"}. The vendor's sentences stay outside: some repeat
-a part of the key. That a key is refused is what was asked for, so such a look is ok; its other statuses tell that nobody knows.
+The vendor's sentences stay outside: some repeat a part of the key. That a key is refused is what was asked for, so such a look is
+ok; its other statuses tell that nobody knows.
 """
 
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from enum import StrEnum
 import orjson
 
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.io.http import Reply
 
 
@@ -29,25 +29,41 @@ class Judgement:
     name: str
     permission: str
 
-    def accepted(self, *, expires_at: str | None = None, mode: str | None = None, note: str = "") -> Answer:
+    def accepted(
+        self, *, expires_at: str | None = None, mode: str | None = None, note: str = ""
+    ) -> Answer[KeyJudgement]:
         """The vendor takes it. `note`: what this does not prove."""
-        return self._said({"accepted": True, "expires_at": expires_at, "mode": mode, "lacks": note})
-
-    def refused(self, how: Refusal, reply: Reply, *, lacks: str = "", code: str = "") -> Answer:
-        """The vendor does not take it, or not for this."""
-        return self._said(
-            {
-                "accepted": False,
-                "refusal": str(how),
-                "http_status": reply.status_code,
-                "code": code or vendors_code(reply),
-                "lacks": lacks,
-            }
+        return Answer(
+            Status.ok,
+            KeyJudgement(
+                name=self.name,
+                permission=self.permission,
+                accepted=True,
+                refusal=None,
+                http_status=200,
+                code="",
+                lacks=note,
+                expires_at=expires_at,
+                mode=mode,
+            ),
         )
 
-    def _said(self, given: dict[str, Json]) -> Answer:
-        usual = {"refusal": None, "http_status": 200, "code": "", "lacks": "", "expires_at": None, "mode": None}
-        return Answer(Status.ok, {"name": self.name, "permission": self.permission, **usual, **given})
+    def refused(self, how: Refusal, reply: Reply, *, lacks: str = "", code: str = "") -> Answer[KeyJudgement]:
+        """The vendor does not take it, or not for this."""
+        return Answer(
+            Status.ok,
+            KeyJudgement(
+                name=self.name,
+                permission=self.permission,
+                accepted=False,
+                refusal=str(how),
+                http_status=reply.status_code,
+                code=code or vendors_code(reply),
+                lacks=lacks,
+                expires_at=None,
+                mode=None,
+            ),
+        )
 
 
 def judgement(name: str, place: str = "") -> dict[str, Json]:

@@ -1,23 +1,24 @@
 """Anthropic: as `openai`; its list of models comes in pages."""
 
 from runbook_lib.core.model import Answer, Json
+from runbook_lib.core.records.providers import Generation, ModelsOnOffer, OfferedModel, ProviderHealth, Reach
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, paged, rows_in, text_of, there
 from runbook_lib.sources.providers.provider_api import ProviderApi, listed_models, smallest_question
 
 
-def models() -> Look:
-    """The models on offer to this machine's key, which need not be the gateway's; see `_provider_api.listed_models`.
+def models() -> Look[ModelsOnOffer]:
+    """The models on offer to this machine's key, which need not be the gateway's.
 
     It proves key and reachability, never quota.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[ModelsOnOffer]:
         api = ProviderApi(door, "anthropic")
         replies: list[Reply] = []
 
-        def page(after: str) -> tuple[list[dict[str, Json]], str | None]:
+        def page(after: str) -> tuple[list[OfferedModel], str | None]:
             params: dict[str, str | int] = {"limit": 1000, **({"after_id": after} if after else {})}
             replies.append(there(api.get("/models", params), api.help))
             return replies[-1].parsed(_page)
@@ -28,37 +29,37 @@ def models() -> Look:
     return Look("anthropic", "models", {}, fetch)
 
 
-def reach() -> Look:
-    """Whether anthropic answers here at all, asked without a key: {"status_code", "ms"}."""
+def reach() -> Look[Reach]:
+    """Whether anthropic answers here at all, asked without a key."""
     return Look(
         "anthropic", "reach", {}, lambda door: ProviderApi(door, "anthropic", with_key=False).reach(), deadline_s=8
     )
 
 
-def generation(model: str) -> Look:
-    """One smallest generation, which costs money: only asked with paid_probe. See `_provider_api.ProviderApi.generate`."""
+def generation(model: str) -> Look[Generation]:
+    """One smallest generation, which costs money: only asked with paid_probe."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Generation]:
         body = {"model": model, "messages": smallest_question(), "max_tokens": 1}
         return ProviderApi(door, "anthropic").generate("/messages", body)
 
     return Look("anthropic", "generation", {"model": model}, fetch, deadline_s=30)
 
 
-def health() -> Look:
-    """How many models this machine's key sees: {"models"}."""
+def health() -> Look[ProviderHealth]:
+    """How many models this machine's key sees."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[ProviderHealth]:
         answer = models().fetch(door)
-        return Answer(answer.status, {"models": len((answer.value or {}).get("models", ()))}, answer.why)
+        return Answer(answer.status, {"models": len(answer.value["models"]) if answer.value else 0}, answer.why)
 
     return Look("anthropic", "health", {}, fetch)
 
 
-def _model(row: dict[str, Json]) -> dict[str, Json]:
+def _model(row: dict[str, Json]) -> OfferedModel:
     return {"id": str(row["id"]), "created_at": iso_of_text(row.get("created_at"))}
 
 
-def _page(document: Json) -> tuple[list[dict[str, Json]], str | None]:
+def _page(document: Json) -> tuple[list[OfferedModel], str | None]:
     rows = [_model(row) for row in rows_in(document, "data")]
     return rows, text_of(document, "last_id") if document.get("has_more") else None

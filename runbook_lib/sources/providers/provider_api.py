@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import NamedTuple
 
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.providers import Generation, Limit, ModelsOnOffer, OfferedModel, Reach
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.sources.kit.asking import need, rows_in, text_of
@@ -38,7 +39,7 @@ class ProviderApi:
         """One read."""
         return self.http.get(f"{self.url}{path}", retry=retry, params=params, headers=self.headers)
 
-    def reach(self) -> Answer:
+    def reach(self) -> Answer[Reach]:
         """Whether the vendor answers here at all, asked without any key: its own refusal is as good an answer as a list.
 
         Raises LookError: rate_limited, unreachable (502, 503, 504), malformed (no answer of this vendor's).
@@ -52,40 +53,41 @@ class ProviderApi:
             reply.parsed(_error_of)
         return Answer(Status.ok, {"status_code": reply.status_code, "ms": round(reply.elapsed_ms, 1)})
 
-    def generate(self, path: str, body: Mapping[str, Json]) -> Answer:
-        """What one generation comes to: {"model", "ok", "status_code", "code", "type", "message", "ms", "output_tokens",
-        "limits", "retry_after_s"}. Sent once, never retried. Raises LookError where nothing of this vendor's answered."""
+    def generate(self, path: str, body: Mapping[str, Json]) -> Answer[Generation]:
+        """What one generation comes to. Sent once, never retried. Raises LookError where nothing of this vendor's answered."""
         reply = self.http.send("POST", f"{self.url}{path}", json=dict(body), headers=self.headers)
         is_ok = 200 <= reply.status_code < 300
         if not is_ok and reply.body.lstrip()[:1] != b"{":
             reply.raise_for_status(self.help)
-        said = reply.parsed(_usage_of) if is_ok else reply.parsed(_error_of)
+        refusal = None if is_ok else reply.parsed(_error_of)
+        output_tokens = reply.parsed(_tokens_of) if is_ok else None
         return Answer(
             Status.ok,
             {
                 "model": str(body["model"]),
                 "ok": is_ok,
                 "status_code": reply.status_code,
+                "code": refusal.code if refusal else None,
+                "type": refusal.type if refusal else None,
+                "message": refusal.message if refusal else None,
                 "ms": round(reply.elapsed_ms, 1),
+                "output_tokens": output_tokens,
                 "limits": limits_of(self.vendor, reply.headers),
                 "retry_after_s": seconds_of(reply.headers.get("retry-after")),
-                **said,
             },
         )
 
 
-def listed_models(models: list[dict[str, Json]], api: ProviderApi, reply: Reply) -> Answer:
-    """The answer of a list: {"models": [{"id", "created_at"}], "limits", "ms"}, ids sorted; empty where the key sees none."""
-    rows = sorted(models, key=lambda row: str(row["id"]))
-    value = {"models": rows, "limits": limits_of(api.vendor, reply.headers), "ms": round(reply.elapsed_ms, 1)}
+def listed_models(models: list[OfferedModel], api: ProviderApi, reply: Reply) -> Answer[ModelsOnOffer]:
+    """The answer of a list, ids sorted; empty where the key sees none."""
+    rows = sorted(models, key=lambda row: row["id"])
+    limits = limits_of(api.vendor, reply.headers)
+    value = ModelsOnOffer(models=rows, limits=limits, ms=round(reply.elapsed_ms, 1))
     return Answer(Status.ok, value) if rows else Answer(Status.empty, None, "this key sees no model")
 
 
-def limits_of(vendor: str, headers: Mapping[str, str]) -> dict[str, Json]:
-    """What is left of the limits, by what they count: {"requests": {"limit", "remaining", "reset_s"}, "tokens": …}.
-
-    Empty where the answer carries none; a number is None where the header is none.
-    """
+def limits_of(vendor: str, headers: Mapping[str, str]) -> dict[str, Limit]:
+    """What is left of the limits, by what they count; empty where the answer carries none."""
     if vendor == "together":
         names = {"requests": "x-ratelimit-{}", "tokens": "x-tokenlimit-{}"}
     elif vendor == "anthropic":
@@ -137,30 +139,27 @@ def _models_in(document: Json) -> list[str]:
     return [str(row["id"]) for row in rows_in(document, "data" if isinstance(document, dict) else None)]
 
 
-def _error_of(document: Json) -> dict[str, Any]:
+class _Refusal(NamedTuple):
+    code: str | None
+    type: str | None
+    message: str
+
+
+def _error_of(document: Json) -> _Refusal:
     """A refusal's code, type and message. Raises TypeError where the document is no refusal in a vendor's shape."""
     error = document["error"]
     if not isinstance(error, dict):
         raise TypeError("no error object")
-    return {
-        "code": text_of(error, "code"),
-        "type": text_of(error, "type"),
-        "message": (text_of(error, "message") or "")[:500],
-        "output_tokens": None,
-    }
+    return _Refusal(text_of(error, "code"), text_of(error, "type"), (text_of(error, "message") or "")[:500])
 
 
-def _usage_of(document: Json) -> dict[str, Any]:
+def _tokens_of(document: Json) -> int | None:
+    """How many tokens a generation put out; None where it does not say. Raises TypeError where the document is none."""
     usage = document.get("usage") or {}
     tokens = usage.get("completion_tokens", usage.get("output_tokens"))
     if not isinstance(document.get("id"), str):
         raise TypeError("no completion")
-    return {
-        "code": None,
-        "type": None,
-        "message": None,
-        "output_tokens": tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None,
-    }
+    return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
 
 
 def smallest_question() -> list[dict[str, str]]:

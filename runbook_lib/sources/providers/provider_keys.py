@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need, there
 from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement, vendors_code
@@ -33,18 +34,18 @@ NAMES = tuple(_PROVIDERS)
 _OF_THE_PLACE = ("unsupported_country_region_territory", "ip_not_authorized", "request_forbidden", "forbidden")
 
 
-def check(name: str, where: Mapping[str, Json], label: str) -> Look:
-    """Whether the provider takes the key that stands under this name at this place: a judgement (see `_judging`).
+def check(name: str, where: Mapping[str, Json], label: str) -> Look[KeyJudgement]:
+    """Whether the provider takes the key that stands under this name at this place.
 
     Args:
-        where: how its value is read (see `_variable_values`).
+        where: how its value is read (see `this_machine.variable_values`).
         label: the place in words.
 
     denied: the provider refuses where we ask from, so that the key could not be judged.
     """
     provider = _PROVIDERS[name]
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[KeyJudgement]:
         wanted = Judgement(name, provider.permission)
         url, key = need(door, provider.url), read_key(door, where, name)
         reply = door.http.get(f"{url}/models", headers=_headers(provider.vendor, key)).in_confidence()

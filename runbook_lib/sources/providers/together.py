@@ -1,18 +1,19 @@
 """Together: as `openai`; its list of models is a bare array."""
 
 from runbook_lib.core.model import Answer, Json
+from runbook_lib.core.records.providers import Generation, ModelsOnOffer, OfferedModel, ProviderHealth, Reach
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_ms, number_of, rows_in, there
 from runbook_lib.sources.providers.provider_api import ProviderApi, listed_models, smallest_question
 
 
-def models() -> Look:
-    """The models on offer to this machine's key, which need not be the gateway's; see `_provider_api.listed_models`.
+def models() -> Look[ModelsOnOffer]:
+    """The models on offer to this machine's key, which need not be the gateway's.
 
     It proves key and reachability, never quota.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[ModelsOnOffer]:
         api = ProviderApi(door, "together")
         reply = there(api.get("/models"), api.help)
         return listed_models(reply.parsed(lambda document: [_model(row) for row in rows_in(document)]), api, reply)
@@ -20,33 +21,33 @@ def models() -> Look:
     return Look("together", "models", {}, fetch)
 
 
-def reach() -> Look:
-    """Whether together answers here at all, asked without a key: {"status_code", "ms"}."""
+def reach() -> Look[Reach]:
+    """Whether together answers here at all, asked without a key."""
     return Look(
         "together", "reach", {}, lambda door: ProviderApi(door, "together", with_key=False).reach(), deadline_s=8
     )
 
 
-def generation(model: str) -> Look:
-    """One smallest generation, which costs money: only asked with paid_probe. See `_provider_api.ProviderApi.generate`."""
+def generation(model: str) -> Look[Generation]:
+    """One smallest generation, which costs money: only asked with paid_probe."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Generation]:
         body = {"model": model, "messages": smallest_question(), "max_tokens": 1}
         return ProviderApi(door, "together").generate("/chat/completions", body)
 
     return Look("together", "generation", {"model": model}, fetch, deadline_s=30)
 
 
-def health() -> Look:
-    """How many models this machine's key sees: {"models"}."""
+def health() -> Look[ProviderHealth]:
+    """How many models this machine's key sees."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[ProviderHealth]:
         answer = models().fetch(door)
-        return Answer(answer.status, {"models": len((answer.value or {}).get("models", ()))}, answer.why)
+        return Answer(answer.status, {"models": len(answer.value["models"]) if answer.value else 0}, answer.why)
 
     return Look("together", "health", {}, fetch)
 
 
-def _model(row: dict[str, Json]) -> dict[str, Json]:
+def _model(row: dict[str, Json]) -> OfferedModel:
     created_s = number_of(row.get("created"))
     return {"id": str(row["id"]), "created_at": None if created_s is None else iso_of_ms(created_s * 1000)}

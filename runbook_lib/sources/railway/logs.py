@@ -1,14 +1,15 @@
 """Railway: what API and gateway logged, which requests its edge saw, what was deployed, which variables changed.
 
-A log line: {"at", "level", "message", "trace_id", "request_id", "attributes", "part", "platform", "deployment_id", "instance"}.
-A request row is that of `_vercel_lines` without Vercel's extras. Lines above 500 a second are dropped by Railway, which says so
-in a line of its own; such a look is partial.
+Lines above 500 a second are dropped by Railway, which says so in a line of its own; such a look is partial.
 """
 
-from typing import Any
+from typing import Any, Never
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.providers import RailwayIncident, RailwayStatus
+from runbook_lib.core.records.requests import RailwayRequest
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import (
     forgotten,
@@ -20,6 +21,7 @@ from runbook_lib.sources.kit.asking import (
     rows_in,
     span_of,
     text_of,
+    whole_number_of,
 )
 from runbook_lib.sources.railway.api import RailwayApi, attribute, attribute_value, phrase, service_of
 
@@ -38,17 +40,17 @@ def logs(
     request_id: str | None = None,
     text: str | None = None,
     limit: int = 500,
-) -> Look:
+) -> Look[list[LogLine]]:
     """Log lines of `api` or `gateway` in a window, oldest first: all of them, those of a trace or a request (of either, where
     both are given), those with a text. A line is of a trace or request when its attributes or its message hold the id."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[LogLine]]:
         ids = [each for each in (trace_id, request_id) if each is not None]
         if any(not each.strip() for each in (*ids, *([] if text is None else [text]))):
             return Answer(Status.empty, None, "nothing to look for: the text is empty")
         api, service = RailwayApi(door), attribute("service", service_of(door, part))
         environment_id = api.scope().environment_id
-        lines: dict[str, dict[str, Json]] = {}
+        lines: dict[str, LogLine] = {}
         more = False
         for way in _ways(trace_id, request_id, text):
             reply, _ = api.ask(
@@ -70,7 +72,7 @@ def logs(
         lost = "" if ids else forgotten(door, window, _RETENTION_H)  # one request that was found is found
         return many(kept, more, "log lines", lambda: _none(door, window, "log line"), lost)
 
-    def _lines(document: Json) -> list[dict[str, Json]]:
+    def _lines(document: Json) -> list[LogLine]:
         return [_line(row, part) for row in rows_in(document["data"], "environmentLogs")]
 
     asked = {"trace_id": trace_id, "request_id": request_id, "text": text}
@@ -80,10 +82,10 @@ def logs(
 
 def http_log(
     part: str, window: Window, *, request_id: str | None = None, status: str | None = None, limit: int = 500
-) -> Look:
+) -> Look[list[RailwayRequest]]:
     """The requests that Railway's edge passed to `api` or `gateway`, newest first; of one id, or of a status such as 502 or 5xx."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[RailwayRequest]]:
         if request_id is not None and not request_id.strip():
             return Answer(Status.not_found, None, "the request id is empty")
         api, filters = RailwayApi(door), []
@@ -95,7 +97,7 @@ def http_log(
                 f"@httpStatus:{low[0]}00..{low[0]}99" if low.endswith("xx") else attribute("httpStatus", status)
             )
         served, unlisted = _serving(api, service_of(door, part), window)
-        found: list[dict[str, Any]] = []
+        found: list[RailwayRequest] = []
         more = unlisted
         for deployment_id in served:
             reply, _ = api.ask(
@@ -167,10 +169,10 @@ def variables_names(part: str) -> Look:
     return Look("railway", "variables_names", {"part": part}, fetch)
 
 
-def incidents() -> Look:
-    """What Railway says about itself: {"stable": bool, "incident": {"id", "message", "status", "url", "at"} or None}."""
+def incidents() -> Look[RailwayStatus]:
+    """What Railway says about itself."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RailwayStatus]:
         reply, _ = RailwayApi(door).ask("platform_status")
         return Answer(Status.ok, reply.parsed(lambda document: _platform(document["data"]["platformStatus"])))
 
@@ -203,7 +205,7 @@ def _token(token: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-def _none(door: Door, window: Window, what: str, *, one: bool = False) -> Answer:
+def _none(door: Door, window: Window, what: str, *, one: bool = False) -> Answer[Never]:
     return nothing(
         door,
         what,
@@ -228,7 +230,7 @@ def _tells_of_loss(message: str) -> bool:
     return "rate limit" in low and "dropped" in low
 
 
-def _holds(line: dict[str, Json], text: str) -> bool:
+def _holds(line: LogLine, text: str) -> bool:
     """Whether a line has the text in its message or in one of its attributes."""
     low = text.lower()
     return low in line["message"].lower() or any(
@@ -273,7 +275,7 @@ def _connection(document: dict[str, Any]) -> tuple[list[dict[str, Any]], str | N
     return nodes, str(info["endCursor"]) if info["hasNextPage"] else None
 
 
-def _line(row: dict[str, Json], part: str) -> dict[str, Json]:
+def _line(row: dict[str, Json], part: str) -> LogLine:
     attributes = {
         str(pair["key"]): attribute_value(pair["value"]) for pair in rows_in(row, "attributes", may_lack=True)
     }
@@ -292,14 +294,14 @@ def _line(row: dict[str, Json], part: str) -> dict[str, Json]:
     }
 
 
-def _request(row: dict[str, Json], part: str) -> dict[str, Json]:
+def _request(row: dict[str, Json], part: str) -> RailwayRequest:
     return {
         "request_id": str(row["requestId"]),
         "at": iso_of_text(row["timestamp"]),
         "method": text_of(row, "method"),
         "path": text_of(row, "path"),
         "host": text_of(row, "host"),
-        "status": number_of(row["httpStatus"]),
+        "status": whole_number_of(row["httpStatus"]),
         "duration_ms": number_of(row.get("totalDuration")),
         "trace_id": None,
         "deployment_id": text_of(row, "deploymentId"),
@@ -350,13 +352,17 @@ def _variable(node: dict[str, Json], part: str) -> dict[str, Json]:
     }
 
 
-def _platform(status: dict[str, Json]) -> dict[str, Json]:
+def _platform(status: dict[str, Json]) -> RailwayStatus:
     incident = status["incident"]
-    shown = incident and {
-        "id": str(incident["id"]),
-        "message": str(incident["message"]),
-        "status": str(incident["status"]),
-        "url": text_of(incident, "url"),
-        "at": iso_of_text(incident.get("createdAt")),
-    }
-    return {"stable": bool(status["isStable"]), "incident": shown}
+    return RailwayStatus(
+        stable=bool(status["isStable"]),
+        incident=RailwayIncident(
+            id=str(incident["id"]),
+            message=str(incident["message"]),
+            status=str(incident["status"]),
+            url=text_of(incident, "url"),
+            at=iso_of_text(incident.get("createdAt")),
+        )
+        if incident
+        else None,
+    )

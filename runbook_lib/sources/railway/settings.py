@@ -1,9 +1,10 @@
 """Railway: what the gateway is told. Values of secrets stay inside the look: only whether a key is the one set here leaves it."""
 
 import hmac
-from typing import Any
+from collections.abc import Mapping
 
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.gateway import RailwayGatewaySettings
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
 from runbook_lib.sources.kit.asking import need
@@ -11,12 +12,10 @@ from runbook_lib.sources.railway.api import RailwayApi
 from runbook_lib.sources.this_machine.gateway_variables import may_be_shown
 
 
-def gateway_settings() -> Look:
-    """The gateway's variables on Railway: {"platform", "values": {name: text} of its own `LLM_…` ones only, "names",
-    "same_key": {provider: whether the gateway's key is the one set here; None where one of the two is not to be seen},
-    "place": {"project_id", "environment_id", "service_id"}}. A sealed variable's value is not told."""
+def gateway_settings() -> Look[RailwayGatewaySettings]:
+    """The gateway's variables on Railway. A sealed variable's value is not told."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RailwayGatewaySettings]:
         api = RailwayApi(door)
         service, scope = need(door, "railway_gateway_service_id"), api.scope()
         reply, _ = api.ask(
@@ -26,7 +25,7 @@ def gateway_settings() -> Look:
             serviceId=service,
         )
         held = reply.parsed(lambda document: _variables(document["data"]["variables"]))
-        value = {
+        value: RailwayGatewaySettings = {
             "platform": "railway",
             "values": may_be_shown(held),
             "names": sorted(held),
@@ -48,6 +47,6 @@ def _variables(document: Json) -> dict[str, str]:
     return {str(name): "" if value is None else str(value) for name, value in document.items()}
 
 
-def _same(door: Door, held: dict[str, Any], vendor: str) -> bool | None:
+def _same(door: Door, held: Mapping[str, str], vendor: str) -> bool | None:
     ours, theirs = reveal(getattr(door.settings, f"{vendor}_key")), held.get(f"{vendor.upper()}_API_KEY")
     return hmac.compare_digest(ours.encode(), theirs.encode()) if ours and theirs else None

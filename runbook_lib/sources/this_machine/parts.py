@@ -8,6 +8,7 @@ import orjson
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.parts import GatewayDescription, PartAnswer
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import variable_names
@@ -18,27 +19,25 @@ _PATHS = {"web": "/", "api": "/api/health", "gateway": "/"}
 _SHOWN = 2000
 
 
-def probe(part: str, path: str | None = None) -> Look:
-    """One GET of `web`, `api` or `gateway`, never retried and never redirected: {"status_code", "ms", "content_type", "server",
-    "location", "request_id", "date", "json" (None where the body is none, or too long), "text" (the first 2000 characters)}.
+def probe(part: str, path: str | None = None) -> Look[PartAnswer]:
+    """One GET of `web`, `api` or `gateway`, never retried and never redirected.
 
     Args:
         path: by default the part's own page: `/`, `/api/health`, `/`.
     """
     wanted = path if path is not None else _PATHS[part]
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[PartAnswer]:
         reply = door.http.get(_address(door, part) + wanted, retry=False)
         return Answer(Status.ok, _answered(reply))
 
     return Look("parts", "probe", {"part": part, "path": wanted}, fetch, deadline_s=8)
 
 
-def gateway_openapi() -> Look:
-    """What the gateway says of itself at `/openapi.json`: {"status_code", "ms", "title", "version", "paths": [path]}. FastAPI
-    offers it by itself; where it is switched off, or another server answers, title is None and there are no paths."""
+def gateway_openapi() -> Look[GatewayDescription]:
+    """What the gateway says of itself at `/openapi.json`, which FastAPI offers by itself."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[GatewayDescription]:
         reply = door.http.get(_address(door, "gateway") + "/openapi.json", retry=False)
         document = _json(reply)
         info = document.get("info") if isinstance(document, dict) else None
@@ -68,7 +67,7 @@ def _address(door: Door, part: str) -> str:
     return address
 
 
-def _answered(reply: Reply) -> dict[str, Json]:
+def _answered(reply: Reply) -> PartAnswer:
     document = _json(reply)
     return {
         "status_code": reply.status_code,

@@ -1,17 +1,18 @@
-"""Jaeger: the same looks as `tempo`, with the same shapes; `_jaeger_api` knows the versions of its API."""
+"""Jaeger: the same looks as `tempo`; `jaeger_api` knows the versions of its API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.traces import JaegerHealth, Span, SpanRow, SpanTable, TraceSummary
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import span_of, still_arriving
 from runbook_lib.sources.kit.ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources.traces.jaeger_api import JaegerApi
 from runbook_lib.sources.traces.jaeger_match import as_text
-from runbook_lib.sources.traces.span_table import SpanTable, summaries
+from runbook_lib.sources.traces.span_table import SpanCollector, summaries
 
 _ID_ATTRIBUTES = (
     "vercel.request_id",
@@ -25,26 +26,26 @@ _ID_ATTRIBUTES = (
 _ROUTE_ATTRIBUTES = ("http.route", "url.path", "http.target")
 
 
-def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = None) -> Look:
+def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = None) -> Look[SpanTable]:
     """One whole trace as a span table; see `tempo.trace` for the arguments and for what its absence means."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[SpanTable]:
         jaeger = JaegerApi(door)
         wanted = trace_id_hex(trace_id)
         if wanted is None:
             return Answer(Status.not_found, None, "not a trace id: it is no row of 32 hex digits", "check the id")
-        table = SpanTable()
+        table = SpanCollector()
         if not jaeger.trace(wanted, table) or not table.spans:
             return jaeger.nothing(f"trace {wanted}", window, at=at, one=True)
-        return Answer(Status.ok, table.as_dict(), still_arriving(door, table.end_ns))
+        return Answer(Status.ok, table.table(), still_arriving(door, table.end_ns))
 
     return Look("jaeger", "trace", {"trace_id": trace_id, **span_of(window), **_moment(at)}, fetch, deadline_s=20)
 
 
-def find_request(request_id: str, window: Window, *, at: datetime | None = None) -> Look:
+def find_request(request_id: str, window: Window, *, at: datetime | None = None) -> Look[list[TraceSummary]]:
     """Summaries of the traces that carry a platform's request id on one of their spans; see `tempo.find_request`."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[TraceSummary]]:
         jaeger = JaegerApi(door)
         wanted = parse_vercel_id(request_id)
         if why_not := not_an_id(wanted.request_id):
@@ -56,7 +57,7 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
             table, why = jaeger.search(window, 20, {name: value})
             if table.spans:
                 carrying = {span["id"] for span in table.spans if as_text(span["attributes"].get(name)) == value}
-                return Answer(Status.ok, summaries(table.as_dict(), carrying))
+                return Answer(Status.ok, summaries(table.table(), carrying))
             incomplete = why or incomplete
         if incomplete:
             return Answer(Status.partial, [], incomplete, "narrow the window")
@@ -66,10 +67,10 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
     return Look("jaeger", "find_request", arguments, fetch, deadline_s=20)
 
 
-def same_root(name: str, window: Window, limit: int = 200) -> Look:
+def same_root(name: str, window: Window, limit: int = 200) -> Look[list[TraceSummary]]:
     """Summaries of the traces whose root span has this name: how long its likes took."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[TraceSummary]]:
         jaeger = JaegerApi(door)
         table, why = jaeger.search(window, limit, {}, None, name)
         roots = {span["trace"] for span in table.spans if not span["parent"] and span["name"] == name}
@@ -78,11 +79,11 @@ def same_root(name: str, window: Window, limit: int = 200) -> Look:
     return Look("jaeger", "same_root", {"name": name, **span_of(window), "limit": limit}, fetch, deadline_s=20)
 
 
-def traces_of(ids: Sequence[str], window: Window | None = None) -> Look:
+def traces_of(ids: Sequence[str], window: Window | None = None) -> Look[SpanTable]:
     """Several whole traces in one span table; partial when some of them are not there."""
 
-    def fetch(door: Door) -> Answer:
-        jaeger, table, missing, lost = JaegerApi(door), SpanTable(), 0, ""
+    def fetch(door: Door) -> Answer[SpanTable]:
+        jaeger, table, missing, lost = JaegerApi(door), SpanCollector(), 0, ""
         for number, each in enumerate(dict.fromkeys(ids)):
             known = trace_id_hex(each)
             try:
@@ -95,20 +96,20 @@ def traces_of(ids: Sequence[str], window: Window | None = None) -> Look:
         if not table.spans and not lost:
             return jaeger.nothing("trace of these", window, one=True)
         why = lost or (f"{missing} of {len(ids)} traces are not there" if missing else "")
-        return Answer(Status.partial if why else Status.ok, table.as_dict(), why)
+        return Answer(Status.partial if why else Status.ok, table.table(), why)
 
     return Look("jaeger", "traces_of", {"ids": list(ids), **span_of(window)}, fetch, deadline_s=40)
 
 
-def window_traces(window: Window, route: str | None = None, limit: int = 200) -> Look:
+def window_traces(window: Window, route: str | None = None, limit: int = 200) -> Look[SpanTable]:
     """The whole traces of a window, of one route or of all, in one span table; see `tempo.window_traces`."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[SpanTable]:
         jaeger = JaegerApi(door)
         if route is None:
             table, why = jaeger.search(window, limit, {})
         else:
-            table, whys = SpanTable(), []
+            table, whys = SpanCollector(), []
             for name in _ROUTE_ATTRIBUTES:
                 found, reason = jaeger.search(window, limit, {name: route})
                 table.absorb(found, {span["trace"] for span in table.spans})
@@ -117,30 +118,30 @@ def window_traces(window: Window, route: str | None = None, limit: int = 200) ->
         if not table.spans and not why:
             return jaeger.nothing("trace", window)
         if why:
-            return Answer(Status.partial, {**table.as_dict(), "whole": True}, why, "narrow the window")
-        return Answer(Status.ok, table.as_dict())
+            return Answer(Status.partial, {**table.table(), "whole": True}, why, "narrow the window")
+        return Answer(Status.ok, table.table())
 
     return Look("jaeger", "window_traces", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=60)
 
 
-def failed_traces(window: Window, limit: int = 100) -> Look:
+def failed_traces(window: Window, limit: int = 100) -> Look[SpanTable]:
     """The whole traces of a window that hold a span with status error; see `tempo.failed_traces`."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[SpanTable]:
         jaeger = JaegerApi(door)
         table, why = jaeger.search(window, limit, {"error": "true"})
         if not table.spans and not why:
             return jaeger.nothing("trace that failed", window)
-        return Answer(Status.partial if why else Status.ok, table.as_dict(), why, "narrow the window" if why else "")
+        return Answer(Status.partial if why else Status.ok, table.table(), why, "narrow the window" if why else "")
 
     return Look("jaeger", "failed_traces", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
 
 
-def llm_calls(window: Window, limit: int = 500) -> Look:
+def llm_calls(window: Window, limit: int = 500) -> Look[list[SpanRow]]:
     """The calls to model providers in a window with the server spans above them; see `tempo.llm_calls`. Jaeger cannot ask
     for an attribute that merely exists: the window's traces are read and the others left out."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[SpanRow]]:
         jaeger = JaegerApi(door)
         table, why = jaeger.search(window, limit, {})
         calls = {span["trace"] for span in table.spans if _is_provider_call(span)}
@@ -152,17 +153,17 @@ def llm_calls(window: Window, limit: int = 500) -> Look:
     return Look("jaeger", "llm_calls", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
 
 
-def health() -> Look:
-    """Whether Jaeger answers: {"api": "v3" or "v1", "services": how many it knows}."""
+def health() -> Look[JaegerHealth]:
+    """Whether Jaeger answers."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[JaegerHealth]:
         names, version = JaegerApi(door).services()
         return Answer(Status.ok, {"api": version, "services": len(names)})
 
     return Look("jaeger", "health", {}, fetch)
 
 
-def _is_provider_call(span: Mapping[str, Json]) -> bool:
+def _is_provider_call(span: Span) -> bool:
     held = span["attributes"]
     if "gen_ai.provider.name" in held or "gen_ai.system" in held:
         return True
@@ -170,11 +171,11 @@ def _is_provider_call(span: Mapping[str, Json]) -> bool:
     return span["kind"] == "client" and any(name in host for name in ("openai", "anthropic", "together"))
 
 
-def _is_call_or_server(span: Mapping[str, Json]) -> bool:
+def _is_call_or_server(span: Span) -> bool:
     return span["kind"] == "server" or _is_provider_call(span)
 
 
-def _call_row(span: Mapping[str, Json]) -> dict[str, Json]:
+def _call_row(span: Span) -> SpanRow:
     return {
         "trace": span["trace"],
         "id": span["id"],
@@ -194,15 +195,15 @@ def _moment(at: datetime | None) -> dict[str, Json]:
     return {"at": to_iso(at)} if at else {}
 
 
-def _found(jaeger: JaegerApi, table: SpanTable, why: str, what: str, window: Window) -> Answer:
-    rows = summaries(table.as_dict())
+def _found(jaeger: JaegerApi, table: SpanCollector, why: str, what: str, window: Window) -> Answer[list[TraceSummary]]:
+    rows = summaries(table.table())
     if why:
         return Answer(Status.partial, rows, why, "narrow the window")
     return Answer(Status.ok, rows) if rows else jaeger.nothing(what, window)
 
 
-def _only(table: SpanTable, traces: set[str]) -> SpanTable:
+def _only(table: SpanCollector, traces: set[str]) -> SpanCollector:
     """These traces of a table."""
-    kept = SpanTable()
+    kept = SpanCollector()
     kept.absorb(table, {span["trace"] for span in table.spans} - traces)
     return kept

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Never
 from urllib.parse import quote
 
 import orjson
@@ -26,7 +26,7 @@ from runbook_lib.settings import reveal
 from runbook_lib.sources.kit.asking import forgotten, need, nothing, rows_in, there
 from runbook_lib.sources.traces.jaeger_match import Question, only_failed, traces_with
 from runbook_lib.sources.traces.jaeger_v1 import add_v1, headers_as_lists
-from runbook_lib.sources.traces.span_table import SpanTable, no_collections
+from runbook_lib.sources.traces.span_table import SpanCollector, no_collections
 
 HELP = "RUNBOOK_JAEGER_TOKEN must be one that the proxy in front of Jaeger accepts for reading"
 _MOST_SERVICES = 30
@@ -37,7 +37,7 @@ _PROOFS = 5  # traces that show whether errors are found
 class _Found:
     """What a search brought: the traces, why they may not be all, and whether they prove that this Jaeger finds errors."""
 
-    table: SpanTable
+    table: SpanCollector
     why: str = ""
     shows_errors: bool = False
 
@@ -55,7 +55,7 @@ class JaegerApi:
         """One read; its status is the caller's to judge."""
         return self.http.get(f"{self.url}{path}", params=params, headers=self.headers)
 
-    def trace(self, trace_id: str, table: SpanTable) -> bool:
+    def trace(self, trace_id: str, table: SpanCollector) -> bool:
         """Add one trace to the table; False when Jaeger has none of that id."""
         path = quote(trace_id, safe="")
         reply = self.get(f"/api/v3/traces/{path}", {"raw_traces": "true"})
@@ -77,7 +77,7 @@ class JaegerApi:
         attributes: Mapping[str, str],
         service: str | None = None,
         operation: str | None = None,
-    ) -> tuple[SpanTable, str]:
+    ) -> tuple[SpanCollector, str]:
         """Whole traces, each once, and why they may not be all. Jaeger searches one service at a time."""
         names = [service] if service else self.services()[0]
         why = ""
@@ -100,9 +100,9 @@ class JaegerApi:
 
     def _search_each(self, names: Sequence[str], question: Question, asked: Mapping[str, str]) -> "_Found":
         """The traces that match, of each service. asked: the attributes that are left to Jaeger; it may not know them all."""
-        whole, seen = _Found(SpanTable()), set[str]()
+        whole, seen = _Found(SpanCollector()), set[str]()
         for name in names:
-            found = SpanTable()
+            found = SpanCollector()
             self._search_one(found, name, question, asked)
             traces = {span["trace"] for span in found.spans}
             if len(traces) >= question.limit:
@@ -119,7 +119,9 @@ class JaegerApi:
             seen |= matching
         return whole
 
-    def _search_one(self, table: SpanTable, service: str, question: Question, attributes: Mapping[str, str]) -> None:
+    def _search_one(
+        self, table: SpanCollector, service: str, question: Question, attributes: Mapping[str, str]
+    ) -> None:
         tags = json.dumps(dict(attributes), sort_keys=True)
         v3: dict[str, str | int] = {
             "query.service_name": service,
@@ -140,7 +142,7 @@ class JaegerApi:
             v3["query.operation_name"] = v1["operation"] = question.operation
         if attributes:
             v3["query.attributes"] = v1["tags"] = tags
-        ways: list[tuple[str, dict[str, str | int], Callable[[SpanTable, Reply], bool]]] = [
+        ways: list[tuple[str, dict[str, str | int], Callable[[SpanCollector, Reply], bool]]] = [
             ("/api/v3/traces", v3, _read_v3),
             ("/api/traces", v1, _read_v1),
         ]
@@ -151,7 +153,9 @@ class JaegerApi:
         else:
             second[2](table, self.get(second[0], second[1]))
 
-    def nothing(self, what: str, window: Window | None, *, at: datetime | None = None, one: bool = False) -> Answer:
+    def nothing(
+        self, what: str, window: Window | None, *, at: datetime | None = None, one: bool = False
+    ) -> Answer[Never]:
         """What an answer without content comes to: empty, too recent, or out of what Jaeger keeps."""
         settings = self.door.settings
         return nothing(
@@ -173,7 +177,7 @@ def _is_there(reply: Reply) -> bool:
     return begins == b"{" if reply.status_code in (200, 404, 501) else True
 
 
-def _read_v3(table: SpanTable, reply: Reply) -> bool:
+def _read_v3(table: SpanCollector, reply: Reply) -> bool:
     """Add a v3 answer; False for a 404, which is how v3 says that there is no hit."""
     if reply.status_code == 404:
         return False
@@ -204,7 +208,7 @@ def _stream(reply: Reply) -> list[dict[str, Any]]:
     return documents
 
 
-def _read_v1(table: SpanTable, reply: Reply) -> bool:
+def _read_v1(table: SpanCollector, reply: Reply) -> bool:
     """Add a v1 answer; False where v1 says that there is no such trace."""
     if reply.status_code == 404 and reply.body.lstrip()[:1] == b"{":
         return False

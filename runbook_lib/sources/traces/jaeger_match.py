@@ -1,4 +1,4 @@
-"""Which traces of a Jaeger answer match a question: Jaeger itself may not know, see `_jaeger_api`."""
+"""Which traces of a Jaeger answer match a question: Jaeger itself may not know, see `jaeger_api`."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Json
-from runbook_lib.sources.traces.span_table import SpanTable
+from runbook_lib.core.records.traces import Attributes, Span
+from runbook_lib.sources.traces.span_table import SpanCollector
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,12 @@ class Question:
         return self.attributes.get("error") == "true"
 
 
-def traces_with(table: SpanTable, service: str, attributes: Mapping[str, str]) -> set[str]:
+def traces_with(table: SpanCollector, service: str, attributes: Mapping[str, str]) -> set[str]:
     """The traces that have a span of this service with all the attributes."""
     return {span["trace"] for span in table.spans if _is_of(table, span, service) and _matches(span, table, attributes)}
 
 
-def only_failed(table: SpanTable, service: str) -> set[str]:
+def only_failed(table: SpanCollector, service: str) -> set[str]:
     """The traces in which a span of this service failed and none of them was marked as ok: whoever finds them by their errors
     has understood what an error is."""
     mine = [span for span in table.spans if _is_of(table, span, service)]
@@ -38,19 +39,19 @@ def only_failed(table: SpanTable, service: str) -> set[str]:
     }
 
 
-def _is_of(table: SpanTable, span: Mapping[str, Json], service: str) -> bool:
+def _is_of(table: SpanCollector, span: Span, service: str) -> bool:
     """Whether a span is this service's. One that names none goes under a name of Jaeger's own."""
     return bool(table.resources[span["resource"]].get("service.name", service) == service)
 
 
-def _matches(span: Mapping[str, Json], table: SpanTable, attributes: Mapping[str, str]) -> bool:
+def _matches(span: Span, table: SpanCollector, attributes: Mapping[str, str]) -> bool:
     """Whether a span, its resource or its events have all the attributes, as Jaeger compares them: as equal texts."""
     for key, wanted in attributes.items():
         if key == "error" and (span["status"] == "error") == (wanted == "true"):
             continue
-        held = [span["attributes"], table.resources[span["resource"]]]
-        held += [event["attributes"] for event in span.get("events", ())]
-        if not any(key in each and as_text(each[key]) == wanted for each in held):
+        places: list[Attributes] = [span["attributes"], table.resources[span["resource"]]]
+        places += [event["attributes"] for event in span.get("events", ())]
+        if not any(key in each and as_text(each[key]) == wanted for each in places):
             return False
     return True
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import orjson
 
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.traces import Span, SpanEvent
 from runbook_lib.sources.kit.asking import whole
-from runbook_lib.sources.traces.span_table import KINDS, SpanTable
+from runbook_lib.sources.traces.span_table import KINDS, SpanCollector
 
 _HEADERS = ("http.request.header.", "http.response.header.")
 _OWN_TAGS = frozenset(
@@ -28,7 +29,7 @@ _OWN_TAGS = frozenset(
 )
 
 
-def add_v1(table: SpanTable, traces: list[dict[str, Json]]) -> None:
+def add_v1(table: SpanCollector, traces: list[dict[str, Json]]) -> None:
     """Take the `data` list of a v1 answer into the table. Raises KeyError, TypeError or ValueError for another shape."""
     for trace in traces:
         resources = {
@@ -39,26 +40,30 @@ def add_v1(table: SpanTable, traces: list[dict[str, Json]]) -> None:
             table.spans.append(_span(span, resources, table))
 
 
-def headers_as_lists(spans: Iterable[dict[str, Json]]) -> None:
+def headers_as_lists(spans: Iterable[Span]) -> None:
     """Captured headers are lists of texts; what is kept in Jaeger's first model, which has no lists, comes back as their JSON."""
     for span in spans:
-        for name, value in span["attributes"].items():
-            if isinstance(value, str) and value[:2] == '["' and value[-2:] == '"]' and str(name).startswith(_HEADERS):
-                span["attributes"][name] = _listed(value)
+        lists = {
+            name: _list_from(value)
+            for name, value in span["attributes"].items()
+            if isinstance(value, str) and value[:2] == '["' and value[-2:] == '"]' and str(name).startswith(_HEADERS)
+        }
+        if lists:
+            span["attributes"] = {**span["attributes"], **lists}
 
 
-def _listed(text: str) -> Json:
+def _list_from(text: str) -> Json:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return text  # it was no list
 
 
-def _span(span: dict[str, Json], resources: dict[str, int], table: SpanTable) -> dict[str, Json]:
+def _span(span: dict[str, Json], resources: dict[str, int], table: SpanCollector) -> Span:
     tags = _values(span.get("tags"))
     start_ns = whole(int(span["startTime"]) * 1000)
     kind = str(tags.get("span.kind", "internal" if "otel.scope.name" in tags else "unspecified")).lower()
-    row = {
+    row: Span = {
         "trace": table.hex_id(str(span["traceID"]).rjust(32, "0")),
         "id": table.hex_id(str(span["spanID"]).rjust(16, "0")),
         "parent": _parent(span, table),
@@ -77,7 +82,7 @@ def _span(span: dict[str, Json], resources: dict[str, int], table: SpanTable) ->
     return row
 
 
-def _parent(span: dict[str, Json], table: SpanTable) -> str:
+def _parent(span: dict[str, Json], table: SpanCollector) -> str:
     """The span it is a child of, else one of the same trace that it follows from, else none."""
     of_trace = [ref for ref in span.get("references") or () if ref["traceID"] == span["traceID"]]
     ordered = sorted(of_trace, key=lambda ref: ref["refType"] != "CHILD_OF")
@@ -91,7 +96,7 @@ def _status(tags: dict[str, Json]) -> str:
     return "error" if tags.get("error") in (True, "true") else "unset"
 
 
-def _event(log: dict[str, Json]) -> dict[str, Json]:
+def _event(log: dict[str, Json]) -> SpanEvent:
     fields = _values(log.get("fields"))
     name = fields.pop("event", None) or fields.pop("message", "")
     return {"name": str(name), "at_ns": whole(int(log["timestamp"]) * 1000), "attributes": fields}

@@ -1,9 +1,7 @@
 """Requests by organization, as spans tell of them: one row a request, whatever trace backend it comes from."""
 
-from collections.abc import Mapping
-
 from runbook_lib.core.clock import from_epoch_s, to_iso
-from runbook_lib.core.model import Json
+from runbook_lib.core.records.traces import Attributes, OrgRequest
 
 ORG_ATTRIBUTES = ("nexuscore.org_id", "app.org_id", "org_id", "enduser.org_id", "tenant.id")
 STATUS_ATTRIBUTES = ("http.response.status_code", "http.status_code")
@@ -12,8 +10,8 @@ ROUTE_ATTRIBUTES = ("http.route", "url.path", "http.target")
 REFUSALS = (402, 429)
 
 
-def row_of(trace: str, start_ns: int, ms: float, attributes: Mapping[str, Json]) -> dict[str, Json] | None:
-    """{"trace", "at", "ms", "status" (None where the span does not say), "route", "org", "user"}; None without organization."""
+def row_of(trace: str, start_ns: int, ms: float, attributes: Attributes) -> OrgRequest | None:
+    """A span as a request; None without organization."""
     org = _first(attributes, ORG_ATTRIBUTES)
     if org is None:
         return None
@@ -29,7 +27,7 @@ def row_of(trace: str, start_ns: int, ms: float, attributes: Mapping[str, Json])
     }
 
 
-def _first(attributes: Mapping[str, Json], names: tuple[str, ...]) -> str | None:
+def _first(attributes: Attributes, names: tuple[str, ...]) -> str | None:
     for name in names:
         if name in attributes:
             value = attributes[name]

@@ -8,16 +8,16 @@ Shape: `_counts`.
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from runbook_lib.core.clock import Window, from_epoch_s, to_iso
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.traces import Attributes, MatchedSpan, Span
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import span_of
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, exactly, has_failed, histogram
 from runbook_lib.sources.traces.jaeger_api import JaegerApi
 from runbook_lib.sources.traces.jaeger_services import services_of
-from runbook_lib.sources.traces.span_table import SpanTable
+from runbook_lib.sources.traces.span_table import SpanCollector
 from runbook_lib.sources.traces.tempo_api import TempoApi
 from runbook_lib.sources.traces.traceql import of_service
 
@@ -177,10 +177,10 @@ def _latency(buckets: dict[int, Row], hours: Steps) -> Json:
     return histogram({round(_GROWTH**power, 6): row for power, row in rows.items()}, hours)
 
 
-def _served(span: dict[str, Any], duration_ms: float, attributes: dict[str, Json]) -> _Served:
+def _served(span: Span | MatchedSpan, duration_ms: float, attributes: Attributes) -> _Served:
     failed = has_failed(attributes.get("status"), map(attributes.get, _STATUS_CODES))
     return _Served(span["id"], span["start_ns"], duration_ms, failed)
 
 
-def _service(table: SpanTable, span: dict[str, Any]) -> str:
+def _service(table: SpanCollector, span: Span) -> str:
     return str(table.resources[span["resource"]].get("service.name", ""))

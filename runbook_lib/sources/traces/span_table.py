@@ -1,14 +1,7 @@
 """The span table: what every trace backend's answer becomes, written for a hundred thousand spans.
 
-    {"resources": [{attribute: value}],
-     "spans": [{"trace", "id", "parent" ("" for a root), "name", "kind", "start_ns", "end_ns", "status", "message",
-                "attributes": {}, "events": [{"name", "at_ns", "attributes"}] (only where there are some),
-                "resource": index into resources, "scope": name of the instrumentation}]}
-
-Ids are hex (32 digits a trace, 16 a span), times whole nanoseconds, kind one of internal, server, client, producer,
-consumer, unspecified, status one of unset, ok, error. OTLP's JSON comes in two spellings: Tempo's (ids in base64, enums
-by name, 64-bit integers as text) and OTLP's own, which Jaeger speaks (ids in hex, enums by number). Both are read here, by
-the look of each value, so no reader has to say which one it has.
+OTLP's JSON comes in two spellings: Tempo's (ids in base64, enums by name, 64-bit integers as text) and OTLP's own, which Jaeger
+speaks (ids in hex, enums by number). Both are read here, by the look of each value, so no reader has to say which one it has.
 """
 
 import gc
@@ -16,10 +9,12 @@ from array import array
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import orjson
 
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.traces import Attributes, MatchedSpan, Span, SpanEvent, SpanTable, TraceSummary
 from runbook_lib.io.http import Reply
 from runbook_lib.sources.kit.asking import whole
 
@@ -30,6 +25,8 @@ _KIND |= dict(enumerate(KINDS)) | {f"SPAN_KIND_{name.upper()}": name for name in
 _STATUS: dict[Json, str] = {None: "unset"}
 _STATUS |= dict(enumerate(STATUSES)) | {f"STATUS_CODE_{name.upper()}": name for name in STATUSES}
 _HEX_DIGITS = {32: 32, 24: 32, 16: 16, 12: 16, 0: 0}  # length as written -> length in hex; 24 and 12 are base64
+_TEXTS: tuple[Literal["name", "message", "scope"], ...] = ("name", "message", "scope")
+_TIMES: tuple[Literal["start_ns", "end_ns"], ...] = ("start_ns", "end_ns")
 _NO_STATUS: dict[str, Json] = {}
 
 
@@ -67,25 +64,25 @@ def no_collections() -> Iterator[None]:
             gc.enable()
 
 
-class SpanTable:
+class SpanCollector:
     """Collects spans from any number of answers into one table; equal resources are kept once."""
 
     def __init__(self) -> None:
-        self.resources: list[dict[str, Json]] = []
-        self.spans: list[dict[str, Json]] = []
+        self.resources: list[Attributes] = []
+        self.spans: list[Span] = []
         self._resource_index: dict[bytes, int] = {}
         self._ids = _HexIds()
 
-    def as_dict(self) -> dict[str, Json]:
+    def table(self) -> SpanTable:
         """The table's JSON-safe form; shares its lists."""
-        return {"resources": self.resources, "spans": self.spans}
+        return SpanTable(resources=self.resources, spans=self.spans)
 
     @property
     def end_ns(self) -> int:
         """The latest end of any span; 0 without spans."""
         return max((span["end_ns"] for span in self.spans), default=0)
 
-    def resource(self, attributes: dict[str, Json]) -> int:
+    def resource(self, attributes: Attributes) -> int:
         """The index of a resource with these attributes, added when it is new."""
         key = orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
         index = self._resource_index.setdefault(key, len(self.resources))
@@ -97,7 +94,7 @@ class SpanTable:
         """An id in hex. Raises ValueError for what is no id."""
         return self._ids[written]
 
-    def absorb(self, other: "SpanTable", but: set[str]) -> None:
+    def absorb(self, other: "SpanCollector", but: set[str]) -> None:
         """Take over another table's spans, except those of the traces in `but`."""
         indexes = [self.resource(attributes) for attributes in other.resources]
         for span in other.spans:
@@ -139,7 +136,7 @@ class SpanTable:
                                 attributes[pair["key"]] = number if lowest <= number <= highest else whole(number)
                             else:
                                 attributes[pair["key"]] = _other_value(value)
-                        row = {
+                        row: Span = {
                             "trace": ids[span["traceId"]],
                             "id": ids[span["spanId"]],
                             "parent": ids[get("parentSpanId", "")],
@@ -157,13 +154,13 @@ class SpanTable:
                             row["events"] = [_event(event) for event in span["events"]]
                         keep(row)
         added = self.spans[first:]
-        for text in ("name", "message", "scope"):  # one pass in C tells whether every one is text
+        for text in _TEXTS:  # one pass in C tells whether every one is text
             "".join([row[text] for row in added])
-        for time in ("start_ns", "end_ns"):  # and whether every one is a number of 64 bits
+        for time in _TIMES:  # and whether every one is a number of 64 bits
             array("q", [row[time] for row in added])
 
 
-def _event(event: dict[str, Json]) -> dict[str, Json]:
+def _event(event: dict[str, Json]) -> SpanEvent:
     name = event.get("name", "")
     if not isinstance(name, str):
         raise TypeError(f"an event's name is a {type(name).__name__}")
@@ -202,39 +199,36 @@ def _other_value(value: dict[str, Json]) -> Json:
     return value.get("bytesValue")
 
 
-def summaries(table: dict[str, Json], only: set[str] | None = None) -> list[dict[str, Json]]:
-    """One summary a trace, in order of appearance, with the spans whose id is in `only` (None: those that failed).
-
-    Shape: {"trace", "service", "name", "start_ns", "duration_ms", "span_count", "error_count",
-    "spans": [{"id", "name", "start_ns", "duration_ms", "attributes"}]}; service and name are the root's, empty without one.
-    """
-    by_trace: dict[str, list[dict[str, Json]]] = {}
+def summaries(table: SpanTable, only: set[str] | None = None) -> list[TraceSummary]:
+    """One summary a trace, in order of appearance, with the spans whose id is in `only` (None: those that failed)."""
+    by_trace: dict[str, list[Span]] = {}
     for span in table["spans"]:
         by_trace.setdefault(span["trace"], []).append(span)
     found = []
     for trace, spans in by_trace.items():
         start_ns, end_ns = min(s["start_ns"] for s in spans), max(s["end_ns"] for s in spans)
         root = next((s for s in spans if not s["parent"]), None)
-        shown = [s for s in spans if (s["id"] in only if only is not None else s["status"] == "error")]
+        matched = [s for s in spans if (s["id"] in only if only is not None else s["status"] == "error")]
         found.append(
-            {
-                "trace": trace,
-                "service": str(table["resources"][root["resource"]].get("service.name", "")) if root else "",
-                "name": root["name"] if root else "",
-                "start_ns": start_ns,
-                "duration_ms": (end_ns - start_ns) / 1e6,
-                "span_count": len(spans),
-                "error_count": sum(s["status"] == "error" for s in spans),
-                "spans": [
-                    {
-                        "id": s["id"],
-                        "name": s["name"],
-                        "start_ns": s["start_ns"],
-                        "duration_ms": (s["end_ns"] - s["start_ns"]) / 1e6,
-                        "attributes": s["attributes"],
-                    }
-                    for s in shown
-                ],
-            }
+            TraceSummary(
+                trace=trace,
+                service=str(table["resources"][root["resource"]].get("service.name", "")) if root else "",
+                name=root["name"] if root else "",
+                start_ns=start_ns,
+                duration_ms=(end_ns - start_ns) / 1e6,
+                span_count=len(spans),
+                error_count=sum(s["status"] == "error" for s in spans),
+                spans=[_matched(s) for s in matched],
+            )
         )
     return found
+
+
+def _matched(span: Span) -> MatchedSpan:
+    return MatchedSpan(
+        id=span["id"],
+        name=span["name"],
+        start_ns=span["start_ns"],
+        duration_ms=(span["end_ns"] - span["start_ns"]) / 1e6,
+        attributes=span["attributes"],
+    )

@@ -1,8 +1,6 @@
 """Tempo: a trace by its id, traces by what their spans say (TraceQL), whole windows of traces as one span table.
 
 Routes and shapes: grafana/tempo, docs api_docs and pkg/tempopb/tempo.proto. Ids come in base64, enums by name.
-A trace table is described in `_span_table`; a search returns its summaries, one a trace:
-{"trace", "service", "name", "start_ns", "duration_ms", "span_count", "error_count", "spans": [the matched ones]}.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,11 +10,12 @@ from datetime import datetime, timedelta
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.traces import SpanRow, SpanTable, TempoHealth, TraceSummary
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import span_of, still_arriving
+from runbook_lib.sources.kit.asking import Row, span_of, still_arriving
 from runbook_lib.sources.kit.ids import not_an_id, parse_vercel_id, trace_id_hex
-from runbook_lib.sources.traces.span_table import SpanTable
+from runbook_lib.sources.traces.span_table import SpanCollector
 from runbook_lib.sources.traces.tempo_api import FAILED, TempoApi
 from runbook_lib.sources.traces.traceql import CALL_FIELDS, PROVIDER_CALL, any_equal, ends_with, route_is, text_literal
 
@@ -34,7 +33,7 @@ _PLAIN_IDS = (
 _VERCEL_HEADERS = ("span.http.request.header.x-vercel-id", "span.http.response.header.x-vercel-id")
 
 
-def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = None) -> Look:
+def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = None) -> Look[SpanTable]:
     """One whole trace as a span table.
 
     Args:
@@ -46,25 +45,25 @@ def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = 
     the delay is ok, and its `why` says that spans may still arrive.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[SpanTable]:
         tempo = TempoApi(door)
         wanted = trace_id_hex(trace_id)
         if wanted is None:
             return Answer(Status.not_found, None, "not a trace id: it is no row of 32 hex digits", "check the id")
-        table = SpanTable()
+        table = SpanCollector()
         reply = tempo.trace(wanted)
         partial = _read(table, reply) if reply else ""
         if not table.spans:
             return tempo.nothing(f"trace {wanted}", window, at=at, one=True)
         if partial:
-            return Answer(Status.partial, table.as_dict(), partial, "ask Tempo for a shorter trace, or raise its limit")
-        return Answer(Status.ok, table.as_dict(), still_arriving(door, table.end_ns))
+            return Answer(Status.partial, table.table(), partial, "ask Tempo for a shorter trace, or raise its limit")
+        return Answer(Status.ok, table.table(), still_arriving(door, table.end_ns))
 
     arguments = {"trace_id": trace_id, **span_of(window), **_moment(at)}
     return Look("tempo", "trace", arguments, fetch, deadline_s=20)
 
 
-def find_request(request_id: str, window: Window, *, at: datetime | None = None) -> Look:
+def find_request(request_id: str, window: Window, *, at: datetime | None = None) -> Look[list[TraceSummary]]:
     """Summaries of the traces that carry a platform's request id on one of their spans (Vercel, Railway, Fly, x-request-id).
 
     Args:
@@ -72,7 +71,7 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
         at: the moment of the request; by default the time inside a Vercel id.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[TraceSummary]]:
         tempo = TempoApi(door)
         wanted = parse_vercel_id(request_id)
         if why_not := not_an_id(wanted.request_id):
@@ -93,10 +92,10 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
     )
 
 
-def same_root(name: str, window: Window, limit: int = 200) -> Look:
+def same_root(name: str, window: Window, limit: int = 200) -> Look[list[TraceSummary]]:
     """Summaries of the traces whose root span has this name: how long its likes took."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[TraceSummary]]:
         tempo = TempoApi(door)
         query = f"{{ rootName = {text_literal(name)} }}"
         return _found(tempo, *tempo.search(query, window, limit, 1), "trace that begins like this", window)
@@ -104,71 +103,70 @@ def same_root(name: str, window: Window, limit: int = 200) -> Look:
     return Look("tempo", "same_root", {"name": name, **span_of(window), "limit": limit}, fetch, deadline_s=20)
 
 
-def traces_of(ids: Sequence[str], window: Window | None = None) -> Look:
+def traces_of(ids: Sequence[str], window: Window | None = None) -> Look[SpanTable]:
     """Several whole traces in one span table; partial when some of them are not there or did not come."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[SpanTable]:
         tempo = TempoApi(door)
         table, why = _whole_traces(tempo, ids)
         if not table.spans and not why:
             return tempo.nothing("trace of these", window, one=True)
-        return Answer(Status.partial if why else Status.ok, table.as_dict(), why)
+        return Answer(Status.partial if why else Status.ok, table.table(), why)
 
     return Look("tempo", "traces_of", {"ids": list(ids), **span_of(window)}, fetch, deadline_s=40)
 
 
-def window_traces(window: Window, route: str | None = None, limit: int = 200) -> Look:
+def window_traces(window: Window, route: str | None = None, limit: int = 200) -> Look[SpanTable]:
     """The whole traces of a window, of one route or of all, in one span table; partial when the limit was reached.
 
     Where there are more of them, and each that came is whole, the table says so: "whole": True.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[SpanTable]:
         tempo = TempoApi(door)
         found, more = tempo.search(f"{{ {route_is(route) if route else ''} }}", window, limit, 1)
         if not found and not more:
             return tempo.nothing("trace", window)
         table, missing = _whole_traces(tempo, [each["trace"] for each in found])
         why = "; ".join(filter(None, (more, missing)))
-        value = {**table.as_dict(), "whole": True} if more and not missing else table.as_dict()
+        value = {**table.table(), "whole": True} if more and not missing else table.table()
         return Answer(Status.partial if why else Status.ok, value, why, "narrow the window" if more else "")
 
     return Look("tempo", "window_traces", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=60)
 
 
-def failed_traces(window: Window, limit: int = 100) -> Look:
+def failed_traces(window: Window, limit: int = 100) -> Look[SpanTable]:
     """The whole traces of a window that hold a failed span, made good or not, in one span table; partial beyond the limit."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[SpanTable]:
         tempo = TempoApi(door)
         found, more = tempo.search(f"{{ {FAILED} }}", window, limit, 1)
         if not found and not more:
             return tempo.nothing("trace that failed", window)
         table, missing = _whole_traces(tempo, [each["trace"] for each in found])
         why = "; ".join(filter(None, (more, missing)))
-        return Answer(Status.partial if why else Status.ok, table.as_dict(), why, "narrow the window" if more else "")
+        return Answer(Status.partial if why else Status.ok, table.table(), why, "narrow the window" if more else "")
 
     return Look("tempo", "failed_traces", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
 
 
-def llm_calls(window: Window, limit: int = 500) -> Look:
-    """The calls to model providers in a window with the server spans above them: {"trace", "id", "name", "start_ns",
-    "duration_ms", "attributes" (`kind` and `status` among them)} a span. Beyond the limit it is a sample, and partial."""
+def llm_calls(window: Window, limit: int = 500) -> Look[list[SpanRow]]:
+    """The calls to model providers in a window with the server spans above them. Beyond the limit it is a sample, and partial."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[SpanRow]]:
         tempo = TempoApi(door)
         query = f"{{ {PROVIDER_CALL} }} && {{ kind = server }} | select({', '.join(CALL_FIELDS)})"
         found, why = tempo.search(query, window, limit, _MOST_CALLS)
-        rows = [{"trace": each["trace"], **span} for each in found for span in each["spans"]]
+        rows: list[SpanRow] = [{"trace": each["trace"], **span} for each in found for span in each["spans"]]
         return _found(tempo, rows, why, "call to a provider", window)
 
     return Look("tempo", "llm_calls", {**span_of(window), "limit": limit}, fetch, deadline_s=20)
 
 
-def health() -> Look:
-    """Whether Tempo answers and this key may search it: {"version": text or None, "may_search": True}."""
+def health() -> Look[TempoHealth]:
+    """Whether Tempo answers and this key may search it."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[TempoHealth]:
         tempo = TempoApi(door)
         now = door.clock()
         tempo.search("{ }", Window(now - timedelta(hours=1), now), 1, 1)
@@ -185,13 +183,13 @@ def _moment(at: datetime | None) -> dict[str, Json]:
     return {"at": to_iso(at)} if at else {}
 
 
-def _found(tempo: TempoApi, rows: list[dict[str, Json]], why: str, what: str, window: Window) -> Answer:
+def _found(tempo: TempoApi, rows: list[Row], why: str, what: str, window: Window) -> Answer[list[Row]]:
     if why:
         return Answer(Status.partial, rows, why, "narrow the window")
     return Answer(Status.ok, rows) if rows else tempo.nothing(what, window)
 
 
-def _read(table: SpanTable, reply: Reply) -> str:
+def _read(table: SpanCollector, reply: Reply) -> str:
     """Add a reply's trace to the table; returns why it may be incomplete, or an empty text."""
     partial: list[str] = []
 
@@ -206,13 +204,13 @@ def _read(table: SpanTable, reply: Reply) -> str:
     return partial[0] if partial else ""
 
 
-def _whole_traces(tempo: TempoApi, ids: Iterable[str]) -> tuple[SpanTable, str]:
+def _whole_traces(tempo: TempoApi, ids: Iterable[str]) -> tuple[SpanCollector, str]:
     """One table of several traces, and why it may not hold all of them.
 
     The first is fetched alone: where one is refused, so are all, and the look ends with that status.
     """
     wanted = list(dict.fromkeys(ids))
-    table, missing, cut, lost = SpanTable(), 0, "", ""
+    table, missing, cut, lost = SpanCollector(), 0, "", ""
 
     def fetch(trace_id: str) -> Reply | LookError | None:
         known = trace_id_hex(trace_id)

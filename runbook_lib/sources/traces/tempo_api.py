@@ -6,10 +6,12 @@ Routes and shapes: grafana/tempo, docs api_docs and pkg/tempopb/tempo.proto.
 import math
 from base64 import b64encode
 from datetime import UTC, datetime
+from typing import Never
 from urllib.parse import quote
 
 from runbook_lib.core.clock import Window, to_epoch_ns
 from runbook_lib.core.model import Answer, Json
+from runbook_lib.core.records.traces import TraceSummary
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
@@ -49,7 +51,7 @@ class TempoApi:
                 return reply.raise_for_status(HELP)
         return None
 
-    def search(self, query: str, window: Window, limit: int, spans_per_trace: int) -> tuple[list[dict[str, Json]], str]:
+    def search(self, query: str, window: Window, limit: int, spans_per_trace: int) -> tuple[list[TraceSummary], str]:
         """Summaries, and why they may not be all (empty when they are). Tempo is asked in whole seconds: what lies beside the
         window within them is left out."""
         why, lost = "", forgotten(self.door, window, self.door.settings.trace_retention_h)
@@ -75,7 +77,9 @@ class TempoApi:
         kept = [each for each in found if _overlaps(each, window)]
         return kept, why or (lost if kept else "")
 
-    def nothing(self, what: str, window: Window | None, *, at: datetime | None = None, one: bool = False) -> Answer:
+    def nothing(
+        self, what: str, window: Window | None, *, at: datetime | None = None, one: bool = False
+    ) -> Answer[Never]:
         """What it means that a complete answer of Tempo's held nothing."""
         settings = self.door.settings
         return nothing(
@@ -91,14 +95,14 @@ class TempoApi:
         )
 
 
-def _overlaps(summary: dict[str, Json], window: Window) -> bool:
+def _overlaps(summary: TraceSummary, window: Window) -> bool:
     """Whether a trace lies in the window, or partly; its length is known to the millisecond."""
     start_ns = summary["start_ns"]
     end_ns = start_ns + (summary["duration_ms"] + 1) * 1e6
     return bool(start_ns <= to_epoch_ns(window.until) and end_ns >= to_epoch_ns(window.since))
 
 
-def summary_of(found: dict[str, Json]) -> dict[str, Json]:
+def summary_of(found: dict[str, Json]) -> TraceSummary:
     """A search result in our shape; ids regain their leading zeros, which Tempo leaves out."""
     sets = found.get("spanSets") or ([found["spanSet"]] if found.get("spanSet") else [])
     stats = found.get("serviceStats") or {}

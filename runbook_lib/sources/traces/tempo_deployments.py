@@ -10,14 +10,14 @@ from runbook_lib.sources.traces.traceql import any_equal
 _NAMES = ("resource.vercel.deployment_id", "resource.service.version", "resource.deployment.id")
 
 
-def durations(deployment: str, window: Window, limit: int = 200) -> Look:
+def durations(deployment: str, window: Window, limit: int = 200) -> Look[list[float]]:
     """Durations in ms of the requests (server spans) of a deployment in a window, as far as the limit goes: [ms]. Where spans
     do not tell their deployment, none are found, and that proves nothing."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[float]]:
         tempo = TempoApi(door)
         found, _ = tempo.search(f"{{ ({any_equal(_NAMES, deployment)}) && kind = server }}", window, limit, 3)
-        took = sorted(round(float(span["duration_ms"]), 2) for trace in found for span in trace["spans"])
+        took = sorted(round(span["duration_ms"], 2) for trace in found for span in trace["spans"])
         if not took:
             return tempo.nothing("request of this deployment", window)
         return Answer(Status.ok, took)

@@ -1,17 +1,16 @@
 """Vercel: which requests came and how they ended, what was deployed, which variables changed.
 
 Vercel has no documented history of requests. It is read in one of three ways, behind one look: lines that somebody pasted,
-a file of log-drain entries (RUNBOOK_VERCEL_LOG_DRAIN_FILE), or the route that the vendor's own command line uses. The row
-they all become is described in `_vercel_lines`. Routes: Vercel's OpenAPI document, `@vercel/sdk` 1.28, vercel/vercel packages/cli.
+a file of log-drain entries (RUNBOOK_VERCEL_LOG_DRAIN_FILE), or the route that the vendor's own command line uses. Routes: Vercel's
+OpenAPI document, `@vercel/sdk` 1.28, vercel/vercel packages/cli.
 """
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.requests import VercelRequest
 from runbook_lib.io.http import Http
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import (
@@ -58,7 +57,7 @@ def request_log(
     search: str | None = None,
     pasted: str | None = None,
     limit: int = 500,
-) -> Look:
+) -> Look[list[VercelRequest]]:
     """The requests of `web` or `api` in a window, newest first where the vendor's route answers.
 
     Args:
@@ -70,7 +69,7 @@ def request_log(
     """
     wanted = parse_vercel_id(request_id) if request_id is not None else None
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[VercelRequest]]:
         if wanted is not None and (why_not := not_an_id(wanted.request_id)):
             return Answer(Status.not_found, None, why_not, "copy it from the x-vercel-id header")
         if pasted is not None:
@@ -82,7 +81,7 @@ def request_log(
         lost = forgotten(door, window, kept_h) if wanted is None else ""
         return many(rows, more, "requests", lambda: _none(door), lost)
 
-    def _from_lines(door: Door, text: str, where: str) -> Answer:
+    def _from_lines(door: Door, text: str, where: str) -> Answer[list[VercelRequest]]:
         try:
             rows, unread = from_text(text, part, may_be_plain=pasted is not None)
         except (KeyError, TypeError, ValueError) as error:
@@ -97,7 +96,7 @@ def request_log(
             return Answer(Status.partial, [], "the pasted lines do not hold it, and they are not the whole log")
         return many(kept[:limit], len(kept) > limit, "requests", lambda: _none(door))
 
-    def _none(door: Door) -> Answer:
+    def _none(door: Door) -> Answer[list[VercelRequest]]:
         what = "such request in the log" if request_id is None else "request of this id in the log"
         return nothing(
             door,
@@ -193,7 +192,7 @@ def _drained(door: Door, file: str) -> str:
 
 def _request_log(
     door: Door, part: str, window: Window, wanted: VercelId | None, status: str | None, search: str | None, limit: int
-) -> tuple[list[dict[str, Any]], bool]:
+) -> tuple[list[VercelRequest], bool]:
     """Rows of the route that the vendor's command line uses, and whether there are more."""
     headers = {"Authorization": f"Bearer {need(door, 'vercel_token')}"}
     url = f"{need(door, 'vercel_logs_url')}/api/logs/request-logs"
@@ -207,10 +206,10 @@ def _request_log(
     params |= {name: value for name, value in filters.items() if value}
     http: Http = door.http
 
-    def page(number: int) -> tuple[list[dict[str, Any]], int | None]:
+    def page(number: int) -> tuple[list[VercelRequest], int | None]:
         reply = listed(http.get(url, params={**params, "page": number}, headers=headers), HELP)
 
-        def parse(document: Json) -> tuple[list[dict[str, Any]], int | None]:
+        def parse(document: Json) -> tuple[list[VercelRequest], int | None]:
             rows = [from_request_log(row, part) for row in rows_in(document, "rows")]
             return rows, number + 1 if rows and document["hasMoreRows"] else None
 
@@ -220,7 +219,7 @@ def _request_log(
 
 
 def _is_wanted(
-    row: Mapping[str, Json], window: Window | None, wanted: VercelId | None, status: str | None, search: str | None
+    row: VercelRequest, window: Window | None, wanted: VercelId | None, status: str | None, search: str | None
 ) -> bool:
     """The filters of the vendor's route, for rows that come from elsewhere."""
     if window and row["at"] and not within(row["at"], window):
@@ -229,11 +228,11 @@ def _is_wanted(
         return False
     if status and not _is_status(row["status"], status):
         return False
-    held = [row["path"] or "", row["request_id"] or "", *(log["message"] for log in row["logs"])]
-    return not search or any(search.lower() in text.lower() for text in held)
+    texts = [row["path"] or "", row["request_id"], *(log["message"] for log in row["logs"])]
+    return not search or any(search.lower() in text.lower() for text in texts)
 
 
-def _is_status(code: Json, wanted: str) -> bool:
+def _is_status(code: int | None, wanted: str) -> bool:
     text = str(code)
     return text == wanted or (wanted.lower().endswith("xx") and text[:1] == wanted[:1])
 

@@ -304,3 +304,10 @@ def test_where_slow_and_quick_answers_always_mix_a_slow_one_is_usual() -> None:
     ]
     given = evidence(row(status=200, duration_ms=3_100.0), trace=builder.table(), traffic=mixed)
     assert codes(diagnose(given)) == []
+
+
+def test_a_request_of_which_pasted_lines_tell_no_time_is_judged_all_the_same() -> None:
+    pasted = row(status=None, at=None, method=None, path=None, error="Task timed out after 10.0 seconds")
+    conclusion = diagnose(evidence(pasted, trace_status=Status.unreachable))
+    assert codes(conclusion) == ["request.function_killed.timeout"]
+    assert (conclusion.situation.requests_failed, conclusion.situation.last_seen) == (1, None)

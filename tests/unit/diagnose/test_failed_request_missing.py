@@ -124,7 +124,17 @@ def test_where_the_platform_tells_no_durations_the_traces_do() -> None:
         span["end_ns"] += 9_000_000_000
     begun_ns = builder.spans[0]["start_ns"]
     likes = [
-        {"trace": f"{n:032x}", "start_ns": begun_ns - (n + 1) * 10**9, "duration_ms": 300.0 + n} for n in range(30)
+        {
+            "trace": f"{n:032x}",
+            "service": "web",
+            "name": "POST /chat",
+            "start_ns": begun_ns - (n + 1) * 10**9,
+            "duration_ms": 300.0 + n,
+            "span_count": 5,
+            "error_count": 0,
+            "spans": [],
+        }
+        for n in range(30)
     ]
     summaries = look("tempo", "same_root", likes)
     given = evidence(row(status=200, duration_ms=None), trace=builder.table(), likes=(summaries,))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.checklist import World, judgement, probe
-from support.evidence import look
+from support.evidence import log_line, look
 from support.law import silenced, topics_without_a_field
 
 from runbook_lib.core.model import Conclusion, CoverageState, Kind, Observation, Status
@@ -204,7 +204,7 @@ def test_lines_without_a_trace_may_be_requests_and_do_not_prove_that_nobody_came
     world = World()
     world.spans["spans"] = [span for span in world.spans["spans"] if span["resource"] != 2]
     evidence = world.evidence()
-    fly = look("fly", "logs", [{"at": evidence.traffic[0].value[0]["at"], "trace_id": None}], **_asked(evidence))
+    fly = look("fly", "logs", [log_line(at=evidence.traffic[0].value[0]["at"], platform="fly")], **_asked(evidence))
     conclusion = diagnose(evidence.filed(traffic=(*evidence.traffic[:2], fly)))
     assert (str(conclusion.status), named(conclusion)) == ("could_not_tell", [])
     assert state_of(conclusion, "tracing.part_silent") is CoverageState.not_examined

@@ -16,7 +16,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.io.http import Reply
 from runbook_lib.sources.traces import tempo
 from runbook_lib.sources.traces.jaeger_api import _read_v1, _read_v3
-from runbook_lib.sources.traces.span_table import SpanTable, no_collections, summaries
+from runbook_lib.sources.traces.span_table import SpanCollector, no_collections, summaries
 from runbook_lib.sources.traces.tempo_api import summary_of
 
 SPECS = Path(__file__).parent.parent.parent / "specs"
@@ -32,14 +32,14 @@ def _sample(name: str) -> Any:
 
 
 def _table(*, tempo_sample: str = "", v3: Any = None, v1: Any = None) -> dict[str, Any]:
-    table = SpanTable()
+    table = SpanCollector()
     if tempo_sample:
         tempo._read(table, _reply(_sample(tempo_sample)))
     if v3 is not None:
         _read_v3(table, _reply(v3))
     if v1 is not None:
         _read_v1(table, _reply(v1))
-    return table.as_dict()
+    return table.table()
 
 
 def _comparable(table: dict[str, Any]) -> list[dict[str, Any]]:
@@ -56,14 +56,14 @@ def test_tempos_two_routes_and_jaegers_two_versions_tell_the_same_trace() -> Non
 
 
 def test_jaegers_own_conversion_of_otlp_is_read_back_as_what_went_in() -> None:
-    went_in = SpanTable()
+    went_in = SpanCollector()
     went_in.add_otlp(_sample("jaeger/sample-otlp2jaeger-in.json")["resourceSpans"])
     came_out = _table(v1=_sample("jaeger/sample-otlp2jaeger-out.json"))
-    assert _comparable(went_in.as_dict()) == _comparable(came_out)
+    assert _comparable(went_in.table()) == _comparable(came_out)
 
 
 def test_the_protocols_own_example_is_read() -> None:
-    table = SpanTable()
+    table = SpanCollector()
     table.add_otlp(_sample("otlp/example-trace.json")["resourceSpans"])
     (span,) = table.spans
     assert (span["trace"], span["id"], span["parent"]) == (
@@ -74,7 +74,7 @@ def test_the_protocols_own_example_is_read() -> None:
 
 
 def test_equal_resources_are_kept_once_over_any_number_of_answers() -> None:
-    table = SpanTable()
+    table = SpanCollector()
     for _ in range(3):
         _read_v3(table, _reply(_sample("jaeger/sample-apiv3-trace-scenario.json")))
     assert (len(table.resources), len(table.spans)) == (2, 15)
@@ -94,7 +94,7 @@ def test_an_answer_in_several_lines_is_read_as_one() -> None:
 )
 def test_base64_and_hex_ids_are_the_same_ids(trace: bytes, span: bytes, parent: bytes) -> None:
     def one(spell: Any) -> dict[str, Any]:
-        table = SpanTable()
+        table = SpanCollector()
         ids = {"traceId": spell(trace), "spanId": spell(span), "parentSpanId": spell(parent)}
         table.add_otlp([{"scopeSpans": [{"spans": [ids]}]}])
         return table.spans[0]
@@ -105,7 +105,7 @@ def test_base64_and_hex_ids_are_the_same_ids(trace: bytes, span: bytes, parent: 
 
 
 def test_a_parent_of_zeros_is_no_parent() -> None:
-    table = SpanTable()
+    table = SpanCollector()
     ids = {"traceId": "ab" * 16, "spanId": "cd" * 8, "parentSpanId": "0" * 16}
     table.add_otlp([{"scopeSpans": [{"spans": [ids]}]}])
     assert table.spans[0]["parent"] == ""
@@ -129,7 +129,7 @@ def test_a_parent_of_zeros_is_no_parent() -> None:
     ],
 )
 def test_each_kind_of_attribute_keeps_its_type(written: dict[str, Any], read: Any) -> None:
-    table = SpanTable()
+    table = SpanCollector()
     span = {"traceId": "ab" * 16, "spanId": "cd" * 8, "attributes": [{"key": "it", "value": written}]}
     table.add_otlp([{"scopeSpans": [{"spans": [span]}]}])
     assert table.spans[0]["attributes"] == {"it": read}
@@ -142,7 +142,7 @@ def test_each_kind_of_attribute_keeps_its_type(written: dict[str, Any], read: An
 def test_a_span_of_another_shape_is_malformed_or_read_never_a_traceback(key: str, value: Any) -> None:
     document = copy.deepcopy(_sample("tempo/sample-trace-v2.json"))
     document["trace"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0][key] = value
-    table, refused = SpanTable(), ""
+    table, refused = SpanCollector(), ""
     try:
         tempo._read(table, _reply(document))
     except LookError as error:
@@ -152,7 +152,7 @@ def test_a_span_of_another_shape_is_malformed_or_read_never_a_traceback(key: str
 
 def test_a_trace_that_tempo_cut_is_told_apart() -> None:
     document = {**_sample("tempo/sample-trace-v2.json"), "status": "PARTIAL", "message": "too large"}
-    assert tempo._read(SpanTable(), _reply(document)) == "too large"
+    assert tempo._read(SpanCollector(), _reply(document)) == "too large"
 
 
 def test_the_collector_is_switched_on_again_and_stays_off_for_who_had_it_off() -> None:
