@@ -136,7 +136,7 @@ def situation_of(
     answer stands before the first failure; otherwise it may have begun before the window.
 
     Args:
-        like: the request; its likes count, and where it was refused, those that were refused rows_like. None counts all.
+        like: the request; its likes count, and where it was refused, those that were refused alike. None counts all.
         orgs: the organizations that the failing requests were for; None where that could not be told.
     """
     same = rows_like(seen, like)
@@ -161,10 +161,10 @@ def situation_of(
 
 
 def describe_situation(situation: Situation) -> str:
-    """Whether it goes on, how many failed rows_like and since when, in a sentence."""
+    """Whether it goes on, how many failed alike and since when, in a sentence."""
     going = {True: "It is still going on", False: "It is not going on", None: "Whether it goes on cannot be told"}
     count, onset = situation.requests_failed or 0, situation.onset or "a time that cannot be told"
-    return f"{going[situation.ongoing]}; {count} requests failed rows_like, the first at {onset}."
+    return f"{going[situation.ongoing]}; {count} requests failed alike, the first at {onset}."
 
 
 def baseline_p95_ms(seen: Sequence[LoggedRequest], like: RequestRow, minimum: int = 8) -> float | None:
