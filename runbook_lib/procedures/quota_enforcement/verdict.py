@@ -23,7 +23,7 @@ from runbook_lib.procedures.quota_enforcement.spending import (
     usage_exhibit,
 )
 from runbook_lib.reading.periods import moment
-from runbook_lib.reading.plans import UNITS, told_use
+from runbook_lib.reading.plans import UNITS, usage_in_words
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def judge(account: Account) -> Judged:
 
 def _within_limits(account: Account) -> Finding:
     """All is well: how much is used of what, and when it will be used up."""
-    used = told_use(account.used_now, account.limit or {}) or "no limit"
+    used = usage_in_words(account.used_now, account.limit or {}) or "no limit"
     words = "; ".join(told_forecast(each) for each in forecasts(account)) or used
     return CATALOGUE.finding("quota.within_limits", account.subject, words, account.cite("record", "by_hour", "limits"))
 
