@@ -11,6 +11,7 @@ from typing import Any
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import require_list, rows_in, span_of
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, exactly, has_failed, histogram
@@ -25,15 +26,15 @@ _BUCKET = "__bucket"
 _STATUS_CODES = ("span.http.response.status_code", "span.http.status_code")
 
 
-def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look:
-    """The requests of a service by minute, in the shape of `_counts`: its server spans; failed: status error, or 500 and above.
+def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look[Counts]:
+    """The requests of a service by minute: its server spans; failed: status error, or 500 and above.
 
     Args:
         service: web, api or gateway, told apart by service.name where it tells, else by runtime and route; or a service.name.
         within_ms: count those that took longer than this, too.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Counts]:
         tempo = TempoApi(door)
         steps, hours = Steps.over(window, STEP_S), Steps.over(window, HOUR_S)
         chosen = f"kind = server && ({of_service(service)})"
