@@ -10,18 +10,22 @@ from runbook_lib.core.model import Observation
 from runbook_lib.core.records.rights import (
     AppUser,
     JudgedPolicy,
+    OfferedTable,
     QueryAsUser,
     RestRead,
     RestReadAsUser,
     RightsCatalogue,
+    StrangersReach,
 )
-from runbook_lib.judging.answers import whole_record
+from runbook_lib.judging.answers import whole_record, whole_rows
 from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.supabase_rls.reading import counted_in
 
 _NOT_AT_POSTGRES = ("PGRST", "42P01")  # PostgREST's own refusals, and a table that Postgres does not find
 _TOKEN_REFUSED = "PGRST30"  # noqa: S105 (the beginning of PostgREST's codes for a token that it does not take)
 
+ROLES = ("anon", "authenticated")  # whom a policy is for: the service role passes every one
+COMMANDS = ("select", "insert", "update", "delete")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Clause = tuple[str, str]
 
@@ -62,6 +66,49 @@ def is_offered(look: Observation) -> bool:
     return read is not None and not read["code"].startswith(_NOT_AT_POSTGRES)
 
 
+def offered_tables(seen: Seen) -> tuple[Observation, ...]:
+    """PostgREST offers every table that the question is about: one, or in an audit all that the catalogue holds."""
+    if not seen.of("postgres.reach"):  # it is about one user, and so about one table
+        return tuple(look for look in seen.of("supabase.rest_as_user", "supabase.rest_past_rls") if is_offered(look))
+    catalogues = _catalogues(seen)
+    looks = seen.of("supabase.rest_offers")
+    at_postgres = {
+        each["table"]
+        for look in looks
+        for each in whole_rows(look, OfferedTable)
+        if not each["code"].startswith(_NOT_AT_POSTGRES)
+    }
+    tables = {table["name"] for _, rights in catalogues for table in rights["tables"]}
+    return (*looks, *(look for look, _ in catalogues)) if tables <= at_postgres else ()
+
+
+def strangers_asked(seen: Seen) -> tuple[Observation, ...]:
+    """Every command on every table that the catalogue holds was asked as a stranger, and as nobody at all."""
+    catalogues = _catalogues(seen)
+    looks = [look for look in seen.of("postgres.reach") if whole_record(look, StrangersReach) is not None]
+    asked = {
+        (each["name"], each["role"], each["command"])
+        for look in looks
+        if (reach := whole_record(look, StrangersReach)) is not None
+        for each in reach["tables"]
+    }
+    wanted = {
+        (table["name"], role["name"], command)
+        for _, rights in catalogues
+        for table in rights["tables"]
+        for role in rights["roles"]
+        if role["name"] in ROLES
+        for command in COMMANDS
+    }
+    return tuple(looks) if wanted <= asked else ()
+
+
+def _catalogues(seen: Seen) -> list[tuple[Observation, RightsCatalogue]]:
+    """The catalogues that could be read."""
+    looks = seen.of("postgres.policies", "supabase.policies")
+    return [(look, rights) for look in looks if (rights := whole_record(look, RightsCatalogue)) is not None]
+
+
 def taken_token(seen: Seen) -> tuple[Observation, ...]:
     """PostgREST's word that it takes the user's token: its keys and its clock are those that count."""
     return tuple(look for look, read in _reads_as_user(seen) if not read["code"].startswith(_TOKEN_REFUSED))
@@ -95,8 +142,7 @@ def is_vain(look: Observation, seen: Seen) -> bool:
     What stands in between answers every statement with an empty list, and nobody is unknown for that.
     """
     is_by_api = (look.source, look.call) == ("supabase", "user")
-    catalogues = [whole_record(each, RightsCatalogue) for each in seen.of("supabase.policies")]
-    return is_by_api and all(each is None for each in catalogues)
+    return is_by_api and not any(catalogue.source == "supabase" for catalogue, _ in _catalogues(seen))
 
 
 def met_user(seen: Seen) -> tuple[Observation, ...]:
@@ -161,9 +207,8 @@ def _without_rls(seen: Seen, table: str) -> tuple[Observation, ...]:
     """The catalogues in which the table has RLS off."""
     return tuple(
         look
-        for look in seen.of("postgres.policies", "supabase.policies")
-        if (rights := whole_record(look, RightsCatalogue)) is not None
-        and any(each["name"] == table and not each["rls"] for each in rights["tables"])
+        for look, rights in _catalogues(seen)
+        if any(each["name"] == table and not each["rls"] for each in rights["tables"])
     )
 
 

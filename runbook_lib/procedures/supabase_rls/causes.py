@@ -13,6 +13,8 @@ from runbook_lib.procedures.supabase_rls.access import (
     is_run,
     joined_member,
     let_through,
+    offered_tables,
+    strangers_asked,
     taken_token,
     tells_of_a_user,
 )
@@ -35,15 +37,19 @@ TOPICS = Topics(
         "catalogue": first_of("postgres.policies", "supabase.policies"),
         "every_row": first_of("supabase.rest_past_rls", "supabase.rows"),
         "command_run": look("postgres.as_user", holding=is_run, else_why="it was refused"),
-        "offered": any_of(
+        "answered_by_postgrest": any_of(
             look("supabase.rest_as_user", holding=is_offered, else_why="it did not come as far as Postgres"),
             look("supabase.rest_past_rls", holding=is_offered, else_why="it did not come as far as Postgres"),
+        ),
+        "offered": all_of(
+            "answered_by_postgrest",
+            proof("PostgREST offers every table in question", offered_tables, "supabase.rest_offers"),
         ),
         "let_through": proof("the user is let through", let_through, "postgres.as_user", "supabase.rest_as_user"),
         "row_absent": proof("the row is not there", absent_row, "postgres.as_user", "supabase.rest_past_rls"),
         "not_denied": any_of("let_through", "row_absent"),
         "member": proof("the user is a member", joined_member, "postgres.user", "supabase.user"),
-        "strangers": look("postgres.reach"),
+        "strangers": proof("every table was asked as a stranger", strangers_asked, "postgres.reach"),
         "audited": all_of("strangers", "catalogue"),
         "repository": first_of(look("postgres.schema_file"), NO_MIGRATIONS),
         "compared": all_of("repository", "catalogue"),
