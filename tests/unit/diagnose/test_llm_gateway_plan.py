@@ -91,7 +91,9 @@ class TestPlan:
 
     def test_on_fly_it_is_a_command(self) -> None:
         on_fly = look(
-            "fly", "gateway_settings", {**settings().value, "platform": "fly", "place": {"app": "nexus-gateway"}, "changed": {}}
+            "fly",
+            "gateway_settings",
+            {**settings().value, "platform": "fly", "place": {"app": "nexus-gateway"}, "changed": {}},
         )
         seen = all_fail(Gateway(), REFUSED_KEY, GOOD_CLAUDE).evidence(settings=(on_fly,))
         request = self.plan(diagnose(seen))["steps"][0]["request"]
