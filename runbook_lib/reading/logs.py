@@ -13,7 +13,7 @@ from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.core.records.requests import RequestLogLine, RequestRow
 from runbook_lib.judging.answers import rows_of
 from runbook_lib.reading.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, STRIPE, WEB
-from runbook_lib.reading.requests import REQUEST_LOGS
+from runbook_lib.reading.request_rows import REQUEST_LOGS
 from runbook_lib.reading.spans import Fault
 
 LINE_LOGS = ("logs",)  # the looks that bring lines of the parts' logs

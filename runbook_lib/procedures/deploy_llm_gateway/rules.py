@@ -15,7 +15,7 @@ from runbook_lib.procedures.deployments.live import live
 from runbook_lib.procedures.deployments.plans import plans_for, way_back
 from runbook_lib.procedures.deployments.reading import Site, read
 from runbook_lib.procedures.deployments.rules import Judged
-from runbook_lib.reading import requests as rows
+from runbook_lib.reading.request_rows import is_failed
 
 _NAMED = "deploy.not_ready.crashed"  # here a crash is told by the machine's own codes
 
@@ -31,7 +31,7 @@ def judge_site(evidence: Evidence, site: Site, now: datetime, *, is_asked: bool)
         rules.variables(reading, evidence.providers),
         rules.build(reading),
         rules.ended(reading, now, is_asked=is_asked),
-        rules.health(reading, lambda: any(not rows.is_failed(row) for row in traffic.after)),
+        rules.health(reading, lambda: any(not is_failed(row) for row in traffic.after)),
         live(reading, now),
         traffic_of.judge(reading, traffic),
         judge_ports(reading, site.project if site.platform == "fly" else None, evidence.image),

@@ -13,7 +13,7 @@ from runbook_lib.procedures.deployments.live import live
 from runbook_lib.procedures.deployments.plans import plans_for
 from runbook_lib.procedures.deployments.reading import Site, read
 from runbook_lib.procedures.deployments.rules import Judged
-from runbook_lib.reading import requests as rows
+from runbook_lib.reading.request_rows import is_failed
 
 
 def judge_site(site: Site, now: datetime, *, is_asked: bool) -> Judgement:
@@ -28,7 +28,7 @@ def judge_site(site: Site, now: datetime, *, is_asked: bool) -> Judgement:
         rules.variables(reading),
         rules.build(reading),
         rules.ended(reading, now, is_asked=is_asked),
-        rules.health(reading, lambda: any(not rows.is_failed(row) for row in traffic.after)),
+        rules.health(reading, lambda: any(not is_failed(row) for row in traffic.after)),
         rules.protected(reading),
         live(reading, now),
         traffic_of.judge(reading, traffic),

@@ -12,7 +12,7 @@ from runbook_lib.procedures.deployments import traffic as traffic_of
 from runbook_lib.procedures.deployments.reading import Reading
 from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.procedures.failed_request.rules import changes_of
-from runbook_lib.reading import requests as rows
+from runbook_lib.reading.request_rows import logged_requests, situation_of
 
 _OF_DEPLOYMENT = ("deploy.build_failed", "deploy.canceled", "deploy.not_ready", "deploy.checks_failed")
 _HURTS = ("deploy.error_rate_up", "deploy.migration_missing", "deploy.health_failing")
@@ -70,9 +70,9 @@ def situation(judgements: Sequence[Judgement], faults: Sequence[Finding], now: d
         row
         for each in judgements
         if any(finding.code.startswith(_HURTS) for finding in each.judged.faults)
-        for row in rows.rows_of((*each.reading.site.after, *each.reading.site.before))
+        for row in logged_requests((*each.reading.site.after, *each.reading.site.before))
     ]
-    told = rows.situation_of(seen, None, now, None)
+    told = situation_of(seen, None, now, None)
     ongoing = told.ongoing
     if any(finding.code.startswith("deploy.health_failing") for finding in faults) and ongoing is None:
         ongoing = True

@@ -21,8 +21,8 @@ from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
 from runbook_lib.procedures.deployments.reading import NAMES, Reading, is_whole
 from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.procedures.deployments.witnesses import FEWEST
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.logs import lines_of, log_failures
+from runbook_lib.reading.request_rows import is_failed, kind_of_request, logged_requests
 from runbook_lib.reading.spans import Trace, traces_in
 from runbook_lib.reading.trace_causes import read_trace
 
@@ -83,7 +83,7 @@ class Traffic:
     @property
     def failed_after(self) -> list[RequestRow]:
         """The failing requests since."""
-        return [row for row in self.after if rows.is_failed(row)]
+        return [row for row in self.after if is_failed(row)]
 
     @property
     def is_enough(self) -> bool:
@@ -126,8 +126,8 @@ def read_traffic(reading: Reading) -> Traffic:
     if site.platform == "fly":
         return Traffic(since=_counted(site.after), earlier=_counted(site.before))
     since = str(serving["at"])
-    after = [s.row for s in rows.rows_of(site.after) if _is_served_by(s.row, str(serving["id"]), since)]
-    before = [s.row for s in rows.rows_of(site.before) if not _is_served_by(s.row, str(serving["id"]), since)]
+    after = [s.row for s in logged_requests(site.after) if _is_served_by(s.row, str(serving["id"]), since)]
+    before = [s.row for s in logged_requests(site.before) if not _is_served_by(s.row, str(serving["id"]), since)]
     unique_after = {row["request_id"]: row for row in after}.values()
     unique_before = {row["request_id"]: row for row in before}.values()
     begins = tuple(origins(reading, unique_after))
@@ -135,7 +135,7 @@ def read_traffic(reading: Reading) -> Traffic:
 
 
 def _rate(of: Collection[RequestRow]) -> Rate:
-    return Rate(len(of), sum(rows.is_failed(row) for row in of))
+    return Rate(len(of), sum(is_failed(row) for row in of))
 
 
 def _counted(looks: Sequence[Observation]) -> Rate:
@@ -154,7 +154,7 @@ def sample(failing: Sequence[RequestRow], most: int = 6) -> list[RequestRow]:
     """Some of the failing requests, of every kind of request in turn, the newest first: what is looked into one by one."""
     kinds: dict[tuple[str, str], list[RequestRow]] = {}
     for row in sorted(failing, key=lambda row: row["at"] or "", reverse=True):
-        kinds.setdefault(rows.kind_of(row), []).append(row)
+        kinds.setdefault(kind_of_request(row), []).append(row)
     taken: list[RequestRow] = []
     while len(taken) < most and any(kinds.values()):
         taken += [of_kind.pop(0) for of_kind in kinds.values() if of_kind]
@@ -169,7 +169,7 @@ def origins(reading: Reading, after: Iterable[RequestRow]) -> list[Origin]:
         for trace in traces_in(look):
             traces |= dict.fromkeys((trace.id, *_request_ids(trace)), trace)
     by_trace_id = [look.id for look in site.traces]
-    failing = [row for row in after if rows.is_failed(row)]
+    failing = [row for row in after if is_failed(row)]
     logged: dict[str, list[tuple[LogLine, Observation]]] = {}
     for line, look in lines_of(site.after) if failing else ():
         logged.setdefault(line["request_id"] or "", []).append((line, look))

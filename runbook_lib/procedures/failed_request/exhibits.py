@@ -6,8 +6,8 @@ from typing import Any, Literal, Protocol
 from runbook_lib.core.model import Change, Json, Observation
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.traces import Span
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.critical_path import critical_path
+from runbook_lib.reading.request_rows import LoggedRequest, baseline_p95_ms, is_failed, rows_like
 from runbook_lib.reading.root import Fate
 from runbook_lib.reading.spans import duration_ms, fault
 from runbook_lib.reading.trace_causes import TraceReading
@@ -24,7 +24,7 @@ class _Looks(Protocol):
 
 
 def facts_of(
-    reading: TraceReading | None, mine: Sequence[rows.Seen], evidence: _Looks, trace_evidence: Sequence[str]
+    reading: TraceReading | None, mine: Sequence[LoggedRequest], evidence: _Looks, trace_evidence: Sequence[str]
 ) -> dict[str, Json]:
     """Everything for displays and the postmortem that is no judgement."""
     return {
@@ -100,28 +100,31 @@ def waterfall_of(reading: TraceReading) -> dict[str, Json]:
 
 
 def latency_of(
-    seen: Sequence[rows.Seen], like: RequestRow | None, window: dict[str, str], deployments: Sequence[dict[str, Any]]
+    seen: Sequence[LoggedRequest],
+    like: RequestRow | None,
+    window: dict[str, str],
+    deployments: Sequence[dict[str, Any]],
 ) -> dict[str, Json]:
     """The traffic of the request's likes over the window, this request among them."""
-    alike = rows.alike(seen, like)
+    alike = rows_like(seen, like)
     return {
         "points": [
             {
                 "at": row["at"],
                 "ms": row["duration_ms"],
-                "failed": rows.is_failed(row),
+                "failed": is_failed(row),
                 "label": str(row["status"]),
             }
             for row in alike
         ],
         "window": window,
-        "baseline_p95_ms": rows.baseline_p95_ms(seen, like) if like else None,
+        "baseline_p95_ms": baseline_p95_ms(seen, like) if like else None,
         "deployments": [{"at": each["at"], "label": str(each.get("commit") or "")[:7]} for each in deployments],
         "request": {"at": like["at"], "ms": like["duration_ms"]} if like and like["at"] else None,
     }
 
 
-def deployed_commits(observations: Sequence[Observation], mine: Sequence[rows.Seen]) -> list[dict[str, Json]]:
+def deployed_commits(observations: Sequence[Observation], mine: Sequence[LoggedRequest]) -> list[dict[str, Json]]:
     """The deployment of each part that served the request: by its id where the row names it, else the newest before it."""
     every = [
         item

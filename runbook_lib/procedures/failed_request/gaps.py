@@ -11,9 +11,15 @@ from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.traces import Span
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.logs import LINE_LOGS, finished_after, lines_of
 from runbook_lib.reading.parts import parts_of
+from runbook_lib.reading.request_rows import (
+    REQUEST_LOGS,
+    LoggedRequest,
+    describe_row,
+    logged_requests,
+    platform_verdict,
+)
 from runbook_lib.reading.root import Fate, find_failures
 from runbook_lib.reading.spans import TRACE_TABLES, Trace, duration_ms, first, http_status, traces_in
 from runbook_lib.reading.trace_causes import Gap, TraceReading, read_trace
@@ -75,13 +81,11 @@ def platform_explains_gap(
     It was asked, saw no such call, and yet something answered 4xx: it was something else, at a wrong address.
     """
     subject = f"{caller} → {gap.part}"
-    seen = rows.rows_of(callee)
+    seen = logged_requests(callee)
     for each in seen:
-        verdict = rows.platform_verdict(each.row) if _is_row_of(gap, each.row) else None
+        verdict = platform_verdict(each.row) if _is_row_of(gap, each.row) else None
         if verdict is not None:
-            summary = (
-                f"{gap.part}: {verdict.what} ({rows.describe_row(each.row)}, {each.row['error'] or 'no error code'})"
-            )
+            summary = f"{gap.part}: {verdict.what} ({describe_row(each.row)}, {each.row['error'] or 'no error code'})"
             place = f"{gap.part} {each.row['method']} {each.row['path']}"
             return CATALOGUE.finding(verdict.code, place, summary, [*trace_evidence, each.observation.id])
         if _is_row_of(gap, each.row) and re.search(NOT_SERVED, each.row["error"] or "", re.I):
@@ -95,7 +99,7 @@ def platform_explains_gap(
             summary = f"{gap.part}'s platform could not hand the call on: {line['message']} ({line['at']})"
             evidence = [*trace_evidence, look.id]
             return CATALOGUE.finding(f"request.{gap.part}_unreachable.refused", subject, summary, evidence)
-    asked = [look for look in callee if look.call in rows.REQUEST_LOGS and look.status.answered]
+    asked = [look for look in callee if look.call in REQUEST_LOGS and look.status.answered]
     if (
         gap.status is not None
         and 400 <= gap.status < 500
@@ -191,7 +195,7 @@ def _reached(gap: Gap, callee: Sequence[Observation], tables: Sequence[Observati
         for span in trace.spans
         if span["kind"] == "server" and parts_of(trace)[span["id"]] == gap.part
     }
-    for each in rows.rows_of(callee):
+    for each in logged_requests(callee):
         if not _is_row_of(gap, each.row):
             continue
         whose = next((span for span in others.values() if _is_row_of_span(each.row, span)), None)
@@ -233,7 +237,7 @@ def _path_of(gap: Gap) -> str:
 
 def _platform_told(callee: Sequence[Observation]) -> bool:
     """Whether a platform that logs requests was asked for the callee's, and answered in full. Fly.io logs none."""
-    asked = [look for look in callee if look.call in rows.REQUEST_LOGS and look.status != Status.not_configured]
+    asked = [look for look in callee if look.call in REQUEST_LOGS and look.status != Status.not_configured]
     return bool(asked) and all(look.status.answered for look in asked)
 
 
@@ -250,7 +254,7 @@ def _is_row_of(gap: Gap, row: RequestRow) -> bool:
 
 
 def blind_for_missing_trace(
-    trace_id: str, row: rows.Seen, looks: Sequence[Observation], sampled: bool | None
+    trace_id: str, row: LoggedRequest, looks: Sequence[Observation], sampled: bool | None
 ) -> tuple[list[Finding], list[Suspect]]:
     """`trace.not_found.<why>`: the platform knows the request, the trace backends do not know its trace.
 
@@ -264,7 +268,7 @@ def blind_for_missing_trace(
     suspects = [
         Suspect(
             "",
-            rows.describe_row(row.row),
+            describe_row(row.row),
             "the request failed, and nothing that was seen shows inside it",
             f"the logs of API and gateway for request {row.row['request_id']}: read access to their platforms' logs",
         )
@@ -282,6 +286,6 @@ def blind_for_missing_trace(
         sub, why = "no_context", "the platform saw no trace context on it"
     else:
         sub, why = "lost", "its trace id is known, so spans were not sampled or never arrived"
-    summary = f"{rows.describe_row(row.row)}: the request is there, no trace of it is; {why}"
+    summary = f"{describe_row(row.row)}: the request is there, no trace of it is; {why}"
     evidence = [row.observation.id, *(look.id for look in asked)]
     return [CATALOGUE.finding(f"trace.not_found.{sub}", "trace", summary, evidence)], suspects

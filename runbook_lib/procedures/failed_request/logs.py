@@ -8,7 +8,6 @@ from runbook_lib.core.model import Finding, Observation, Suspect
 from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.procedures.failed_request.gaps import NOT_SERVED
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.classify import (
     Named,
     classify_auth,
@@ -20,6 +19,7 @@ from runbook_lib.reading.classify import (
 )
 from runbook_lib.reading.logs import UNKNOWN, LogFailure, finished_after, lines_of
 from runbook_lib.reading.parts import API, AUTH, DATABASE, GATEWAY, PROVIDER, STRIPE, WEB
+from runbook_lib.reading.request_rows import logged_requests
 
 
 def log_findings(failures: Iterable[LogFailure], lines: Sequence[tuple[LogLine, Observation]] = ()) -> list[Finding]:
@@ -61,7 +61,7 @@ def not_served(failures: Iterable[LogFailure], callee: Sequence[Observation]) ->
         ended_s = from_iso(str(failure.line["at"])).timestamp()
         told = [
             (seen.row["error"] or "", seen.row["at"], seen.observation.id)
-            for seen in rows.rows_of(callee)
+            for seen in logged_requests(callee)
             if seen.row["part"] == GATEWAY
         ]
         told += [

@@ -21,7 +21,7 @@ from runbook_lib.procedures.failed_request.exhibits import (
 from runbook_lib.procedures.failed_request.logs import asks_for_platform
 from runbook_lib.procedures.failed_request.quota import may_be_quota
 from runbook_lib.procedures.failed_request.reading import Evidence, Found, Reading, find, read, timed
-from runbook_lib.reading import requests as rows
+from runbook_lib.reading.request_rows import describe_row, describe_situation, logged_requests, situation_of
 
 if TYPE_CHECKING:
     from runbook_lib.io.observe import Look
@@ -90,7 +90,7 @@ class OneRequest(Procedure):
             known = " The trace backend knows it." if self.found.trace_id else ""
             return Said("No platform's log told of this request." + known)
         table = Exhibit("table", "The request on its way", rows_table([each.row for each in reading.mine]))
-        return Said(f"{rows.describe_row(reading.outermost.row)}.", (table,))
+        return Said(f"{describe_row(reading.outermost.row)}.", (table,))
 
     @step(asked.FOLLOW)
     def follow_the_trace(self) -> Said:
@@ -133,10 +133,10 @@ class OneRequest(Procedure):
         traffic = self.ask("traffic", "likes")
         around, reading = self.sought.around_traffic, self._read()
         row = reading.outermost.row if reading.outermost else None
-        situation = rows.situation_of(rows.rows_of((*self.evidence.request, *traffic)), row, self.look.now, None)
+        situation = situation_of(logged_requests((*self.evidence.request, *traffic)), row, self.look.now, None)
         mine, others, _ = timed(reading)
         plot = Exhibit("latency", "Requests like it", latency_of(others, mine or None, around.as_dict(), []))
-        return Said(rows.describe_situation(situation), (plot,))
+        return Said(describe_situation(situation), (plot,))
 
     @step(asked.CHANGED)
     def ask_what_changed(self) -> Said:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.procedures.failed_request.reading import Reading, timed
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.critical_path import critical_path
+from runbook_lib.reading.request_rows import baseline_p95_ms
 
 LONG_MS = 5_000.0  # with nothing to compare with, only this much is worth a doubt
 SLOW_FACTOR = 3.0  # slower than three times the healthy p95 …
@@ -50,7 +50,7 @@ def pace_of(reading: Reading) -> Pace:
     row, likes, told = timed(reading)
     if row is None or row["duration_ms"] is None:
         return Pace(row, None, None, ())
-    p95_ms = rows.baseline_p95_ms(likes, row)
+    p95_ms = baseline_p95_ms(likes, row)
     looks = tuple(look.id for look in told if look.status.answered or (look.status.has_content and p95_ms is not None))
     return Pace(row, row["duration_ms"], p95_ms, looks)
 

@@ -8,9 +8,9 @@ from typing import Any
 from runbook_lib.core.model import Finding, Kind, Observation, Suspect
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.procedures.failed_request.reading import Reading
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.parts import WEB
 from runbook_lib.reading.plans import BLOCKING, ENDED, told_use, used_up
+from runbook_lib.reading.request_rows import LoggedRequest
 
 # the sub-code for each status that keeps an organization out: 01 says only whether it may still be paid, 05 says more
 _SUBCODES = {status: "canceled" if status in ENDED else "past_due" for status in BLOCKING}
@@ -31,7 +31,7 @@ def may_be_quota(status: int | None) -> bool:
     return status in (402, 429)
 
 
-def judge_refusal(reading: Reading, row: rows.Seen | None, quota: Sequence[Observation]) -> JudgedRefusal | None:
+def judge_refusal(reading: Reading, row: LoggedRequest | None, quota: Sequence[Observation]) -> JudgedRefusal | None:
     """Judge a 4xx that no failure explains; None where the request was not refused.
 
     Who refused it must have been seen: the trace shows the part, or the row of API or gateway does. Web's row alone may only pass

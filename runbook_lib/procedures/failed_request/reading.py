@@ -11,8 +11,8 @@ from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.traces import Span, SpanTable, TraceSummary
 from runbook_lib.judging.answers import record_of, rows_of
 from runbook_lib.judging.evidence import Filed
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.logs import LogFailure, attribute_of, lines_for, lines_of, log_failures
+from runbook_lib.reading.request_rows import LoggedRequest, logged_requests, rows_of_request, traces_as_rows
 from runbook_lib.reading.spans import build_trace, duration_ms
 from runbook_lib.reading.trace_causes import Refusal, TraceReading, read_trace
 
@@ -74,7 +74,7 @@ class Reading:
 
     evidence: Evidence
     trace_id: str
-    mine: tuple[rows.Seen, ...]
+    mine: tuple[LoggedRequest, ...]
     trace: TraceReading | None
     trace_evidence: tuple[str, ...]
     log_failures: tuple[LogFailure, ...]
@@ -83,7 +83,7 @@ class Reading:
     client_gone: bool = False
 
     @property
-    def outermost(self) -> rows.Seen | None:
+    def outermost(self) -> LoggedRequest | None:
         """The row nearest to the user: web's, else the API's, else the gateway's."""
         return self.mine[0] if self.mine else None
 
@@ -112,13 +112,13 @@ class Reading:
 
 def find(evidence: Evidence) -> Found:
     """What the search for the request tells of it."""
-    seen = rows.rows_of(evidence.request)
-    mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=evidence.trace_id)
+    seen = logged_requests(evidence.request)
+    mine = rows_of_request(seen, request_id=evidence.request_id, trace_id=evidence.trace_id)
     trace_id = evidence.trace_id or next(
         (each.row["trace_id"] for each in mine if each.row["trace_id"]), _first_trace(evidence.request)
     )
     if trace_id and not mine:
-        mine = rows.rows_for(seen, trace_id=trace_id)
+        mine = rows_of_request(seen, trace_id=trace_id)
     row = mine[0].row if mine else None
     return Found(trace_id, from_iso(row["at"]) if row is not None and row["at"] else None, row)
 
@@ -132,8 +132,8 @@ def read(evidence: Evidence, before: Reading | None = None) -> Reading:
     if before is not None and before.evidence is evidence:
         return before
     trace_id = find(evidence).trace_id
-    seen = rows.rows_of((*evidence.request, *evidence.logs, *evidence.traffic))
-    mine = rows.rows_for(seen, request_id=evidence.request_id, trace_id=trace_id)
+    seen = logged_requests((*evidence.request, *evidence.logs, *evidence.traffic))
+    mine = rows_of_request(seen, request_id=evidence.request_id, trace_id=trace_id)
     gone = any(each.row["status"] == 499 for each in mine)
     if before is not None and before.evidence.traces is evidence.traces and before.client_gone == gone:
         trace_id = trace_id or before.trace_id
@@ -182,7 +182,7 @@ def _read_trace(
     )
 
 
-def timed(reading: Reading) -> tuple[RequestRow | None, list[rows.Seen], tuple[Observation, ...]]:
+def timed(reading: Reading) -> tuple[RequestRow | None, list[LoggedRequest], tuple[Observation, ...]]:
     """The request's row with how long it took, its likes, and the looks that told of them: the platform's log, else the traces.
 
     None without a row or a trace.
@@ -191,11 +191,11 @@ def timed(reading: Reading) -> tuple[RequestRow | None, list[rows.Seen], tuple[O
     row = reading.outermost.row if reading.outermost is not None else None
     is_timed = row is not None and row["duration_ms"] is not None
     if is_timed or reading.trace is None or not reading.trace.trace.roots:
-        return row, rows.rows_of((*evidence.request, *evidence.traffic)), evidence.traffic
+        return row, logged_requests((*evidence.request, *evidence.traffic)), evidence.traffic
     root = reading.trace.trace.roots[0]
     row = row if row is not None else _row_of(root, reading.trace_id)
     row = {**row, "duration_ms": round(duration_ms(root), 1)}
-    return row, rows.likes_as_rows(evidence.likes, row), evidence.likes
+    return row, traces_as_rows(evidence.likes, row), evidence.likes
 
 
 def _row_of(root: Span, trace_id: str) -> RequestRow:

@@ -17,7 +17,7 @@ from runbook_lib.procedures.failed_request.exhibits import (
     table_of,
 )
 from runbook_lib.procedures.failed_request.window_reading import WindowEvidence, read_window
-from runbook_lib.reading import requests as rows
+from runbook_lib.reading.request_rows import describe_situation, is_failed, logged_requests, situation_of
 
 if TYPE_CHECKING:
     from runbook_lib.io.observe import Look
@@ -56,7 +56,7 @@ class RequestWindow(Procedure):
     @step(asked.FIND)
     def find_the_request(self) -> Said:
         """The platforms' request logs."""
-        failing = [each for each in rows.rows_of(self.ask("request")) if rows.is_failed(each.row)]
+        failing = [each for each in logged_requests(self.ask("request")) if is_failed(each.row)]
         listed = Exhibit("table", "Failing requests", rows_table([each.row for each in failing[:20]]))
         told = f"{len(failing)} failing requests in the platforms' logs of the window."
         return Said(told, (listed,) if failing else ())
@@ -85,10 +85,10 @@ class RequestWindow(Procedure):
     def look_at_the_traffic(self) -> Said:
         """Web's requests of the window."""
         traffic = self.ask("traffic")
-        seen = rows.rows_of((*self.evidence.request, *traffic))
-        situation = rows.situation_of(seen, None, self.look.now, None)
+        seen = logged_requests((*self.evidence.request, *traffic))
+        situation = situation_of(seen, None, self.look.now, None)
         plot = Exhibit("latency", "Requests of the window", latency_of(seen, None, self.window.as_dict(), []))
-        return Said(rows.describe_situation(situation), (plot,))
+        return Said(describe_situation(situation), (plot,))
 
     @step(asked.CHANGED)
     def ask_what_changed(self) -> Said:

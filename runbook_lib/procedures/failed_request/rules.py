@@ -26,8 +26,17 @@ from runbook_lib.procedures.failed_request.pace import pace_of, where_it_went
 from runbook_lib.procedures.failed_request.quota import judge_refusal
 from runbook_lib.procedures.failed_request.reading import Evidence, Reading, read
 from runbook_lib.procedures.failed_request.topics import of_one
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.parts import API, GATEWAY, WEB
+from runbook_lib.reading.request_rows import (
+    LoggedRequest,
+    describe_row,
+    is_failed,
+    is_refused,
+    iso_before,
+    logged_requests,
+    platform_verdict,
+    situation_of,
+)
 from runbook_lib.reading.root import Failure
 
 
@@ -89,13 +98,13 @@ def diagnose(evidence: Evidence, before: Reading | None = None) -> Conclusion:
     )
 
 
-def platform_findings(mine: Sequence[rows.Seen]) -> list[Finding]:
+def platform_findings(mine: Sequence[LoggedRequest]) -> list[Finding]:
     """What the platform itself did, the innermost part first: web's 502 may only pass on that the API was killed."""
     for seen in reversed(mine):
-        verdict = rows.platform_verdict(seen.row)
+        verdict = platform_verdict(seen.row)
         if verdict is not None:
             part = seen.row["part"]
-            summary = f"{part}: {verdict.what} ({rows.describe_row(seen.row)}, {seen.row['error'] or 'no error code'})"
+            summary = f"{part}: {verdict.what} ({describe_row(seen.row)}, {seen.row['error'] or 'no error code'})"
             place = f"{part} {seen.row['method']} {seen.row['path']}"
             return [CATALOGUE.finding(verdict.code, place, summary, [seen.observation])]
     return []
@@ -146,7 +155,7 @@ def _hidden(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
         if reading.trace.gaps:
             return blind_for_gap(reading.trace, reading.trace.gaps[-1], evidence.beside, reading.trace_evidence)
         return [], [_own_failure(reading, each) for each in reading.trace.unexplained[:1]]
-    if outermost is not None and _something_failed(reading) and not rows.is_refused(outermost.row):
+    if outermost is not None and _something_failed(reading) and not is_refused(outermost.row):
         return blind_for_missing_trace(reading.trace_id, outermost, _backends(evidence), evidence.sampled)
     return [], []
 
@@ -185,7 +194,7 @@ def _no_request(evidence: Evidence) -> tuple[list[Finding], list[Suspect]]:
 def _unexplained(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
     """The request failed, and neither a rule nor a gap says why."""
     first = reading.mine[0]
-    subject = rows.describe_row(first.row)
+    subject = describe_row(first.row)
     ids = [*(seen.observation.id for seen in reading.mine), *reading.trace_evidence]
     found = CATALOGUE.finding("request.unexplained", subject, "it failed, and nothing that was seen says why", ids)
     look = f"the logs of API and gateway for request {first.row['request_id']}: read access to their platforms' logs"
@@ -204,23 +213,23 @@ def _beside(reading: Reading) -> list[Unseen]:
 
 def _something_failed(reading: Reading) -> bool:
     """Whether anything says that the request did not end well."""
-    if any(rows.is_failed(seen.row) for seen in reading.mine):
+    if any(is_failed(seen.row) for seen in reading.mine):
         return True
     if reading.trace is not None and reading.is_complete:
         return bool(reading.trace.gaps or reading.trace.unexplained)
-    return not reading.mine or any(rows.is_refused(seen.row) for seen in reading.mine)
+    return not reading.mine or any(is_refused(seen.row) for seen in reading.mine)
 
 
-def _refused_row(reading: Reading) -> rows.Seen | None:
+def _refused_row(reading: Reading) -> LoggedRequest | None:
     """The innermost row with a 4xx answer."""
-    return next((seen for seen in reversed(reading.mine) if rows.is_refused(seen.row)), None)
+    return next((seen for seen in reversed(reading.mine) if is_refused(seen.row)), None)
 
 
 def _client_gone(reading: Reading) -> list[Finding]:
     for seen in reading.mine:
         if seen.row["status"] == 499:
             part = seen.row["part"]
-            summary = f"the client left before {part} had answered; nothing else failed ({rows.describe_row(seen.row)})"
+            summary = f"the client left before {part} had answered; nothing else failed ({describe_row(seen.row)})"
             place = f"{part} {seen.row['path']}"
             return [CATALOGUE.finding("request.client_gone", place, summary, [seen.observation])]
     return []
@@ -241,7 +250,7 @@ def judge_pace(reading: Reading) -> tuple[list[Finding], list[Suspect]]:
     where = where_it_went(reading, float(pace.took_ms or 0))
     if where is None:
         look = "the request's whole trace: read access to the trace backend"
-        subject = rows.describe_row(outermost.row) if outermost else path
+        subject = describe_row(outermost.row) if outermost else path
         return [], [Suspect("request.slow", subject, f"it took {compared}; no whole trace tells where", look)]
     return [CATALOGUE.finding("request.slow", where[0], f"slow: {compared}; {where[1]}", ids)], []
 
@@ -252,13 +261,13 @@ def _situation(reading: Reading) -> Situation:
     outermost = reading.outermost.row if reading.outermost else None
     if outermost is None and reading.trace is None:
         return Situation(changes=changes_of(evidence.changes, evidence.window))
-    situation = rows.situation_of(rows.rows_of((*evidence.request, *evidence.traffic)), outermost, evidence.now, None)
+    situation = situation_of(logged_requests((*evidence.request, *evidence.traffic)), outermost, evidence.now, None)
     return replace(situation, changes=changes_of(evidence.changes, evidence.window))
 
 
 def changes_of(observations: Iterable[Observation], window: Window) -> tuple[Change, ...]:
     """Everything that changed in the two hours before the window's end or within it, the newest first."""
-    since, until = rows.since_iso(window.since, 2), window.as_dict()["until"]
+    since, until = iso_before(window.since, 2), window.as_dict()["until"]
     found = set()
     for observation in observations:
         if not observation.status.has_content or not isinstance(observation.value, list):

@@ -12,9 +12,9 @@ from runbook_lib.judging.witnesses import Seen, Topics, Witness, all_of, any_of,
 from runbook_lib.procedures.failed_request.pace import pace_of
 from runbook_lib.procedures.failed_request.reading import Reading
 from runbook_lib.procedures.failed_request.window_reading import WindowReading
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.logs import lines_of, log_failures
 from runbook_lib.reading.parts import WEB
+from runbook_lib.reading.request_rows import is_failed, is_refused, platform_verdict
 from runbook_lib.reading.spans import Trace, http_status
 from runbook_lib.reading.trace_causes import unseen_calls
 
@@ -137,9 +137,9 @@ def _own_lines(reading: Reading) -> Iterable[str]:
 def _ended_itself(reading: Reading) -> Iterable[str]:
     """Web's row with an answer that is no failure and no refusal that an edge makes as well."""
     first = reading.outermost
-    if first is None or first.row["part"] != WEB or any(rows.platform_verdict(each.row) for each in reading.mine):
+    if first is None or first.row["part"] != WEB or any(platform_verdict(each.row) for each in reading.mine):
         return ()
-    is_fine = not rows.is_failed(first.row) and first.row["status"] not in _MAY_BE_THE_EDGE
+    is_fine = not is_failed(first.row) and first.row["status"] not in _MAY_BE_THE_EDGE
     return [first.observation.id] if is_fine else ()
 
 
@@ -149,7 +149,7 @@ def _not_for_the_plan(reading: Reading) -> Iterable[str]:
     first = reading.outermost
     if first is not None and first.row["part"] == WEB and 0 < (first.row["status"] or 0) < 400:
         return [first.observation.id]
-    inner = next((each for each in reversed(reading.mine) if rows.is_refused(each.row)), None)
+    inner = next((each for each in reversed(reading.mine) if is_refused(each.row)), None)
     if inner is not None and inner.row["part"] != WEB and inner.row["status"] not in _FOR_THE_PLAN:
         return [inner.observation.id]
     told = _whole_trace(reading)
@@ -161,7 +161,7 @@ def _not_for_the_plan(reading: Reading) -> Iterable[str]:
 
 
 def _refused(reading: Reading) -> Iterable[str]:
-    return [each.observation.id for each in reading.mine[:1] if rows.is_refused(each.row)]
+    return [each.observation.id for each in reading.mine[:1] if is_refused(each.row)]
 
 
 def _as_quick_as_usual(reading: Reading) -> Iterable[str]:

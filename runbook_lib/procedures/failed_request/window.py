@@ -18,9 +18,9 @@ from runbook_lib.procedures.failed_request.logs import log_findings, log_suspect
 from runbook_lib.procedures.failed_request.rules import changes_of, doubtful, platform_findings
 from runbook_lib.procedures.failed_request.topics import of_window
 from runbook_lib.procedures.failed_request.window_reading import WindowEvidence, WindowReading, read_window
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.contrast import JudgedTrace
 from runbook_lib.reading.logs import BAD_LEVELS, attribute_of, lines_of, log_failures
+from runbook_lib.reading.request_rows import LoggedRequest, describe_row, situation_of
 from runbook_lib.reading.spans import first
 from runbook_lib.reading.trace_causes import read_trace
 
@@ -63,7 +63,7 @@ class Explained:
     named: Counted = field(default_factory=Counted)
     doubted: Counted = field(default_factory=Counted)
     suspects: dict[tuple[str, str], Suspect] = field(default_factory=dict)
-    left_rows: list[rows.Seen] = field(default_factory=list)
+    left_rows: list[LoggedRequest] = field(default_factory=list)
     left_traces: list[JudgedTrace] = field(default_factory=list)
 
     @property
@@ -147,7 +147,7 @@ def _by_request(lines: Iterable[tuple[LogLine, Observation]]) -> Lines:
     return found
 
 
-def _lines_of(lines: Lines, seen: rows.Seen) -> list[tuple[LogLine, Observation]]:
+def _lines_of(lines: Lines, seen: LoggedRequest) -> list[tuple[LogLine, Observation]]:
     """The lines of one request, in the order in which they were read."""
     ids = dict.fromkeys((seen.row["trace_id"] or "", seen.row["request_id"]))
     found = [pair for identity in ids if identity for pair in lines.get(identity, ())]
@@ -168,7 +168,7 @@ def _unexplained(reading: WindowReading, explained: Explained) -> list[Finding]:
     """`request.unexplained`, with how many failed and whatever is known of them."""
     if not explained.is_left:
         return []
-    known = {seen.row["trace_id"] or "": rows.describe_row(seen.row) for seen in explained.left_rows}
+    known = {seen.row["trace_id"] or "": describe_row(seen.row) for seen in explained.left_rows}
     known |= {each.trace.id: _described(each) for each in explained.left_traces if each.trace.id not in known}
     evidence = [
         *(seen.observation.id for seen in explained.left_rows),
@@ -193,7 +193,7 @@ def _described(judged: JudgedTrace) -> str:
 
 def _beside(explained: Explained) -> list[Unseen]:
     """What failed beside the causes that were named, and is explained by none of them."""
-    left = [rows.describe_row(seen.row) for seen in explained.left_rows]
+    left = [describe_row(seen.row) for seen in explained.left_rows]
     known = {seen.row["trace_id"] for seen in explained.left_rows}
     left += [_described(each) for each in explained.left_traces if each.trace.id not in known]
     if not left:
@@ -231,5 +231,5 @@ def _situation(reading: WindowReading) -> Situation:
     orgs = {
         str(org) for each in reading.failing for span in each.trace.spans if (org := first(span["attributes"], "org"))
     }
-    situation = rows.situation_of(front, None, evidence.now, orgs or None)
+    situation = situation_of(front, None, evidence.now, orgs or None)
     return replace(situation, changes=changes_of(evidence.changes, evidence.window))

@@ -10,8 +10,15 @@ from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.traces import SpanTable
 from runbook_lib.judging.answers import record_of
 from runbook_lib.judging.evidence import Filed
-from runbook_lib.reading import requests as rows
 from runbook_lib.reading.contrast import Blame, JudgedTrace, Trait, judge, rank_blame, rank_traits
+from runbook_lib.reading.request_rows import (
+    LoggedRequest,
+    is_failed,
+    is_refused,
+    kind_of_request,
+    kinds_shut_out,
+    logged_requests,
+)
 from runbook_lib.reading.spans import build_traces
 
 
@@ -35,9 +42,9 @@ class WindowEvidence(Filed):
     behind: tuple[Observation, ...] = ()
 
     @property
-    def known(self) -> list[rows.Seen]:
+    def known(self) -> list[LoggedRequest]:
         """Every row of the platforms' logs."""
-        return rows.rows_of((*self.request, *self.traffic))
+        return logged_requests((*self.request, *self.traffic))
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class WindowReading:
     evidence: WindowEvidence
     judged: tuple[JudgedTrace, ...]
     baseline: tuple[JudgedTrace, ...]
-    failing_rows: tuple[rows.Seen, ...]
+    failing_rows: tuple[LoggedRequest, ...]
     traits: tuple[Trait, ...]
     blame: tuple[Blame, ...]
     tables: tuple[str, ...] = field(default=())
@@ -64,7 +71,7 @@ class WindowReading:
         return [each for each in self.judged if each.failed]
 
     @property
-    def good_rows(self) -> list[rows.Seen]:
+    def good_rows(self) -> list[LoggedRequest]:
         """The rows of the window and the route that ended well, once each."""
         good = [seen for seen in self.evidence.known if is_good(seen.row) and is_asked(self.evidence, seen)]
         return list({(seen.row["part"], seen.row["request_id"]): seen for seen in good}.values())
@@ -101,13 +108,13 @@ def read_window(evidence: WindowEvidence) -> WindowReading:
     )
 
 
-def _failing(evidence: WindowEvidence) -> list[rows.Seen]:
+def _failing(evidence: WindowEvidence) -> list[LoggedRequest]:
     """The rows of the window and the route that failed, or were kept out with most of their kind."""
-    shut_out = rows.mostly_shut_out(evidence.known)
+    shut_out = kinds_shut_out(evidence.known)
     failing = [
         seen
         for seen in evidence.known
-        if (rows.is_failed(seen.row) or (rows.is_refused(seen.row) and rows.kind_of(seen.row) in shut_out))
+        if (is_failed(seen.row) or (is_refused(seen.row) and kind_of_request(seen.row) in shut_out))
         and is_asked(evidence, seen)
     ]
     return list({(seen.row["part"], seen.row["request_id"]): seen for seen in failing}.values())
@@ -124,10 +131,10 @@ def _answered(evidence: WindowEvidence, judged: Iterable[JudgedTrace], tables: S
 
 def is_good(row: RequestRow) -> bool:
     """Whether the platform's log says that a request was answered, and was not refused."""
-    return not rows.is_failed(row) and not rows.is_refused(row)
+    return not is_failed(row) and not is_refused(row)
 
 
-def is_asked(evidence: WindowEvidence, seen: rows.Seen) -> bool:
+def is_asked(evidence: WindowEvidence, seen: LoggedRequest) -> bool:
     """Whether a row is of the window and of the route."""
     window, route = evidence.window.as_dict(), evidence.route
     is_within = window["since"] <= (seen.row["at"] or "") <= window["until"]

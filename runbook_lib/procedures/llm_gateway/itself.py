@@ -13,9 +13,9 @@ from runbook_lib.procedures.llm_gateway.calls import iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.edge import AT_THE_EDGE, EDGE_STATUSES, is_edge_answer
 from runbook_lib.procedures.llm_gateway.reading import Evidence, Reading
-from runbook_lib.reading import requests as platform_rows
 from runbook_lib.reading.logs import lines_for, lines_of, log_failures
 from runbook_lib.reading.parts import API, GATEWAY
+from runbook_lib.reading.request_rows import logged_requests
 from runbook_lib.reading.spans import traces_in
 from runbook_lib.reading.trace_causes import TraceReading, read_trace
 
@@ -86,7 +86,7 @@ def _unreached(
     found: dict[str, tuple[float, str]] = {}
     at_edge = [
         (from_iso(seen.row["at"]).timestamp(), seen.observation.id)
-        for seen in platform_rows.rows_of(evidence.platform)
+        for seen in logged_requests(evidence.platform)
         if seen.row["part"] == GATEWAY
         and seen.row["at"]
         and seen.row["status"] in EDGE_STATUSES

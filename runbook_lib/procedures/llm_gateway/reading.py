@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from runbook_lib.core.clock import Window, from_iso
-from runbook_lib.core.model import Observation
+from runbook_lib.core.model import Observation, Status
 from runbook_lib.core.records.gateway import ChainSetting, FlyGatewaySettings
 from runbook_lib.core.records.providers import ModelsOnOffer, StatusPage
 from runbook_lib.judging.answers import whole_record

@@ -22,9 +22,9 @@ from runbook_lib.procedures.llm_gateway.reading import Evidence, Reading, read
 from runbook_lib.procedures.llm_gateway.tables import chain_rows, health_rows, provider_rows
 from runbook_lib.procedures.llm_gateway.timing import backoff_findings, own_slowness, slow_findings
 from runbook_lib.procedures.llm_gateway.topics import TOPICS
-from runbook_lib.reading import requests as platform_rows
 from runbook_lib.reading.logs import attribute_of, lines_of
 from runbook_lib.reading.parts import GATEWAY
+from runbook_lib.reading.request_rows import logged_requests
 
 _QUIET_S = 600.0
 _GOOD_AFTER = 3
@@ -95,7 +95,7 @@ def _unseen_or_idle(reading: Reading) -> tuple[list[Finding], list[Finding]]:
         return [], []
     rows = [
         seen
-        for seen in platform_rows.rows_of(reading.evidence.platform)
+        for seen in logged_requests(reading.evidence.platform)
         if seen.row["part"] == GATEWAY and seen.row["method"] == "POST"
     ]
     told = [

@@ -17,7 +17,7 @@ from runbook_lib.procedures.llm_gateway.calls import Calls
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
 from runbook_lib.procedures.llm_gateway.edge import is_edge_answer
 from runbook_lib.procedures.llm_gateway.normal import SLOW_MARGIN_MS
-from runbook_lib.reading import requests as platform_rows
+from runbook_lib.reading.request_rows import logged_requests
 
 _TRACED = ("tempo.failed_traces", "jaeger.failed_traces", "tempo.llm_calls", "jaeger.llm_calls")
 _SETTINGS = ("railway.gateway_settings", "fly.gateway_settings")
@@ -86,7 +86,7 @@ def _quick(seen: Seen) -> Iterable[Observation]:
 def _idle(seen: Seen) -> Iterable[Observation]:
     """The request log of the gateway's platform, where it holds traffic and no chat: our own knock is traffic."""
     for log in _answered(seen.of("railway.http_log", part="gateway")):
-        rows = [each for each in platform_rows.rows_of([log]) if each.row["part"] == "gateway"]
+        rows = [each for each in logged_requests([log]) if each.row["part"] == "gateway"]
         if rows and not any(each.row["method"] == "POST" for each in rows):
             yield log
 

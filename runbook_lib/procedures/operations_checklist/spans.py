@@ -18,7 +18,7 @@ from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.procedures.operations_checklist.reading import PARTS, told_by
 from runbook_lib.reading.logs import LINE_LOGS
 from runbook_lib.reading.parts import parts_of
-from runbook_lib.reading.requests import REQUEST_LOGS
+from runbook_lib.reading.request_rows import REQUEST_LOGS
 from runbook_lib.reading.spans import Trace, traces_in
 
 _ENOUGH_TRACES = 20  # in so many whole traces of a sample a part that is called shows itself

@@ -11,7 +11,7 @@ from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.judging.answers import rows_of
 from runbook_lib.reading.logs import LINE_LOGS
-from runbook_lib.reading.requests import REQUEST_LOGS
+from runbook_lib.reading.request_rows import REQUEST_LOGS
 from runbook_lib.reading.spans import duration_ms, http_status, traces_in
 
 PATH = "/api/stripe/webhook"

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import listed, need
+from runbook_lib.sources.kit.asking import need, require_list
 
 HELP = "RUNBOOK_FLY_TOKEN must be for this app (fly tokens create readonly is enough); check RUNBOOK_FLY_GATEWAY_APP"
 
@@ -21,4 +21,4 @@ class FlyApi:
 
     def get(self, url: str, **params: str | int) -> Reply:
         """A reply. Raises LookError: denied, also where the app is hidden from the token."""
-        return listed(self.http.get(url, params=params, headers=self.headers), HELP)
+        return require_list(self.http.get(url, params=params, headers=self.headers), HELP)

@@ -13,16 +13,16 @@ from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.fly.api import FlyApi
 from runbook_lib.sources.kit.asking import (
-    forgotten,
+    answer_with_rows,
+    beyond_retention,
+    is_within,
     iso_of_ms,
     iso_of_text,
-    many,
-    nothing,
-    paged,
+    judge_absence,
+    read_pages,
     rows_in,
     span_of,
     text_of,
-    within,
 )
 
 _RETENTION_H = 7 * 24.0
@@ -45,10 +45,12 @@ def logs(window: Window, text: str | None = None, *, limit: int = 500) -> Look[l
             is_past = bool(lines) and from_iso(str(lines[-1]["at"])) > window.until
             return lines, None if is_past or not lines or last == token else last
 
-        lines, unread = paged(page, str(to_epoch_ns(window.since)), _MOST_SCANNED)
-        kept = [line for line in lines if within(line["at"], window) and (text is None or _holds(line, text))]
-        lost = forgotten(door, window, _RETENTION_H)
-        return many(kept[-limit:], unread or len(kept) > limit, "log lines", lambda: _none(door, window), lost)
+        lines, unread = read_pages(page, str(to_epoch_ns(window.since)), _MOST_SCANNED)
+        kept = [line for line in lines if is_within(line["at"], window) and (text is None or _holds(line, text))]
+        lost = beyond_retention(door, window, _RETENTION_H)
+        return answer_with_rows(
+            kept[-limit:], unread or len(kept) > limit, "log lines", lambda: _none(door, window), lost
+        )
 
     arguments = {**span_of(window), "limit": limit, **({} if text is None else {"text": text})}
     return Look("fly", "logs", arguments, fetch, deadline_s=20)
@@ -78,7 +80,7 @@ def releases(window: Window | None = None) -> Look:
         rows.sort(key=lambda row: str(row["at"]), reverse=True)
         kept = [row for row in rows if window is None or to_iso(window.since) <= row["at"] <= to_iso(window.until)]
         cut = window is not None and len(rows) >= 25 and len(kept) == len(rows)
-        return many(kept, cut, "releases", lambda: Answer(Status.empty, None, "no release in the window"))
+        return answer_with_rows(kept, cut, "releases", lambda: Answer(Status.empty, None, "no release in the window"))
 
     return Look("fly", "releases", span_of(window), fetch)
 
@@ -98,7 +100,7 @@ def health() -> Look:
 
 
 def _none(door: Door, window: Window) -> Answer[Never]:
-    return nothing(
+    return judge_absence(
         door,
         "log line",
         delay_s=door.settings.log_delay_s,

@@ -10,7 +10,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, listed, need, number_of, rows_in, text_of
+from runbook_lib.sources.kit.asking import iso_of_text, need, number_of, require_list, rows_in, text_of
 
 _HELP = (
     "RUNBOOK_GITHUB_TOKEN must be for this repository (a fine-grained one that reads contents, pull requests and checks); "
@@ -54,7 +54,7 @@ def compare(commit: str, branch: str, repository: str | None = None) -> Look:
         both = f"{quote(commit, safe='')}...{quote(branch, safe='')}"
         reply = github.get(f"/compare/{both}")
         if reply.status_code == 404:
-            listed(github.get(""), _HELP).parsed(
+            require_list(github.get(""), _HELP).parsed(
                 lambda document: str(document["full_name"])
             )  # else the repository is hidden
             return Answer(
@@ -76,9 +76,11 @@ def checks(commit: str, repository: str | None = None) -> Look:
         reply = github.get(f"/commits/{quote(commit, safe='')}/check-runs", per_page=_PAGE)
         if reply.status_code == 422:
             return Answer(Status.not_found, None, f"the repository holds no commit {commit[:12]}")
-        rows = listed(reply, _HELP).parsed(lambda document: [_check(row) for row in rows_in(document, "check_runs")])
+        rows = require_list(reply, _HELP).parsed(
+            lambda document: [_check(row) for row in rows_in(document, "check_runs")]
+        )
         total = reply.parsed(lambda document: number_of(document.get("total_count")) or 0)
-        statuses = listed(github.get(f"/commits/{quote(commit, safe='')}/status", per_page=_PAGE), _HELP)
+        statuses = require_list(github.get(f"/commits/{quote(commit, safe='')}/status", per_page=_PAGE), _HELP)
         rows += statuses.parsed(lambda document: [_status(row) for row in rows_in(document, "statuses")])
         total += statuses.parsed(lambda document: number_of(document.get("total_count")) or 0)
         rows.sort(key=lambda row: (row["state"] != "failed", str(row["name"])))
@@ -95,7 +97,7 @@ def pulls(repository: str | None = None) -> Look:
 
     def fetch(door: Door) -> Answer:
         github = _Github(door, repository)
-        reply = listed(github.get("/pulls", state="open", per_page=_PAGE), _HELP)
+        reply = require_list(github.get("/pulls", state="open", per_page=_PAGE), _HELP)
         rows = reply.parsed(lambda document: [_pull(row) for row in rows_in(document)])
         if len(rows) >= _PAGE:
             return Answer(Status.partial, rows, "more open pull requests than the 100 that were read")
@@ -108,7 +110,7 @@ def health() -> Look:
     """Whether the token sees the repository: {"repository", "branch" (its default), "may_read"}."""
 
     def fetch(door: Door) -> Answer:
-        reply = listed(_Github(door).get(""), _HELP)
+        reply = require_list(_Github(door).get(""), _HELP)
         return Answer(
             Status.ok,
             reply.parsed(

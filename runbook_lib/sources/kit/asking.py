@@ -41,7 +41,7 @@ def span_of(window: Window | None) -> dict[str, Json]:
     return dict(window.as_dict()) if window else {"since": None, "until": None}
 
 
-def within(at: str | None, window: Window) -> bool:
+def is_within(at: str | None, window: Window) -> bool:
     """Whether a time in our spelling lies in a window, to the millisecond that it is written with."""
     return at is not None and to_iso(window.since) <= at <= to_iso(window.until)
 
@@ -88,7 +88,7 @@ def whole_number_of(value: Json) -> int | None:
     return None if number is None else int(number)
 
 
-def whole(value: Json) -> int:
+def whole_number(value: Json) -> int:
     """A whole number from a number or its text. Raises TypeError or ValueError for what is none, or takes more than 64 bits."""
     number = int(value)
     if not -(2**63) <= number < 2**63:
@@ -126,7 +126,7 @@ def _to_microseconds(text: str) -> str:
     return f"{head}.{tail[: min(digits, 6)]}{tail[digits:]}" if dot else text
 
 
-def nothing(
+def judge_absence(
     door: Door,
     what: str,
     *,
@@ -173,7 +173,7 @@ def nothing(
     return Answer(Status.not_found if one else Status.empty, None, f"no {what}{late}")
 
 
-def forgotten(door: Door, window: Window, retention_h: float) -> str:
+def beyond_retention(door: Door, window: Window, retention_h: float) -> str:
     """Why what is found in a window may not be all: it begins before what the source keeps. Empty where it does not.
 
     A window as long as the retention is within it: a run counts back from its beginning, the source from the question.
@@ -205,7 +205,7 @@ def one_organization(found: Sequence[Row], key: str, known_by: str) -> Answer[Ro
     return Answer(Status.ok, found[0])
 
 
-def listed(reply: Reply, help: str) -> Reply:
+def require_list(reply: Reply, help: str) -> Reply:
     """A reply to a list call. Here 404 never means that nothing is there: the vendor hides what a key may not see.
 
     Raises LookError: denied for 404, else what the status stands for.
@@ -217,7 +217,7 @@ def listed(reply: Reply, help: str) -> Reply:
     return reply.raise_for_status(help)
 
 
-def there(reply: Reply, help: str = "") -> Reply:
+def require_reply(reply: Reply, help: str = "") -> Reply:
     """A reply to a call that is always there: 404 means that the address is another thing's.
 
     Raises LookError: malformed for 404, else what the status stands for.
@@ -229,7 +229,9 @@ def there(reply: Reply, help: str = "") -> Reply:
     return reply.raise_for_status(help)
 
 
-def paged(fetch: Callable[[Mark], tuple[list[Row], Mark | None]], first: Mark, limit: int) -> tuple[list[Row], bool]:
+def read_pages(
+    fetch: Callable[[Mark], tuple[list[Row], Mark | None]], first: Mark, limit: int
+) -> tuple[list[Row], bool]:
     """Rows of all pages up to `limit`, and whether there are more.
 
     Args:
@@ -247,16 +249,16 @@ def paged(fetch: Callable[[Mark], tuple[list[Row], Mark | None]], first: Mark, l
     return rows[:limit], mark is not None or len(rows) > limit
 
 
-def many(
-    rows: list[Row], more: bool, what: str, none: Callable[[], Answer[list[Row]]], forgotten: str = ""
+def answer_with_rows(
+    rows: list[Row], more: bool, what: str, none: Callable[[], Answer[list[Row]]], lost: str = ""
 ) -> Answer[list[Row]]:
-    """The answer of a search: its rows, partial when there are more than were read or kept, or what nothing means.
+    """The answer of a search: its rows, partial when there are more than were read or kept, or `none()` where there are none.
 
     Args:
-        forgotten: of a source that forgets, what `forgotten` says of the window.
+        lost: why what is found may not be all, by `beyond_retention`; empty where it is all.
     """
     if more:
         return Answer(Status.partial, rows, f"more {what} than the {len(rows)} that were read", "narrow the window")
-    if rows and forgotten:
-        return Answer(Status.partial, rows, forgotten, "ask for a window that the source still keeps")
+    if rows and lost:
+        return Answer(Status.partial, rows, lost, "ask for a window that the source still keeps")
     return Answer(Status.ok, rows) if rows else none()

@@ -18,7 +18,7 @@ from runbook_lib.core.clock import Window, from_epoch_s, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import nothing
+from runbook_lib.sources.kit.asking import judge_absence
 
 HOUR_S = 3600
 _MOST = 1e15  # requests in one step
@@ -101,7 +101,7 @@ def counted(
     """The answer in the common shape; without a single request, what nothing means there."""
     window = Window(from_epoch_s(steps.since_s), from_epoch_s(steps.until_s))
     if not any(total.values):
-        return nothing(
+        return judge_absence(
             door,
             f"request of {service}",
             delay_s=delay_s,

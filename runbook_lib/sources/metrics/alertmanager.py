@@ -19,7 +19,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import iso_of_text, listed, need, rows_in, text_of
+from runbook_lib.sources.kit.asking import iso_of_text, need, require_list, rows_in, text_of
 from runbook_lib.sources.metrics.alert_routes import read_config
 from runbook_lib.sources.metrics.prometheus_api import authorized, label_literal
 
@@ -42,12 +42,12 @@ class _Alertmanager:
 
     def get(self, path: str, **params: Any) -> Reply:
         """A complete answer."""
-        return listed(self.http.get(f"{self.url}{path}", params=params, headers=self.headers), _HELP)
+        return require_list(self.http.get(f"{self.url}{path}", params=params, headers=self.headers), _HELP)
 
     def post(self, alerts: list[dict[str, Json]]) -> None:
         """Hand in alerts."""
         reply = self.http.send("POST", f"{self.url}/api/v2/alerts", json=alerts, headers=self.headers)
-        listed(reply, f"{_HELP}; a test alert needs the right to create alerts")
+        require_list(reply, f"{_HELP}; a test alert needs the right to create alerts")
 
     def counters(self) -> dict[tuple[str, str, str], float] | None:
         """(counter, integration, receiver or empty) → value, failures of all reasons together; None where there are no counters."""

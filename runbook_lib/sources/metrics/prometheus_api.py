@@ -13,7 +13,7 @@ from runbook_lib.core.model import Json
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import listed, need, rows_in
+from runbook_lib.sources.kit.asking import need, require_list, rows_in
 
 T = TypeVar("T")
 
@@ -56,12 +56,14 @@ class PrometheusApi:
         reply = self.http.get(f"{self.url}/api/v1/status/runtimeinfo", headers=self.headers)
         if reply.status_code in (403, 404, 405):
             return None
-        text = listed(reply, self.help).parsed(lambda document: str(document["data"].get("storageRetention") or ""))
+        text = require_list(reply, self.help).parsed(
+            lambda document: str(document["data"].get("storageRetention") or "")
+        )
         found = _DURATION.findall(text.split(" or ")[0])
         return sum(float(number) * _UNIT_H[unit] for number, unit in found) or None
 
     def _ask(self, path: str, **params: Any) -> Reply:
-        return listed(self.http.get(f"{self.url}{path}", params=params, headers=self.headers), self.help)
+        return require_list(self.http.get(f"{self.url}{path}", params=params, headers=self.headers), self.help)
 
 
 def authorized(token: str | None, user: str | None) -> dict[str, str]:

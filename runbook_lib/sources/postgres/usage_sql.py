@@ -13,7 +13,7 @@ from typing import Any
 from runbook_lib.core.clock import Window, from_iso, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
-from runbook_lib.sources.kit.asking import iso_of_text, one_organization, whole
+from runbook_lib.sources.kit.asking import iso_of_text, one_organization, whole_number
 
 Ask = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
 
@@ -131,13 +131,13 @@ def by_hour(ask: Ask, org_id: str, window: Window, edges: Sequence[datetime]) ->
     rows = ask(statement, [org_id, to_sql(window.since), to_sql(window.until), MOST_GROUPS + 1])
     groups = [
         [
-            whole(row["start"]),
+            whole_number(row["start"]),
             _text(row["provider"]),
             _text(row["model"]),
-            whole(row["tokens"] or 0),
-            whole(row["requests"] or 0),
-            whole(row["records"]),
-            whole(row["records"]) - whole(row["with_tokens"]),
+            whole_number(row["tokens"] or 0),
+            whole_number(row["requests"] or 0),
+            whole_number(row["records"]),
+            whole_number(row["records"]) - whole_number(row["with_tokens"]),
         ]
         for row in rows[:MOST_GROUPS]
     ]
@@ -176,8 +176,8 @@ def crossing(
         Status.ok,
         {
             "at": iso_of_text(row["at"]),
-            "records_after": whole(row["records"] or 0),
-            "tokens_after": whole(row["tokens"] or 0),
+            "records_after": whole_number(row["records"] or 0),
+            "tokens_after": whole_number(row["tokens"] or 0),
             "first_after_at": iso_of_text(row["first_at"]),
             "last_after_at": iso_of_text(row["last_at"]),
         },
@@ -189,7 +189,10 @@ def fleet(ask: Ask, asked: Sequence[dict[str, str]], settled: datetime, recent: 
     rows = ask(_FLEET, [json.dumps(list(asked)), to_sql(settled), to_sql(recent)])
     names = ("tokens", "requests", "records", "without_tokens", "settled_tokens", "recent_tokens")
     found = {
-        str(row["org_id"]): {**{name: whole(row[name] or 0) for name in names}, "last_at": iso_of_text(row["last_at"])}
+        str(row["org_id"]): {
+            **{name: whole_number(row[name] or 0) for name in names},
+            "last_at": iso_of_text(row["last_at"]),
+        }
         for row in rows
     }
     return Answer(Status.ok, found) if found else Answer(Status.empty, {}, "nothing was recorded for any of them")
@@ -200,7 +203,7 @@ def recorded(ask: Ask, window: Window, org_id: str) -> Answer:
     of_org = " and org_id = %s::uuid" if org_id else ""
     parameters = [to_sql(window.since), to_sql(window.until), *([org_id] if org_id else [])]
     (row,) = ask(_RECORDED.format(of_org=of_org), parameters)
-    return Answer(Status.ok, {"records": whole(row["records"]), "orgs": whole(row["orgs"])})
+    return Answer(Status.ok, {"records": whole_number(row["records"]), "orgs": whole_number(row["orgs"])})
 
 
 def payers(ask: Ask, org_id: str, window: Window) -> Answer:

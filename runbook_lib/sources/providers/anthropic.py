@@ -4,7 +4,7 @@ from runbook_lib.core.model import Answer, Json
 from runbook_lib.core.records.providers import Generation, ModelsOnOffer, OfferedModel, ProviderHealth, Reach
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, paged, rows_in, text_of, there
+from runbook_lib.sources.kit.asking import iso_of_text, read_pages, require_reply, rows_in, text_of
 from runbook_lib.sources.providers.provider_api import ProviderApi, listed_models, smallest_question
 
 
@@ -20,10 +20,10 @@ def models() -> Look[ModelsOnOffer]:
 
         def page(after: str) -> tuple[list[OfferedModel], str | None]:
             params: dict[str, str | int] = {"limit": 1000, **({"after_id": after} if after else {})}
-            replies.append(there(api.get("/models", params), api.help))
+            replies.append(require_reply(api.get("/models", params), api.help))
             return replies[-1].parsed(_page)
 
-        rows, _ = paged(page, "", 5000)
+        rows, _ = read_pages(page, "", 5000)
         return listed_models(rows, api, replies[-1])
 
     return Look("anthropic", "models", {}, fetch)

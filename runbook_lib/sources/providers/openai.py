@@ -3,7 +3,7 @@
 from runbook_lib.core.model import Answer, Json
 from runbook_lib.core.records.providers import Generation, ModelsOnOffer, OfferedModel, ProviderHealth, Reach
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_ms, number_of, rows_in, there
+from runbook_lib.sources.kit.asking import iso_of_ms, number_of, require_reply, rows_in
 from runbook_lib.sources.providers.provider_api import ProviderApi, listed_models, smallest_question
 
 
@@ -15,7 +15,7 @@ def models() -> Look[ModelsOnOffer]:
 
     def fetch(door: Door) -> Answer[ModelsOnOffer]:
         api = ProviderApi(door, "openai")
-        reply = there(api.get("/models"), api.help)
+        reply = require_reply(api.get("/models"), api.help)
         return listed_models(
             reply.parsed(lambda document: [_model(row) for row in rows_in(document, "data")]), api, reply
         )

@@ -12,7 +12,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need, there
+from runbook_lib.sources.kit.asking import need, require_reply
 from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement, vendors_code
 from runbook_lib.sources.this_machine.variable_values import read_key
 
@@ -59,7 +59,7 @@ def check(name: str, where: Mapping[str, Json], label: str) -> Look[KeyJudgement
             return wanted.accepted(note="may not list models; whether it may generate shows on a paid call alone")
         if reply.status_code == 403:
             return wanted.refused(Refusal.scope, reply, lacks="permission to use the API")
-        there(reply, f"{name} must be a key of {provider.vendor}'s API")
+        require_reply(reply, f"{name} must be a key of {provider.vendor}'s API")
         reply.parsed(_models)
         return wanted.accepted()
 

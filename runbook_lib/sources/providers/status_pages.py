@@ -14,7 +14,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.providers import Incident, StatusPage, TroubledComponent
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, need, rows_in, span_of, text_of, there
+from runbook_lib.sources.kit.asking import iso_of_text, need, require_reply, rows_in, span_of, text_of
 
 _PAGES = {
     "openai": "openai_status_url",
@@ -53,7 +53,7 @@ def incidents(vendor: str, window: Window | None = None) -> Look[StatusPage]:
         http = door.http
 
         def get(path: str) -> Reply:
-            return there(http.get(url + path, headers={"Accept": "application/json"}))
+            return require_reply(http.get(url + path, headers={"Accept": "application/json"}))
 
         page = _READERS.get(vendor, _statuspage)(get)
         return Answer(

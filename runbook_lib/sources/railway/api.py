@@ -13,7 +13,7 @@ from runbook_lib.core.model import Json, Status
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import need, there
+from runbook_lib.sources.kit.asking import need, require_reply
 from runbook_lib.sources.kit.hosting import RAILWAY_SERVICES
 
 HELP = "RUNBOOK_RAILWAY_PROJECT_TOKEN of this environment is enough (or RUNBOOK_RAILWAY_TOKEN of a member with the Viewer role)"
@@ -154,7 +154,7 @@ class RailwayApi:
         reply = self.http.read("POST", self.url, json=body, headers=self.headers)
         reply = reply.in_confidence() if confidential else reply
         if reply.status_code != 400:  # a query that was refused comes with 400 and errors[]
-            there(reply, HELP)
+            require_reply(reply, HELP)
         document = reply.parsed(_as_object)
         if errors := document.get("errors"):
             raise _refusal(reply, errors)

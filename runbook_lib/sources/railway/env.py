@@ -10,7 +10,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.keys import is_nexuscores
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, paged, rows_in, text_of
+from runbook_lib.sources.kit.asking import iso_of_text, read_pages, rows_in, text_of
 from runbook_lib.sources.kit.judging import Judgement, judgement
 from runbook_lib.sources.railway.api import HELP, RailwayApi, service_of
 from runbook_lib.sources.this_machine.variable_facts import facts_of
@@ -110,7 +110,7 @@ def _nodes(api: RailwayApi, service: str) -> list[dict[str, Any]]:
 
         return reply.parsed(parse)
 
-    nodes, _ = paged(page, "", 2000)
+    nodes, _ = read_pages(page, "", 2000)
     return nodes
 
 

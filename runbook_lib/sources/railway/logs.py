@@ -12,12 +12,12 @@ from runbook_lib.core.records.providers import RailwayIncident, RailwayStatus
 from runbook_lib.core.records.requests import RailwayRequest
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import (
-    forgotten,
+    answer_with_rows,
+    beyond_retention,
     iso_of_text,
-    many,
-    nothing,
+    judge_absence,
     number_of,
-    paged,
+    read_pages,
     rows_in,
     span_of,
     text_of,
@@ -69,8 +69,8 @@ def logs(
         kept.sort(key=lambda line: str(line["at"]))
         if dropped := next((line["message"] for line in lines.values() if _tells_of_loss(line["message"])), None):
             return Answer(Status.partial, kept, f"Railway dropped lines: {dropped}")
-        lost = "" if ids else forgotten(door, window, _RETENTION_H)  # one request that was found is found
-        return many(kept, more, "log lines", lambda: _none(door, window, "log line"), lost)
+        lost = "" if ids else beyond_retention(door, window, _RETENTION_H)  # one request that was found is found
+        return answer_with_rows(kept, more, "log lines", lambda: _none(door, window, "log line"), lost)
 
     def _lines(document: Json) -> list[LogLine]:
         return [_line(row, part) for row in rows_in(document["data"], "environmentLogs")]
@@ -113,12 +113,12 @@ def http_log(
             found += [row for row in rows if request_id is None or row["request_id"] == request_id]
         found.sort(key=lambda row: str(row["at"]), reverse=True)
         none = "request of this id" if request_id else "request"
-        return many(
+        return answer_with_rows(
             found[:limit],
             more or len(found) > limit,
             "requests",
             lambda: _none(door, window, none, one=request_id is not None),
-            "" if request_id is not None else forgotten(door, window, _RETENTION_H),
+            "" if request_id is not None else beyond_retention(door, window, _RETENTION_H),
         )
 
     asked = {"request_id": request_id, "status": status}
@@ -133,7 +133,7 @@ def deployments(part: str, window: Window | None = None) -> Look:
         api = RailwayApi(door)
         rows, more = _deployments(api, service_of(door, part), part, window, 20 if window is None else 200)
         kept = [row for row in rows if window is None or to_iso(window.since) <= row["at"] <= to_iso(window.until)]
-        return many(
+        return answer_with_rows(
             kept,
             more and window is not None,
             "deployments",
@@ -162,9 +162,9 @@ def variables_names(part: str) -> Look:
 
             return reply.parsed(parse)
 
-        rows, more = paged(page, "", 2000)
+        rows, more = read_pages(page, "", 2000)
         rows.sort(key=lambda row: (row["updated_at"] or "", row["name"]), reverse=True)
-        return many(rows, more, "variables", lambda: Answer(Status.empty, None, "no variable"))
+        return answer_with_rows(rows, more, "variables", lambda: Answer(Status.empty, None, "no variable"))
 
     return Look("railway", "variables_names", {"part": part}, fetch)
 
@@ -206,7 +206,7 @@ def _token(token: dict[str, Json]) -> dict[str, Json]:
 
 
 def _none(door: Door, window: Window, what: str, *, one: bool = False) -> Answer[Never]:
-    return nothing(
+    return judge_absence(
         door,
         what,
         delay_s=door.settings.log_delay_s,
@@ -256,7 +256,7 @@ def _deployments(
         is_past = window is not None and rows and rows[-1]["at"] < to_iso(window.since)
         return rows, None if is_past else cursor
 
-    return paged(page, "", most)
+    return read_pages(page, "", most)
 
 
 def _serving(api: RailwayApi, service: str, window: Window) -> tuple[list[str], bool]:

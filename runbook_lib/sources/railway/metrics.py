@@ -10,7 +10,7 @@ from runbook_lib.core.clock import Window, from_epoch_s, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need, rows_in, span_of, whole
+from runbook_lib.sources.kit.asking import need, rows_in, span_of, whole_number
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, from_quantiles
 from runbook_lib.sources.kit.hosting import RAILWAY_SERVICES
 from runbook_lib.sources.railway.api import RailwayApi
@@ -67,7 +67,10 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
 
 def _by_status(document: Json) -> list[tuple[int, list[tuple[int, float]]]]:
     return [
-        (whole(row["statusCode"]), [(whole(each["ts"]), float(each["value"])) for each in rows_in(row, "samples")])
+        (
+            whole_number(row["statusCode"]),
+            [(whole_number(each["ts"]), float(each["value"])) for each in rows_in(row, "samples")],
+        )
         for row in rows_in(document["data"], "httpMetricsGroupedByStatus")
     ]
 
@@ -75,6 +78,6 @@ def _by_status(document: Json) -> list[tuple[int, list[tuple[int, float]]]]:
 def _durations(document: Json) -> list[tuple[int, dict[str, float]]]:
     """(where the hour ends, milliseconds by quantile) of the hours that had requests."""
     return [
-        (whole(row["ts"]) + HOUR_S, {share: float(row[name]) for share, name in _QUANTILES.items()})
+        (whole_number(row["ts"]) + HOUR_S, {share: float(row[name]) for share, name in _QUANTILES.items()})
         for row in rows_in(document["data"]["httpDurationMetrics"], "samples")
     ]

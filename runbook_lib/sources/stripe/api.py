@@ -15,7 +15,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Json, Status
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import need, rows_in, there
+from runbook_lib.sources.kit.asking import need, require_reply, rows_in
 
 if TYPE_CHECKING:
     import stripe
@@ -100,7 +100,7 @@ class StripeApi:
 
 
 def _checked(reply: Reply, help_text: str, one: bool) -> Reply:
-    return reply.raise_for_status(help_text) if one else there(reply, help_text)
+    return reply.raise_for_status(help_text) if one else require_reply(reply, help_text)
 
 
 def _ask_page(ask: Callable[..., Any], paging: dict[str, Any], client: "stripe.StripeClient") -> Any:

@@ -13,7 +13,7 @@ from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import nothing, span_of, text_of
+from runbook_lib.sources.kit.asking import judge_absence, span_of, text_of
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps
 from runbook_lib.sources.stripe.api import StripeApi
 
@@ -44,7 +44,7 @@ def webhook_counts(window: Window, types: Sequence[str]) -> Look:
         endpoints, why = _endpoints(api)
         events = [_event(row) for row in rows]
         if not events:
-            none = nothing(door, "event of these types", delay_s=0, retention_h=_KEPT_H + 1, window=window)
+            none = judge_absence(door, "event of these types", delay_s=0, retention_h=_KEPT_H + 1, window=window)
             return Answer(
                 none.status, {"endpoints": endpoints, "uncovered": _uncovered(types, endpoints)}, none.why, none.help
             )

@@ -10,7 +10,7 @@ from runbook_lib.core.keys import shown_to
 from runbook_lib.core.model import Answer, Json
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need, there
+from runbook_lib.sources.kit.asking import need, require_reply
 from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement, vendors_code
 from runbook_lib.sources.this_machine.variable_values import read_key
 
@@ -37,7 +37,7 @@ def check(name: str, where: Mapping[str, Json], label: str) -> Look:
         reply = _ask(door, key, "balance")
         if reply.status_code in (401, 403):
             return wanted.refused(_how(reply), reply, lacks="Balance: read" if reply.status_code == 403 else "")
-        live = there(reply).parsed(lambda document: bool(document["livemode"]))
+        live = require_reply(reply).parsed(lambda document: bool(document["livemode"]))
         return wanted.accepted(mode="live" if live else "test")
 
     return Look("stripe", "key", {**judgement(name, label), **where}, fetch)
@@ -57,7 +57,7 @@ def _restricted(door: Door, name: str, key: str) -> Answer:
             refused = reply
             lacks.append(f"{words}: read")
             continue
-        there(reply).parsed(lambda document: document["data"])
+        require_reply(reply).parsed(lambda document: document["data"])
     if refused is not None:
         return wanted.refused(Refusal.scope, refused, lacks=", ".join(lacks), code="permission")
     return wanted.accepted(mode="live" if "_live_" in key else "test")

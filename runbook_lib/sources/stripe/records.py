@@ -6,7 +6,7 @@ from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import forgotten, many, nothing, rows_in, span_of, text_of
+from runbook_lib.sources.kit.asking import answer_with_rows, beyond_retention, judge_absence, rows_in, span_of, text_of
 from runbook_lib.sources.stripe.api import StripeApi, at_of, id_of, shaped
 from runbook_lib.sources.stripe.shapes import absent_means_not_found, by_weight, subscription_row
 
@@ -81,12 +81,12 @@ def events(window: Window, types: tuple[str, ...] = (), *, undelivered: bool = F
             return client.v1.events.list({**asked, **paging})
 
         rows, more = api.pages(ask, "Events: read", _MOST_EVENTS)
-        return many(
+        return answer_with_rows(
             [shaped(_event, row) for row in rows],
             more,
             "events",
-            lambda: nothing(door, "event", delay_s=0, retention_h=_EVENTS_KEPT_H, window=window),
-            forgotten(door, window, _EVENTS_KEPT_H),
+            lambda: judge_absence(door, "event", delay_s=0, retention_h=_EVENTS_KEPT_H, window=window),
+            beyond_retention(door, window, _EVENTS_KEPT_H),
         )
 
     arguments = {**span_of(window), "types": list(types), "undelivered": undelivered}

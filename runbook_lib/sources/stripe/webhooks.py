@@ -12,7 +12,15 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import forgotten, many, need, nothing, rows_in, span_of, text_of
+from runbook_lib.sources.kit.asking import (
+    answer_with_rows,
+    beyond_retention,
+    judge_absence,
+    need,
+    rows_in,
+    span_of,
+    text_of,
+)
 from runbook_lib.sources.stripe.api import StripeApi, at_of, id_of, page_of, shaped
 from runbook_lib.sources.stripe.key_facts import key_facts
 
@@ -32,7 +40,9 @@ def endpoints() -> Look:
             lambda client, paging: client.v1.webhook_endpoints.list(paging), "Webhook endpoints: read", 100
         )
         found = [shaped(_endpoint, row) for row in rows]
-        return many(found, more, "endpoints", lambda: Answer(Status.empty, None, "the account has no webhook endpoint"))
+        return answer_with_rows(
+            found, more, "endpoints", lambda: Answer(Status.empty, None, "the account has no webhook endpoint")
+        )
 
     return Look("stripe", "webhook_endpoints", {}, fetch)
 
@@ -87,12 +97,12 @@ def deliveries(window: Window, event_id: str = "") -> Look:
         rows, more = api.pages(
             lambda client, paging: client.v1.events.list({**asked, **paging}), "Events: read", _MOST_EVENTS
         )
-        return many(
+        return answer_with_rows(
             [shaped(_event, row, youngest) for row in rows],
             more,
             "events",
-            lambda: nothing(door, "billing event", delay_s=0, retention_h=_KEPT_H, window=window),
-            forgotten(door, window, _KEPT_H),
+            lambda: judge_absence(door, "billing event", delay_s=0, retention_h=_KEPT_H, window=window),
+            beyond_retention(door, window, _KEPT_H),
         )
 
     return Look("stripe", "deliveries", {**span_of(window), "event_id": event_id}, fetch, deadline_s=20)

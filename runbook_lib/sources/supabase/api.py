@@ -20,7 +20,7 @@ from runbook_lib.core.model import Json, Status
 from runbook_lib.core.records.project import ProjectKey
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import need, rows_in, there
+from runbook_lib.sources.kit.asking import need, require_reply, rows_in
 
 if TYPE_CHECKING:
     import supabase
@@ -127,7 +127,7 @@ class ProjectApi:
         if error.code == "22P02":
             return LookError(Status.not_found, f"{error.code}: {error.message}", where=reply.where)
         try:
-            there(reply, SERVICE_HELP)
+            require_reply(reply, SERVICE_HELP)
         except LookError as refused:
             return refused
         return self.malformed("unexpected answer")

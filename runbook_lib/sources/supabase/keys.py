@@ -11,7 +11,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.keys import shown_to
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need, there
+from runbook_lib.sources.kit.asking import need, require_reply
 from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement
 from runbook_lib.sources.this_machine.variable_facts import jwt_claims
 from runbook_lib.sources.this_machine.variable_values import read_address, read_key
@@ -44,7 +44,7 @@ def check(
             return wanted.refused(Refusal.scope, reply, lacks="a grant on organizations")
         if reply.status_code == 404 and is_service:
             return wanted.accepted(note="the table organizations is not there, so that reading past RLS was not shown")
-        there(reply, f"{name} must be a key of this project").json()
+        require_reply(reply, f"{name} must be a key of this project").json()
         return wanted.accepted()
 
     asked = {**judgement(name, label), **where, "address": address[0] if address else None}

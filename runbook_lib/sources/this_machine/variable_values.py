@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Json, Status
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import listed, rows_in
+from runbook_lib.sources.kit.asking import require_list, rows_in
 from runbook_lib.sources.railway.api import RailwayApi, service_of
 from runbook_lib.sources.vercel.api import HELP, VercelApi, project_of
 
@@ -46,7 +46,7 @@ def read_address(door: Door, where: Mapping[str, Json], name: str) -> str:
 def vercel_value(vercel: VercelApi, project: str, variable_id: str) -> str | None:
     """One variable's value; None where Vercel keeps it (type sensitive). Raises LookError: denied where the role may not read."""
     path = f"/v1/projects/{quote(project, safe='')}/env/{quote(variable_id, safe='')}"
-    reply = listed(vercel.get(path).in_confidence(), HELP)
+    reply = require_list(vercel.get(path).in_confidence(), HELP)
     return reply.parsed(lambda document: _text(document["value"]) if document.get("decrypted", True) else None)
 
 
@@ -75,7 +75,7 @@ def _vercel(door: Door, where: Mapping[str, Json], _: str) -> str | None:
     except LookError as error:
         if error.status != Status.denied:
             raise
-        reply = listed(vercel.get(f"/v10/projects/{quote(project, safe='')}/env").in_confidence(), HELP)
+        reply = require_list(vercel.get(f"/v10/projects/{quote(project, safe='')}/env").in_confidence(), HELP)
         rows = reply.parsed(lambda document: rows_in(document, "envs"))
         plain = next((row for row in rows if row.get("id") == id_ and row.get("type") == "plain"), None)
         if plain is None:

@@ -36,7 +36,7 @@ def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = 
             return Answer(Status.not_found, None, "not a trace id: it is no row of 32 hex digits", "check the id")
         table = SpanCollector()
         if not jaeger.trace(wanted, table) or not table.spans:
-            return jaeger.nothing(f"trace {wanted}", window, at=at, one=True)
+            return jaeger.judge_absence(f"trace {wanted}", window, at=at, one=True)
         return Answer(Status.ok, table.table(), still_arriving(door, table.end_ns))
 
     return Look("jaeger", "trace", {"trace_id": trace_id, **span_of(window), **_moment(at)}, fetch, deadline_s=20)
@@ -61,7 +61,7 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
             incomplete = why or incomplete
         if incomplete:
             return Answer(Status.partial, [], incomplete, "narrow the window")
-        return jaeger.nothing("span with this request id", window, at=at or wanted.at, one=True)
+        return jaeger.judge_absence("span with this request id", window, at=at or wanted.at, one=True)
 
     arguments = {"request_id": request_id, **span_of(window), **_moment(at)}
     return Look("jaeger", "find_request", arguments, fetch, deadline_s=20)
@@ -94,7 +94,7 @@ def traces_of(ids: Sequence[str], window: Window | None = None) -> Look[SpanTabl
                 lost = f"not all traces came: {error.tried}"
                 break
         if not table.spans and not lost:
-            return jaeger.nothing("trace of these", window, one=True)
+            return jaeger.judge_absence("trace of these", window, one=True)
         why = lost or (f"{missing} of {len(ids)} traces are not there" if missing else "")
         return Answer(Status.partial if why else Status.ok, table.table(), why)
 
@@ -116,7 +116,7 @@ def window_traces(window: Window, route: str | None = None, limit: int = 200) ->
                 whys.append(reason)
             why = next(filter(None, whys), "")
         if not table.spans and not why:
-            return jaeger.nothing("trace", window)
+            return jaeger.judge_absence("trace", window)
         if why:
             return Answer(Status.partial, {**table.table(), "whole": True}, why, "narrow the window")
         return Answer(Status.ok, table.table())
@@ -131,7 +131,7 @@ def failed_traces(window: Window, limit: int = 100) -> Look[SpanTable]:
         jaeger = JaegerApi(door)
         table, why = jaeger.search(window, limit, {"error": "true"})
         if not table.spans and not why:
-            return jaeger.nothing("trace that failed", window)
+            return jaeger.judge_absence("trace that failed", window)
         return Answer(Status.partial if why else Status.ok, table.table(), why, "narrow the window" if why else "")
 
     return Look("jaeger", "failed_traces", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
@@ -148,7 +148,7 @@ def llm_calls(window: Window, limit: int = 500) -> Look[list[SpanRow]]:
         rows = [_call_row(span) for span in table.spans if span["trace"] in calls and _is_call_or_server(span)]
         if why:
             return Answer(Status.partial, rows, why, "narrow the window")
-        return Answer(Status.ok, rows) if rows else jaeger.nothing("call to a provider", window)
+        return Answer(Status.ok, rows) if rows else jaeger.judge_absence("call to a provider", window)
 
     return Look("jaeger", "llm_calls", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
 
@@ -199,7 +199,7 @@ def _found(jaeger: JaegerApi, table: SpanCollector, why: str, what: str, window:
     rows = summaries(table.table())
     if why:
         return Answer(Status.partial, rows, why, "narrow the window")
-    return Answer(Status.ok, rows) if rows else jaeger.nothing(what, window)
+    return Answer(Status.ok, rows) if rows else jaeger.judge_absence(what, window)
 
 
 def _only(table: SpanCollector, traces: set[str]) -> SpanCollector:

@@ -23,7 +23,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import forgotten, need, nothing, rows_in, there
+from runbook_lib.sources.kit.asking import beyond_retention, judge_absence, need, require_reply, rows_in
 from runbook_lib.sources.traces.jaeger_match import Question, only_failed, traces_with
 from runbook_lib.sources.traces.jaeger_v1 import add_v1, headers_as_lists
 from runbook_lib.sources.traces.span_table import SpanCollector, no_collections
@@ -68,7 +68,7 @@ class JaegerApi:
         reply, version = self.get("/api/v3/services"), "v3"
         if not _is_there(reply):
             reply, version = self.get("/api/services"), "v1"
-        return there(reply, HELP).parsed(lambda document: _names(document, version)), version
+        return require_reply(reply, HELP).parsed(lambda document: _names(document, version)), version
 
     def search(
         self,
@@ -89,7 +89,7 @@ class JaegerApi:
             # What this Jaeger finds or does not find says nothing about errors: its traces are read, and sorted here.
             rest = {key: value for key, value in attributes.items() if key != "error"}
             found = self._search_each(names, question, rest)
-        lost = forgotten(self.door, window, self.door.settings.trace_retention_h) if found.table.spans else ""
+        lost = beyond_retention(self.door, window, self.door.settings.trace_retention_h) if found.table.spans else ""
         return found.table, found.why or why or lost
 
     def _finds_errors(self, names: Sequence[str], window: Window) -> bool:
@@ -153,12 +153,12 @@ class JaegerApi:
         else:
             second[2](table, self.get(second[0], second[1]))
 
-    def nothing(
+    def judge_absence(
         self, what: str, window: Window | None, *, at: datetime | None = None, one: bool = False
     ) -> Answer[Never]:
         """What an answer without content comes to: empty, too recent, or out of what Jaeger keeps."""
         settings = self.door.settings
-        return nothing(
+        return judge_absence(
             self.door,
             what,
             delay_s=settings.trace_delay_s,

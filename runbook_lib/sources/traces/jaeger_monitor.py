@@ -10,7 +10,7 @@ from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, listed, rows_in, span_of
+from runbook_lib.sources.kit.asking import iso_of_text, require_list, rows_in, span_of
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, from_quantiles
 from runbook_lib.sources.traces.jaeger_api import HELP, JaegerApi
 from runbook_lib.sources.traces.jaeger_services import services_of
@@ -79,7 +79,7 @@ class _Monitor:
                     "Jaeger has no metrics store",
                     do_next="give Jaeger a metrics storage (Prometheus), fed by the span metrics connector",
                 )
-            found = listed(reply, HELP).parsed(_points)
+            found = require_list(reply, HELP).parsed(_points)
             self._held[key] = {name: rows for name, rows in found.items() if self._is_mine(name)}
         return self._held[key]
 

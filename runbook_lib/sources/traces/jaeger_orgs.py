@@ -47,6 +47,6 @@ def _look(
         )
         if why:
             return Answer(Status.partial, rows, why, "narrow the window")
-        return Answer(Status.ok, rows) if rows else jaeger.nothing("such request", window)
+        return Answer(Status.ok, rows) if rows else jaeger.judge_absence("such request", window)
 
     return Look("jaeger", call, {**arguments, **span_of(window)}, fetch, deadline_s=20)

@@ -10,7 +10,7 @@ import orjson
 
 from runbook_lib.core.model import Json
 from runbook_lib.core.records.traces import Span, SpanEvent
-from runbook_lib.sources.kit.asking import whole
+from runbook_lib.sources.kit.asking import whole_number
 from runbook_lib.sources.traces.span_table import KINDS, SpanCollector
 
 _HEADERS = ("http.request.header.", "http.response.header.")
@@ -61,7 +61,7 @@ def _list_from(text: str) -> Json:
 
 def _span(span: dict[str, Json], resources: dict[str, int], table: SpanCollector) -> Span:
     tags = _values(span.get("tags"))
-    start_ns = whole(int(span["startTime"]) * 1000)
+    start_ns = whole_number(int(span["startTime"]) * 1000)
     kind = str(tags.get("span.kind", "internal" if "otel.scope.name" in tags else "unspecified")).lower()
     row: Span = {
         "trace": table.hex_id(str(span["traceID"]).rjust(32, "0")),
@@ -70,7 +70,7 @@ def _span(span: dict[str, Json], resources: dict[str, int], table: SpanCollector
         "name": str(span["operationName"]),
         "kind": kind if kind in KINDS else "unspecified",
         "start_ns": start_ns,
-        "end_ns": whole(start_ns + int(span["duration"]) * 1000),
+        "end_ns": whole_number(start_ns + int(span["duration"]) * 1000),
         "status": _status(tags),
         "message": str(tags.get("otel.status_description", "")),
         "attributes": {key: value for key, value in tags.items() if key not in _OWN_TAGS},
@@ -99,7 +99,7 @@ def _status(tags: dict[str, Json]) -> str:
 def _event(log: dict[str, Json]) -> SpanEvent:
     fields = _values(log.get("fields"))
     name = fields.pop("event", None) or fields.pop("message", "")
-    return {"name": str(name), "at_ns": whole(int(log["timestamp"]) * 1000), "attributes": fields}
+    return {"name": str(name), "at_ns": whole_number(int(log["timestamp"]) * 1000), "attributes": fields}
 
 
 def _values(tags: Json) -> dict[str, Json]:

@@ -16,7 +16,7 @@ import orjson
 from runbook_lib.core.model import Json
 from runbook_lib.core.records.traces import Attributes, MatchedSpan, Span, SpanEvent, SpanTable, TraceSummary
 from runbook_lib.io.http import Reply
-from runbook_lib.sources.kit.asking import whole
+from runbook_lib.sources.kit.asking import whole_number
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
@@ -133,7 +133,9 @@ class SpanCollector:
                                 attributes[pair["key"]] = value["stringValue"]
                             elif "intValue" in value:
                                 number = int(value["intValue"])
-                                attributes[pair["key"]] = number if lowest <= number <= highest else whole(number)
+                                attributes[pair["key"]] = (
+                                    number if lowest <= number <= highest else whole_number(number)
+                                )
                             else:
                                 attributes[pair["key"]] = _other_value(value)
                         row: Span = {
@@ -166,7 +168,7 @@ def _event(event: dict[str, Json]) -> SpanEvent:
         raise TypeError(f"an event's name is a {type(name).__name__}")
     return {
         "name": name,
-        "at_ns": whole(event.get("timeUnixNano", 0)),
+        "at_ns": whole_number(event.get("timeUnixNano", 0)),
         "attributes": _attributes(event.get("attributes", ())),
     }
 
@@ -186,7 +188,7 @@ def otlp_value(value: dict[str, Json]) -> Json:
 
 def _other_value(value: dict[str, Json]) -> Json:
     if "intValue" in value:
-        return whole(value["intValue"])
+        return whole_number(value["intValue"])
     if "boolValue" in value:
         return bool(value["boolValue"])
     if "doubleValue" in value:

@@ -54,7 +54,7 @@ def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = 
         reply = tempo.trace(wanted)
         partial = _read(table, reply) if reply else ""
         if not table.spans:
-            return tempo.nothing(f"trace {wanted}", window, at=at, one=True)
+            return tempo.judge_absence(f"trace {wanted}", window, at=at, one=True)
         if partial:
             return Answer(Status.partial, table.table(), partial, "ask Tempo for a shorter trace, or raise its limit")
         return Answer(Status.ok, table.table(), still_arriving(door, table.end_ns))
@@ -85,7 +85,7 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
                 return Answer(Status.ok, found)
         if cut:
             return Answer(Status.partial, [], f"no span with this request id; {cut}", "narrow the window")
-        return tempo.nothing("span with this request id", window, at=at or wanted.at, one=True)
+        return tempo.judge_absence("span with this request id", window, at=at or wanted.at, one=True)
 
     return Look(
         "tempo", "find_request", {"request_id": request_id, **span_of(window), **_moment(at)}, fetch, deadline_s=20
@@ -110,7 +110,7 @@ def traces_of(ids: Sequence[str], window: Window | None = None) -> Look[SpanTabl
         tempo = TempoApi(door)
         table, why = _whole_traces(tempo, ids)
         if not table.spans and not why:
-            return tempo.nothing("trace of these", window, one=True)
+            return tempo.judge_absence("trace of these", window, one=True)
         return Answer(Status.partial if why else Status.ok, table.table(), why)
 
     return Look("tempo", "traces_of", {"ids": list(ids), **span_of(window)}, fetch, deadline_s=40)
@@ -126,7 +126,7 @@ def window_traces(window: Window, route: str | None = None, limit: int = 200) ->
         tempo = TempoApi(door)
         found, more = tempo.search(f"{{ {route_is(route) if route else ''} }}", window, limit, 1)
         if not found and not more:
-            return tempo.nothing("trace", window)
+            return tempo.judge_absence("trace", window)
         table, missing = _whole_traces(tempo, [each["trace"] for each in found])
         why = "; ".join(filter(None, (more, missing)))
         value = {**table.table(), "whole": True} if more and not missing else table.table()
@@ -142,7 +142,7 @@ def failed_traces(window: Window, limit: int = 100) -> Look[SpanTable]:
         tempo = TempoApi(door)
         found, more = tempo.search(f"{{ {FAILED} }}", window, limit, 1)
         if not found and not more:
-            return tempo.nothing("trace that failed", window)
+            return tempo.judge_absence("trace that failed", window)
         table, missing = _whole_traces(tempo, [each["trace"] for each in found])
         why = "; ".join(filter(None, (more, missing)))
         return Answer(Status.partial if why else Status.ok, table.table(), why, "narrow the window" if more else "")
@@ -186,7 +186,7 @@ def _moment(at: datetime | None) -> dict[str, Json]:
 def _found(tempo: TempoApi, rows: list[Row], why: str, what: str, window: Window) -> Answer[list[Row]]:
     if why:
         return Answer(Status.partial, rows, why, "narrow the window")
-    return Answer(Status.ok, rows) if rows else tempo.nothing(what, window)
+    return Answer(Status.ok, rows) if rows else tempo.judge_absence(what, window)
 
 
 def _read(table: SpanCollector, reply: Reply) -> str:

@@ -15,7 +15,7 @@ from runbook_lib.core.records.traces import TraceSummary
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import forgotten, listed, need, nothing, rows_in, whole
+from runbook_lib.sources.kit.asking import beyond_retention, judge_absence, need, require_list, rows_in, whole_number
 from runbook_lib.sources.traces.span_table import otlp_value
 
 HELP = "RUNBOOK_TEMPO_TOKEN (and USER, TENANT where it has them) must be allowed to read traces (traces:read)"
@@ -54,7 +54,7 @@ class TempoApi:
     def search(self, query: str, window: Window, limit: int, spans_per_trace: int) -> tuple[list[TraceSummary], str]:
         """Summaries, and why they may not be all (empty when they are). Tempo is asked in whole seconds: what lies beside the
         window within them is left out."""
-        why, lost = "", forgotten(self.door, window, self.door.settings.trace_retention_h)
+        why, lost = "", beyond_retention(self.door, window, self.door.settings.trace_retention_h)
         end = math.ceil(window.until.timestamp())
         start = max(math.floor(window.since.timestamp()), end - _LONGEST_SEARCH_S)
         # a week to the second is searched whole: the second that rounding costs it is nothing that is missed
@@ -69,7 +69,7 @@ class TempoApi:
             limit=limit,
             spss=spans_per_trace,
         )
-        found = listed(reply, HELP).parsed(
+        found = require_list(reply, HELP).parsed(
             lambda document: [summary_of(t) for t in rows_in(document, "traces", may_lack=True)]
         )
         if len(found) >= limit:
@@ -77,12 +77,12 @@ class TempoApi:
         kept = [each for each in found if _overlaps(each, window)]
         return kept, why or (lost if kept else "")
 
-    def nothing(
+    def judge_absence(
         self, what: str, window: Window | None, *, at: datetime | None = None, one: bool = False
     ) -> Answer[Never]:
         """What it means that a complete answer of Tempo's held nothing."""
         settings = self.door.settings
-        return nothing(
+        return judge_absence(
             self.door,
             what,
             delay_s=settings.trace_delay_s,
@@ -112,16 +112,16 @@ def summary_of(found: dict[str, Json]) -> TraceSummary:
         "trace": found["traceID"].lower().rjust(32, "0"),
         "service": "" if service.startswith("<root span") else service,
         "name": str(found.get("rootTraceName", "")),
-        "start_ns": whole(found.get("startTimeUnixNano", 0)),
+        "start_ns": whole_number(found.get("startTimeUnixNano", 0)),
         "duration_ms": float(found.get("durationMs", 0)),
-        "span_count": sum(whole(each.get("spanCount", 0)) for each in stats.values()) if stats else None,
-        "error_count": sum(whole(each.get("errorCount", 0)) for each in stats.values()) if stats else None,
+        "span_count": sum(whole_number(each.get("spanCount", 0)) for each in stats.values()) if stats else None,
+        "error_count": sum(whole_number(each.get("errorCount", 0)) for each in stats.values()) if stats else None,
         "spans": [
             {
                 "id": span_id,
                 "name": str(span.get("name", "")),
-                "start_ns": whole(span.get("startTimeUnixNano", 0)),
-                "duration_ms": whole(span.get("durationNanos", 0)) / 1e6,
+                "start_ns": whole_number(span.get("startTimeUnixNano", 0)),
+                "duration_ms": whole_number(span.get("durationNanos", 0)) / 1e6,
                 "attributes": {pair["key"]: otlp_value(pair["value"]) for pair in span.get("attributes") or ()},
             }
             for span_id, span in spans.items()

@@ -19,7 +19,7 @@ def durations(deployment: str, window: Window, limit: int = 200) -> Look[list[fl
         found, _ = tempo.search(f"{{ ({any_equal(_NAMES, deployment)}) && kind = server }}", window, limit, 3)
         took = sorted(round(span["duration_ms"], 2) for trace in found for span in trace["spans"])
         if not took:
-            return tempo.nothing("request of this deployment", window)
+            return tempo.judge_absence("request of this deployment", window)
         return Answer(Status.ok, took)
 
     return Look(

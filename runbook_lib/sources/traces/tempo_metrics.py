@@ -12,7 +12,7 @@ from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import listed, rows_in, span_of
+from runbook_lib.sources.kit.asking import require_list, rows_in, span_of
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, exactly, has_failed, histogram
 from runbook_lib.sources.traces.span_table import otlp_value
 from runbook_lib.sources.traces.tempo_api import HELP, TempoApi
@@ -82,7 +82,7 @@ def _ask(tempo: TempoApi, asked: Sequence[tuple[str, Steps]]) -> Iterator[tuple[
         at, query, step_s, (start, end) = job
         # A range of one sample has no length; Tempo wants the end after the start and rounds it up to the step.
         reply = tempo.get("/api/metrics/query_range", q=query, start=start, end=max(end, start + 1), step=f"{step_s}s")
-        return at, listed(reply, HELP).parsed(_series)
+        return at, require_list(reply, HELP).parsed(_series)
 
     first, rest = jobs[:1], jobs[1:]  # the first alone: where one is refused, so are all
     with ThreadPoolExecutor(_AT_ONCE) as pool:

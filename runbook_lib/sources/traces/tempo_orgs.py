@@ -45,6 +45,6 @@ def _look(call: str, query: str, window: Window, arguments: dict[str, str]) -> L
         rows = sorted((row for row in seen if row is not None), key=lambda row: row["at"])
         if why:
             return Answer(Status.partial, rows, why, "narrow the window")
-        return Answer(Status.ok, rows) if rows else tempo.nothing("such request", window)
+        return Answer(Status.ok, rows) if rows else tempo.judge_absence("such request", window)
 
     return Look("tempo", call, {**arguments, **span_of(window)}, fetch, deadline_s=20)

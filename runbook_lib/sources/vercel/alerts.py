@@ -5,7 +5,7 @@ The route is the one that the vendor's own command line uses (`vercel alerts`); 
 
 from runbook_lib.core.model import Answer, Json
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import listed, rows_in, text_of
+from runbook_lib.sources.kit.asking import require_list, rows_in, text_of
 from runbook_lib.sources.vercel.api import HELP, VercelApi, project_of
 
 
@@ -16,7 +16,7 @@ def alert_rules(part: str) -> Look:
     def fetch(door: Door) -> Answer:
         vercel, project = VercelApi(door), project_of(door, part)
         reply = vercel.get("/alerts/v2/alert-rules", projectId=project)
-        rows = listed(reply, HELP).parsed(lambda document: [_rule(row) for row in rows_in(document)])
+        rows = require_list(reply, HELP).parsed(lambda document: [_rule(row) for row in rows_in(document)])
         return Answer.of(rows)
 
     return Look("vercel", "alert_rules", {"part": part}, fetch)

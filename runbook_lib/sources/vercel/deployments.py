@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_ms, listed, rows_in, text_of
+from runbook_lib.sources.kit.asking import iso_of_ms, require_list, rows_in, text_of
 from runbook_lib.sources.this_machine.build_log import digest
 from runbook_lib.sources.vercel.api import HELP, VercelApi, deployment_row, project_of
 
@@ -23,7 +23,7 @@ def project(part: str) -> Look:
 
     def fetch(door: Door) -> Answer:
         vercel, id_ = VercelApi(door), project_of(door, part)
-        reply = listed(vercel.get(f"/v9/projects/{quote(id_, safe='')}"), HELP)
+        reply = require_list(vercel.get(f"/v9/projects/{quote(id_, safe='')}"), HELP)
         return Answer(Status.ok, reply.parsed(lambda document: _project(document, part, vercel.team)))
 
     return Look("vercel", "project", {"part": part}, fetch)
@@ -37,7 +37,7 @@ def recent(part: str, target: str = "production", limit: int = 30) -> Look:
         reply = vercel.get("/v7/deployments", projectId=id_, target=target, limit=limit)
         if reply.status_code == 404:
             reply = vercel.get("/v6/deployments", projectId=id_, target=target, limit=limit)
-        rows = listed(reply, HELP).parsed(
+        rows = require_list(reply, HELP).parsed(
             lambda document: [deployment_row(row, part) for row in rows_in(document, "deployments")]
         )
         return Answer(Status.ok, rows) if rows else Answer(Status.empty, None, f"no {target} deployment")

@@ -13,7 +13,7 @@ from runbook_lib.core.keys import is_nexuscores
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_ms, listed, rows_in, text_of, there
+from runbook_lib.sources.kit.asking import iso_of_ms, require_list, require_reply, rows_in, text_of
 from runbook_lib.sources.kit.hosting import VERCEL_PROJECTS
 from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement
 from runbook_lib.sources.this_machine.variable_facts import facts_of
@@ -36,11 +36,11 @@ def variables(part: str) -> Look:
 
     def fetch(door: Door) -> Answer:
         vercel, project = VercelApi(door), project_of(door, part)
-        reply = listed(vercel.get(f"/v10/projects/{quote(project, safe='')}/env").in_confidence(), HELP)
+        reply = require_list(vercel.get(f"/v10/projects/{quote(project, safe='')}/env").in_confidence(), HELP)
         rows = reply.parsed(lambda document: [_row(door, row, part, shared=False) for row in rows_in(document, "envs")])
         unseen = ""
         try:
-            shared = listed(vercel.get("/v1/env", projectId=project).in_confidence(), HELP)
+            shared = require_list(vercel.get("/v1/env", projectId=project).in_confidence(), HELP)
             rows += shared.parsed(
                 lambda document: [_row(door, row, part, shared=True) for row in rows_in(document, "data")]
             )
@@ -61,7 +61,7 @@ def serving(part: str) -> Look:
 
     def fetch(door: Door) -> Answer:
         vercel, project = VercelApi(door), project_of(door, part)
-        reply = listed(vercel.get(f"/v9/projects/{quote(project, safe='')}"), HELP)
+        reply = require_list(vercel.get(f"/v9/projects/{quote(project, safe='')}"), HELP)
         found = reply.parsed(lambda document: _serving(document, part))
         return Answer(Status.ok, found) if found else Answer(Status.empty, None, "no deployment serves production")
 
@@ -72,7 +72,7 @@ def projects() -> Look:
     """Every project that the token sees in the team: {"id", "name", "serving" (as `serving` tells it, or None)}."""
 
     def fetch(door: Door) -> Answer:
-        reply = listed(VercelApi(door).get("/v10/projects", limit=100), HELP)
+        reply = require_list(VercelApi(door).get("/v10/projects", limit=100), HELP)
         return Answer.of(
             reply.parsed(
                 lambda document: [
@@ -94,7 +94,7 @@ def token() -> Look:
         user = vercel.get_own("/v2/user")
         if user.status_code in (401, 403):
             return wanted.refused(Refusal.rejected, user)
-        there(user, HELP).parsed(lambda document: str(document["user"]))
+        require_reply(user, HELP).parsed(lambda document: str(document["user"]))
         for field in VERCEL_PROJECTS.values():
             project = getattr(door.settings, field)
             if not project:

@@ -14,19 +14,19 @@ from runbook_lib.core.records.requests import VercelRequest
 from runbook_lib.io.http import Http
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import (
-    forgotten,
+    answer_with_rows,
+    beyond_retention,
+    is_within,
     iso_of_ms,
-    listed,
-    many,
+    judge_absence,
     need,
-    nothing,
     number_of,
-    paged,
+    read_pages,
+    require_list,
+    require_reply,
     rows_in,
     span_of,
     text_of,
-    there,
-    within,
 )
 from runbook_lib.sources.kit.hosting import VERCEL_PROJECTS
 from runbook_lib.sources.kit.ids import VercelId, not_an_id, parse_traceparent, parse_vercel_id, trace_id_hex
@@ -78,8 +78,8 @@ def request_log(
             return _from_lines(door, _drained(door, file), "the log drain file")
         rows, more = _request_log(door, part, window, wanted, status, search, limit)
         kept_h = door.settings.vercel_log_retention_h
-        lost = forgotten(door, window, kept_h) if wanted is None else ""
-        return many(rows, more, "requests", lambda: _none(door), lost)
+        lost = beyond_retention(door, window, kept_h) if wanted is None else ""
+        return answer_with_rows(rows, more, "requests", lambda: _none(door), lost)
 
     def _from_lines(door: Door, text: str, where: str) -> Answer[list[VercelRequest]]:
         try:
@@ -94,11 +94,11 @@ def request_log(
             return Answer(Status.partial, kept[:limit], f"{unread} lines of {where} could not be read")
         if pasted is not None and not kept:
             return Answer(Status.partial, [], "the pasted lines do not hold it, and they are not the whole log")
-        return many(kept[:limit], len(kept) > limit, "requests", lambda: _none(door))
+        return answer_with_rows(kept[:limit], len(kept) > limit, "requests", lambda: _none(door))
 
     def _none(door: Door) -> Answer[list[VercelRequest]]:
         what = "such request in the log" if request_id is None else "request of this id in the log"
-        return nothing(
+        return judge_absence(
             door,
             what,
             delay_s=door.settings.log_delay_s,
@@ -128,15 +128,17 @@ def deployments(part: str, window: Window) -> Look:
             reply = vercel.get("/v7/deployments", **params)
             if reply.status_code == 404:
                 reply = vercel.get("/v6/deployments", **params)
-            return listed(reply, HELP).parsed(
+            return require_list(reply, HELP).parsed(
                 lambda document: (
                     [deployment_row(row, part) for row in rows_in(document, "deployments")],
                     number_of((document.get("pagination") or {}).get("next")),
                 )
             )
 
-        rows, more = paged(page, float(until), _MOST_DEPLOYMENTS)
-        return many(rows, more, "deployments", lambda: Answer(Status.empty, None, "no deployment in the window"))
+        rows, more = read_pages(page, float(until), _MOST_DEPLOYMENTS)
+        return answer_with_rows(
+            rows, more, "deployments", lambda: Answer(Status.empty, None, "no deployment in the window")
+        )
 
     return Look("vercel", "deployments", {"part": part, **span_of(window)}, fetch)
 
@@ -147,7 +149,7 @@ def env_changes(part: str) -> Look:
 
     def fetch(door: Door) -> Answer:
         vercel, project = VercelApi(door), project_of(door, part)
-        reply = listed(vercel.get(f"/v10/projects/{quote(project, safe='')}/env"), HELP)
+        reply = require_list(vercel.get(f"/v10/projects/{quote(project, safe='')}/env"), HELP)
         rows = reply.parsed(lambda document: [_variable(row, part) for row in rows_in(document, "envs")])
         rows.sort(key=lambda row: (row["updated_at"] or "", row["name"]), reverse=True)
         return Answer.of(rows)
@@ -160,13 +162,13 @@ def health() -> Look:
 
     def fetch(door: Door) -> Answer:
         vercel = VercelApi(door)
-        user = there(vercel.get_own("/v2/user"), HELP).parsed(
+        user = require_reply(vercel.get_own("/v2/user"), HELP).parsed(
             lambda document: text_of(document["user"], "username", "email")
         )
         projects = {}
         for part, field in VERCEL_PROJECTS.items():
             if project := getattr(door.settings, field):
-                reply = listed(vercel.get(f"/v9/projects/{quote(project, safe='')}"), HELP)
+                reply = require_list(vercel.get(f"/v9/projects/{quote(project, safe='')}"), HELP)
                 projects[part] = reply.parsed(lambda document: text_of(document, "name"))
         token = vercel.get_own("/v5/user/tokens/current")
         expires_at = None
@@ -207,7 +209,7 @@ def _request_log(
     http: Http = door.http
 
     def page(number: int) -> tuple[list[VercelRequest], int | None]:
-        reply = listed(http.get(url, params={**params, "page": number}, headers=headers), HELP)
+        reply = require_list(http.get(url, params={**params, "page": number}, headers=headers), HELP)
 
         def parse(document: Json) -> tuple[list[VercelRequest], int | None]:
             rows = [from_request_log(row, part) for row in rows_in(document, "rows")]
@@ -215,14 +217,14 @@ def _request_log(
 
         return reply.parsed(parse)
 
-    return paged(page, 0, limit)
+    return read_pages(page, 0, limit)
 
 
 def _is_wanted(
     row: VercelRequest, window: Window | None, wanted: VercelId | None, status: str | None, search: str | None
 ) -> bool:
     """The filters of the vendor's route, for rows that come from elsewhere."""
-    if window and row["at"] and not within(row["at"], window):
+    if window and row["at"] and not is_within(row["at"], window):
         return False
     if wanted and row["request_id"] != wanted.request_id:
         return False

@@ -6,6 +6,7 @@ import pytest
 from support.evidence import TraceBuilder, evidence, failed_chat, look, row
 from support.verdicts import codes
 
+from runbook_lib.core.model import Status
 from runbook_lib.procedures.failed_request.rules import diagnose
 
 

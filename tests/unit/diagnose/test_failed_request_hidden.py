@@ -11,7 +11,7 @@ from support.verdicts import codes
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.procedures.failed_request.rules import diagnose
-from runbook_lib.reading.requests import rows_of
+from runbook_lib.reading.request_rows import logged_requests
 
 
 def at(ms: float) -> str:
@@ -99,8 +99,8 @@ def line(message: str, part: str = "api", level: str = "error", ms: float = 860,
 
 def test_what_is_no_request_row_is_none() -> None:
     summaries = look("tempo", "find_request", [{"trace": TRACE_ID, "service": "nexuscore"}])
-    assert rows_of([summaries, look("vercel", "request_log", [row()])])[0].row["request_id"] == REQUEST_ID
-    assert len(rows_of([summaries])) == 0
+    assert logged_requests([summaries, look("vercel", "request_log", [row()])])[0].row["request_id"] == REQUEST_ID
+    assert len(logged_requests([summaries])) == 0
 
 
 class TestAMissingTrace:

@@ -11,7 +11,7 @@ from support.source_cases import RAILWAY_LINE
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Answer, Observation, Status
 from runbook_lib.io.observe import Look
-from runbook_lib.sources.kit.asking import many
+from runbook_lib.sources.kit.asking import answer_with_rows
 from runbook_lib.sources.railway import logs as railway
 from runbook_lib.sources.traces import jaeger, tempo, tempo_orgs
 from runbook_lib.sources.vercel import logs as vercel
@@ -32,13 +32,13 @@ def _span_of_search(asked: Asked) -> int:
 
 @pytest.mark.parametrize(("forgotten", "status"), [("", Status.ok), ("only the last day is kept", Status.partial)])
 def test_rows_of_a_forgotten_time_are_not_all_of_them(forgotten: str, status: Status) -> None:
-    answer = many([{"n": 1}], False, "rows", lambda: Answer(Status.empty, None, "none"), forgotten)
+    answer = answer_with_rows([{"n": 1}], False, "rows", lambda: Answer(Status.empty, None, "none"), forgotten)
     assert (answer.status, answer.value, answer.why) == (status, [{"n": 1}], forgotten)
 
 
 def test_nothing_found_keeps_its_own_meaning() -> None:
     none = Answer(Status.out_of_retention, None, "none")
-    assert many([], False, "rows", lambda: none, "only the last day is kept") == none
+    assert answer_with_rows([], False, "rows", lambda: none, "only the last day is kept") == none
 
 
 @pytest.mark.parametrize(("hours", "status"), [(1, Status.ok), (WEEK_H, Status.ok), (WEEK_H + 1, Status.partial)])

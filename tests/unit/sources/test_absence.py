@@ -9,7 +9,7 @@ from runbook_lib.core.model import Status
 from runbook_lib.io.http import Deadline
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import Settings
-from runbook_lib.sources.kit.asking import nothing, paged
+from runbook_lib.sources.kit.asking import judge_absence, read_pages
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ def _ago(**how_long: float) -> datetime:
 
 def _status(*, window: Window | None = None, at: datetime | None = None, one: bool = False) -> Status:
     door = _At(Settings.empty(), Deadline(1))
-    return nothing(door, "trace", delay_s=30, retention_h=24, window=window, at=at, one=one).status
+    return judge_absence(door, "trace", delay_s=30, retention_h=24, window=window, at=at, one=one).status
 
 
 def test_one_thing_of_known_time_is_judged_by_that_time_alone() -> None:
@@ -54,7 +54,7 @@ def test_a_window_that_begins_before_what_is_kept_proves_nothing() -> None:
 
 def test_without_any_time_the_sources_word_is_all_there_is_and_the_help_asks_for_a_time() -> None:
     door = _At(Settings.empty(), Deadline(1))
-    answer = nothing(door, "trace", delay_s=30, retention_h=24, one=True)
+    answer = judge_absence(door, "trace", delay_s=30, retention_h=24, one=True)
     assert answer.status == Status.not_found
     assert "time" in answer.help
 
@@ -66,11 +66,11 @@ def test_pages_are_read_up_to_the_limit_and_it_is_told_whether_there_are_more(li
         1: ([{"n": 3}, {"n": 4}], 2),
         2: ([{"n": 5}], None),
     }
-    rows, more = paged(lambda mark: pages[mark], 0, limit)
+    rows, more = read_pages(lambda mark: pages[mark], 0, limit)
     assert [row["n"] for row in rows] == [1, 2, 3, 4, 5][:limit]
     assert more == (limit < 5)
 
 
 def test_a_server_that_sends_its_reader_in_circles_is_left_and_the_rest_is_called_missing() -> None:
-    rows, more = paged(lambda mark: ([{"n": mark}], 1 - mark), 0, 1000)
+    rows, more = read_pages(lambda mark: ([{"n": mark}], 1 - mark), 0, 1000)
     assert (len(rows), more) == (2, True)

@@ -11,14 +11,14 @@ from runbook_lib.core.model import Observation, Situation
 from runbook_lib.core.percentile import percentile
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.traces import TraceSummary
-from runbook_lib.judging.answers import rows_of as brought_by
+from runbook_lib.judging.answers import rows_of
 
 REQUEST_LOGS = ("request_log", "http_log")  # the looks that bring rows of requests
 _PART_DEPTH = {"web": 0, "api": 1, "gateway": 2}
 
 
 @dataclass(frozen=True)
-class Seen:
+class LoggedRequest:
     """A row and the observation that brought it."""
 
     row: RequestRow
@@ -33,17 +33,17 @@ class PlatformVerdict:
     what: str
 
 
-def rows_of(observations: Iterable[Observation]) -> list[Seen]:
+def logged_requests(observations: Iterable[Observation]) -> list[LoggedRequest]:
     """Every row of the request logs among the looks."""
     return [
-        Seen(row, observation)
+        LoggedRequest(row, observation)
         for observation in observations
         if observation.call in REQUEST_LOGS
-        for row in brought_by(observation, RequestRow)
+        for row in rows_of(observation, RequestRow)
     ]
 
 
-def rows_for(seen: Sequence[Seen], *, request_id: str = "", trace_id: str = "") -> list[Seen]:
+def rows_of_request(seen: Sequence[LoggedRequest], *, request_id: str = "", trace_id: str = "") -> list[LoggedRequest]:
     """The rows of one request through all parts, the outermost part first."""
     found = [
         each
@@ -92,22 +92,22 @@ def platform_verdict(row: RequestRow) -> PlatformVerdict | None:
     return None
 
 
-def kind_of(row: RequestRow) -> tuple[str, str]:
+def kind_of_request(row: RequestRow) -> tuple[str, str]:
     """Part, method and path of a request, ids folded."""
     return row["part"], _shape(row)
 
 
-def mostly_shut_out(seen: Sequence[Seen], minimum: int = 3) -> set[tuple[str, str]]:
+def kinds_shut_out(seen: Sequence[LoggedRequest], minimum: int = 3) -> set[tuple[str, str]]:
     """The kinds of request of which the platform itself refused at least half since it first refused one.
 
     That is no firewall keeping a few bots away.
     """
     kinds: dict[tuple[str, str], list[bool]] = {}
-    for row in alike(seen, None):  # in order of time
+    for row in rows_like(seen, None):  # in order of time
         verdict = platform_verdict(row) if is_refused(row) else None
         refused = verdict is not None and verdict.code.startswith("request.edge_blocked")
-        if refused or kind_of(row) in kinds:
-            kinds.setdefault(kind_of(row), []).append(refused)
+        if refused or kind_of_request(row) in kinds:
+            kinds.setdefault(kind_of_request(row), []).append(refused)
     return {kind for kind, refused in kinds.items() if sum(refused) >= max(minimum, len(refused) / 2)}
 
 
@@ -118,16 +118,18 @@ def describe_row(row: RequestRow) -> str:
     return f"{row['method'] or ''} {row['path'] or ''} → {shown} at {row['at'] or ''}".strip()
 
 
-def alike(seen: Sequence[Seen], like: RequestRow | None) -> list[RequestRow]:
+def rows_like(seen: Sequence[LoggedRequest], like: RequestRow | None) -> list[RequestRow]:
     """The rows of the same part, method and path, once each, in order of time; every row where `like` is None."""
     rows = {(each.row["part"], each.row["request_id"]): each.row for each in seen}
     return sorted(
-        (row for row in rows.values() if like is None or kind_of(row) == kind_of(like)),
+        (row for row in rows.values() if like is None or kind_of_request(row) == kind_of_request(like)),
         key=lambda row: row["at"] or "",
     )
 
 
-def situation_of(seen: Sequence[Seen], like: RequestRow | None, now: datetime, orgs: set[str] | None) -> Situation:
+def situation_of(
+    seen: Sequence[LoggedRequest], like: RequestRow | None, now: datetime, orgs: set[str] | None
+) -> Situation:
     """Whether it goes on, since when, and how many: from the rows of the same part and path.
 
     A failure followed by three or more good answers and no further failure is over. The onset is only told where a good
@@ -137,7 +139,7 @@ def situation_of(seen: Sequence[Seen], like: RequestRow | None, now: datetime, o
         like: the request; its likes count, and where it was refused, those that were refused alike. None counts all.
         orgs: the organizations that the failing requests were for; None where that could not be told.
     """
-    same = alike(seen, like)
+    same = rows_like(seen, like)
     refused = like["status"] if like is not None and is_refused(like) else None
     fails = [row for row in same if is_failed(row) or (refused is not None and row["status"] == refused)]
     if not fails:
@@ -165,7 +167,7 @@ def describe_situation(situation: Situation) -> str:
     return f"{going[situation.ongoing]}; {count} requests failed alike, the first at {onset}."
 
 
-def baseline_p95_ms(seen: Sequence[Seen], like: RequestRow, minimum: int = 8) -> float | None:
+def baseline_p95_ms(seen: Sequence[LoggedRequest], like: RequestRow, minimum: int = 8) -> float | None:
     """The p95 of the healthy likes of a request from before its own trouble began; None with fewer than `minimum` of them.
 
     An incident slows its neighbours too, so the streak of slow ones that leads up to the request is left out: going back
@@ -175,7 +177,7 @@ def baseline_p95_ms(seen: Sequence[Seen], like: RequestRow, minimum: int = 8) ->
     took = like["duration_ms"] or 0.0
     earlier = [
         row["duration_ms"]
-        for row in alike(seen, like)
+        for row in rows_like(seen, like)
         if not is_failed(row)
         and row["request_id"] != like["request_id"]
         and row["duration_ms"] is not None
@@ -189,15 +191,15 @@ def baseline_p95_ms(seen: Sequence[Seen], like: RequestRow, minimum: int = 8) ->
     return percentile(durations, 95) if len(durations) >= minimum else None
 
 
-def likes_as_rows(observations: Iterable[Observation], like: RequestRow) -> list[Seen]:
+def traces_as_rows(observations: Iterable[Observation], like: RequestRow) -> list[LoggedRequest]:
     """Traces that begin like a request's, as rows of its kind, for platforms whose log does not tell how long a request took.
 
     A trace with an error in it counts as failed, for what it took says nothing of a healthy one.
     """
     return [
-        Seen(_row_of_trace(summary, like), observation)
+        LoggedRequest(_row_of_trace(summary, like), observation)
         for observation in observations
-        for summary in brought_by(observation, TraceSummary)
+        for summary in rows_of(observation, TraceSummary)
         if summary["trace"] != like["trace_id"]
     ]
 
@@ -222,7 +224,7 @@ def _row_of_trace(summary: TraceSummary, like: RequestRow) -> RequestRow:
     )
 
 
-def since_iso(moment: datetime, hours: float) -> str:
+def iso_before(moment: datetime, hours: float) -> str:
     """ISO text of so many hours before a moment."""
     return to_iso(moment - timedelta(hours=hours))
 
