@@ -30,7 +30,7 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Clause = tuple[str, str]
 
 
-def uses_of(command: str) -> tuple[Clause, ...]:
+def clauses_of(command: str) -> tuple[Clause, ...]:
     """(use, clause) that a command must pass; a row is found before it is changed, and PostgREST finds it by reading."""
     return {
         "select": (("select", "using"),),
@@ -54,7 +54,7 @@ def tells_of_a_user(look: Observation) -> bool:
     return whole_record(look, AppUser) is not None
 
 
-def is_run(look: Observation) -> bool:
+def is_command_run(look: Observation) -> bool:
     """Whether the command ran as the user, refused neither by a grant nor by a recursion."""
     query = whole_record(look, QueryAsUser)
     return query is not None and not query.get("role_refused") and not query["statement"]["sqlstate"]
@@ -66,7 +66,7 @@ def is_offered(look: Observation) -> bool:
     return read is not None and not read["code"].startswith(_NOT_AT_POSTGRES)
 
 
-def offered_tables(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_offered_tables(seen: Seen) -> tuple[Observation, ...]:
     """PostgREST offers every table that the question is about: one, or in an audit all that the catalogue holds."""
     if not seen.of("postgres.reach"):  # it is about one user, and so about one table
         return tuple(look for look in seen.of("supabase.rest_as_user", "supabase.rest_past_rls") if is_offered(look))
@@ -82,7 +82,7 @@ def offered_tables(seen: Seen) -> tuple[Observation, ...]:
     return (*looks, *(look for look, _ in catalogues)) if tables <= at_postgres else ()
 
 
-def strangers_asked(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_strangers_tried(seen: Seen) -> tuple[Observation, ...]:
     """Every command on every table that the catalogue holds was asked as a stranger, and as nobody at all."""
     catalogues = _catalogues(seen)
     looks = [look for look in seen.of("postgres.reach") if whole_record(look, StrangersReach) is not None]
@@ -109,12 +109,12 @@ def _catalogues(seen: Seen) -> list[tuple[Observation, RightsCatalogue]]:
     return [(look, rights) for look in looks if (rights := whole_record(look, RightsCatalogue)) is not None]
 
 
-def taken_token(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_accepted_token(seen: Seen) -> tuple[Observation, ...]:
     """PostgREST's word that it takes the user's token: its keys and its clock are those that count."""
     return tuple(look for look, read in _reads_as_user(seen) if not read["code"].startswith(_TOKEN_REFUSED))
 
 
-def let_through(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_access(seen: Seen) -> tuple[Observation, ...]:
     """The user was let through: in Postgres as the user or, where that could not be asked, with rows over PostgREST."""
     direct = seen.of("postgres.as_user")
     if _queries(direct):
@@ -136,7 +136,7 @@ def _queries(looks: Sequence[Observation]) -> list[tuple[Observation, QueryAsUse
     return [(look, query) for look in looks if (query := whole_record(look, QueryAsUser)) is not None]
 
 
-def is_vain(look: Observation, seen: Seen) -> bool:
+def is_from_an_api_that_tells_nothing(look: Observation, seen: Seen) -> bool:
     """Whether it is an empty answer of a door that never gave anything else: of the Management API, whose catalogue is not one.
 
     What stands in between answers every statement with an empty list, and nobody is unknown for that.
@@ -145,13 +145,13 @@ def is_vain(look: Observation, seen: Seen) -> bool:
     return is_by_api and not any(catalogue.source == "supabase" for catalogue, _ in _catalogues(seen))
 
 
-def met_user(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_user(seen: Seen) -> tuple[Observation, ...]:
     """The user was met where the query was made as them: let through, or found by a name that is no id."""
     named = [each for each in seen.of("postgres.as_user") if _is_name(str(each.arguments.get("user") or ""))]
-    return (*let_through(seen), *(look for look, _ in _queries(named)))
+    return (*proof_of_access(seen), *(look for look, _ in _queries(named)))
 
 
-def absent_row(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_absent_row(seen: Seen) -> tuple[Observation, ...]:
     """No row of those that are meant is there, seen past RLS by whoever could count."""
     counts = [
         (look, found["count"])
@@ -169,7 +169,7 @@ def absent_row(seen: Seen) -> tuple[Observation, ...]:
     return counted if is_one and _command(seen) == "select" else ()
 
 
-def joined_member(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_membership(seen: Seen) -> tuple[Observation, ...]:
     """The user is a member of the very organization that was asked about, and no single row was named that may be another's."""
     asked = {
         str(each.arguments.get("org") or "") for each in seen.of("postgres.as_user") if not each.arguments["row_id"]
@@ -185,14 +185,15 @@ def joined_member(seen: Seen) -> tuple[Observation, ...]:
 def _passing(look: Observation, seen: Seen) -> tuple[Observation, ...]:
     """The looks that show that the command passes as this user."""
     query, command = whole_record(look, QueryAsUser), str(look.arguments.get("command"))
-    if query is None or not is_run(look):
+    if query is None or not is_command_run(look):
         return ()
     if command == "select":
         return (look,) if query["visible"] and not (query["hidden"] and is_narrow(look)) else ()
     if unprotected := _without_rls(seen, str(look.arguments.get("table"))):
         return (look, *unprotected)
     groups = [
-        [each for each in query["policies"] if (each["use"], each["clause"]) == clause] for clause in uses_of(command)
+        [each for each in query["policies"] if (each["use"], each["clause"]) == clause]
+        for clause in clauses_of(command)
     ]
     return (look,) if all(_allows(group) for group in groups) else ()
 

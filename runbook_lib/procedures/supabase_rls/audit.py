@@ -6,10 +6,10 @@ from runbook_lib.core.model import Finding, Json, Observation
 from runbook_lib.core.records.rights import OfferedTable, ProtectedTable, RestReadPastRls
 from runbook_lib.judging.answers import rows_of, whole_record
 from runbook_lib.procedures.supabase_rls.access import COMMANDS, ROLES
+from runbook_lib.procedures.supabase_rls.barriers import circle_of, grant_finding, recursion_finding
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
-from runbook_lib.procedures.supabase_rls.exposed import granted_to, open_to
+from runbook_lib.procedures.supabase_rls.exposures import granted_to, open_to
 from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of
-from runbook_lib.procedures.supabase_rls.way import circle_of, grant_finding, recursion_finding
 
 
 def audit_findings(evidence: Evidence) -> list[Finding]:

@@ -36,7 +36,7 @@ from runbook_lib.sources.postgres.rls_sql import (
     read_user,
     with_places,
 )
-from runbook_lib.sources.supabase.api import SERVICE_HELP, ManagementApi, ProjectApi, Said, key_facts
+from runbook_lib.sources.supabase.api import SERVICE_HELP, ManagementApi, ProjectApi, RestAnswer, key_facts
 from runbook_lib.sources.supabase.jwt import claims_of, judge_token, subject_of, token_of
 
 _MOST_ROWS = 200
@@ -275,7 +275,7 @@ def _refusal(row: Mapping[str, Json]) -> RefusedRequest | None:
     return {"at": moment, "path": str(request["path"]), "status": int(response["status_code"])}
 
 
-def _read(api: ProjectApi, table: str, org: str, row_id: str, most: int = _MOST_ROWS) -> Said:
+def _read(api: ProjectApi, table: str, org: str, row_id: str, most: int = _MOST_ROWS) -> RestAnswer:
     """A read of the rows that are meant; where the table has no such column, of the table."""
 
     def build(client: Any, narrow: bool) -> Any:
@@ -294,7 +294,7 @@ def _read(api: ProjectApi, table: str, org: str, row_id: str, most: int = _MOST_
     return said
 
 
-def _read_of(said: Said) -> RestRead:
+def _read_of(said: RestAnswer) -> RestRead:
     count = None if said.rows is None else len(said.rows)
     return RestRead(status_code=said.status_code, code=said.code, message=said.message[:300], count=count)
 
