@@ -75,6 +75,7 @@ class World:
         self.organization: dict[str, Any] | Observation | None = {"id": ACME, "name": "Acme"}
         self.token: dict[str, Any] | None = None
         self.reach: dict[str, Any] = {"tables": [], "rows": [], "policies": []}
+        self.unoffered: dict[str, str] = {}
         self.file: dict[str, Any] | None = None
         self.missing: dict[str, Status] = {}
 
@@ -157,19 +158,42 @@ class World:
             schema_file=None if self.file is None else seen("postgres", "schema_file", self.file, missing.get("file")),
         )
 
+    def table_names(self) -> list[str]:
+        """The tables that Postgres has."""
+        return [str(each["name"]) for each in self.tables]
+
+    def offers(self) -> Observation:
+        """What PostgREST says of each table."""
+        rows = [
+            {"table": name, "status_code": 404 if code else 200, "code": code, "message": "" if not code else "no such table"}
+            for name in self.table_names()
+            for code in [self.unoffered.get(name, "")]
+        ]  # fmt: skip
+        status = self.missing.get("offers") or self.missing.get("rest") or Status.ok
+        return look("supabase", "rest_offers", rows if status is Status.ok else None, status, tables=self.table_names())
+
     def as_asked(self) -> dict[str, str]:
         """The arguments of the query as the user."""
         return {name: str(self.asked.get(name, "")) for name in ("user", "org", "table", "command", "row_id")}
 
     def audit(self) -> Evidence:
         """The same, asked about nobody. Without a file of the repository there is none, the team says."""
+        said = {(each["name"], each["role"], each["command"]) for each in self.reach["tables"]}
+        passing = [
+            {"name": name, "role": role, "command": command, "sqlstate": "", "message": ""}
+            for name in self.table_names()
+            for role in ROLES[:2]
+            for command in ALL
+            if (name, role, command) not in said
+        ]
+        asked = {**self.reach, "tables": [*passing, *self.reach["tables"]]}
         reach = look(
-            "postgres", "reach", None if "reach" in self.missing else self.reach, self.missing.get("reach", Status.ok)
+            "postgres", "reach", None if "reach" in self.missing else asked, self.missing.get("reach", Status.ok)
         )
         return replace(
             self.evidence(), user="", org="", table="memberships",
             is_audit=True, people=(), organizations=(), as_user=None, rest=None,
-            token=None, reach=reach, not_used=look("team", "not_used", [] if self.file else ["migrations"]),
+            token=None, reach=reach, offers=self.offers(), not_used=look("team", "not_used", [] if self.file else ["migrations"]),
         )  # fmt: skip
 
 

@@ -284,6 +284,16 @@ class CountedRows(TypedDict):
     id_refused: str
 
 
+class OfferedTable(TypedDict):
+    """What PostgREST answers a read of a table with, as service_role. `code`: its own or Postgres', empty where it answered with
+    rows."""
+
+    table: str
+    status_code: int
+    code: str
+    message: str
+
+
 class RefusedRequest(TypedDict):
     """A request to PostgREST that was refused, with its HTTP status."""
 

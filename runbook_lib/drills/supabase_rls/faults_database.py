@@ -178,6 +178,14 @@ _POLICY = (
         founding=Variant((), _founds),
     ),
 )
+# a table that is made while PostgREST does not listen
+_UNNOTICED = sql(
+    "alter event trigger pgrst_ddl_watch disable; create table public.invoices (id uuid primary key, org_id uuid); "
+    "alter table public.invoices enable row level security; "
+    f"create policy invoices_select on public.invoices for select using ({_MEMBER}); "
+    "grant all on public.invoices to anon, authenticated, service_role; alter event trigger pgrst_ddl_watch enable",
+    "drop table public.invoices",
+)
 _WAY = (
     fault(
         "rls.grant_missing.schema",
@@ -233,14 +241,9 @@ _WAY = (
     ),
     fault(
         "rls.not_exposed.cache",
-        sql(
-            "alter event trigger pgrst_ddl_watch disable; create table public.invoices (id uuid primary key, org_id uuid); "
-            "alter table public.invoices enable row level security; "
-            f"create policy invoices_select on public.invoices for select using ({_MEMBER}); "
-            "grant all on public.invoices to anon, authenticated, service_role; alter event trigger pgrst_ddl_watch enable",
-            "drop table public.invoices",
-        ),
+        _UNNOTICED,
         by=access(table="invoices"),
+        as_audit=Variant((_UNNOTICED,), audit),
     ),
     fault("rls.not_exposed.no_table", by=access(table="usage_record")),
 )

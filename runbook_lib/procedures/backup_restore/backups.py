@@ -23,7 +23,7 @@ _BEFORE_IT = 3  # fewer older dumps are no measure
 
 
 @dataclass
-class Judged:
+class BackupFindings:
     """What rules found: causes, what only follows from them, and what stays open. `good_at`: the newest point to go back to."""
 
     faults: list[Finding] = field(default_factory=list)
@@ -32,9 +32,9 @@ class Judged:
     good_at: str | None = None
 
 
-def judge_vendor(evidence: Evidence) -> Judged:
+def judge_vendor(evidence: Evidence) -> BackupFindings:
     """Supabase's daily backups and point-in-time recovery against the objectives."""
-    judged = Judged()
+    judged = BackupFindings()
     look, held = evidence.backups, whole_record(evidence.backups, ProjectBackups)
     if held is None or look is None:
         return judged
@@ -93,7 +93,7 @@ def _until_success(attempts: Sequence[ProjectBackup]) -> list[ProjectBackup]:
 
 
 def _judge_pitr(
-    evidence: Evidence, look: Observation, held: ProjectBackups, daily_at: str | None, judged: Judged
+    evidence: Evidence, look: Observation, held: ProjectBackups, daily_at: str | None, judged: BackupFindings
 ) -> None:
     rpo, window = evidence.aim("rpo"), evidence.aim("pitr_window")
     latest_at, earliest_at = held["pitr_latest_at"], held["pitr_earliest_at"]
@@ -120,7 +120,7 @@ def _judge_pitr(
         judged.faults.append(CATALOGUE.finding("pitr.window_short", "Supabase", what, [look, evidence.objectives]))
 
 
-def _judge_off(evidence: Evidence, look: Observation, judged: Judged) -> None:
+def _judge_off(evidence: Evidence, look: Observation, judged: BackupFindings) -> None:
     """Point-in-time recovery is off: a fault only where the objectives cannot be kept without it."""
     rpo, window = evidence.aim("rpo"), evidence.aim("pitr_window")
     if window.seconds is not None:
@@ -134,9 +134,9 @@ def _judge_off(evidence: Evidence, look: Observation, judged: Judged) -> None:
     )
 
 
-def judge_folder(evidence: Evidence) -> Judged:
+def judge_folder(evidence: Evidence) -> BackupFindings:
     """The team's own dumps: the newest one's age, wholeness, size and contents."""
-    judged = Judged()
+    judged = BackupFindings()
     look = evidence.files
     if look is None or look.status == Status.not_configured:
         return judged

@@ -10,23 +10,27 @@ from runbook_lib.core.model import Observation
 from runbook_lib.core.records.rights import (
     AppUser,
     JudgedPolicy,
+    OfferedTable,
     QueryAsUser,
     RestRead,
     RestReadAsUser,
     RightsCatalogue,
+    StrangersReach,
 )
-from runbook_lib.judging.answers import whole_record
+from runbook_lib.judging.answers import whole_record, whole_rows
 from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.supabase_rls.reading import counted_in
 
 _NOT_AT_POSTGRES = ("PGRST", "42P01")  # PostgREST's own refusals, and a table that Postgres does not find
 _TOKEN_REFUSED = "PGRST30"  # noqa: S105 (the beginning of PostgREST's codes for a token that it does not take)
 
+ROLES = ("anon", "authenticated")  # whom a policy is for: the service role passes every one
+COMMANDS = ("select", "insert", "update", "delete")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 Clause = tuple[str, str]
 
 
-def uses_of(command: str) -> tuple[Clause, ...]:
+def clauses_of(command: str) -> tuple[Clause, ...]:
     """(use, clause) that a command must pass; a row is found before it is changed, and PostgREST finds it by reading."""
     return {
         "select": (("select", "using"),),
@@ -50,7 +54,7 @@ def tells_of_a_user(look: Observation) -> bool:
     return whole_record(look, AppUser) is not None
 
 
-def is_run(look: Observation) -> bool:
+def is_command_run(look: Observation) -> bool:
     """Whether the command ran as the user, refused neither by a grant nor by a recursion."""
     query = whole_record(look, QueryAsUser)
     return query is not None and not query.get("role_refused") and not query["statement"]["sqlstate"]
@@ -62,12 +66,55 @@ def is_offered(look: Observation) -> bool:
     return read is not None and not read["code"].startswith(_NOT_AT_POSTGRES)
 
 
-def taken_token(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_offered_tables(seen: Seen) -> tuple[Observation, ...]:
+    """PostgREST offers every table that the question is about: one, or in an audit all that the catalogue holds."""
+    if not seen.of("postgres.reach"):  # it is about one user, and so about one table
+        return tuple(look for look in seen.of("supabase.rest_as_user", "supabase.rest_past_rls") if is_offered(look))
+    catalogues = _catalogues(seen)
+    looks = seen.of("supabase.rest_offers")
+    at_postgres = {
+        each["table"]
+        for look in looks
+        for each in whole_rows(look, OfferedTable)
+        if not each["code"].startswith(_NOT_AT_POSTGRES)
+    }
+    tables = {table["name"] for _, rights in catalogues for table in rights["tables"]}
+    return (*looks, *(look for look, _ in catalogues)) if tables <= at_postgres else ()
+
+
+def proof_of_strangers_tried(seen: Seen) -> tuple[Observation, ...]:
+    """Every command on every table that the catalogue holds was asked as a stranger, and as nobody at all."""
+    catalogues = _catalogues(seen)
+    looks = [look for look in seen.of("postgres.reach") if whole_record(look, StrangersReach) is not None]
+    asked = {
+        (each["name"], each["role"], each["command"])
+        for look in looks
+        if (reach := whole_record(look, StrangersReach)) is not None
+        for each in reach["tables"]
+    }
+    wanted = {
+        (table["name"], role["name"], command)
+        for _, rights in catalogues
+        for table in rights["tables"]
+        for role in rights["roles"]
+        if role["name"] in ROLES
+        for command in COMMANDS
+    }
+    return tuple(looks) if wanted <= asked else ()
+
+
+def _catalogues(seen: Seen) -> list[tuple[Observation, RightsCatalogue]]:
+    """The catalogues that could be read."""
+    looks = seen.of("postgres.policies", "supabase.policies")
+    return [(look, rights) for look in looks if (rights := whole_record(look, RightsCatalogue)) is not None]
+
+
+def proof_of_accepted_token(seen: Seen) -> tuple[Observation, ...]:
     """PostgREST's word that it takes the user's token: its keys and its clock are those that count."""
     return tuple(look for look, read in _reads_as_user(seen) if not read["code"].startswith(_TOKEN_REFUSED))
 
 
-def let_through(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_access(seen: Seen) -> tuple[Observation, ...]:
     """The user was let through: in Postgres as the user or, where that could not be asked, with rows over PostgREST."""
     direct = seen.of("postgres.as_user")
     if _queries(direct):
@@ -89,23 +136,22 @@ def _queries(looks: Sequence[Observation]) -> list[tuple[Observation, QueryAsUse
     return [(look, query) for look in looks if (query := whole_record(look, QueryAsUser)) is not None]
 
 
-def is_vain(look: Observation, seen: Seen) -> bool:
+def is_from_an_api_that_tells_nothing(look: Observation, seen: Seen) -> bool:
     """Whether it is an empty answer of a door that never gave anything else: of the Management API, whose catalogue is not one.
 
     What stands in between answers every statement with an empty list, and nobody is unknown for that.
     """
     is_by_api = (look.source, look.call) == ("supabase", "user")
-    catalogues = [whole_record(each, RightsCatalogue) for each in seen.of("supabase.policies")]
-    return is_by_api and all(each is None for each in catalogues)
+    return is_by_api and not any(catalogue.source == "supabase" for catalogue, _ in _catalogues(seen))
 
 
-def met_user(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_user(seen: Seen) -> tuple[Observation, ...]:
     """The user was met where the query was made as them: let through, or found by a name that is no id."""
     named = [each for each in seen.of("postgres.as_user") if _is_name(str(each.arguments.get("user") or ""))]
-    return (*let_through(seen), *(look for look, _ in _queries(named)))
+    return (*proof_of_access(seen), *(look for look, _ in _queries(named)))
 
 
-def absent_row(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_absent_row(seen: Seen) -> tuple[Observation, ...]:
     """No row of those that are meant is there, seen past RLS by whoever could count."""
     counts = [
         (look, found["count"])
@@ -123,7 +169,7 @@ def absent_row(seen: Seen) -> tuple[Observation, ...]:
     return counted if is_one and _command(seen) == "select" else ()
 
 
-def joined_member(seen: Seen) -> tuple[Observation, ...]:
+def proof_of_membership(seen: Seen) -> tuple[Observation, ...]:
     """The user is a member of the very organization that was asked about, and no single row was named that may be another's."""
     asked = {
         str(each.arguments.get("org") or "") for each in seen.of("postgres.as_user") if not each.arguments["row_id"]
@@ -139,14 +185,15 @@ def joined_member(seen: Seen) -> tuple[Observation, ...]:
 def _passing(look: Observation, seen: Seen) -> tuple[Observation, ...]:
     """The looks that show that the command passes as this user."""
     query, command = whole_record(look, QueryAsUser), str(look.arguments.get("command"))
-    if query is None or not is_run(look):
+    if query is None or not is_command_run(look):
         return ()
     if command == "select":
         return (look,) if query["visible"] and not (query["hidden"] and is_narrow(look)) else ()
     if unprotected := _without_rls(seen, str(look.arguments.get("table"))):
         return (look, *unprotected)
     groups = [
-        [each for each in query["policies"] if (each["use"], each["clause"]) == clause] for clause in uses_of(command)
+        [each for each in query["policies"] if (each["use"], each["clause"]) == clause]
+        for clause in clauses_of(command)
     ]
     return (look,) if all(_allows(group) for group in groups) else ()
 
@@ -161,9 +208,8 @@ def _without_rls(seen: Seen, table: str) -> tuple[Observation, ...]:
     """The catalogues in which the table has RLS off."""
     return tuple(
         look
-        for look in seen.of("postgres.policies", "supabase.policies")
-        if (rights := whole_record(look, RightsCatalogue)) is not None
-        and any(each["name"] == table and not each["rls"] for each in rights["tables"])
+        for look, rights in _catalogues(seen)
+        if any(each["name"] == table and not each["rls"] for each in rights["tables"])
     )
 
 

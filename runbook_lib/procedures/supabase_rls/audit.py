@@ -1,16 +1,15 @@
 """The audit: what refuses everybody, table by table, and the access matrix."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from runbook_lib.core.model import Finding, Json
-from runbook_lib.core.records.rights import ProtectedTable, RestReadPastRls
-from runbook_lib.judging.answers import whole_record
+from runbook_lib.core.model import Finding, Json, Observation
+from runbook_lib.core.records.rights import OfferedTable, ProtectedTable, RestReadPastRls
+from runbook_lib.judging.answers import rows_of, whole_record
+from runbook_lib.procedures.supabase_rls.access import COMMANDS, ROLES
+from runbook_lib.procedures.supabase_rls.barriers import circle_of, grant_finding, recursion_finding
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
-from runbook_lib.procedures.supabase_rls.exposed import ROLES, granted_to, open_to
+from runbook_lib.procedures.supabase_rls.exposures import granted_to, open_to
 from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of
-from runbook_lib.procedures.supabase_rls.way import circle_of, grant_finding, recursion_finding
-
-COMMANDS = ("select", "insert", "update", "delete")
 
 
 def audit_findings(evidence: Evidence) -> list[Finding]:
@@ -19,20 +18,26 @@ def audit_findings(evidence: Evidence) -> list[Finding]:
 
 
 def _not_exposed(evidence: Evidence) -> list[Finding]:
+    """PostgREST's word that it has not a table, held against the catalogue; of a whole schema it is one finding."""
+    known, found = tables_of(evidence), []
+    for look, table, code, message in _answers(evidence):
+        words = f"PostgREST says {code}: {message}"
+        if code == "PGRST106":
+            return [CATALOGUE.finding("rls.not_exposed.schema", "schema public", words, [look])]
+        if code == "PGRST205" and table in known:
+            ids = [look.id, *ids_of(evidence.catalogue)]
+            found.append(CATALOGUE.finding("rls.not_exposed.cache", table, f"{words}; Postgres has the table", ids))
+    return found
+
+
+def _answers(evidence: Evidence) -> Iterator[tuple[Observation, str, str, str]]:
+    """(look, table, code, words) of every read over PostgREST."""
     for look in evidence.rows:
-        read = whole_record(look, RestReadPastRls)
-        if read is not None and read["code"] in ("PGRST106", "PGRST205"):
-            words = f"PostgREST says {read['code']}: {read['message']}"
-            if read["code"] == "PGRST106":
-                return [CATALOGUE.finding("rls.not_exposed.schema", "schema public", words, [look.id])]
-            if evidence.table in tables_of(evidence):
-                words = f"{words}; Postgres has the table"
-                return [
-                    CATALOGUE.finding(
-                        "rls.not_exposed.cache", evidence.table, words, [look.id, *ids_of(evidence.catalogue)]
-                    )
-                ]
-    return []
+        if (read := whole_record(look, RestReadPastRls)) is not None:
+            yield look, evidence.table, read["code"], read["message"]
+    if evidence.offers is not None:
+        for each in rows_of(evidence.offers, OfferedTable):
+            yield evidence.offers, each["table"], each["code"], each["message"]
 
 
 def _recursion(evidence: Evidence) -> list[Finding]:

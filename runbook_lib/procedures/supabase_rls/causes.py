@@ -8,12 +8,14 @@ from runbook_lib.core.model import Kind
 from runbook_lib.judging.causes import Catalogue, Cause, Sub
 from runbook_lib.judging.witnesses import Topics, all_of, any_of, first_of, look, not_used, proof
 from runbook_lib.procedures.supabase_rls.access import (
-    absent_row,
+    is_command_run,
     is_offered,
-    is_run,
-    joined_member,
-    let_through,
-    taken_token,
+    proof_of_absent_row,
+    proof_of_accepted_token,
+    proof_of_access,
+    proof_of_membership,
+    proof_of_offered_tables,
+    proof_of_strangers_tried,
     tells_of_a_user,
 )
 
@@ -25,7 +27,7 @@ NO_MIGRATIONS = not_used("migrations", "repository of its schema", "postgres.sch
 TOPICS = Topics(
     {
         "token": look("supabase.token"),
-        "token_taken": proof("PostgREST takes the token", taken_token, "supabase.rest_as_user"),
+        "token_taken": proof("PostgREST takes the token", proof_of_accepted_token, "supabase.rest_as_user"),
         "user": first_of(
             look("postgres.user", holding=tells_of_a_user, else_why="it tells of nobody"),
             look("supabase.user", holding=tells_of_a_user, else_why="it tells of nobody"),
@@ -34,16 +36,20 @@ TOPICS = Topics(
         "organization": first_of("postgres.organization", "supabase.organization", "supabase.rest_organization"),
         "catalogue": first_of("postgres.policies", "supabase.policies"),
         "every_row": first_of("supabase.rest_past_rls", "supabase.rows"),
-        "command_run": look("postgres.as_user", holding=is_run, else_why="it was refused"),
-        "offered": any_of(
+        "command_run": look("postgres.as_user", holding=is_command_run, else_why="it was refused"),
+        "answered_by_postgrest": any_of(
             look("supabase.rest_as_user", holding=is_offered, else_why="it did not come as far as Postgres"),
             look("supabase.rest_past_rls", holding=is_offered, else_why="it did not come as far as Postgres"),
         ),
-        "let_through": proof("the user is let through", let_through, "postgres.as_user", "supabase.rest_as_user"),
-        "row_absent": proof("the row is not there", absent_row, "postgres.as_user", "supabase.rest_past_rls"),
+        "offered": all_of(
+            "answered_by_postgrest",
+            proof("PostgREST offers every table in question", proof_of_offered_tables, "supabase.rest_offers"),
+        ),
+        "let_through": proof("the user is let through", proof_of_access, "postgres.as_user", "supabase.rest_as_user"),
+        "row_absent": proof("the row is not there", proof_of_absent_row, "postgres.as_user", "supabase.rest_past_rls"),
         "not_denied": any_of("let_through", "row_absent"),
-        "member": proof("the user is a member", joined_member, "postgres.user", "supabase.user"),
-        "strangers": look("postgres.reach"),
+        "member": proof("the user is a member", proof_of_membership, "postgres.user", "supabase.user"),
+        "strangers": proof("every table was asked as a stranger", proof_of_strangers_tried, "postgres.reach"),
         "audited": all_of("strangers", "catalogue"),
         "repository": first_of(look("postgres.schema_file"), NO_MIGRATIONS),
         "compared": all_of("repository", "catalogue"),

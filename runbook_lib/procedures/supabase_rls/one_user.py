@@ -17,7 +17,7 @@ from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.base import Exhibit, Said, Topic
 from runbook_lib.procedures.supabase_rls import rules
 from runbook_lib.procedures.supabase_rls.access import UUID
-from runbook_lib.procedures.supabase_rls.rights import Rights, is_about_one, shown
+from runbook_lib.procedures.supabase_rls.rights import Rights, cell_text, is_about_one
 from runbook_lib.sources.postgres import rls as postgres_rls
 from runbook_lib.sources.supabase import rls as supabase_rls
 
@@ -108,7 +108,7 @@ class OneUser(Rights):
             return Said("No token was given, so the session itself is not judged.")
         if said is None:
             return Said("The token could not be read.")
-        listed = {"columns": ["what", "says"], "rows": [[name, shown(value)] for name, value in said.items()]}
+        listed = {"columns": ["what", "says"], "rows": [[name, cell_text(value)] for name, value in said.items()]}
         life = "expired" if said["expired"] else "in force"
         signed = ", ".join(f"{name}: {state}" for name, state in said["signature"].items()) or "none"
         words = f"A token of kind {said['kind']}, role {said['role']}, {life}; signature: {signed}."
@@ -135,19 +135,26 @@ class OneUser(Rights):
         self.ask("as_user", "rest", "rows")
         seen, rest, over = self.evidence.query, self.evidence.rest_read, ""
         if rest is not None:
-            said = f"{rest['code'] or rest['status_code']}, {shown(rest['count'])} rows"
+            said = f"{rest['code'] or rest['status_code']}, {cell_text(rest['count'])} rows"
             over = f" Over PostgREST as {rest['as']}: {said}."
         if seen is None:
             return Said(f"Postgres could not be asked as the user.{over}")
         terms = [
-            [each["name"], each["use"], each["clause"], shown(each["result"]), term["term"], shown(term["result"])]
+            [
+                each["name"],
+                each["use"],
+                each["clause"],
+                cell_text(each["result"]),
+                term["term"],
+                cell_text(term["result"]),
+            ]
             for each in seen["policies"]
             for term in each["terms"]
         ]
         columns = ["policy", "for", "clause", "policy is", "term", "term is"]
         refused = seen["statement"]
         aloud = f", refused with {refused['sqlstate']}: {refused['message']}" if refused["sqlstate"] else ""
-        words = f"As {seen['role']}: {shown(seen['visible'])} of {shown(seen['past_rls'])} rows{aloud}.{over}"
+        words = f"As {seen['role']}: {cell_text(seen['visible'])} of {cell_text(seen['past_rls'])} rows{aloud}.{over}"
         title = f"Each policy and term for {seen['judged']}"
         return Said(words, (Exhibit("table", title, {"columns": columns, "rows": terms}),) if terms else ())
 

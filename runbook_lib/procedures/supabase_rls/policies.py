@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from runbook_lib.core.model import Finding, Observation, Suspect
 from runbook_lib.core.records.rights import JudgedPolicy
-from runbook_lib.procedures.supabase_rls.access import absent_row, is_narrow, let_through, uses_of
+from runbook_lib.procedures.supabase_rls.access import clauses_of, is_narrow, proof_of_absent_row, proof_of_access
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
 from runbook_lib.procedures.supabase_rls.reading import Evidence, asked_text, counted_in, ids_of, is_about_membership
 
@@ -22,7 +22,7 @@ _ONE_ROW = "row_id=<the id of one row that should be there for this user>"
 
 
 @dataclass
-class Judged:
+class PolicyFindings:
     """What the policies come to."""
 
     faults: list[Finding] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Judged:
         return not (self.faults or self.states or self.suspects)
 
 
-def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False) -> Judged:
+def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False) -> PolicyFindings:
     """The policies' part of the verdict.
 
     Args:
@@ -43,15 +43,17 @@ def policy_findings(evidence: Evidence, *, blocked: bool, unclear: bool = False)
         unclear: which organization or row is meant is not known; only what is so for every row can be said.
     """
     judged = _judge(evidence, blocked=blocked, unclear=unclear)
-    is_denied = evidence.query is not None and not (let_through(evidence.seen) or absent_row(evidence.seen))
+    is_denied = evidence.query is not None and not (
+        proof_of_access(evidence.seen) or proof_of_absent_row(evidence.seen)
+    )
     if is_denied and judged.is_silent and not blocked and not unclear:
         why = "Postgres does not show this user what was asked for, and no policy that was read says why"
         judged.suspects.append(Suspect("rls.policy_false", evidence.table, why, f"the same question with {_ONE_ROW}"))
     return judged
 
 
-def _judge(evidence: Evidence, *, blocked: bool, unclear: bool) -> Judged:
-    judged = Judged()
+def _judge(evidence: Evidence, *, blocked: bool, unclear: bool) -> PolicyFindings:
+    judged = PolicyFindings()
     facts, query = evidence.table_facts, evidence.query
     ids = ids_of(evidence.catalogue, evidence.person, evidence.as_user, *evidence.rows)
     if facts is not None and not facts["rls"]:
@@ -67,9 +69,9 @@ def _judge(evidence: Evidence, *, blocked: bool, unclear: bool) -> Judged:
         return _without_impersonation(evidence, ids)
     if query["judged"] is None:
         return _nothing_to_judge(evidence, ids)
-    if let_through(evidence.seen):
+    if proof_of_access(evidence.seen):
         return _disagreement(evidence)
-    for use, clause in uses_of(evidence.command):
+    for use, clause in clauses_of(evidence.command):
         group = [each for each in query["policies"] if each["use"] == use and each["clause"] == clause]
         if evidence.command == "insert" and use == "select":
             judged.faults += _reading_back(evidence, group, ids) if not judged.faults and not judged.suspects else []
@@ -102,12 +104,12 @@ def _narrower(evidence: Evidence) -> str:
     return f"the same question with {org if not evidence.org else ''}{_ONE_ROW}"
 
 
-def _nothing_to_judge(evidence: Evidence, ids: list[str]) -> Judged:
+def _nothing_to_judge(evidence: Evidence, ids: list[str]) -> PolicyFindings:
     """No row is there for this question, or none could be seen past RLS."""
-    judged, query = Judged(), evidence.query
+    judged, query = PolicyFindings(), evidence.query
     if _all_ask_membership(evidence) and (evidence.org or not evidence.row_id):
         judged.faults += _membership(evidence, ids)
-    if absent_row(evidence.seen):
+    if proof_of_absent_row(evidence.seen):
         judged.states.append(_absent(evidence, ids))
     elif not judged.faults and not (query is not None and query["visible"]):
         why = "the database's own role is under RLS here, so that no row could be judged"
@@ -115,7 +117,7 @@ def _nothing_to_judge(evidence: Evidence, ids: list[str]) -> Judged:
     return judged
 
 
-def _group(evidence: Evidence, group: Sequence[JudgedPolicy], judged: Judged, ids: list[str]) -> None:
+def _group(evidence: Evidence, group: Sequence[JudgedPolicy], judged: PolicyFindings, ids: list[str]) -> None:
     """One clause's policies: all permissive ones false, or a restrictive one false."""
     allowing = [each for each in group if each["permissive"]]
     if allowing and all(each["result"] is False for each in allowing):
@@ -244,9 +246,9 @@ def _reading_back(evidence: Evidence, group: Sequence[JudgedPolicy], ids: list[s
     return [CATALOGUE.finding("rls.returning_blocked", f"{evidence.command} on {evidence.table}", words, ids)]
 
 
-def _disagreement(evidence: Evidence) -> Judged:
+def _disagreement(evidence: Evidence) -> PolicyFindings:
     """Postgres shows the user what PostgREST, with the user's own token, does not: they may not be the same project."""
-    judged, rest = Judged(), evidence.rest_read
+    judged, rest = PolicyFindings(), evidence.rest_read
     if evidence.command == "select" and rest is not None and rest["as"] == "user" and rest["count"] == 0:
         why = "as this user Postgres shows rows, and PostgREST with the user's token none"
         look = "whether RUNBOOK_DATABASE_URL and SUPABASE_URL are the same project, and the primary"
@@ -260,9 +262,9 @@ def _all_ask_membership(evidence: Evidence) -> bool:
     return bool(rules) and all(is_about_membership(asked_text(evidence, rule)) for rule in rules)
 
 
-def _without_impersonation(evidence: Evidence, ids: list[str]) -> Judged:
+def _without_impersonation(evidence: Evidence, ids: list[str]) -> PolicyFindings:
     """Postgres could not be asked as the user. What PostgREST denies for a reason that is seen is confirmed; else suspected."""
-    judged, rest = Judged(), evidence.rest_read
+    judged, rest = PolicyFindings(), evidence.rest_read
     shown = rest["count"] if rest is not None and rest["as"] == "user" else None
     is_there = any(found["count"] for look in evidence.rows if (found := counted_in(look)) is not None)
     missing = _membership(evidence, ids)
@@ -272,7 +274,7 @@ def _without_impersonation(evidence: Evidence, ids: list[str]) -> Judged:
     if evidence.command == "select" and denied and missing and _all_ask_membership(evidence):
         judged.faults += [_with(each, evidence.rest) for each in missing]
         return judged
-    if absent_row(evidence.seen):
+    if proof_of_absent_row(evidence.seen):
         judged.states.append(_absent(evidence, ids))
         return judged
     judged.suspects += [Suspect(each.code, each.subject, each.summary, _AS_USER) for each in missing]

@@ -13,7 +13,7 @@ _NO_VALUE = ("22P02", "22007", "22008", "22003")  # SQLSTATEs of a text that is 
 _OTHER_ORG = "the same question with org=<the id or name of an organization as it stands in organizations>"
 
 
-def unclear(evidence: Evidence) -> list[Suspect]:
+def unclear_parts(evidence: Evidence) -> list[Suspect]:
     """What must be asked differently before the policies can be judged; empty where the question is clear."""
     return [*_organization(evidence), *_row(evidence)]
 

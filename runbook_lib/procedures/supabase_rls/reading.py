@@ -35,7 +35,8 @@ class Evidence(Filed):
         catalogues: policies and grants, by SQL and by the Management API.
         people, organizations: the user and the organization, by SQL, Management API, REST.
         rows: counts past RLS, by REST as service_role and by the Management API.
-        rest: the same read over PostgREST as the user. traffic, changes: for the situation; changes count from `changed_since`.
+        rest: the same read over PostgREST as the user. offers: whether PostgREST has each table, in an audit.
+        traffic, changes: for the situation; changes count from `changed_since`.
     """
 
     user: str = ""
@@ -54,6 +55,7 @@ class Evidence(Filed):
     as_user: Observation | None = None
     rest: Observation | None = None
     reach: Observation | None = None
+    offers: Observation | None = None
     schema_file: Observation | None = None
     rows: Looks = ()
     traffic: Looks = ()

@@ -127,11 +127,11 @@ def _policies_table(policies: Sequence[TablePolicy]) -> Json:
         [
             rule["table"],
             rule["name"],
-            shown(rule["permissive"]),
+            cell_text(rule["permissive"]),
             rule["command"],
-            shown(rule["roles"]),
-            shown(rule["using"]),
-            shown(rule["check"]),
+            cell_text(rule["roles"]),
+            cell_text(rule["using"]),
+            cell_text(rule["check"]),
         ]
         for rule in policies
     ]
@@ -143,12 +143,12 @@ def is_about_one(parameters: Mapping[str, Json]) -> bool:
     return any(str(parameters.get(name) or "").strip() for name in ("jwt", "user"))
 
 
-def shown(value: Json) -> Json:
+def cell_text(value: Json) -> Json:
     """A value for a cell: lists and objects joined, booleans in words, nothing as a dash."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {shown(held)}" for name, held in value.items()) or "–"
+        return ", ".join(f"{name}: {cell_text(held)}" for name, held in value.items()) or "–"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(str(each) for each in value) or "–"
     return "–" if value is None else value

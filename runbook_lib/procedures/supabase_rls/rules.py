@@ -6,17 +6,17 @@ explains the symptom before anything about this one does; both are named where b
 
 from runbook_lib.core.model import Conclusion, Finding, Status, Suspect
 from runbook_lib.judging.concluding import conclude
-from runbook_lib.procedures.supabase_rls.access import is_vain, met_user
+from runbook_lib.procedures.supabase_rls.access import is_from_an_api_that_tells_nothing, proof_of_user
 from runbook_lib.procedures.supabase_rls.audit import audit_findings
+from runbook_lib.procedures.supabase_rls.barriers import barrier_findings
 from runbook_lib.procedures.supabase_rls.causes import ACCESS, CATALOGUE, COMPARISON, EVERY_TABLE, IDENTITY, SESSION
 from runbook_lib.procedures.supabase_rls.drift import drift_findings
-from runbook_lib.procedures.supabase_rls.exposed import exposures, is_in
-from runbook_lib.procedures.supabase_rls.policies import Judged, policy_findings
-from runbook_lib.procedures.supabase_rls.question import unclear
+from runbook_lib.procedures.supabase_rls.exposures import exposures, is_in
+from runbook_lib.procedures.supabase_rls.policies import PolicyFindings, policy_findings
+from runbook_lib.procedures.supabase_rls.question import unclear_parts
 from runbook_lib.procedures.supabase_rls.reading import Evidence
 from runbook_lib.procedures.supabase_rls.situation import facts_of, situation_of
-from runbook_lib.procedures.supabase_rls.token import TokenSays, read_token
-from runbook_lib.procedures.supabase_rls.way import way_findings
+from runbook_lib.procedures.supabase_rls.token import TokenFindings, read_token
 
 
 def every_table(evidence: Evidence) -> Conclusion:
@@ -41,13 +41,13 @@ def one_user(evidence: Evidence) -> Conclusion:
     token = read_token(evidence)
     found: list[Finding] = []
     questions: list[Suspect] = []
-    judged = Judged()
+    judged = PolicyFindings()
     if _is_about_a_user(evidence, token):
-        person, way = _person(evidence), way_findings(evidence)
+        person, barriers = _person(evidence), barrier_findings(evidence)
         if not any(each.code.startswith("rls.user_unknown") for each in person):
-            questions = unclear(evidence)
-            judged = policy_findings(evidence, blocked=bool(way), unclear=bool(questions))
-        found = [*way, *person, *judged.faults]
+            questions = unclear_parts(evidence)
+            judged = policy_findings(evidence, blocked=bool(barriers), unclear=bool(questions))
+        found = [*barriers, *person, *judged.faults]
     faults, explained = CATALOGUE.settle([*token.faults, *found])
     return conclude(
         CATALOGUE,
@@ -62,11 +62,11 @@ def one_user(evidence: Evidence) -> Conclusion:
     )
 
 
-def _is_about_a_user(evidence: Evidence, token: TokenSays) -> bool:
+def _is_about_a_user(evidence: Evidence, token: TokenFindings) -> bool:
     return bool(evidence.user) or not token.nobody
 
 
-def _asked(evidence: Evidence, token: TokenSays) -> list[str]:
+def _asked(evidence: Evidence, token: TokenFindings) -> list[str]:
     """What an answer must cover."""
     wanted = {
         ACCESS: _is_about_a_user(evidence, token),
@@ -83,7 +83,7 @@ def _person(evidence: Evidence) -> list[Finding]:
     if look is None:
         return []
     if look.status == Status.not_found:
-        if met_user(evidence.seen) or is_vain(look, evidence.seen):
+        if proof_of_user(evidence.seen) or is_from_an_api_that_tells_nothing(look, evidence.seen):
             return []
         subject = evidence.user or (token["sub"] if token is not None else None) or "the token's subject"
         return [CATALOGUE.finding("rls.user_unknown", subject, "auth.users holds no such user", [look])]

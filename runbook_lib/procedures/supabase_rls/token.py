@@ -22,7 +22,7 @@ _ASK = "the same request with this token at PostgREST: SUPABASE_URL and SUPABASE
 
 
 @dataclass
-class TokenSays:
+class TokenFindings:
     """What the token comes to. `nobody`: it speaks for no user, so that nothing can be said of one by it."""
 
     faults: list[Finding] = field(default_factory=list)
@@ -31,9 +31,9 @@ class TokenSays:
     nobody: bool = False
 
 
-def read_token(evidence: Evidence) -> TokenSays:
+def read_token(evidence: Evidence) -> TokenFindings:
     """The token's part of the verdict; nothing without one."""
-    look, said, told = evidence.token, evidence.token_found, TokenSays()
+    look, said, told = evidence.token, evidence.token_found, TokenFindings()
     if look is None or said is None:
         return told
     ids, kind = [look.id], said["kind"]
@@ -77,7 +77,7 @@ def read_token(evidence: Evidence) -> TokenSays:
     return told
 
 
-def _validity(evidence: Evidence, look: Observation, said: TokenJudgement, told: TokenSays) -> None:
+def _validity(evidence: Evidence, look: Observation, said: TokenJudgement, told: TokenFindings) -> None:
     """Whether it is taken, by whom, and now."""
     rest = evidence.rest_read
     is_about_it = rest is not None and (rest["as"] == "user" or rest["code"].startswith("PGRST30"))

@@ -16,7 +16,7 @@ from runbook_lib.core.records.rights import (
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.io.sql import SqlSession
 from runbook_lib.sources.kit.asking import need
-from runbook_lib.sources.postgres.rls_examine import Asked, examine
+from runbook_lib.sources.postgres.rls_examine import AccessQuestion, examine
 from runbook_lib.sources.postgres.rls_org import ORGANIZATION, read_organization
 from runbook_lib.sources.postgres.rls_reach import reach_of
 from runbook_lib.sources.postgres.rls_sql import CATALOGUE, USER, in_order, read_catalogue, read_user, with_places
@@ -76,7 +76,7 @@ def as_user(who: str, org: str, table: str, command: str, row_id: str, jwt: str 
     def fetch(door: Door) -> Answer[QueryAsUser]:
         claims = claims_of(token_of(jwt)) if jwt else {}
         # a key or a token without a subject speaks for nobody; the user who was named does
-        asked = Asked(who, org, table, command, row_id, claims if claims.get("sub") or not who else {})
+        asked = AccessQuestion(who, org, table, command, row_id, claims if claims.get("sub") or not who else {})
         return Answer(
             Status.ok, door.sql.rolled_back(need(door, "database_url"), lambda session: examine(session, asked))
         )

@@ -38,7 +38,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
-class Asked:
+class AccessQuestion:
     """Whose access to what. `claims` are the token's; empty: those that Auth would give the user now."""
 
     who: str = ""
@@ -85,7 +85,7 @@ class Place:
         return next(str(each["type"]) for each in self.columns if each["name"] == column)
 
 
-def examine(session: SqlSession, asked: Asked) -> QueryAsUser:
+def examine(session: SqlSession, asked: AccessQuestion) -> QueryAsUser:
     """See `rls.as_user`."""
     place = find_place(session, asked.table)
     person = _person(session, asked)
@@ -219,7 +219,7 @@ def _use_search_path(session: SqlSession) -> None:
     session.rows("select pg_catalog.set_config('search_path', %s, true)", [_SEARCH_PATH])
 
 
-def _person(session: SqlSession, asked: Asked) -> _Person:
+def _person(session: SqlSession, asked: AccessQuestion) -> _Person:
     """Who is meant. Raises LookError: not_found, or denied where Auth's users may not be read."""
     name = (asked.who or str(asked.claims.get("sub") or "")).strip().lower()
     people, state, _ = session.attempt(
@@ -247,7 +247,7 @@ def _person(session: SqlSession, asked: Asked) -> _Person:
     return _Person(subject, person is not None, claims, [str(each["org"]) for each in orgs])
 
 
-def _narrow(place: Place, asked: Asked, orgs: Sequence[str], user: str) -> None:
+def _narrow(place: Place, asked: AccessQuestion, orgs: Sequence[str], user: str) -> None:
     """Say which rows are meant: the row; else those of the organizations; of profiles, the user's own."""
 
     def equals(column: str, values: Sequence[str]) -> None:
@@ -287,7 +287,7 @@ def _try(session: SqlSession, place: Place, command: str) -> tuple[str, str]:
     return state, message
 
 
-def _made_row(place: Place, asked: Asked, user: str, orgs: Sequence[str]) -> dict[str, Json]:
+def _made_row(place: Place, asked: AccessQuestion, user: str, orgs: Sequence[str]) -> dict[str, Json]:
     """What is known of the row that this user would write: whose, and for which organization."""
     names = {str(each["name"]) for each in place.columns}
     made: dict[str, Json] = {name: user for name in _OWN if name in names and user}

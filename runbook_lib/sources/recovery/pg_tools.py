@@ -74,21 +74,23 @@ class Tools:
             tick=lambda: tell(into.stat().st_size if into.exists() else 0),
         )
         if ran.code:
-            raise dump_refused(ran, into)
+            raise dump_error(ran, into)
         return ran
 
-    def restore(self, dsn: str, file: Path, arguments: Sequence[str], tell: Callable[[], None]) -> "Restored":
+    def restore(self, dsn: str, file: Path, arguments: Sequence[str], tell: Callable[[], None]) -> "RestoreRun":
         """Restore an archive into a database, going on after errors, which are returned."""
         shown, variables = variables_of(dsn)
         command = [self.path("pg_restore"), "--no-password", *arguments, f"--dbname={shown}", str(file)]
-        return restored(self._programs.run(command, variables=variables | {"PGOPTIONS": _RESTORE_SESSION}, tick=tell))
+        return read_restore(
+            self._programs.run(command, variables=variables | {"PGOPTIONS": _RESTORE_SESSION}, tick=tell)
+        )
 
-    def run_sql(self, dsn: str, file: Path, tell: Callable[[], None] = lambda: None) -> "Restored":
+    def run_sql(self, dsn: str, file: Path, tell: Callable[[], None] = lambda: None) -> "RestoreRun":
         """Run a file of SQL with psql, going on after errors, which are returned."""
         shown, variables = variables_of(dsn)
         command = [self.path("psql"), "--no-psqlrc", "--no-password", "--quiet", f"--dbname={shown}"]
         ran = self._programs.run(command, variables=variables | {"PGOPTIONS": _RESTORE_SESSION}, out_of=file, tick=tell)
-        return sql_ran(ran)
+        return read_psql(ran)
 
     def contents(self, file: Path) -> "Contents":
         """An archive's table of contents. Raises LookError(malformed) for a file that is no archive, in pg_restore's words."""
@@ -122,7 +124,7 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoreRun:
     """How a restore ended. `gave_up`: why it could not go on to the end, else empty. `errors`: at most 50."""
 
     elapsed_s: float
@@ -160,7 +162,7 @@ def _is_extension(line: str, name: str) -> bool:
     return f" EXTENSION - {name} " in f"{line} " or f" COMMENT - EXTENSION {name}" in line
 
 
-def restored(ran: Ran) -> Restored:
+def read_restore(ran: Ran) -> RestoreRun:
     """What pg_restore's words mean: the errors it went on after, or why it gave up."""
     errors: list[RestoreError] = []
     about, fatal = "", ""
@@ -176,18 +178,18 @@ def restored(ran: Ran) -> Restored:
             errors[-1]["message"] += f"; {row[1]}"
     ended = any("errors ignored on restore" in line for line in lines) or not ran.code
     gave_up = "" if ended and not fatal else fatal or first_line(ran.said) or f"it ended with code {ran.code}"
-    return Restored(round(ran.elapsed_s, 3), gave_up, errors[:_MOST_ERRORS], len(errors))
+    return RestoreRun(round(ran.elapsed_s, 3), gave_up, errors[:_MOST_ERRORS], len(errors))
 
 
-def sql_ran(ran: Ran) -> Restored:
+def read_psql(ran: Ran) -> RestoreRun:
     """What psql's words mean."""
     found = [line for line in ran.said.splitlines() if "ERROR:" in line or "FATAL:" in line]
     errors = [RestoreError(about="", message=line.partition(": ")[2][:300]) for line in found]
     gave_up = "" if ran.code in (0, 3) else first_line(ran.said) or f"it ended with code {ran.code}"
-    return Restored(round(ran.elapsed_s, 3), gave_up, errors[:_MOST_ERRORS], len(errors))
+    return RestoreRun(round(ran.elapsed_s, 3), gave_up, errors[:_MOST_ERRORS], len(errors))
 
 
-def dump_refused(ran: Ran, into: Path) -> LookError:
+def dump_error(ran: Ran, into: Path) -> LookError:
     """What pg_dump's words mean. What it wrote until then is removed by whoever made the file."""
     words, written = first_line(ran.said), into.stat().st_size if into.exists() else 0
     if _FULL in ran.said:

@@ -21,9 +21,9 @@ from runbook_lib.io.workspace import append_line, becoming, ends_of, free_bytes,
 from runbook_lib.sources.kit.asking import need
 from runbook_lib.sources.postgres.pg_catalogue import MANAGED
 from runbook_lib.sources.recovery.pg_contents import StoredTable, TableSum, sums
-from runbook_lib.sources.recovery.pg_tools import SCRATCH, SOURCE, Restored, Tools
+from runbook_lib.sources.recovery.pg_tools import SCRATCH, SOURCE, RestoreRun, Tools
 from runbook_lib.sources.recovery.restore_compare import WORKERS, SourceContents, compare, contents_of, state_of
-from runbook_lib.sources.recovery.scratch import Scratch, as_work, check_roles, examined, scratch
+from runbook_lib.sources.recovery.scratch import Scratch, as_work, check_roles, scratch, usable_scratch
 
 if TYPE_CHECKING:
     from runbook_lib.io.databases import Connection
@@ -73,7 +73,7 @@ def health() -> Look[RestoreTools]:
         dump, restore = (tools.check_age(name, major) for name in ("pg_dump", "pg_restore"))
         return as_work(
             lambda: Answer(
-                Status.ok, RestoreTools(pg_dump=dump, pg_restore=restore, server=major, scratch=examined(door))
+                Status.ok, RestoreTools(pg_dump=dump, pg_restore=restore, server=major, scratch=usable_scratch(door))
             )
         )
 
@@ -201,7 +201,7 @@ class _Rehearsal:
         }
         return Answer(Status.ok, value)
 
-    def _restored(self, place: Scratch, folder: Path, file: Path, held: SourceContents) -> tuple[Restored, list[str]]:
+    def _restored(self, place: Scratch, folder: Path, file: Path, held: SourceContents) -> tuple[RestoreRun, list[str]]:
         head, _ = ends_of(file)
 
         def tell() -> None:
@@ -214,7 +214,7 @@ class _Rehearsal:
         try:
             contents = self.tools.contents(file)
         except LookError as error:
-            return Restored(0.0, error.tried, [], 0), []
+            return RestoreRun(0.0, error.tried, [], 0), []
         missing = sorted(
             {name for kind, name in contents.entries if kind == "EXTENSION" and name not in place.extensions}
         )

@@ -93,7 +93,7 @@ def scratch(door: Door) -> Iterator[Scratch]:
             _empty(guard)
 
 
-def examined(door: Door) -> str:
+def usable_scratch(door: Door) -> str:
     """The name of the scratch database, if it could be used; nothing is touched. Raises LookError as `scratch` does."""
     dsn = need(door, "scratch_database_url")
     _refuse_the_source(door, dsn)

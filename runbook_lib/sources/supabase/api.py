@@ -55,7 +55,7 @@ class _OurTransport(httpx.BaseTransport):
 
 
 @dataclass(frozen=True)
-class Said:
+class RestAnswer:
     """What PostgREST answered to one query: its rows, or its refusal, which is an answer too (`code`: PostgREST's or SQLSTATE)."""
 
     status_code: int
@@ -99,7 +99,7 @@ class ProjectApi:
             raise self.malformed("unexpected shape: no list of rows")
         return found
 
-    def ask(self, build: Callable[["supabase.Client"], Any]) -> Said:
+    def ask(self, build: Callable[["supabase.Client"], Any]) -> RestAnswer:
         """The answer to one query where a refusal is one too. Raises LookError where it is not PostgREST that speaks: the
         gateway refuses the key, nothing answers, a web page."""
         from postgrest.exceptions import APIError
@@ -113,9 +113,9 @@ class ProjectApi:
                 raise
             if not _SPOKEN.fullmatch(str(said.code)):
                 raise
-            return Said(reply.status_code, None, str(said.code), str(said.message or ""))
+            return RestAnswer(reply.status_code, None, str(said.code), str(said.message or ""))
         assert self._transport.last is not None
-        return Said(self._transport.last.status_code, rows)
+        return RestAnswer(self._transport.last.status_code, rows)
 
     def _as_look_error(self, error: Any) -> LookError:
         reply = self._transport.last

@@ -4,7 +4,7 @@ PostgREST is asked through the `supabase` package: as the user, and as service_r
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.core.clock import Window, from_epoch_ms, to_iso
@@ -14,6 +14,7 @@ from runbook_lib.core.records.rights import (
     AppUser,
     CountedRows,
     NamedOrganization,
+    OfferedTable,
     RefusedRequest,
     RestRead,
     RestReadAsUser,
@@ -35,11 +36,12 @@ from runbook_lib.sources.postgres.rls_sql import (
     read_user,
     with_places,
 )
-from runbook_lib.sources.supabase.api import SERVICE_HELP, ManagementApi, ProjectApi, Said, key_facts
+from runbook_lib.sources.supabase.api import SERVICE_HELP, ManagementApi, ProjectApi, RestAnswer, key_facts
 from runbook_lib.sources.supabase.jwt import claims_of, judge_token, subject_of, token_of
 
 _MOST_ROWS = 200
 _MOST_LINES = 500
+_RESERVE_S = 2.0  # of its time: enough for one more answer
 _US = "nexuscore-runbook"
 _REFUSED_VALUE = re.compile(rf"ERROR:\s+(?:{'|'.join(NO_SUCH_VALUE)}):\s*([^\n]*)")
 _KEYS = {"memberships": "user_id", "billing_customers": "org_id"}  # the others have an id
@@ -158,6 +160,24 @@ def rest_past_rls(table: str, org: str = "", row_id: str = "") -> Look[RestReadP
     return Look("supabase", "rest_past_rls", {"table": table, "org": org, "row_id": row_id}, fetch, deadline_s=12)
 
 
+def rest_offers(tables: Sequence[str]) -> Look[list[OfferedTable]]:
+    """Whether PostgREST offers each of these tables, asked one after the other as service_role; partial where time ran out."""
+
+    def fetch(door: Door) -> Answer[list[OfferedTable]]:
+        api, found = ProjectApi(door), list[OfferedTable]()
+        for table in tables:
+            if found and door.deadline.remaining_s < _RESERVE_S:
+                why = f"{len(found)} of {len(tables)} tables were asked for before time ran out"
+                return Answer(Status.partial, found, why, "give the run more time")
+            said = _read(api, table, "", "", most=1)
+            found.append(
+                OfferedTable(table=table, status_code=said.status_code, code=said.code, message=said.message[:300])
+            )
+        return Answer.of(found)
+
+    return Look("supabase", "rest_offers", {"tables": list(tables)}, fetch, deadline_s=30)
+
+
 def refusals(table: str, window: Window) -> Look[list[RefusedRequest]]:
     """Requests to PostgREST that were refused, newest first; the runbook's own are left out.
 
@@ -255,7 +275,7 @@ def _refusal(row: Mapping[str, Json]) -> RefusedRequest | None:
     return {"at": moment, "path": str(request["path"]), "status": int(response["status_code"])}
 
 
-def _read(api: ProjectApi, table: str, org: str, row_id: str) -> Said:
+def _read(api: ProjectApi, table: str, org: str, row_id: str, most: int = _MOST_ROWS) -> RestAnswer:
     """A read of the rows that are meant; where the table has no such column, of the table."""
 
     def build(client: Any, narrow: bool) -> Any:
@@ -264,7 +284,7 @@ def _read(api: ProjectApi, table: str, org: str, row_id: str) -> Said:
             query = query.eq(_KEYS.get(table, "id"), row_id)
         elif narrow and org and table not in _WITHOUT_ORG:
             query = query.eq("id" if table == "organizations" else "org_id", org)
-        return query.limit(_MOST_ROWS)
+        return query.limit(most)
 
     said = api.ask(lambda client: build(client, narrow=True))
     said = api.ask(lambda client: build(client, narrow=False)) if said.code in _NO_SUCH_COLUMN else said
@@ -274,7 +294,7 @@ def _read(api: ProjectApi, table: str, org: str, row_id: str) -> Said:
     return said
 
 
-def _read_of(said: Said) -> RestRead:
+def _read_of(said: RestAnswer) -> RestRead:
     count = None if said.rows is None else len(said.rows)
     return RestRead(status_code=said.status_code, code=said.code, message=said.message[:300], count=count)
 

@@ -175,6 +175,13 @@ class TestShut:
         world.past |= {"code": "PGRST106", "message": "Invalid schema: public", "count": None, "status_code": 406}
         assert codes(verdict(world)) == ["rls.not_exposed.schema"]
 
+    def test_each_table_that_the_cache_lacks_is_found_whichever_it_is(self) -> None:
+        world = World()
+        world.unoffered["usage_records"] = "PGRST205"
+        assert [(each.code, each.subject) for each in verdict(world).causes] == [
+            ("rls.not_exposed.cache", "usage_records")
+        ]
+
 
 def drifted(world: World, **changes: Any) -> World:
     """The repository has what is live, but for these."""

@@ -106,6 +106,29 @@ def test_a_file_of_the_repository_that_is_not_set_up_leaves_drift_open_unless_th
     assert drift.state is CoverageState.not_applicable
 
 
+def test_one_table_that_postgrest_offers_says_nothing_of_the_others() -> None:
+    evidence = World().audit()
+    assert evidence.offers is not None
+    only_one = _with(evidence.offers, Status.ok, evidence.offers.value[:1])
+    for offers in (only_one, _with(evidence.offers, Status.partial, evidence.offers.value[:1])):
+        conclusion = every_table(evidence.filed(offers=offers))
+        assert (conclusion.status, conclusion.suspects[0].code) == ("could_not_tell", "rls.not_exposed")
+        (exposed,) = [each for each in conclusion.coverage if each.code == "rls.not_exposed"]
+        assert exposed.state is CoverageState.not_examined
+    (exposed,) = [each for each in every_table(evidence).coverage if each.code == "rls.not_exposed"]
+    assert (exposed.state, evidence.offers.id in exposed.by) == (CoverageState.excluded, True)
+
+
+@pytest.mark.parametrize("left_out", ["usage_records", "memberships", "anon", "delete"])
+def test_a_table_a_role_or_a_command_that_no_stranger_tried_is_not_shut(left_out: str) -> None:
+    evidence = World().audit()
+    assert evidence.reach is not None
+    tried = [row for row in evidence.reach.value["tables"] if left_out not in row.values()]
+    reach = _with(evidence.reach, Status.ok, {**evidence.reach.value, "tables": tried})
+    conclusion = every_table(evidence.filed(reach=reach))
+    assert (conclusion.status, conclusion.suspects[0].code) == ("could_not_tell", "rls.grant_missing")
+
+
 def test_half_a_catalogue_proves_no_absence() -> None:
     world = World()
     world.file = world.catalogue()

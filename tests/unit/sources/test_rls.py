@@ -52,6 +52,7 @@ MANAGEMENT: dict[str, tuple[Callable[[], Look], Any]] = {
 REST: dict[str, tuple[Callable[[], Look], Any]] = {
     "rest_as_user": (lambda: supabase_rls.rest_as_user("memberships", ACME), [{"org_id": ACME}]),
     "rest_past_rls": (lambda: supabase_rls.rest_past_rls("memberships", ACME), [{"org_id": ACME}]),
+    "rest_offers": (lambda: supabase_rls.rest_offers(["memberships"]), [{"org_id": ACME}]),
     "rest_organization": (lambda: supabase_rls.rest_organization(ACME), [{"id": ACME, "name": "Acme"}]),
     "rest_user": (lambda: supabase_rls.rest_user(ADA), []),
 }
@@ -148,6 +149,16 @@ class TestRest:
     ) -> None:
         loopback.answer = lambda _: Reply(status_code, {"code": code, "message": "no", "details": None, "hint": None})
         assert make_look(supabase_rls.rest_as_user("memberships", ACME)).status == status
+
+    def test_a_table_that_is_not_offered_stands_beside_those_that_are(
+        self, loopback: Loopback, make_look: MakeLook
+    ) -> None:
+        refusal = {"code": "PGRST205", "message": "not in the schema cache", "details": None, "hint": None}
+        loopback.answer = lambda asked: (
+            Reply(404, refusal) if asked.path.endswith("/an%20odd%20name") else Reply(200, [{"x": 1}])
+        )
+        seen = make_look(supabase_rls.rest_offers(["memberships", "an odd name"]))
+        assert [(row["table"], row["code"]) for row in seen.value] == [("memberships", ""), ("an odd name", "PGRST205")]
 
     def test_where_the_table_has_no_such_column_the_whole_table_is_read(
         self, loopback: Loopback, make_look: MakeLook

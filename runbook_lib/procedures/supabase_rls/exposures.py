@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from runbook_lib.core.model import Finding
 from runbook_lib.core.records.rights import ProtectedTable, TablePolicy
+from runbook_lib.procedures.supabase_rls.access import ROLES
 from runbook_lib.procedures.supabase_rls.causes import CATALOGUE
 from runbook_lib.procedures.supabase_rls.reading import Evidence, ids_of, tables_of
 
-ROLES = ("anon", "authenticated")
 _ALWAYS = re.compile(r"\(*\s*(?:true|1 = 1)\s*\)*")
 _WHO = {"anon": "everybody who has the anon key", "authenticated": "everybody who is signed in"}
 

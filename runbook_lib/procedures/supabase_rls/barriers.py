@@ -15,7 +15,7 @@ _DENIED = re.compile(
 _SUBS = {"function": "function", "schema": "schema"}
 
 
-def way_findings(evidence: Evidence) -> list[Finding]:
+def barrier_findings(evidence: Evidence) -> list[Finding]:
     """What refuses this user as it refuses every other: not exposed, not granted, recursion. The first explains the symptom."""
     return [*_exposure(evidence), *_grants(evidence), *recursion(evidence)]
 
