@@ -108,11 +108,11 @@ class StripeWebhooks(Procedure):
             exhibits.append(Exhibit("table", "Stripe CLIs that listen", {"columns": columns, "rows": rows}))
         if scene.all_endpoints:
             names = ["url", "status", "api_version", "enabled_events"]
-            rows = [
+            endpoints: list[list[Json]] = [
                 [each["url"], each["status"], each["api_version"], each["enabled_events"]]
                 for each in scene.all_endpoints[:20]
             ]
-            exhibits.append(Exhibit("table", "Endpoints of the account", {"columns": names, "rows": rows}))
+            exhibits.append(Exhibit("table", "Endpoints of the account", {"columns": names, "rows": endpoints}))
         return Said(
             f"{way[scene.form]} is to bring events to {scene.where}; {len(scene.listens)} CLIs listen.", tuple(exhibits)
         )

@@ -194,7 +194,7 @@ class _NoCliNeeded(Proven):
             return False
         scene = scene_of(seen)
         return scene.form == ENDPOINT and (
-            observation.call == "cli_secret" or not (scene.api and scene.api["is_local"])
+            observation.call == "cli_secret" or (scene.api is not None and not scene.api["is_local"])
         )
 
 
