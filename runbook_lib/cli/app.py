@@ -18,7 +18,7 @@ from runbook_lib.cli import (
     run_commands,
     sandbox_commands,
 )
-from runbook_lib.cli.printing import broke, complain, result, tell_leftovers
+from runbook_lib.cli.printing import print_bug, print_error, print_leftovers, print_result
 from runbook_lib.core.errors import RunbookError
 
 app = typer.Typer(
@@ -47,7 +47,7 @@ def run_app(arguments: Sequence[str]) -> None:
     """Run one command and leave with its exit code."""
     as_json = "--json" in arguments
     try:
-        tell_leftovers()
+        print_leftovers()
         code = app(list(arguments), standalone_mode=False)
     except typer.Exit as leaving:
         code = leaving.exit_code
@@ -55,8 +55,8 @@ def run_app(arguments: Sequence[str]) -> None:
         code = 130
     except RunbookError as error:
         if as_json:
-            result(json.dumps({**error.as_dict(), "exit_code": error.exit_code}))
-        complain(error)
+            print_result(json.dumps({**error.as_dict(), "exit_code": error.exit_code}))
+        print_error(error)
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
@@ -69,6 +69,6 @@ def run_app(arguments: Sequence[str]) -> None:
             show()
             code = getattr(error, "exit_code", 2)
         else:
-            broke(error)
+            print_bug(error)
             code = 5
     sys.exit(code or 0)
