@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -23,7 +24,6 @@ from runbook_lib.core.errors import RunbookError
 
 app = typer.Typer(
     name="runbook",
-    help="NexusCore's procedures as notebooks that find the fault themselves, prove it, and can be replayed.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,6 +41,23 @@ for module in (
     sandbox_commands,
 ):
     module.mount(app)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from runbook_lib.run.library import runbook_version
+
+        print_result(runbook_version())
+        raise typer.Exit
+
+
+@app.callback()
+def _of_every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """NexusCore's procedures as notebooks that find the fault themselves, prove it, and can be replayed."""
 
 
 def run_app(arguments: Sequence[str]) -> None:
