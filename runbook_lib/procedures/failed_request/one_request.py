@@ -21,6 +21,7 @@ from runbook_lib.procedures.failed_request.exhibits import (
 from runbook_lib.procedures.failed_request.logs import asks_for_platform
 from runbook_lib.procedures.failed_request.quota import may_be_quota
 from runbook_lib.procedures.failed_request.reading import Evidence, Reading, SearchResult, find, read, timed_row
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.request_rows import describe_row, describe_situation, logged_requests, situation_of
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class OneRequest(Procedure):
     def ask_what_changed(self) -> Said:
         """Deployments and variables of every part in the two hours before."""
         seen = self.ask("changes")
-        changes = rules.changes_of(seen, self.window)
+        changes = changes_of(seen, self.window)
         deployed = deployed_commits(seen, self._read().mine)
         commits = [{name: each.get(name) for name in ("part", "platform", "commit", "at", "url")} for each in deployed]
         exhibits = [Exhibit("table", "Changes", changes_table(changes))] if changes else []

@@ -8,7 +8,7 @@ from runbook_lib.core.model import Conclusion, Json
 from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.judging.answers import rows_of
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
-from runbook_lib.procedures.failed_request import looks, question, rules, window
+from runbook_lib.procedures.failed_request import looks, question, window
 from runbook_lib.procedures.failed_request.exhibits import (
     changes_table,
     deployed_commits,
@@ -17,6 +17,7 @@ from runbook_lib.procedures.failed_request.exhibits import (
     table_of,
 )
 from runbook_lib.procedures.failed_request.window_reading import WindowEvidence, read_window
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.request_rows import describe_situation, is_failed, logged_requests, situation_of
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class RequestWindow(Procedure):
     def ask_what_changed(self) -> Said:
         """Deployments and variables of every part in the two hours before."""
         seen = self.ask("changes")
-        changes = rules.changes_of(seen, self.window)
+        changes = changes_of(seen, self.window)
         deployed = deployed_commits(seen, ())
         commits = [{name: each.get(name) for name in ("part", "platform", "commit", "at", "url")} for each in deployed]
         exhibits = [Exhibit("table", "Changes", changes_table(changes))] if changes else []

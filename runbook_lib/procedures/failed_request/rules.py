@@ -7,10 +7,8 @@ but that mention. A trace or a log of which a part is missing names suspects onl
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
-from runbook_lib.core.clock import Window
-from runbook_lib.core.model import Change, Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
+from runbook_lib.core.model import Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.failed_request.causes import CATALOGUE, ONE, with_evidence
 from runbook_lib.procedures.failed_request.database import settle_timeouts
@@ -26,13 +24,13 @@ from runbook_lib.procedures.failed_request.pace import pace_of, where_it_went
 from runbook_lib.procedures.failed_request.quota import judge_refusal
 from runbook_lib.procedures.failed_request.reading import Evidence, Reading, read
 from runbook_lib.procedures.failed_request.topics import of_one
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.parts import API, GATEWAY, WEB
 from runbook_lib.reading.request_rows import (
     LoggedRequest,
     describe_row,
     is_failed,
     is_refused,
-    iso_before,
     logged_requests,
     platform_verdict,
     situation_of,
@@ -263,29 +261,3 @@ def _situation(reading: Reading) -> Situation:
         return Situation(changes=changes_of(evidence.changes, evidence.window))
     situation = situation_of(logged_requests((*evidence.request, *evidence.traffic)), outermost, evidence.now, None)
     return replace(situation, changes=changes_of(evidence.changes, evidence.window))
-
-
-def changes_of(observations: Iterable[Observation], window: Window) -> tuple[Change, ...]:
-    """Everything that changed in the two hours before the window's end or within it, the newest first."""
-    since, until = iso_before(window.since, 2), window.as_dict()["until"]
-    found = set()
-    for observation in observations:
-        if not observation.status.has_content or not isinstance(observation.value, list):
-            continue
-        for item in observation.value:
-            at = str(item.get("at") or item.get("updated_at") or "")
-            if since <= at <= until:
-                found.add(Change(at, _changed(item), str(item.get("url") or item.get("where") or observation.source)))
-    return tuple(sorted(found, key=lambda change: change.at, reverse=True)[:20])
-
-
-def _changed(item: dict[str, Any]) -> str:
-    """One change in words: an incident or event in its own, a machine or a variable by name, a deployment by part and commit."""
-    if item.get("what"):
-        return str(item["what"])
-    if "host_status" in item:
-        return f"{item.get('part', '')} machine {item['name']} is {item.get('state')}".strip()
-    if item.get("name") and "commit" not in item:
-        return f"{item.get('part', '')} variable {item['name']} changed".strip()
-    commit = str(item.get("commit") or "")[:9]
-    return f"{item.get('part', '')} deployed {commit} {item.get('message') or ''}".strip()

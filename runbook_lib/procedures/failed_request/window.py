@@ -15,9 +15,10 @@ from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.failed_request.causes import CATALOGUE, MANY, with_evidence
 from runbook_lib.procedures.failed_request.logs import log_findings, log_suspects, stream_findings
-from runbook_lib.procedures.failed_request.rules import as_suspects, changes_of, platform_findings
+from runbook_lib.procedures.failed_request.rules import as_suspects, platform_findings
 from runbook_lib.procedures.failed_request.topics import of_window
 from runbook_lib.procedures.failed_request.window_reading import WindowEvidence, WindowReading, read_window
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.contrast import JudgedTrace
 from runbook_lib.reading.logs import BAD_LEVELS, attribute_of, lines_of, log_failures
 from runbook_lib.reading.request_rows import LoggedRequest, describe_row, situation_of

@@ -8,7 +8,6 @@ from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Conclusion, Finding, Situation, Status, Suspect, VerdictStatus
 from runbook_lib.judging.answers import whole_object
 from runbook_lib.judging.concluding import conclude
-from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.quota_enforcement.account import Account, read
 from runbook_lib.procedures.quota_enforcement.billing import billing_findings, billing_suspects
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
@@ -22,6 +21,7 @@ from runbook_lib.procedures.quota_enforcement.spending import (
     told_spike,
     usage_exhibit,
 )
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.periods import moment
 from runbook_lib.reading.plans import UNITS, usage_in_words
 
