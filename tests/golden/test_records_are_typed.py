@@ -38,6 +38,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         for backend in ("tempo", "jaeger")
         for name in ("of_org", "refused")
     },
+    "this_machine.gateway_image.health": ("gateway_image.engine",),
     "traces.raw_counts.tempo": ("tempo.raw_counts",),
     "traces.raw_counts.jaeger": ("jaeger.raw_counts",),
     "providers.provider_keys.check": ("openai.key", "anthropic.key", "together.key"),

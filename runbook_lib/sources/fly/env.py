@@ -4,11 +4,11 @@ Secrets come back as names and times, never as values; what fly.toml sets in the
 Routes: the Machines API's published document.
 """
 
-from typing import Any
-
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.keys import is_nexuscores
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.keys import KeyJudgement
+from runbook_lib.core.records.variables import PlatformVariable, VariableFacts
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.fly.api import HELP, FlyApi
 from runbook_lib.sources.fly.token import expiry_of
@@ -19,14 +19,13 @@ from runbook_lib.sources.this_machine.variable_facts import facts_of
 _SECRET = "a secret of Fly's: it never comes back"  # noqa: S105 - a sentence, not a secret
 
 
-def variables() -> Look:
-    """The variables of the gateway's app, secrets and those of fly.toml, never their values: {"name", "id", "part", "platform",
-    "environments", "branch", "type" (secret or env), "shared", "updated_at", "created_at", "facts" (None for a secret), "hidden"}.
+def variables() -> Look[list[PlatformVariable]]:
+    """The variables of the gateway's app, secrets (type secret) and those of fly.toml (env), never their values.
 
     partial: a machine's configuration is not to be had, so that a name that is not here may still be set in fly.toml.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[PlatformVariable]]:
         fly = FlyApi(door)
         secrets = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}/secrets")
         rows = secrets.parsed(lambda document: [_secret(row) for row in rows_in(document, "secrets", may_lack=True)])
@@ -34,7 +33,7 @@ def variables() -> Look:
         plain, complete = machines.parsed(lambda document: _plain(door, rows_in(document)))
         secret_names = {row["name"] for row in rows}
         rows += [row for row in plain if row["name"] not in secret_names]  # a secret of the same name wins
-        rows.sort(key=lambda row: str(row["name"]))
+        rows.sort(key=lambda row: row["name"])
         if not complete:
             why = "a machine's configuration is not to be had while its host does not answer"
             return Answer(Status.partial, rows, why, "look again when the host answers")
@@ -43,10 +42,10 @@ def variables() -> Look:
     return Look("fly", "variables", {"part": "gateway"}, fetch)
 
 
-def token() -> Look:
-    """Whether Fly takes RUNBOOK_FLY_TOKEN, for this app, and until when: a judgement (see `_judging`)."""
+def token() -> Look[KeyJudgement]:
+    """Whether Fly takes RUNBOOK_FLY_TOKEN, for this app, and until when."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[KeyJudgement]:
         fly = FlyApi(door)
         wanted = Judgement("RUNBOOK_FLY_TOKEN", "GET /v1/apps/{app}: fly tokens create readonly is enough")
         reply = fly.http.get(f"{fly.machines_url}/v1/apps/{fly.app}", headers=fly.headers)
@@ -62,17 +61,17 @@ def token() -> Look:
     return Look("fly", "token", judgement("RUNBOOK_FLY_TOKEN"), fetch)
 
 
-def _secret(row: dict[str, Json]) -> dict[str, Json]:
+def _secret(row: dict[str, Json]) -> PlatformVariable:
     name = text_of(row, "name")
     if name is None:
         raise KeyError("name")
-    times = {"updated_at": iso_of_text(row.get("updated_at")), "created_at": iso_of_text(row.get("created_at"))}
-    return {**_usual(name, "secret"), **times, "hidden": _SECRET}
+    times = iso_of_text(row.get("updated_at")), iso_of_text(row.get("created_at"))
+    return _variable(name, "secret", None, _SECRET, times)
 
 
-def _plain(door: Door, machines: list[dict[str, Any]]) -> tuple[list[dict[str, Json]], bool]:
+def _plain(door: Door, machines: list[dict[str, Json]]) -> tuple[list[PlatformVariable], bool]:
     """What fly.toml sets, from the machines' configuration, and whether every machine showed its own."""
-    rows: dict[str, dict[str, Json]] = {}
+    rows: dict[str, PlatformVariable] = {}
     complete = True
     for machine in machines:
         if "config" not in machine:
@@ -83,15 +82,18 @@ def _plain(door: Door, machines: list[dict[str, Any]]) -> tuple[list[dict[str, J
                 raise TypeError("a value is no text")
             is_judged = is_nexuscores(str(name))
             facts = facts_of(door, str(name), value) if is_judged else None
-            rows[str(name)] = {
-                **_usual(str(name), "env"),
-                "facts": facts,
-                "hidden": "" if is_judged else "not NexusCore's: not read",
-            }
+            rows[str(name)] = _variable(str(name), "env", facts, "" if is_judged else "not NexusCore's: not read")
     return list(rows.values()), complete
 
 
-def _usual(name: str, kind: str) -> dict[str, Json]:
+def _variable(
+    name: str,
+    kind: str,
+    facts: VariableFacts | None,
+    hidden: str,
+    times: tuple[str | None, str | None] = (None, None),
+) -> PlatformVariable:
+    updated_at, created_at = times
     return {
         "name": name,
         "id": name,
@@ -101,8 +103,8 @@ def _usual(name: str, kind: str) -> dict[str, Json]:
         "branch": None,
         "type": kind,
         "shared": False,
-        "updated_at": None,
-        "created_at": None,
-        "facts": None,
-        "hidden": "",
+        "updated_at": updated_at,
+        "created_at": created_at,
+        "facts": facts,
+        "hidden": hidden,
     }

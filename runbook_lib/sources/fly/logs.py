@@ -9,7 +9,10 @@ from typing import Any, Never
 
 from runbook_lib.core.clock import Window, from_iso, to_epoch_ns, to_iso
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.deployments import FlyRelease
+from runbook_lib.core.records.hosting import FlyAccess
 from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.machines import MachineWithEvents
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.fly.api import FlyApi
 from runbook_lib.sources.kit.asking import (
@@ -19,6 +22,7 @@ from runbook_lib.sources.kit.asking import (
     iso_of_ms,
     iso_of_text,
     judge_absence,
+    number_of,
     read_pages,
     rows_in,
     span_of,
@@ -56,12 +60,10 @@ def logs(window: Window, text: str | None = None, *, limit: int = 500) -> Look[l
     return Look("fly", "logs", arguments, fetch, deadline_s=20)
 
 
-def machines() -> Look:
-    """The gateway's machines: {"id", "name", "state", "region", "image", "host_status", "checks": [{"name", "status", "output",
-    "changed_at"}], "events": [{"at", "type", "status", "source"}], "updated_at", "config_complete"}.
-    While a host cannot be reached Fly leaves the configuration out."""
+def machines() -> Look[list[MachineWithEvents]]:
+    """The gateway's machines. While a host cannot be reached Fly leaves the configuration out."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[MachineWithEvents]]:
         fly = FlyApi(door)
         reply = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}/machines")
         return Answer.of(reply.parsed(lambda document: [_machine(row) for row in rows_in(document)]))
@@ -69,15 +71,14 @@ def machines() -> Look:
     return Look("fly", "machines", {}, fetch)
 
 
-def releases(window: Window | None = None) -> Look:
-    """The gateway's releases, newest first, of the window or the newest 25: {"id", "at", "state", "commit", "branch", "message",
-    "url", "target", "part", "platform", "error", "ready_at", "image", "version"}; Fly knows no commit."""
+def releases(window: Window | None = None) -> Look[list[FlyRelease]]:
+    """The gateway's releases, newest first, of the window or the newest 25."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[FlyRelease]]:
         fly = FlyApi(door)
         reply = fly.get(f"{fly.api_url}/api/v1/apps/{fly.app}/releases", limit=25)
         rows = reply.parsed(lambda document: [_release(row) for row in rows_in(document, "releases")])
-        rows.sort(key=lambda row: str(row["at"]), reverse=True)
+        rows.sort(key=lambda row: row["at"], reverse=True)
         kept = [row for row in rows if window is None or to_iso(window.since) <= row["at"] <= to_iso(window.until)]
         cut = window is not None and len(rows) >= 25 and len(kept) == len(rows)
         return answer_with_rows(kept, cut, "releases", lambda: Answer(Status.empty, None, "no release in the window"))
@@ -85,16 +86,15 @@ def releases(window: Window | None = None) -> Look:
     return Look("fly", "releases", span_of(window), fetch)
 
 
-def health() -> Look:
-    """Whether the token sees the app: {"app", "status", "machines": how many}."""
+def health() -> Look[FlyAccess]:
+    """Whether the token sees the app."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[FlyAccess]:
         fly = FlyApi(door)
-        app = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}").parsed(
-            lambda document: {"app": str(document["name"]), "status": text_of(document, "status")}
-        )
+        app = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}")
+        name, status = app.parsed(lambda document: (str(document["name"]), text_of(document, "status")))
         machines = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}/machines").parsed(rows_in)
-        return Answer(Status.ok, {**app, "machines": len(machines)})
+        return Answer(Status.ok, FlyAccess(app=name, status=status, machines=len(machines)))
 
     return Look("fly", "health", {}, fetch)
 
@@ -157,7 +157,7 @@ def _logged_object(message: str) -> dict[str, Any]:
     return dict(_flat(found)) if isinstance(found, dict) else {}
 
 
-def _machine(row: dict[str, Json]) -> dict[str, Json]:
+def _machine(row: dict[str, Json]) -> MachineWithEvents:
     image = row.get("image_ref") or {}
     return {
         "id": str(row["id"]),
@@ -189,11 +189,14 @@ def _machine(row: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-def _release(row: dict[str, Json]) -> dict[str, Json]:
+def _release(row: dict[str, Json]) -> FlyRelease:
+    at = iso_of_text(row["created_at"])
+    if at is None:
+        raise KeyError("created_at")
     status = str(row.get("status") or ("running" if row.get("in_progress") else "unknown"))
     return {
         "id": str(row["id"]),
-        "at": iso_of_text(row["created_at"]),
+        "at": at,
         "state": status,
         "commit": None,
         "branch": None,
@@ -205,5 +208,5 @@ def _release(row: dict[str, Json]) -> dict[str, Json]:
         "error": status if status in ("failed", "interrupted") else None,
         "ready_at": None,
         "image": text_of(row, "image_ref"),
-        "version": row.get("version"),
+        "version": number_of(row.get("version")),
     }

@@ -4,10 +4,11 @@ Routes: the Machines API's published document. An exit's code and whether memory
 shape the document leaves open (flyctl reads `exit_event.exit_code`, `oom_killed`, `requested_stop`).
 """
 
-from typing import Any
 from urllib.parse import quote
 
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.machines import MachineCheck, MachineExit, MachineState
+from runbook_lib.core.records.variables import FlySecretName
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.fly.api import FlyApi
 from runbook_lib.sources.kit.asking import iso_of_ms, iso_of_text, number_of, rows_in, text_of
@@ -15,30 +16,27 @@ from runbook_lib.sources.kit.asking import iso_of_ms, iso_of_text, number_of, ro
 _MOST_ASKED = 4  # machines whose longer history is asked for: the API takes one such request a second and machine
 
 
-def machines() -> Look:
-    """The gateway's machines: [{"id", "name", "state", "region", "image", "host_status", "checks": [{"name", "status", "output",
-    "changed_at"}], "exits": [{"at", "code", "out_of_memory", "requested"}] newest first, "ports": [internal], "autostop" (off,
-    stop, suspend; None: not told), "autostart", "min_running", "memory_mb", "primary_region", "env": [names of fly.toml],
-    "config_complete", "updated_at", "part", "platform"}]."""
+def machines() -> Look[list[MachineState]]:
+    """The gateway's machines with what a deployment is judged by."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[MachineState]]:
         fly = FlyApi(door)
         root = f"{fly.machines_url}/v1/apps/{fly.app}/machines"
         reply = fly.get(root)
         reply.json()  # what is no JSON may be quoted; what a configuration holds may not
         rows = reply.in_confidence().parsed(lambda document: [_machine(row) for row in rows_in(document)])
         for row in [row for row in rows if row["exits"]][:_MOST_ASKED]:
-            events = fly.get(f"{root}/{quote(str(row['id']), safe='')}/events")
+            events = fly.get(f"{root}/{quote(row['id'], safe='')}/events")
             row["exits"] = events.parsed(lambda document: _exits(rows_in(document)))
         return Answer(Status.ok, rows) if rows else Answer(Status.empty, None, "the app has no machine")
 
     return Look("fly", "machine_states", {}, fetch)
 
 
-def secret_names() -> Look:
-    """The names of the app's secrets, last changed first: [{"name", "updated_at", "targets": None, "part", "platform"}]."""
+def secret_names() -> Look[list[FlySecretName]]:
+    """The names of the app's secrets, last changed first."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[FlySecretName]]:
         fly = FlyApi(door)
         reply = fly.get(f"{fly.machines_url}/v1/apps/{fly.app}/secrets")
         rows = reply.parsed(lambda document: [_secret(row) for row in rows_in(document, "secrets", may_lack=True)])
@@ -48,7 +46,7 @@ def secret_names() -> Look:
     return Look("fly", "secret_names", {"part": "gateway"}, fetch)
 
 
-def _secret(row: dict[str, Any]) -> dict[str, Json]:
+def _secret(row: dict[str, Json]) -> FlySecretName:
     return {
         "name": str(row["name"]),
         "updated_at": iso_of_text(row.get("updated_at") or row.get("created_at")),
@@ -58,7 +56,7 @@ def _secret(row: dict[str, Any]) -> dict[str, Json]:
     }
 
 
-def _machine(row: dict[str, Any]) -> dict[str, Json]:
+def _machine(row: dict[str, Json]) -> MachineState:
     image, config = row.get("image_ref") or {}, row.get("config") or row.get("incomplete_config") or {}
     services = rows_in(config, "services", may_lack=True)
     env = config.get("env") or {}
@@ -70,12 +68,12 @@ def _machine(row: dict[str, Any]) -> dict[str, Json]:
         "image": ":".join(filter(None, (text_of(image, "repository"), text_of(image, "tag")))) or None,
         "host_status": text_of(row, "host_status"),
         "checks": [
-            {
-                "name": text_of(check, "name"),
-                "status": text_of(check, "status"),
-                "output": text_of(check, "output"),
-                "changed_at": iso_of_text(check.get("updated_at")),
-            }
+            MachineCheck(
+                name=text_of(check, "name"),
+                status=text_of(check, "status"),
+                output=text_of(check, "output"),
+                changed_at=iso_of_text(check.get("updated_at")),
+            )
             for check in rows_in(row, "checks", may_lack=True)
         ],
         "exits": _exits(rows_in(row, "events", may_lack=True)),
@@ -101,8 +99,8 @@ def _autostop(values: list[Json]) -> str | None:
     return next((word for word in ("suspend", "stop", "off") if word in told), None)
 
 
-def _exits(events: list[dict[str, Any]]) -> list[dict[str, Json]]:
-    found: list[dict[str, Json]] = []
+def _exits(events: list[dict[str, Json]]) -> list[MachineExit]:
+    found: list[MachineExit] = []
     for event in events:
         if event.get("type") != "exit":
             continue

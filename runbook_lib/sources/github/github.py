@@ -3,11 +3,11 @@
 Routes and shapes: GitHub's REST documentation, version 2022-11-28. A repository that the token may not see is a 404.
 """
 
-from typing import Any
 from urllib.parse import quote
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.repository import CommitCheck, Comparison, PullRequest, RepositoryAccess
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, need, number_of, require_list, rows_in, text_of
@@ -44,12 +44,10 @@ class _Github:
         return self.http.get(f"{self.root}{path}", params=params, headers=self.headers)
 
 
-def compare(commit: str, branch: str, repository: str | None = None) -> Look:
-    """What a branch has that a commit has not: {"status": identical, ahead, behind or diverged (as the branch is to the
-    commit), "ahead_by", "behind_by", "head": sha of the branch, "head_at", "files": [name], "files_cut", "commit", "branch"}.
-    A commit or branch that the repository does not hold is not_found."""
+def compare(commit: str, branch: str, repository: str | None = None) -> Look[Comparison]:
+    """What a branch has that a commit has not. A commit or branch that the repository does not hold is not_found."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Comparison]:
         github = _Github(door, repository)
         both = f"{quote(commit, safe='')}...{quote(branch, safe='')}"
         reply = github.get(f"/compare/{both}")
@@ -61,17 +59,15 @@ def compare(commit: str, branch: str, repository: str | None = None) -> Look:
                 Status.not_found, None, f"the repository holds no commit {commit[:12]}, or no branch {branch}"
             )
         reply.raise_for_status(_HELP)
-        return Answer(Status.ok, {**reply.parsed(_comparison), "commit": commit, "branch": branch})
+        return Answer(Status.ok, reply.parsed(lambda document: _comparison(document, commit, branch)))
 
     return Look("github", "compare", {"commit": commit, "branch": branch, **_of(repository)}, fetch)
 
 
-def checks(commit: str, repository: str | None = None) -> Look:
-    """The checks on a commit, check runs and commit statuses, the failed ones first: {"name", "state": passed, failed, running
-    or skipped, "conclusion",
-    "by" (the app that made it), "url", "ended_at"}; empty where the commit has none."""
+def checks(commit: str, repository: str | None = None) -> Look[list[CommitCheck]]:
+    """The checks on a commit, check runs and commit statuses, the failed ones first; empty where the commit has none."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[CommitCheck]]:
         github = _Github(door, repository)
         reply = github.get(f"/commits/{quote(commit, safe='')}/check-runs", per_page=_PAGE)
         if reply.status_code == 422:
@@ -83,7 +79,7 @@ def checks(commit: str, repository: str | None = None) -> Look:
         statuses = require_list(github.get(f"/commits/{quote(commit, safe='')}/status", per_page=_PAGE), _HELP)
         rows += statuses.parsed(lambda document: [_status(row) for row in rows_in(document, "statuses")])
         total += statuses.parsed(lambda document: number_of(document.get("total_count")) or 0)
-        rows.sort(key=lambda row: (row["state"] != "failed", str(row["name"])))
+        rows.sort(key=lambda row: (row["state"] != "failed", row["name"]))
         if total > len(rows):
             return Answer(Status.partial, rows, f"{total:g} checks, {len(rows)} of them read")
         return Answer(Status.ok, rows) if rows else Answer(Status.empty, None, "no check ran on this commit")
@@ -91,11 +87,10 @@ def checks(commit: str, repository: str | None = None) -> Look:
     return Look("github", "checks", {"commit": commit, **_of(repository)}, fetch)
 
 
-def pulls(repository: str | None = None) -> Look:
-    """The open pull requests, newest first: {"number", "title", "branch", "commit", "at", "url", "draft", "fork": whether it
-    comes from another repository}."""
+def pulls(repository: str | None = None) -> Look[list[PullRequest]]:
+    """The open pull requests, newest first."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[PullRequest]]:
         github = _Github(door, repository)
         reply = require_list(github.get("/pulls", state="open", per_page=_PAGE), _HELP)
         rows = reply.parsed(lambda document: [_pull(row) for row in rows_in(document)])
@@ -106,45 +101,55 @@ def pulls(repository: str | None = None) -> Look:
     return Look("github", "pulls", _of(repository), fetch)
 
 
-def health() -> Look:
-    """Whether the token sees the repository: {"repository", "branch" (its default), "may_read"}."""
+def health() -> Look[RepositoryAccess]:
+    """Whether the token sees the repository."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RepositoryAccess]:
         reply = require_list(_Github(door).get(""), _HELP)
         return Answer(
             Status.ok,
             reply.parsed(
-                lambda document: {
-                    "repository": str(document["full_name"]),
-                    "branch": text_of(document, "default_branch"),
-                    "may_read": (document.get("permissions") or {}).get("pull") is not False,
-                }
+                lambda document: RepositoryAccess(
+                    repository=str(document["full_name"]),
+                    branch=text_of(document, "default_branch"),
+                    may_read=(document.get("permissions") or {}).get("pull") is not False,
+                )
             ),
         )
 
     return Look("github", "health", {}, fetch)
 
 
+def _number_in(row: dict[str, Json], key: str) -> float:
+    """A number that is always told. Raises TypeError where it is not."""
+    number = number_of(row[key])
+    if number is None:
+        raise TypeError(f"{key} is no number")
+    return number
+
+
 def _of(repository: str | None) -> dict[str, Json]:
     return {"repository": repository} if repository else {}
 
 
-def _comparison(row: dict[str, Any]) -> dict[str, Json]:
+def _comparison(row: dict[str, Json], commit: str, branch: str) -> Comparison:
     files = [str(file["filename"]) for file in rows_in(row, "files", may_lack=True)]
     commits = rows_in(row, "commits", may_lack=True)
     head = commits[-1] if commits else row["merge_base_commit"]
     return {
         "status": str(row["status"]),
-        "ahead_by": number_of(row["ahead_by"]),
-        "behind_by": number_of(row["behind_by"]),
+        "ahead_by": _number_in(row, "ahead_by"),
+        "behind_by": _number_in(row, "behind_by"),
         "head": str(head["sha"]),
         "head_at": iso_of_text(((head.get("commit") or {}).get("committer") or {}).get("date")),
         "files": files[:_MOST_FILES],
         "files_cut": len(files) >= _MOST_FILES,
+        "commit": commit,
+        "branch": branch,
     }
 
 
-def _check(row: dict[str, Any]) -> dict[str, Json]:
+def _check(row: dict[str, Json]) -> CommitCheck:
     conclusion = text_of(row, "conclusion")
     if conclusion is None:
         state = "running"
@@ -162,7 +167,7 @@ def _check(row: dict[str, Any]) -> dict[str, Json]:
     }
 
 
-def _status(row: dict[str, Any]) -> dict[str, Json]:
+def _status(row: dict[str, Json]) -> CommitCheck:
     """A commit status, as older services report: success, pending, failure, error."""
     said = str(row["state"])
     return {
@@ -175,11 +180,11 @@ def _status(row: dict[str, Any]) -> dict[str, Json]:
     }
 
 
-def _pull(row: dict[str, Any]) -> dict[str, Json]:
+def _pull(row: dict[str, Json]) -> PullRequest:
     head, base = row["head"], row.get("base") or {}
     theirs, ours = (text_of(side.get("repo") or {}, "full_name") for side in (head, base))
     return {
-        "number": number_of(row["number"]),
+        "number": _number_in(row, "number"),
         "title": text_of(row, "title"),
         "branch": str(head["ref"]),
         "commit": str(head["sha"]),

@@ -3,9 +3,8 @@
 Facts: railwayapp/cli, src/gql/schema.json. A channel's `config` is a scalar of Railway's own; of it only the kind leaves a look.
 """
 
-from typing import Any
-
 from runbook_lib.core.model import Answer, Json
+from runbook_lib.core.records.hosting import RailwayAlertRule
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import rows_in, text_of
 from runbook_lib.sources.railway.api import RailwayApi
@@ -13,14 +12,13 @@ from runbook_lib.sources.railway.api import RailwayApi
 _KINDS = ("webhook", "email", "slack", "discord", "inapp")
 
 
-def alert_rules() -> Look:
-    """The project's rules: [{"id", "types": event types, "severities", "channels": ["webhook", "email"]}]; empty where there
-    is none.
+def alert_rules() -> Look[list[RailwayAlertRule]]:
+    """The project's rules; empty where there is none.
 
     They belong to the workspace, so a project token does not see them: denied.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[RailwayAlertRule]]:
         api = RailwayApi(door)
         project_id = api.scope().project_id
         reply, _ = api.ask("workspace", id=project_id)
@@ -32,7 +30,7 @@ def alert_rules() -> Look:
     return Look("railway", "alert_rules", {}, fetch)
 
 
-def _rule(row: dict[str, Json]) -> dict[str, Json]:
+def _rule(row: dict[str, Json]) -> RailwayAlertRule:
     return {
         "id": text_of(row, "id"),
         "types": [str(each) for each in row.get("eventTypes") or ()],
@@ -41,7 +39,7 @@ def _rule(row: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-def _kind_of(config: Any) -> str:
+def _kind_of(config: Json) -> str:
     """The kind of a channel, by the word in its configuration that says it."""
     said = [str(value).lower() for value in config.values()] if isinstance(config, dict) else [str(config).lower()]
     keys = [str(key).lower() for key in config] if isinstance(config, dict) else []

@@ -3,9 +3,18 @@
 Facts: Railway's own schema (tests/specs/railway). The values of variables never leave a look, but for one number: PORT.
 """
 
-from typing import Any
+from typing import Literal
 
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.deployments import (
+    BuildLog,
+    DeploymentState,
+    DeploymentStep,
+    RailwayDeploymentDetail,
+    RailwayDomain,
+    RailwayService,
+    ServingRailwayDeployment,
+)
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, number_of, rows_in, text_of
 from runbook_lib.sources.railway.api import RailwayApi, service_of
@@ -14,44 +23,39 @@ from runbook_lib.sources.this_machine.build_log import digest
 _MOST_LINES = 2000
 
 
-def service(part: str) -> Look:
-    """The service of `api` or `gateway` in its environment: {"id", "name", "repository", "image", "root", "dockerfile",
-    "start_command", "health_path", "health_timeout_s", "replicas", "region", "sleeps", "restart_policy", "restarts_most",
-    "domains": [{"domain", "target_port"}], "port" (the variable PORT: a number; None where it is not set, "" where it is no
-    number), "newest": {"id", "state"} or None, "serving": [{"id", "state", "stopped", "instances": [state]}], "part",
-    "platform"}."""
+def service(part: str) -> Look[RailwayService]:
+    """The service of `api` or `gateway` in its environment."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RailwayService]:
         api, id_ = RailwayApi(door), service_of(door, part)
         scope = api.scope()
-        reply, _ = api.ask("service_instance", environmentId=scope.environment_id, serviceId=id_)
-        row = reply.parsed(lambda document: _service(document["data"]["serviceInstance"], part))
+        instance, _ = api.ask("service_instance", environmentId=scope.environment_id, serviceId=id_)
         held, _ = api.ask("values", projectId=scope.project_id, environmentId=scope.environment_id, serviceId=id_)
-        row["port"] = held.in_confidence().parsed(lambda document: _port(document["data"]["variables"]))
-        return Answer(Status.ok, row)
+        port = held.in_confidence().parsed(lambda document: _port(document["data"]["variables"]))
+        return Answer(
+            Status.ok, instance.parsed(lambda document: _service(document["data"]["serviceInstance"], port, part))
+        )
 
     return Look("railway", "service", {"part": part}, fetch)
 
 
-def detail(id: str, part: str) -> Look:
-    """One deployment: {"id", "at", "state", "stopped", "diagnosis" (the platform's words), "instances": [state], "can_roll_back",
-    "commit", "branch", "image", "events": [{"step", "at", "ended_at", "error", "attempt", "most_attempts"}] in order, "part"}."""
+def detail(id: str, part: str) -> Look[RailwayDeploymentDetail]:
+    """One deployment, whole."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RailwayDeploymentDetail]:
         api = RailwayApi(door)
         reply, _ = api.ask("deployment", id=id)
-        row = reply.parsed(lambda document: _detail(document["data"]["deployment"], part))
         steps, _ = api.ask("deployment_events", id=id, first=50)
-        row["events"] = steps.parsed(lambda document: _events(document["data"]["deploymentEvents"]))
-        return Answer(Status.ok, row)
+        events = steps.parsed(lambda document: _events(document["data"]["deploymentEvents"]))
+        return Answer(Status.ok, reply.parsed(lambda document: _detail(document["data"]["deployment"], events, part)))
 
     return Look("railway", "detail", {"part": part, "id": id}, fetch)
 
 
-def build_log(id: str, part: str) -> Look:
-    """What a deployment's build wrote, cut down as `_build_log.digest` does."""
+def build_log(id: str, part: str) -> Look[BuildLog]:
+    """What a deployment's build wrote, cut down."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[BuildLog]:
         reply, _ = RailwayApi(door).ask("build_logs", deploymentId=id, limit=_MOST_LINES)
         lines = reply.parsed(
             lambda document: [
@@ -65,7 +69,7 @@ def build_log(id: str, part: str) -> Look:
     return Look("railway", "build_log", {"part": part, "id": id}, fetch, deadline_s=20)
 
 
-def _service(row: dict[str, Any], part: str) -> dict[str, Json]:
+def _service(row: dict[str, Json], port: int | Literal[""] | None, part: str) -> RailwayService:
     source, domains, newest = row.get("source") or {}, row["domains"], row.get("latestDeployment")
     found = [*rows_in(domains, "serviceDomains"), *rows_in(domains, "customDomains")]
     return {
@@ -84,16 +88,17 @@ def _service(row: dict[str, Any], part: str) -> dict[str, Json]:
         "restart_policy": text_of(row, "restartPolicyType"),
         "restarts_most": number_of(row.get("restartPolicyMaxRetries")),
         "domains": [
-            {"domain": str(each["domain"]), "target_port": number_of(each.get("targetPort"))} for each in found
+            RailwayDomain(domain=str(each["domain"]), target_port=number_of(each.get("targetPort"))) for each in found
         ],
-        "newest": newest and {"id": str(newest["id"]), "state": str(newest["status"])},
+        "port": port,
+        "newest": DeploymentState(id=str(newest["id"]), state=str(newest["status"])) if newest else None,
         "serving": [
-            {
-                "id": str(each["id"]),
-                "state": str(each["status"]),
-                "stopped": each["deploymentStopped"] is True,
-                "instances": [str(one["status"]) for one in rows_in(each, "instances")],
-            }
+            ServingRailwayDeployment(
+                id=str(each["id"]),
+                state=str(each["status"]),
+                stopped=each["deploymentStopped"] is True,
+                instances=[str(one["status"]) for one in rows_in(each, "instances")],
+            )
             for each in rows_in(row, "activeDeployments")
         ],
         "part": part,
@@ -101,7 +106,7 @@ def _service(row: dict[str, Any], part: str) -> dict[str, Json]:
     }
 
 
-def _port(variables: Json) -> Json:
+def _port(variables: Json) -> int | Literal[""] | None:
     if not isinstance(variables, dict):
         raise TypeError("the variables are no object")
     value = variables.get("PORT")
@@ -111,12 +116,15 @@ def _port(variables: Json) -> Json:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else ""
 
 
-def _detail(row: dict[str, Any], part: str) -> dict[str, Json]:
+def _detail(row: dict[str, Json], events: list[DeploymentStep], part: str) -> RailwayDeploymentDetail:
     meta, diagnosis = row.get("meta") or {}, row.get("diagnosis")
     said = text_of(diagnosis, "error", "message") if isinstance(diagnosis, dict) else None
+    at = iso_of_text(row["createdAt"])
+    if at is None:
+        raise KeyError("createdAt")
     return {
         "id": str(row["id"]),
-        "at": iso_of_text(row["createdAt"]),
+        "at": at,
         "state": str(row["status"]),
         "stopped": row["deploymentStopped"] is True,
         "diagnosis": (said or str(diagnosis))[:500] if diagnosis else None,
@@ -125,23 +133,24 @@ def _detail(row: dict[str, Any], part: str) -> dict[str, Json]:
         "commit": text_of(meta, "commitHash"),
         "branch": text_of(meta, "branch"),
         "image": text_of(meta, "image"),
+        "events": events,
         "part": part,
         "platform": "railway",
     }
 
 
-def _events(connection: dict[str, Any]) -> list[dict[str, Json]]:
+def _events(connection: dict[str, Json]) -> list[DeploymentStep]:
     found = []
     for edge in rows_in(connection, "edges"):
         node, payload = edge["node"], edge["node"].get("payload") or {}
         found.append(
-            {
-                "step": str(node["step"]),
-                "at": iso_of_text(node["createdAt"]),
-                "ended_at": iso_of_text(node.get("completedAt")),
-                "error": text_of(payload, "error"),
-                "attempt": number_of(payload.get("attempt")),
-                "most_attempts": number_of(payload.get("maxAttempts")),
-            }
+            DeploymentStep(
+                step=str(node["step"]),
+                at=iso_of_text(node["createdAt"]),
+                ended_at=iso_of_text(node.get("completedAt")),
+                error=text_of(payload, "error"),
+                attempt=number_of(payload.get("attempt")),
+                most_attempts=number_of(payload.get("maxAttempts")),
+            )
         )
     return sorted(found, key=lambda event: str(event["at"]))

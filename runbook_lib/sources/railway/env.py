@@ -4,11 +4,12 @@ Railway gives values back, rendered, in one answer for the whole service; sealed
 Schema: railwayapp/cli, src/gql/schema.json; a test validates every query against it.
 """
 
-from typing import Any
-
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.keys import is_nexuscores
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.hosting import RailwayServiceSeen, RailwayServing
+from runbook_lib.core.records.keys import KeyJudgement
+from runbook_lib.core.records.variables import PlatformVariable
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, read_pages, rows_in, text_of
 from runbook_lib.sources.kit.judging import Judgement, judgement
@@ -19,14 +20,10 @@ from runbook_lib.sources.this_machine.variable_values import railway_values
 _SEALED = "sealed: Railway never gives it back"
 
 
-def variables(part: str) -> Look:
-    """The variables that the service of `api` or `gateway` gets, never their values: {"name", "id", "part", "platform",
-    "environments", "branch", "type", "shared", "updated_at", "created_at", "facts" (None where it is sealed), "hidden" (why)}.
+def variables(part: str) -> Look[list[PlatformVariable]]:
+    """The variables that the service of `api` or `gateway` gets, never their values. Railway's own RAILWAY_… are left out."""
 
-    Railway's own RAILWAY_… are left out. Of variables that are not NexusCore's only the name is told.
-    """
-
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[PlatformVariable]]:
         api, service = RailwayApi(door), service_of(door, part)
         nodes = _nodes(api, service)
         values = railway_values(api, service)
@@ -38,10 +35,10 @@ def variables(part: str) -> Look:
     return Look("railway", "variables", {"part": part}, fetch, deadline_s=20)
 
 
-def services() -> Look:
-    """Every service of the environment: {"id", "name", "serving": {"id", "at", "state", "url"} or None}."""
+def services() -> Look[list[RailwayServiceSeen]]:
+    """Every service of the environment."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[RailwayServiceSeen]]:
         api = RailwayApi(door)
         scope = api.scope()
         reply, _ = api.ask("services", id=scope.environment_id, projectId=scope.project_id)
@@ -57,14 +54,14 @@ def services() -> Look:
     return Look("railway", "services", {}, fetch)
 
 
-def token() -> Look:
-    """Whether Railway takes the token, for this project and environment: a judgement (see `_judging`).
+def token() -> Look[KeyJudgement]:
+    """Whether Railway takes the token, for this project and environment.
 
     Railway's answer to a token that is none and to a thing of somebody else's is the same words, so it is asked twice: for
     what every token of its kind may see, then for the environment.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[KeyJudgement]:
         api = RailwayApi(door)
         name = "RUNBOOK_RAILWAY_PROJECT_TOKEN" if api.is_project_token else "RUNBOOK_RAILWAY_TOKEN"
         wanted = Judgement(name, "the token's own query, then the environment's variable names: Viewer is enough")
@@ -92,16 +89,16 @@ def _refused(wanted: Judgement, how: str, error: LookError) -> Answer:
     return Answer(Status.ok, said, help=HELP)
 
 
-def _nodes(api: RailwayApi, service: str) -> list[dict[str, Any]]:
+def _nodes(api: RailwayApi, service: str) -> list[dict[str, Json]]:
     """The service's own variables as Railway lists them: names and times."""
     scope = api.scope()
 
-    def page(after: str) -> tuple[list[dict[str, Any]], str | None]:
+    def page(after: str) -> tuple[list[dict[str, Json]], str | None]:
         reply, _ = api.ask(
             "variables", id=scope.environment_id, projectId=scope.project_id, first=100, after=after or None
         )
 
-        def parse(document: Json) -> tuple[list[dict[str, Any]], str | None]:
+        def parse(document: Json) -> tuple[list[dict[str, Json]], str | None]:
             listed = document["data"]["environment"]["variables"]
             info = listed["pageInfo"]
             nodes = [edge["node"] for edge in rows_in(listed, "edges")]
@@ -114,7 +111,7 @@ def _nodes(api: RailwayApi, service: str) -> list[dict[str, Any]]:
     return nodes
 
 
-def _row(door: Door, name: str, value: str | None, node: dict[str, Any] | None, part: str) -> dict[str, Json]:
+def _row(door: Door, name: str, value: str | None, node: dict[str, Json] | None, part: str) -> PlatformVariable:
     is_judged = is_nexuscores(name)
     return {
         "name": name,
@@ -132,7 +129,7 @@ def _row(door: Door, name: str, value: str | None, node: dict[str, Any] | None, 
     }
 
 
-def _time(node: dict[str, Any] | None, key: str) -> str | None:
+def _time(node: dict[str, Json] | None, key: str) -> str | None:
     """A node's time; one that is none counts as not told."""
     try:
         return iso_of_text(node.get(key)) if node else None
@@ -140,17 +137,18 @@ def _time(node: dict[str, Any] | None, key: str) -> str | None:
         return None
 
 
-def _service(node: dict[str, Any]) -> dict[str, Json]:
+def _service(node: dict[str, Json]) -> RailwayServiceSeen:
     running = rows_in(node, "activeDeployments", may_lack=True)
     newest = max(running, key=lambda each: str(each["createdAt"]), default=None)
     return {
         "id": str(node["serviceId"]),
         "name": str(node["serviceName"]),
-        "serving": newest
-        and {
-            "id": str(newest["id"]),
-            "at": iso_of_text(newest["createdAt"]),
-            "state": str(newest["status"]),
-            "url": text_of(newest, "url"),
-        },
+        "serving": RailwayServing(
+            id=str(newest["id"]),
+            at=iso_of_text(newest["createdAt"]),
+            state=str(newest["status"]),
+            url=text_of(newest, "url"),
+        )
+        if newest
+        else None,
     }

@@ -7,9 +7,12 @@ from typing import Any, Never
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.deployments import RailwayDeployment
+from runbook_lib.core.records.hosting import RailwayAccess
 from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.core.records.providers import RailwayIncident, RailwayStatus
 from runbook_lib.core.records.requests import RailwayRequest
+from runbook_lib.core.records.variables import RailwayVariableName
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import (
     answer_with_rows,
@@ -126,10 +129,10 @@ def http_log(
     return Look("railway", "http_log", arguments, fetch, deadline_s=20)
 
 
-def deployments(part: str, window: Window | None = None) -> Look:
+def deployments(part: str, window: Window | None = None) -> Look[list[RailwayDeployment]]:
     """The deployments of `api` or `gateway`, newest first: those made in the window, or the newest twenty without one."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[RailwayDeployment]]:
         api = RailwayApi(door)
         rows, more = _deployments(api, service_of(door, part), part, window, 20 if window is None else 200)
         kept = [row for row in rows if window is None or to_iso(window.since) <= row["at"] <= to_iso(window.until)]
@@ -143,20 +146,19 @@ def deployments(part: str, window: Window | None = None) -> Look:
     return Look("railway", "deployments", {"part": part, **span_of(window)}, fetch)
 
 
-def variables_names(part: str) -> Look:
-    """The variables of `api` or `gateway`, last changed first, never their values: {"name", "updated_at", "created_at",
-    "sealed", "shared", "part", "platform"}."""
+def variables_names(part: str) -> Look[list[RailwayVariableName]]:
+    """The variables of `api` or `gateway`, last changed first, never their values."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[RailwayVariableName]]:
         api, service = RailwayApi(door), service_of(door, part)
         scope = api.scope()
 
-        def page(after: str) -> tuple[list[dict[str, Json]], str | None]:
+        def page(after: str) -> tuple[list[RailwayVariableName], str | None]:
             reply, _ = api.ask(
                 "variables", id=scope.environment_id, projectId=scope.project_id, first=100, after=after or None
             )
 
-            def parse(document: Json) -> tuple[list[dict[str, Json]], str | None]:
+            def parse(document: Json) -> tuple[list[RailwayVariableName], str | None]:
                 nodes, cursor = _connection(document["data"]["environment"]["variables"])
                 return [_variable(node, part) for node in nodes if node.get("serviceId") in (service, None)], cursor
 
@@ -179,10 +181,10 @@ def incidents() -> Look[RailwayStatus]:
     return Look("railway", "incidents", {}, fetch)
 
 
-def health() -> Look:
-    """What the token is: {"token": "project" or "account", "name", "project_id", "environment_id"}; no name without an account."""
+def health() -> Look[RailwayAccess]:
+    """What the token is."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RailwayAccess]:
         api = RailwayApi(door)
         if api.is_project_token:
             reply, _ = api.ask("token")
@@ -190,13 +192,20 @@ def health() -> Look:
         reply, _ = api.ask("me")
         scope = api.scope()
         name = reply.parsed(lambda document: text_of(document["data"]["me"], "name", "email"))
-        ids = {"project_id": scope.project_id, "environment_id": scope.environment_id}
-        return Answer(Status.ok, {"token": "account", "name": name, **ids})
+        return Answer(
+            Status.ok,
+            RailwayAccess(
+                token="account",  # noqa: S106 - whose token it is, no secret
+                name=name,
+                project_id=scope.project_id,
+                environment_id=scope.environment_id,
+            ),
+        )
 
     return Look("railway", "health", {}, fetch)
 
 
-def _token(token: dict[str, Json]) -> dict[str, Json]:
+def _token(token: dict[str, Json]) -> RailwayAccess:
     return {
         "token": "project",
         "name": text_of(token, "name"),
@@ -240,7 +249,7 @@ def _holds(line: LogLine, text: str) -> bool:
 
 def _deployments(
     api: RailwayApi, service: str, part: str, window: Window | None, most: int
-) -> tuple[list[dict[str, Any]], bool]:
+) -> tuple[list[RailwayDeployment], bool]:
     """Deployments newest first, until one is older than the window, and whether there are more that belong to it."""
     scope = api.scope()
     where: dict[str, Json] = {
@@ -249,7 +258,7 @@ def _deployments(
         "serviceId": service,
     }
 
-    def page(after: str) -> tuple[list[dict[str, Any]], str | None]:
+    def page(after: str) -> tuple[list[RailwayDeployment], str | None]:
         reply, _ = api.ask("deployments", input=where, first=20, after=after or None)
         nodes, cursor = reply.parsed(lambda document: _connection(document["data"]["deployments"]))
         rows = reply.parsed(lambda _: [_deployment(node, part) for node in nodes])
@@ -315,7 +324,7 @@ def _request(row: dict[str, Json], part: str) -> RailwayRequest:
     }
 
 
-def _deployment(node: dict[str, Json], part: str) -> dict[str, Json]:
+def _deployment(node: dict[str, Json], part: str) -> RailwayDeployment:
     meta = node.get("meta") or {}
     at = iso_of_text(node["createdAt"])
     if at is None:
@@ -340,7 +349,7 @@ def _deployment(node: dict[str, Json], part: str) -> dict[str, Json]:
     }
 
 
-def _variable(node: dict[str, Json], part: str) -> dict[str, Json]:
+def _variable(node: dict[str, Json], part: str) -> RailwayVariableName:
     return {
         "name": str(node["name"]),
         "updated_at": iso_of_text(node.get("updatedAt")),

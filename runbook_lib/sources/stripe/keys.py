@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from runbook_lib.core.keys import shown_to
 from runbook_lib.core.model import Answer, Json
+from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need, require_reply
@@ -26,10 +27,10 @@ _READS = {  # what a restricted key is asked for, by who uses it; in the words o
 }
 
 
-def check(name: str, where: Mapping[str, Json], label: str) -> Look:
-    """Whether Stripe takes the key that stands under this name at this place, and for what it is needed: a judgement."""
+def check(name: str, where: Mapping[str, Json], label: str) -> Look[KeyJudgement]:
+    """Whether Stripe takes the key that stands under this name at this place, and for what it is needed."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[KeyJudgement]:
         key = read_key(door, where, name)
         if key.startswith("rk_"):
             return _restricted(door, name, key)
@@ -43,7 +44,7 @@ def check(name: str, where: Mapping[str, Json], label: str) -> Look:
     return Look("stripe", "key", {**judgement(name, label), **where}, fetch)
 
 
-def _restricted(door: Door, name: str, key: str) -> Answer:
+def _restricted(door: Door, name: str, key: str) -> Answer[KeyJudgement]:
     """A restricted key: what it is needed for is asked one by one; everything that it lacks is told."""
     reads = _READS[name]
     wanted = Judgement(name, ", ".join(f"{words}: read" for words in reads.values()))

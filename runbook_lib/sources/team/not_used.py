@@ -21,13 +21,13 @@ KNOWN = (
 )
 
 
-def not_used() -> Look:
+def not_used() -> Look[list[str]]:
     """The names in RUNBOOK_NOT_USED: ["dumps", …]; not_configured where nobody has said anything.
 
     malformed: a name that means nothing here; the known ones are told.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[str]]:
         names = [name.strip() for name in need(door, "not_used").split(",") if name.strip()]
         if wrong := [name for name in names if name not in KNOWN]:
             raise LookError(

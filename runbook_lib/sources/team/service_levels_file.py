@@ -1,9 +1,4 @@
-"""The team's service_levels.toml: what is promised, over which period, and who must be told. Every mistake is named exactly.
-
-Read into {"period_days", "min_requests", "objectives": [{"name", "kind", "service", "target", "within_ms", "events",
-"min_requests", "alerts"}],
-"routes": [{"from", "severity", "to"}]}; what a kind does not have is None, lists that are left out are empty.
-"""
+"""The team's service_levels.toml: what is promised, over which period, and who must be told. Every mistake is named exactly."""
 
 import math
 from collections.abc import Mapping
@@ -21,6 +16,7 @@ from pydantic import (
 )
 
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.team_files import Objective, Route, ServiceLevels
 
 EVENTS = ("invoice.paid", "invoice.payment_failed", "customer.subscription.updated")
 CHANNELS = ("slack", "webhook", "email")
@@ -113,8 +109,8 @@ class _File(_Strict):
     routes: list[_Route] = Field(default_factory=list)
 
 
-def read_service_levels(document: dict[str, Json]) -> dict[str, Json]:
-    """The file's content, checked. Raises ValueError that names every table, key and what is wrong with it."""
+def read_service_levels(document: dict[str, Json], path: str) -> ServiceLevels:
+    """The content of the file at a path, checked. Raises ValueError that names every table, key and what is wrong with it."""
     try:
         file = _File.model_validate(document)
     except ValidationError as error:
@@ -124,12 +120,26 @@ def read_service_levels(document: dict[str, Json]) -> dict[str, Json]:
     names = [each.name for each in file.objectives]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two objectives are named {twice[0]!r}")
-    held: dict[str, Json] = file.model_dump(by_alias=True)
-    for each in held["objectives"]:
-        each["min_requests"] = each["min_requests"] or file.min_requests
-        if each["kind"] == "webhooks":
-            each["events"] = each["events"] or list(EVENTS)
-    return held
+    return ServiceLevels(
+        file=path,
+        period_days=file.period_days,
+        min_requests=file.min_requests,
+        objectives=[_objective(each, file.min_requests) for each in file.objectives],
+        routes=[Route({"from": each.teller, "severity": each.severity, "to": each.to}) for each in file.routes],
+    )
+
+
+def _objective(each: _Objective, min_requests: float) -> Objective:
+    return Objective(
+        name=each.name,
+        kind=each.kind,
+        service=each.service,
+        target=each.target,
+        within_ms=each.within_ms,
+        events=list(each.events or EVENTS) if each.kind == "webhooks" else each.events,
+        min_requests=each.min_requests or min_requests,
+        alerts=each.alerts,
+    )
 
 
 def _problem(error: Mapping[str, Any], document: Mapping[str, Json]) -> str:

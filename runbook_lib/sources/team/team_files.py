@@ -2,9 +2,11 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.team_files import PlanLimit, ServiceLevels
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need
 from runbook_lib.sources.team.service_levels_file import read_service_levels
@@ -12,14 +14,14 @@ from runbook_lib.sources.team.service_levels_file import read_service_levels
 _ASSIGNED = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=", re.MULTILINE)
 
 
-def plan_limits() -> Look:
-    """The plans' limits: {plan: {"tokens": a month or None, "requests": a month or None}}; None means no limit.
+def plan_limits() -> Look[Mapping[str, PlanLimit]]:
+    """The limits, by plan.
 
     The file is `plan_limits.toml` unless RUNBOOK_PLAN_LIMITS names another: a table for each plan under `[plans]`, with
     whole numbers `tokens` and `requests`. Anything else in it is malformed, with the plan and the key.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Mapping[str, PlanLimit]]:
         path = need(door, "plan_limits_file")
         text = door.read_text(path)
         try:
@@ -32,18 +34,18 @@ def plan_limits() -> Look:
     return Look("team", "plan_limits", {}, fetch)
 
 
-def service_levels() -> Look:
-    """What the team promises and who must be told; the shape is described in `_service_levels_file`.
+def service_levels() -> Look[ServiceLevels]:
+    """What the team promises and who must be told.
 
     The file is `service_levels.toml` unless RUNBOOK_SERVICE_LEVELS names another. A mistake in it is malformed, with the table,
     the key and what is wrong.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[ServiceLevels]:
         path = need(door, "service_levels_file")
         text = door.read_text(path)
         try:
-            return Answer.of({"file": path, **read_service_levels(tomllib.loads(text))})
+            return Answer.of(read_service_levels(tomllib.loads(text), path))
         except (tomllib.TOMLDecodeError, ValueError) as error:
             raise LookError(
                 Status.malformed, f"{path}: {error}", do_next="correct the file; service_levels.toml is an example"
@@ -52,12 +54,12 @@ def service_levels() -> Look:
     return Look("team", "service_levels", {}, fetch)
 
 
-def _read(document: dict[str, Json]) -> dict[str, Json]:
+def _read(document: dict[str, Json]) -> dict[str, PlanLimit]:
     """The limits by plan. Raises ValueError for what is no limit."""
     plans = document.get("plans")
     if not isinstance(plans, dict) or not plans:
         raise ValueError("no table [plans.<name>]")
-    limits: dict[str, Json] = {}
+    limits: dict[str, PlanLimit] = {}
     for name, plan in plans.items():
         if not isinstance(plan, dict):
             raise ValueError(f"plans.{name} is no table")
@@ -67,17 +69,17 @@ def _read(document: dict[str, Json]) -> dict[str, Json]:
         for key, value in plan.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ValueError(f"plans.{name}.{key} is {value!r}, not a whole number of zero or more")
-        limits[name] = {"tokens": plan.get("tokens"), "requests": plan.get("requests")}
+        limits[name] = PlanLimit(tokens=plan.get("tokens"), requests=plan.get("requests"))
     return limits
 
 
-def variable_names(path: str) -> Look:
+def variable_names(path: str) -> Look[list[str]]:
     """The names of the variables that a file such as NexusCore's `.env.example` assigns, sorted; never their values.
 
     A line that is commented out names nothing. A file without any is empty, one that is not there malformed: a wrong name of ours.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[str]]:
         try:
             text = door.read_text(path, max_bytes=1024 * 1024)
         except LookError as error:

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
-from runbook_lib.core.model import Json
+from runbook_lib.core.records.deployments import BuildError, BuildLog
 
 _COMPLAINS = re.compile(
     r"\berror\b|\bERR!|ERESOLVE|ERR_PNPM|\bfatal\b|\bfailed\b|\bexception\b|traceback|cannot find|not found|\bkilled\b"
@@ -16,16 +15,16 @@ _CUT, _KEPT, _LAST = 400, 25, 12
 Line = tuple[str | None, str]  # when (ISO) and what
 
 
-def digest(lines: Sequence[Line]) -> dict[str, Json]:
-    """{"lines": how many there are, "errors": [{"at", "text", "line": counted from 1}] the first 25, "last": [text] 12}."""
+def digest(lines: Sequence[Line]) -> BuildLog:
+    """A build's log, cut down."""
     written: list[Line] = [(at, text) for at, whole in lines for text in whole.splitlines() if text.strip()]
-    errors: list[dict[str, Any]] = [
-        {"at": at, "text": text.strip()[:_CUT], "line": number}
+    errors = [
+        BuildError(at=at, text=text.strip()[:_CUT], line=number)
         for number, (at, text) in enumerate(written, 1)
         if _COMPLAINS.search(text) and not _HARMLESS.search(text)
     ]
-    return {
-        "lines": len(written),
-        "errors": errors[:_KEPT],
-        "last": [text.strip()[:_CUT] for _, text in written[-_LAST:]],
-    }
+    return BuildLog(
+        lines=len(written),
+        errors=errors[:_KEPT],
+        last=[text.strip()[:_CUT] for _, text in written[-_LAST:]],
+    )

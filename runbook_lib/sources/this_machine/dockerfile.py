@@ -5,9 +5,8 @@ Syntax: Docker's Dockerfile reference (frontend 1.x): escape character, heredocs
 
 import json
 import re
-from typing import Any
 
-from runbook_lib.core.model import Json
+from runbook_lib.core.records.images import Instruction
 
 _KNOWN = {
     *(
@@ -33,13 +32,13 @@ _PORT = re.compile(r"\d{1,5}")
 _SHORTEST_SECRET = 8
 
 
-def instructions(text: str) -> list[dict[str, Json]]:
-    """[{"line", "name" (capitals), "text" (what follows it), "words" (of the exec form, None for the shell form)}].
+def instructions(text: str) -> list[Instruction]:
+    """The instructions, in order.
 
     Raises ValueError for a text that is no Dockerfile: a line that begins with no instruction.
     """
     escape = "`" if re.match(r"(?i)\s*#\s*escape\s*=\s*`", text) else "\\"
-    found: list[dict[str, Json]] = []
+    found: list[Instruction] = []
     lines = text.splitlines()
     at = 0
     while at < len(lines):
@@ -78,8 +77,8 @@ def without_values(text: str, said: str) -> str:
     return said
 
 
-def _instruction(number: int, name: str, rest: str) -> dict[str, Json]:
-    row: dict[str, Any] = {"line": number, "name": name, "text": rest, "words": _exec_form(rest)}
+def _instruction(number: int, name: str, rest: str) -> Instruction:
+    row = Instruction(line=number, name=name, text=rest, words=_exec_form(rest))
     if name in ("ENV", "ARG", "LABEL"):
         row["text"] = " ".join(_names(rest))
     elif name == "RUN":

@@ -3,43 +3,41 @@
 from urllib.parse import urlsplit
 
 from runbook_lib.core.keys import VARIABLES, is_nexuscores
-from runbook_lib.core.model import Answer, Json
+from runbook_lib.core.model import Answer
+from runbook_lib.core.records.variables import LocalVariable, PartAddress, RunbookSettings
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.hosting import ADDRESSES, hosts, is_address_given
 from runbook_lib.sources.this_machine.variable_facts import facts_of
 
 
-def variables() -> Look:
-    """What is set here, by place, never its value: {"rows": [{"name", "place", "facts" (see `_variable_facts`)}], "parts": {part:
-    {"is_local", "is_given", "hosts"}}, "service_name", "project_ref", "trace_delay_s"}.
+def variables() -> Look[RunbookSettings]:
+    """What is set here, by place, never its value."""
 
-    place: `.env`, `environment`, or the file that was read. is_given: the part's address was set, not taken from the default.
-    hosts: the platforms that are named for the part, with a token or without. service_name is what the runbook expects spans under,
-    project_ref the Supabase project that it looks at.
-    """
-
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[RunbookSettings]:
         settings = door.settings
         rows = [
-            {"name": name, "place": place, "facts": facts_of(door, name, value)}
+            LocalVariable(name=name, place=place, facts=facts_of(door, name, value))
             for place, held in settings.places.items()
             for name, value in held.items()
             if _is_judged(name)
         ]
         parts = {
-            part: {
-                "is_local": _is_local(getattr(settings, field)),
-                "is_given": is_address_given(settings, part),
-                "hosts": hosts(settings, part),
-            }
+            part: PartAddress(
+                is_local=_is_local(getattr(settings, field)),
+                is_given=is_address_given(settings, part),
+                hosts=hosts(settings, part),
+            )
             for part, field in ADDRESSES.items()
         }
-        told: dict[str, Json] = {
-            "service_name": settings.otel_service_name,
-            "project_ref": settings.supabase_project_ref,
-            "trace_delay_s": settings.trace_delay_s,
-        }
-        return Answer.of({"rows": sorted(rows, key=lambda row: (row["place"], row["name"])), "parts": parts, **told})
+        return Answer.of(
+            RunbookSettings(
+                rows=sorted(rows, key=lambda row: (row["place"], row["name"])),
+                parts=parts,
+                service_name=settings.otel_service_name,
+                project_ref=settings.supabase_project_ref,
+                trace_delay_s=settings.trace_delay_s,
+            )
+        )
 
     return Look("environment", "variables", {}, fetch)
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.deployments import BuildLog
+from runbook_lib.core.records.images import CopiedFile, DockerEngine, Dockerfile, ImageRun, Instruction
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
 from runbook_lib.sources.kit.asking import need
@@ -25,41 +27,39 @@ _LARGEST = 1024 * 1024
 _COPIED = ("COPY", "ADD")
 
 
-def dockerfile(path: str = "") -> Look:
-    """The gateway's Dockerfile: {"path", "instructions": see `_dockerfile`, "copies": [{"line", "source", "there"}] (files that it
-    copies by name)}. not_found: its folder holds none.
+def dockerfile(path: str = "") -> Look[Dockerfile]:
+    """The gateway's Dockerfile. not_found: its folder holds none.
 
     Args:
         path: of the file or its folder; by default RUNBOOK_GATEWAY_DOCKERFILE.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Dockerfile]:
         file = _file(door, path)
         text = door.read_text(str(file), max_bytes=_LARGEST)
         try:
             rows = instructions(text)
         except ValueError as error:
             raise LookError(Status.malformed, str(error), where=str(file)) from error
-        return Answer(Status.ok, {"path": str(file), "instructions": rows, "copies": _copies(door, file, rows)})
+        return Answer(Status.ok, Dockerfile(path=str(file), instructions=rows, copies=_copies(door, file, rows)))
 
     return Look("gateway_image", "dockerfile", {"path": path}, fetch)
 
 
-def engine() -> Look:
-    """Whether Docker answers here: {"version"}; not_configured where there is no client or no engine behind it."""
+def engine() -> Look[DockerEngine]:
+    """Whether Docker answers here; not_configured where there is no client or no engine behind it."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[DockerEngine]:
         docker = _Docker(door)
-        return Answer(Status.ok, {"version": docker.version()})
+        return Answer(Status.ok, DockerEngine(version=docker.version()))
 
     return Look("gateway_image", "engine", {}, fetch, deadline_s=8)
 
 
-def build_and_run(path: str = "") -> Look:
-    """Build the image, start it and ask it: {"built", "log" (`_build_log.digest` of the build), "started", "answers" (HTTP status
-    on 8000, None: none), "exit_code" (None: it still runs), "out_of_memory", "said": its last lines}."""
+def build_and_run(path: str = "") -> Look[ImageRun]:
+    """Build the image, start it and ask it."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[ImageRun]:
         docker, file = _Docker(door), _file(door, path)
         docker.version()
         text = door.read_text(str(file), max_bytes=_LARGEST)
@@ -68,10 +68,11 @@ def build_and_run(path: str = "") -> Look:
             door.tell(f"building {file}")
             built = docker.run("build", "--progress=plain", "-t", name, "-f", str(file), str(file.parent))
             log = _digest(without_values(text, built.printed + built.said))
-            if built.code != 0:
-                return Answer(Status.ok, {"built": False, "log": log, **_nothing()})
-            door.tell(f"starting {name}")
-            return Answer(Status.ok, {"built": True, "log": log, **_asked(door, docker, name, text)})
+            run = _not_started(log, built=built.code == 0)
+            if run["built"]:
+                door.tell(f"starting {name}")
+                _start_and_ask(door, docker, name, text, run)
+            return Answer(Status.ok, run)
         finally:
             with contextlib.suppress(LookError):
                 docker.run("rm", "--force", "--volumes", name)
@@ -80,7 +81,7 @@ def build_and_run(path: str = "") -> Look:
     return Look("gateway_image", "build_and_run", {"path": path}, fetch, deadline_s=_BUILD_S, is_work=True)
 
 
-def health() -> Look:
+def health() -> Look[DockerEngine]:
     """Whether Docker answers here; see `engine`."""
     return engine()
 
@@ -139,54 +140,52 @@ def _is_folder(door: Door, path: Path) -> bool:
     return door.changed_at(str(path / "..")) is not None  # of a file there is no parent within
 
 
-def _copies(door: Door, file: Path, rows: list[dict[str, Json]]) -> list[dict[str, Json]]:
+def _copies(door: Door, file: Path, rows: list[Instruction]) -> list[CopiedFile]:
     """The files that are copied by name from the build's folder; patterns, folders of other stages and addresses are left out."""
     found = []
     for row in rows:
         if row["name"] not in _COPIED:
             continue
-        words = row["words"] if isinstance(row["words"], list) else str(row["text"]).split()
-        if any(str(word).startswith("--from") for word in words) or "<<" in str(row["text"]):
+        words = row["text"].split() if row["words"] is None else row["words"]
+        if any(word.startswith("--from") for word in words) or "<<" in row["text"]:
             continue
-        sources = [word for word in words if not str(word).startswith("--")][:-1]
-        for source in sources:
-            text = str(source)
-            if not re.search(r"[*?$\[]|://|^git@", text) and text.strip("./"):
-                there = _is_there(door, file.parent / text.lstrip("/"))
-                found.append({"line": row["line"], "source": text, "there": there})
+        for source in [word for word in words if not word.startswith("--")][:-1]:
+            if not re.search(r"[*?$\[]|://|^git@", source) and source.strip("./"):
+                is_there = _is_there(door, file.parent / source.lstrip("/"))
+                found.append(CopiedFile(line=row["line"], source=source, there=is_there))
     return found
 
 
-def _nothing() -> dict[str, Json]:
-    return {"started": False, "answers": None, "exit_code": None, "out_of_memory": False, "said": []}
+def _not_started(log: BuildLog, *, built: bool) -> ImageRun:
+    return ImageRun(built=built, log=log, started=False, answers=None, exit_code=None, out_of_memory=False, said=[])
 
 
-def _digest(said: str) -> dict[str, Json]:
+def _digest(said: str) -> BuildLog:
     return digest([(None, line) for line in said.splitlines()])
 
 
-def _asked(door: Door, docker: _Docker, name: str, dockerfile_text: str) -> dict[str, Json]:
-    """Start the image and ask it on 8000 until it answers, ends, or its time is over."""
+def _start_and_ask(door: Door, docker: _Docker, name: str, dockerfile_text: str, run: ImageRun) -> None:
+    """Start the image and ask it on 8000 until it answers, ends, or its time is over; `run` is told what came of it."""
     ran = docker.run("run", "--detach", "--name", name, "--publish", f"127.0.0.1::{PORT}", name)
     if ran.code != 0:
-        return {**_nothing(), "said": _digest(without_values(dockerfile_text, ran.said))["last"]}
-    found: dict[str, Json] = {**_nothing(), "started": True}
+        run["said"] = _digest(without_values(dockerfile_text, ran.said))["last"]
+        return
+    run["started"] = True
     published = docker.run("port", name, f"{PORT}/tcp").printed
     port = next(iter(re.findall(r":(\d+)\s*$", published, re.MULTILINE)), None)
     ends_at = door.deadline.remaining_s - door.settings.docker_answer_s
     while door.deadline.remaining_s > max(1.0, ends_at):
         state = docker.run("inspect", "--format", "{{.State.Running}} {{.State.ExitCode}} {{.State.OOMKilled}}", name)
         running, code, memory = [*state.printed.split(), "", "", ""][:3]
-        found["out_of_memory"] = memory == "true"
+        run["out_of_memory"] = memory == "true"
         if running == "false":
-            found["exit_code"] = int(code) if code.lstrip("-").isdigit() else None
+            run["exit_code"] = int(code) if code.lstrip("-").isdigit() else None
             break
         if port:
             with contextlib.suppress(LookError):
-                found["answers"] = door.http.get(f"http://127.0.0.1:{port}/", retry=False).status_code
+                run["answers"] = door.http.get(f"http://127.0.0.1:{port}/", retry=False).status_code
                 break
         if door.ended.wait(_POLL_S):
             break
     logs = docker.run("logs", "--tail", "20", name)
-    found["said"] = _digest(without_values(dockerfile_text, logs.printed + logs.said))["last"]
-    return found
+    run["said"] = _digest(without_values(dockerfile_text, logs.printed + logs.said))["last"]

@@ -4,12 +4,12 @@ import base64
 import hmac
 import json
 import re
-from typing import Any
 from urllib.parse import urlsplit
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.keys import kind_of
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.variables import VariableFacts
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
 from runbook_lib.sources.fly.token import expiry_of
@@ -23,38 +23,31 @@ _SUPABASE_HOST = re.compile(r"^([a-z]{20})\.supabase\.(?:co|in)$")
 _QUOTES = ("'", '"', "`")
 
 
-def facts_of(door: Door, name: str, value: str) -> dict[str, Json]:
-    """What a value says, without it: {"kind", "mode" (live, test or None), "role", "ref", "expires_at", "issued_at", "is_local",
-    "verifies", "providers", "print", "flaws"}.
-
-    kind: the vendor's, by prefix (`stripe_secret`), `supabase_jwt`, `jwt`, `url`, `database_url`, `opaque`. flaws: empty, quoted
-    (stray quotes or white space), placeholder, cut_off. ref: the Supabase project that a key or address names. verifies: whether
-    a JWT's signature is RUNBOOK_SUPABASE_JWT_SECRET's, None where that is not set or the signature is of another sort.
-    providers: those that LLM_FALLBACK_CHAIN names, else None. print: the same for the same value within one run.
-    """
+def facts_of(door: Door, name: str, value: str) -> VariableFacts:
+    """What a value says, without it."""
     bare = _bare(value)
-    facts: dict[str, Json] = {
-        "kind": "opaque",
-        "mode": _mode(bare),
-        "role": None,
-        "ref": None,
-        "expires_at": None,
-        "issued_at": None,
-        "is_local": None,
-        "verifies": None,
-        "providers": _providers(bare) if name == "LLM_FALLBACK_CHAIN" else None,
-        "print": door.fingerprint(bare),
-        "flaws": [] if bare == value else ["quoted"],
-    }
+    facts = VariableFacts(
+        kind="opaque",
+        mode=_mode(bare),
+        role=None,
+        ref=None,
+        expires_at=None,
+        issued_at=None,
+        is_local=None,
+        verifies=None,
+        providers=_providers(bare) if name == "LLM_FALLBACK_CHAIN" else None,
+        print=door.fingerprint(bare),
+        flaws=[] if bare == value else ["quoted"],
+    )
     if not bare:
         return {**facts, "kind": "nothing", "flaws": ["empty"]}
     if claims := jwt_claims(bare):
-        return {**facts, **_of_jwt(door, bare, claims)}
+        return _of_jwt(door, bare, claims, facts)
     kind = kind_of(bare)
     if kind is not None:
-        facts |= {"kind": kind.name, "role": kind.role}
+        facts["kind"], facts["role"] = kind.name, kind.role
     if facts["kind"] == "url":
-        facts |= _of_url(bare)
+        facts = _of_url(bare, facts)
     elif facts["kind"] == "fly":
         facts["expires_at"] = expiry_of(bare)
     if _PLACEHOLDER.search(bare):
@@ -64,7 +57,7 @@ def facts_of(door: Door, name: str, value: str) -> dict[str, Json]:
     return facts
 
 
-def jwt_claims(token: str) -> dict[str, Any]:
+def jwt_claims(token: str) -> dict[str, Json]:
     """What a JWT claims, unverified; empty for anything else."""
     parts = token.split(".")
     if len(parts) != 3:
@@ -76,10 +69,11 @@ def jwt_claims(token: str) -> dict[str, Any]:
     return claims if isinstance(claims, dict) else {}
 
 
-def _of_jwt(door: Door, token: str, claims: dict[str, Any]) -> dict[str, Json]:
+def _of_jwt(door: Door, token: str, claims: dict[str, Json], facts: VariableFacts) -> VariableFacts:
     role, ref = claims.get("role"), claims.get("ref")
     is_supabase = claims.get("iss") == "supabase" or role in ("anon", "service_role")
     return {
+        **facts,
         "kind": "supabase_jwt" if is_supabase else "jwt",
         "role": role if isinstance(role, str) else None,
         "ref": ref if isinstance(ref, str) else None,
@@ -102,16 +96,16 @@ def _verifies(token: str, secret: str | None) -> bool | None:
     return hmac.compare_digest(hmac.new(secret.encode(), head.encode(), "sha256").digest(), given)
 
 
-def _of_url(address: str) -> dict[str, Json]:
+def _of_url(address: str, facts: VariableFacts) -> VariableFacts:
     try:
         host = urlsplit(address).hostname
     except ValueError:
         host = None
     if not host or any(letter.isspace() for letter in address):
-        return {"kind": "opaque"}
+        return {**facts, "kind": "opaque"}
     match = _SUPABASE_HOST.match(host)
     local = host in ("localhost", "::1") or host.startswith("127.")
-    return {"ref": match[1] if match else None, "is_local": local}
+    return {**facts, "ref": match[1] if match else None, "is_local": local}
 
 
 def _bare(value: str) -> str:

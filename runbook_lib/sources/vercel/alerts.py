@@ -4,16 +4,16 @@ The route is the one that the vendor's own command line uses (`vercel alerts`); 
 """
 
 from runbook_lib.core.model import Answer, Json
+from runbook_lib.core.records.hosting import VercelAlertRule
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import require_list, rows_in, text_of
 from runbook_lib.sources.vercel.api import HELP, VercelApi, project_of
 
 
-def alert_rules(part: str) -> Look:
-    """The rules of a part's project: [{"id", "name", "types": […], "channels": ["slack", "webhook"]}]; where they lead stays
-    inside."""
+def alert_rules(part: str) -> Look[list[VercelAlertRule]]:
+    """The rules of a part's project."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[VercelAlertRule]]:
         vercel, project = VercelApi(door), project_of(door, part)
         reply = vercel.get("/alerts/v2/alert-rules", projectId=project)
         rows = require_list(reply, HELP).parsed(lambda document: [_rule(row) for row in rows_in(document)])
@@ -22,7 +22,7 @@ def alert_rules(part: str) -> Look:
     return Look("vercel", "alert_rules", {"part": part}, fetch)
 
 
-def _rule(row: dict[str, Json]) -> dict[str, Json]:
+def _rule(row: dict[str, Json]) -> VercelAlertRule:
     told = [each for each in row.get("notifications") or () if isinstance(each, dict)]
     channels = sorted(
         {name.removesuffix("s") if name == "webhooks" else name for each in told for name, to in each.items() if to}

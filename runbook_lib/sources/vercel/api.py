@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Json, Status
+from runbook_lib.core.records.deployments import VercelDeployment
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.sources.kit.asking import iso_of_ms, need, text_of
@@ -40,12 +41,12 @@ def project_of(door: Door, part: str) -> str:
     return need(door, VERCEL_PROJECTS[part])
 
 
-def deployment_row(row: dict[str, Json], part: str) -> dict[str, Json]:
-    """A deployment of the list's or the single route; `vercel.deployments` tells the row."""
+def deployment_row(row: dict[str, Json], part: str) -> VercelDeployment:
+    """A deployment of the list's or the single route."""
     meta = row.get("meta") or {}
     return {
         "id": text_of(row, "uid", "id") or missing("uid"),
-        "at": iso_of_ms(row.get("createdAt") or row["created"]),
+        "at": iso_of_ms(row.get("createdAt") or row["created"]) or missing("created"),
         "state": text_of(row, "state", "readyState") or missing("state"),
         "commit": text_of(meta, "githubCommitSha", "gitlabCommitSha", "bitbucketCommitSha"),
         "branch": text_of(meta, "githubCommitRef", "gitlabCommitRef", "bitbucketCommitRef"),

@@ -4,24 +4,26 @@ Routes and shapes: Vercel's OpenAPI document of 2025-10-27. `previewDeploymentsD
 whether a project's answer tells it is not documented, so its absence says nothing.
 """
 
-from typing import Any
 from urllib.parse import quote
 
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.deployments import (
+    AliasJob,
+    BuildLog,
+    VercelDeployment,
+    VercelDeploymentDetail,
+    VercelProject,
+)
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_ms, require_list, rows_in, text_of
 from runbook_lib.sources.this_machine.build_log import digest
 from runbook_lib.sources.vercel.api import HELP, VercelApi, deployment_row, project_of
 
 
-def project(part: str) -> Look:
-    """The project of `web` or `api`: {"id", "name", "team", "repository" (owner/name, None without one), "branch" (production's),
-    "root" (its folder in the repository), "serving" (id of the production deployment), "aliases": [host], "alias_error",
-    "assigns_domains", "rolled_back_to", "alias_job": {"from", "to", "status", "type", "at"} or None, "protection" (which
-    deployments ask for a login: preview, all …), "password", "trusted_ips", "previews_disabled" (None: not told), "skips"
-    (what may keep a push from being built, None without), "paused", "part", "platform"}."""
+def project(part: str) -> Look[VercelProject]:
+    """The project of `web` or `api`."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[VercelProject]:
         vercel, id_ = VercelApi(door), project_of(door, part)
         reply = require_list(vercel.get(f"/v9/projects/{quote(id_, safe='')}"), HELP)
         return Answer(Status.ok, reply.parsed(lambda document: _project(document, part, vercel.team)))
@@ -29,10 +31,10 @@ def project(part: str) -> Look:
     return Look("vercel", "project", {"part": part}, fetch)
 
 
-def recent(part: str, target: str = "production", limit: int = 30) -> Look:
-    """The newest deployments of `web` or `api` for a target, newest first, however old: the row of `vercel.deployments`."""
+def recent(part: str, target: str = "production", limit: int = 30) -> Look[list[VercelDeployment]]:
+    """The newest deployments of `web` or `api` for a target, newest first, however old."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[VercelDeployment]]:
         vercel, id_ = VercelApi(door), project_of(door, part)
         reply = vercel.get("/v7/deployments", projectId=id_, target=target, limit=limit)
         if reply.status_code == 404:
@@ -45,22 +47,20 @@ def recent(part: str, target: str = "production", limit: int = 30) -> Look:
     return Look("vercel", "recent", {"part": part, "target": target, "limit": limit}, fetch)
 
 
-def detail(id: str, part: str) -> Look:
-    """One deployment by its id or address, whole: the row of `vercel.deployments` with {"reason", "error_code", "error_step",
-    "aliases": [host], "alias_error", "substate" (STAGED: it never had production), "checks_state", "checks_conclusion",
-    "out_of_memory" (what the platform reports of the build's memory), "project"}."""
+def detail(id: str, part: str) -> Look[VercelDeploymentDetail]:
+    """One deployment by its id or address, whole."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[VercelDeploymentDetail]:
         reply = VercelApi(door).get(f"/v13/deployments/{quote(id, safe='')}").raise_for_status(HELP)
         return Answer(Status.ok, reply.parsed(lambda document: _detail(document, part)))
 
     return Look("vercel", "detail", {"part": part, "id": id}, fetch)
 
 
-def build_log(id: str, part: str) -> Look:
-    """What a deployment's build wrote, cut down as `_build_log.digest` does."""
+def build_log(id: str, part: str) -> Look[BuildLog]:
+    """What a deployment's build wrote, cut down."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[BuildLog]:
         reply = VercelApi(door).get(f"/v3/deployments/{quote(id, safe='')}/events", follow=0, limit=-1, builds=1)
         lines = reply.raise_for_status(HELP).parsed(lambda document: [_line(row) for row in rows_in(document)])
         if not lines:
@@ -75,7 +75,7 @@ def _line(row: dict[str, Json]) -> tuple[str | None, str]:
     return iso_of_ms(payload.get("date") or row.get("created")), text_of(payload, "text") or text_of(row, "text") or ""
 
 
-def _project(row: dict[str, Any], part: str, team: str | None) -> dict[str, Json]:
+def _project(row: dict[str, Json], part: str, team: str | None) -> VercelProject:
     link, job = row.get("link") or {}, row.get("lastAliasRequest")
     serving = (row.get("targets") or {}).get("production") or {}
     owner = text_of(link, "org", "projectNamespace", "owner")
@@ -97,7 +97,7 @@ def _project(row: dict[str, Any], part: str, team: str | None) -> dict[str, Json
         "alias_error": text_of(serving.get("aliasError") or {}, "message", "code"),
         "assigns_domains": row.get("autoAssignCustomDomains") is not False,
         "rolled_back_to": text_of(rolled_back, "id", "deploymentId"),
-        "alias_job": job and _job(job),
+        "alias_job": _job(job) if job else None,
         "protection": text_of(row.get("ssoProtection") or {}, "deploymentType"),
         "password": text_of(row.get("passwordProtection") or {}, "deploymentType")
         or bool(row.get("passwordProtection")),
@@ -110,7 +110,7 @@ def _project(row: dict[str, Any], part: str, team: str | None) -> dict[str, Json
     }
 
 
-def _job(row: dict[str, Any]) -> dict[str, Json]:
+def _job(row: dict[str, Json]) -> AliasJob:
     return {
         "from": text_of(row, "fromDeploymentId"),
         "to": text_of(row, "toDeploymentId"),
@@ -120,7 +120,7 @@ def _job(row: dict[str, Any]) -> dict[str, Json]:
     }
 
 
-def _detail(row: dict[str, Any], part: str) -> dict[str, Json]:
+def _detail(row: dict[str, Json], part: str) -> VercelDeploymentDetail:
     alias_error, memory = row.get("aliasError") or {}, row.get("oomReport")
     return {
         **deployment_row(row, part),

@@ -5,12 +5,14 @@ shares between projects stand in a list of their own. Routes: Vercel's OpenAPI d
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from urllib.parse import quote
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.keys import is_nexuscores
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.hosting import VercelProjectSeen, VercelServing
+from runbook_lib.core.records.keys import KeyJudgement
+from runbook_lib.core.records.variables import PlatformVariable
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_ms, require_list, require_reply, rows_in, text_of
@@ -26,15 +28,14 @@ _KEPT = {"sensitive": "sensitive: Vercel never gives it back", "system": "set by
 _SHARED_HELP = "the token's role must see the team's shared variables, or link none to the project"
 
 
-def variables(part: str) -> Look:
-    """The variables of `web` or `api` by environment, never their values: {"name", "id", "part", "platform", "environments",
-    "branch", "type", "shared", "updated_at", "created_at", "facts" (None where the value is not given back), "hidden" (why)}.
+def variables(part: str) -> Look[list[PlatformVariable]]:
+    """The variables of `web` or `api` by environment, never their values.
 
-    Only NexusCore's own and NEXT_PUBLIC_ ones are read and judged; of others only the name is told. partial: the variables that
-    the team shares between projects could not be listed, so that a name that is not here may still be set.
+    partial: the variables that the team shares between projects could not be listed, so that a name that is not here may still
+    be set.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[PlatformVariable]]:
         vercel, project = VercelApi(door), project_of(door, part)
         reply = require_list(vercel.get(f"/v10/projects/{quote(project, safe='')}/env").in_confidence(), HELP)
         rows = reply.parsed(lambda document: [_row(door, row, part, shared=False) for row in rows_in(document, "envs")])
@@ -55,11 +56,10 @@ def variables(part: str) -> Look:
     return Look("vercel", "variables", {"part": part}, fetch, deadline_s=20)
 
 
-def serving(part: str) -> Look:
-    """The deployment that production traffic of `web` or `api` gets: {"id", "at", "state", "url", "part", "platform", "aliases"}.
-    A deployment keeps the variables of the moment at which it was made. empty: none serves."""
+def serving(part: str) -> Look[VercelServing]:
+    """The deployment that production traffic of `web` or `api` gets. empty: none serves."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[VercelServing]:
         vercel, project = VercelApi(door), project_of(door, part)
         reply = require_list(vercel.get(f"/v9/projects/{quote(project, safe='')}"), HELP)
         found = reply.parsed(lambda document: _serving(document, part))
@@ -68,15 +68,15 @@ def serving(part: str) -> Look:
     return Look("vercel", "serving", {"part": part}, fetch)
 
 
-def projects() -> Look:
-    """Every project that the token sees in the team: {"id", "name", "serving" (as `serving` tells it, or None)}."""
+def projects() -> Look[list[VercelProjectSeen]]:
+    """Every project that the token sees in the team."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[VercelProjectSeen]]:
         reply = require_list(VercelApi(door).get("/v10/projects", limit=100), HELP)
         return Answer.of(
             reply.parsed(
                 lambda document: [
-                    {"id": str(row["id"]), "name": str(row["name"]), "serving": _serving(row, "")}
+                    VercelProjectSeen(id=str(row["id"]), name=str(row["name"]), serving=_serving(row, ""))
                     for row in rows_in(document, "projects")
                 ]
             )
@@ -85,10 +85,10 @@ def projects() -> Look:
     return Look("vercel", "projects", {}, fetch)
 
 
-def token() -> Look:
-    """Whether Vercel takes RUNBOOK_VERCEL_TOKEN, for these projects, and until when: a judgement (see `_judging`)."""
+def token() -> Look[KeyJudgement]:
+    """Whether Vercel takes RUNBOOK_VERCEL_TOKEN, for these projects, and until when."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[KeyJudgement]:
         vercel = VercelApi(door)
         wanted = Judgement("RUNBOOK_VERCEL_TOKEN", "GET /v2/user and the projects: a team member, Viewer is enough")
         user = vercel.get_own("/v2/user")
@@ -108,7 +108,7 @@ def token() -> Look:
     return Look("vercel", "token", judgement("RUNBOOK_VERCEL_TOKEN"), fetch)
 
 
-def _judge(door: Door, vercel: VercelApi, project: str, rows: list[dict[str, Any]]) -> None:
+def _judge(door: Door, vercel: VercelApi, project: str, rows: list[PlatformVariable]) -> None:
     """Fill in the facts of the variables that are NexusCore's and not plain, as far as Vercel gives values back."""
     asked = [row for row in rows if row["facts"] is None and not row["hidden"]]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -129,7 +129,7 @@ def _value(vercel: VercelApi, project: str, variable_id: str) -> tuple[str | Non
     return value, "" if value is not None else _KEPT["sensitive"]
 
 
-def _row(door: Door, row: dict[str, Json], part: str, *, shared: bool) -> dict[str, Any]:
+def _row(door: Door, row: dict[str, Json], part: str, *, shared: bool) -> PlatformVariable:
     target = row.get("target") or []
     kind, name = text_of(row, "type") or "encrypted", text_of(row, "key") or _missing("key")
     is_judged = is_nexuscores(name)
@@ -157,7 +157,7 @@ def _hidden(kind: str, shared: bool) -> str:
     return "shared by the team: its value is given to projects alone" if shared and kind != "plain" else ""
 
 
-def _serving(document: dict[str, Any], part: str) -> dict[str, Json] | None:
+def _serving(document: dict[str, Json], part: str) -> VercelServing | None:
     found = (document.get("targets") or {}).get("production")
     if not found:
         return None

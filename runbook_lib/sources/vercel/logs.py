@@ -10,7 +10,10 @@ from urllib.parse import quote
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.deployments import VercelDeployment
+from runbook_lib.core.records.hosting import VercelAccess
 from runbook_lib.core.records.requests import VercelRequest
+from runbook_lib.core.records.variables import VercelVariableName
 from runbook_lib.io.http import Http
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import (
@@ -115,15 +118,14 @@ def request_log(
     return Look("vercel", "request_log", arguments, fetch, deadline_s=20)
 
 
-def deployments(part: str, window: Window) -> Look:
-    """The deployments of `web` or `api` that were made in the window, newest first: {"id", "at", "state", "commit", "branch",
-    "message", "url", "target", "part", "platform", "error", "ready_at", "inspect_url", "can_roll_back"}."""
+def deployments(part: str, window: Window) -> Look[list[VercelDeployment]]:
+    """The deployments of `web` or `api` that were made in the window, newest first."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[VercelDeployment]]:
         vercel, project = VercelApi(door), project_of(door, part)
         since, until = ms(window.since) - 1, ms(window.until) + 1
 
-        def page(before: float) -> tuple[list[dict[str, Json]], float | None]:
+        def page(before: float) -> tuple[list[VercelDeployment], float | None]:
             params: dict[str, str | int] = {"projectId": project, "since": since, "until": int(before), "limit": _PAGE}
             reply = vercel.get("/v7/deployments", **params)
             if reply.status_code == 404:
@@ -143,11 +145,11 @@ def deployments(part: str, window: Window) -> Look:
     return Look("vercel", "deployments", {"part": part, **span_of(window)}, fetch)
 
 
-def env_changes(part: str) -> Look:
-    """The variables of `web` or `api`, last changed first, never their values: {"name", "targets", "type", "updated_at",
-    "created_at", "branch", "part", "platform"}. A changed variable reaches deployments made after it, no earlier ones."""
+def env_changes(part: str) -> Look[list[VercelVariableName]]:
+    """The variables of `web` or `api`, last changed first, never their values. A changed variable reaches
+    deployments made after it, no earlier ones."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[VercelVariableName]]:
         vercel, project = VercelApi(door), project_of(door, part)
         reply = require_list(vercel.get(f"/v10/projects/{quote(project, safe='')}/env"), HELP)
         rows = reply.parsed(lambda document: [_variable(row, part) for row in rows_in(document, "envs")])
@@ -157,10 +159,10 @@ def env_changes(part: str) -> Look:
     return Look("vercel", "env_changes", {"part": part}, fetch)
 
 
-def health() -> Look:
-    """Who the token is and what it sees: {"user", "team", "projects": {part: name}, "expires_at" (None: never, or not told)}."""
+def health() -> Look[VercelAccess]:
+    """Who the token is and what it sees."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[VercelAccess]:
         vercel = VercelApi(door)
         user = require_reply(vercel.get_own("/v2/user"), HELP).parsed(
             lambda document: text_of(document["user"], "username", "email")
@@ -239,7 +241,7 @@ def _is_status(code: int | None, wanted: str) -> bool:
     return text == wanted or (wanted.lower().endswith("xx") and text[:1] == wanted[:1])
 
 
-def _variable(row: dict[str, Json], part: str) -> dict[str, Json]:
+def _variable(row: dict[str, Json], part: str) -> VercelVariableName:
     target = row.get("target") or []
     return {
         "name": text_of(row, "key") or missing("key"),
