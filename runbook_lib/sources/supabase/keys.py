@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.keys import shown_to
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need, require_reply
 from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement
@@ -23,8 +24,8 @@ _MANAGEMENT_HELP = "RUNBOOK_SUPABASE_ACCESS_TOKEN needs the read scope of projec
 
 def check(
     name: str, where: Mapping[str, Json], label: str, address: tuple[str, Mapping[str, Json]] | None = None
-) -> Look:
-    """Whether the project takes the key that stands under this name at this place: a judgement (see `_judging`).
+) -> Look[KeyJudgement]:
+    """Whether the project takes the key that stands under this name at this place.
 
     Args:
         address: the name under which, and the place at which the project's address stands; None: the one that the key names.
@@ -33,7 +34,7 @@ def check(
     path = "/rest/v1/organizations?select=id&limit=1" if is_service else "/auth/v1/settings"
     needs = "one id of organizations through PostgREST: the service role" if is_service else "Auth's settings: any key"
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[KeyJudgement]:
         key = read_key(door, where, name)
         wanted = Judgement(name, needs)
         headers = {"apikey": key} if key.startswith("sb_") else {"apikey": key, "Authorization": f"Bearer {key}"}
@@ -51,10 +52,10 @@ def check(
     return Look("supabase", "key", asked, fetch, deadline_s=15)  # key and address may each take two questions at Vercel
 
 
-def access_token() -> Look:
-    """Whether the Management API takes RUNBOOK_SUPABASE_ACCESS_TOKEN, for this project: a judgement (see `_judging`)."""
+def access_token() -> Look[KeyJudgement]:
+    """Whether the Management API takes RUNBOOK_SUPABASE_ACCESS_TOKEN, for this project."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[KeyJudgement]:
         url, token = need(door, "supabase_api_url"), need(door, "supabase_access_token")
         ref = door.settings.supabase_project_ref
         if not ref:
