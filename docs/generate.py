@@ -19,10 +19,10 @@ from runbook_lib.drills.kit.documents import counts_table, drills_page  # noqa: 
 from runbook_lib.judging.causes import Catalogue, Cause  # noqa: E402
 from runbook_lib.procedures.catalogues import CATALOGUES, catalogue_of  # noqa: E402
 from runbook_lib.run.audits.file import FILE, find_audit, read_audit_file  # noqa: E402
-from runbook_lib.run.audits.schedule import unit  # noqa: E402
+from runbook_lib.run.audits.schedule import unit_text  # noqa: E402
 from runbook_lib.run.home import Home  # noqa: E402
 from runbook_lib.run.notebooks import Template, templates  # noqa: E402
-from runbook_lib.run.parameters import declared  # noqa: E402
+from runbook_lib.run.parameters import declared_parameters  # noqa: E402
 from runbook_lib.settings import env_example  # noqa: E402
 
 
@@ -91,7 +91,7 @@ def parameters_table(template: Template) -> str:
     """The parameters cell of a notebook as a table."""
     rows = [
         f"| `{each.name}` | {_default(each.default)} | {each.help.replace('|', chr(92) + '|')} |"
-        for each in declared(template)
+        for each in declared_parameters(template)
     ]
     return "\n".join(["| parameter | default | |", "|---|---|---|", *rows])
 
@@ -152,7 +152,7 @@ def procedure_pages() -> dict[str, str]:
 def workflow() -> str:
     """The workflow of the nightly audit."""
     path = ROOT / FILE
-    return unit("github", "nightly", find_audit(path, read_audit_file(path), "nightly"), ROOT)
+    return unit_text("github", "nightly", find_audit(path, read_audit_file(path), "nightly"), ROOT)
 
 
 def documents() -> dict[str, str]:

@@ -24,7 +24,7 @@ _ATTRIBUTES = {
 _HREF = re.compile(r"(https?://[^\s]+|#[\w.-]*)", re.IGNORECASE)
 _SRC = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]*")
 
-# What a style may say: colour, space and size, and never so that something vanishes or reaches beyond its own place.
+# What a style may say: color, space and size, and never so that something vanishes or reaches beyond its own place.
 _SIDES = [f"-{side}" for side in ("top", "right", "bottom", "left")]
 _PROPERTIES = {
     *"""

@@ -14,7 +14,7 @@ def read_verdict(folder: Path) -> dict[str, Json]:
     """An artifact's verdict.json.
 
     Raises:
-        UsageError: the folder is no artifact, or its verdict cannot be read.
+        UsageError: the folder is not an artifact, or its verdict cannot be read.
     """
     if not folder.is_dir() or not (folder / MANIFEST).exists():
         raise UsageError(

@@ -23,7 +23,7 @@ from runbook_lib.show.evidence import evidence_table
 from runbook_lib.show.exhibits import exhibit
 from runbook_lib.show.html import STYLE, Html, band, join, link, rows_table, tag
 from runbook_lib.show.target import target_line
-from runbook_lib.show.text import cut, one_line, when
+from runbook_lib.show.text import format_moment, one_line, shorten
 from runbook_lib.show.verdict import verdict_card
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -93,7 +93,7 @@ def _ending(run: Mapping[str, Json], notebook: Mapping[str, Any]) -> Html:
     table = rows_table(["cell", "what", "outcome"], (([*row], None, None) for row in rows))
     state = one_line(run.get("state"))
     said = "This run hit its own deadline." if state == "deadline" else f"This run is not whole: {state}."
-    said += f" {cut(run.get('why') or '', 1000)}"
+    said += f" {shorten(run.get('why') or '', 1000)}"
     return band(
         "#d1453b", tag("strong", said), tag("details", tag("summary", "what became of each cell"), table, open="")
     )
@@ -125,8 +125,8 @@ def _deployed(facts: Mapping[str, Json]) -> Html:
 
 def _cell(each: Mapping[str, Json], key: str) -> Html | str:
     if key == "at":
-        return when(each.get(key))
-    text = cut(each.get(key), 200)
+        return format_moment(each.get(key))
+    text = shorten(each.get(key), 200)
     return link(text, each.get("url")) if key == "part" else text
 
 
@@ -157,7 +157,7 @@ def _provenance(run: Mapping[str, Json]) -> Html:
         f"by {one_line(who.get('user'))} on {one_line(who.get('host'))}",
         f"runbook {one_line((run.get('versions') or {}).get('runbook'))} at {commit}",
         f"library sha256 {one_line(run.get('library_sha256'))}",
-        f"parameters {cut(json.dumps(run.get('parameters'), ensure_ascii=False), 2000)}",
+        f"parameters {shorten(json.dumps(run.get('parameters'), ensure_ascii=False), 2000)}",
     ]
     return tag("details", tag("summary", "provenance"), tag("ul", [tag("li", line) for line in lines]))
 

@@ -14,14 +14,14 @@ MANIFEST_SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Sealed:
+class SealedArtifact:
     """An artifact that is whole: its folder, and the value that proves it."""
 
     folder: Path
     manifest_sha256: str
 
 
-def seal(partial: Path, facts: Mapping[str, Json]) -> Sealed:
+def seal(partial: Path, facts: Mapping[str, Json]) -> SealedArtifact:
     """Write the manifest of a `.partial` folder and rename the folder into place.
 
     Args:
@@ -40,7 +40,7 @@ def seal(partial: Path, facts: Mapping[str, Json]) -> Sealed:
             came_back="an artifact of that name is there already" if final.exists() else "the folder is no .partial",
             do_next="Leave it as it is, and run the procedure again.",
         )
-    files = {name: _entry(partial / name) for name in contents(partial)}
+    files = {name: _entry(partial / name) for name in list_contents(partial)}
     manifest = {"schema": MANIFEST_SCHEMA, **facts, "files": files}
     content = (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
     write_atomic(partial / MANIFEST, content, durable=True)
@@ -48,10 +48,10 @@ def seal(partial: Path, facts: Mapping[str, Json]) -> Sealed:
     write_atomic(partial / SEAL, f"{value}  {MANIFEST}\n".encode(), durable=True)
     partial.rename(final)
     _sync(final.parent)
-    return Sealed(final, value)
+    return SealedArtifact(final, value)
 
 
-def contents(folder: Path) -> list[str]:
+def list_contents(folder: Path) -> list[str]:
     """The names of everything in an artifact but its manifest and seal, as paths within it, sorted; folders end in `/`."""
     found = []
     for path in folder.rglob("*"):

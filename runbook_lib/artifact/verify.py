@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from runbook_lib.artifact.files import MANIFEST, PARTIAL, SEAL, sha256_of
-from runbook_lib.artifact.seal import MANIFEST_SCHEMA, contents
+from runbook_lib.artifact.seal import MANIFEST_SCHEMA, list_contents
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Json
 
@@ -48,7 +48,7 @@ def verify(folder: Path, expected: str | None = None) -> Verification:
         expected: the value that was printed when it was sealed; given, somebody who made a new seal is found out as well.
 
     Raises:
-        UsageError: it is no artifact (or a run that never became whole), or `expected` is no hash.
+        UsageError: it is not an artifact (or a run that never became whole), or `expected` is not a hash.
     """
     if expected is not None and not _SHA256.fullmatch(expected):
         raise UsageError("This is no SHA-256", where="--expect", do_next="Give the 64 hex digits that were printed.")
@@ -67,7 +67,7 @@ def verify(folder: Path, expected: str | None = None) -> Verification:
     if expected is not None and value != expected and MANIFEST not in (*changed, *missing):
         changed.append(MANIFEST)
     listed = _listed(folder)
-    present = set(contents(folder))
+    present = set(list_contents(folder))
     if listed is None:
         unreadable = () if MANIFEST in (*changed, *missing) else (MANIFEST,)
         return Verification(folder, value, (*changed, *unreadable), tuple(missing))

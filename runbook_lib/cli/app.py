@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -18,12 +19,11 @@ from runbook_lib.cli import (
     run_commands,
     sandbox_commands,
 )
-from runbook_lib.cli.printing import broke, complain, result, tell_leftovers
+from runbook_lib.cli.printing import print_bug, print_error, print_leftovers, print_result
 from runbook_lib.core.errors import RunbookError
 
 app = typer.Typer(
     name="runbook",
-    help="NexusCore's procedures as notebooks that find the fault themselves, prove it, and can be replayed.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -43,11 +43,28 @@ for module in (
     module.mount(app)
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from runbook_lib.run.library import runbook_version
+
+        print_result(runbook_version())
+        raise typer.Exit
+
+
+@app.callback()
+def _of_every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """NexusCore's procedures as notebooks that find the fault themselves, prove it, and can be replayed."""
+
+
 def run_app(arguments: Sequence[str]) -> None:
     """Run one command and leave with its exit code."""
     as_json = "--json" in arguments
     try:
-        tell_leftovers()
+        print_leftovers()
         code = app(list(arguments), standalone_mode=False)
     except typer.Exit as leaving:
         code = leaving.exit_code
@@ -55,8 +72,8 @@ def run_app(arguments: Sequence[str]) -> None:
         code = 130
     except RunbookError as error:
         if as_json:
-            result(json.dumps({**error.as_dict(), "exit_code": error.exit_code}))
-        complain(error)
+            print_result(json.dumps({**error.as_dict(), "exit_code": error.exit_code}))
+        print_error(error)
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
@@ -69,6 +86,6 @@ def run_app(arguments: Sequence[str]) -> None:
             show()
             code = getattr(error, "exit_code", 2)
         else:
-            broke(error)
+            print_bug(error)
             code = 5
     sys.exit(code or 0)

@@ -30,12 +30,12 @@ def verify(
 
     found = check(artifact, expect)
     if as_json:
-        printing.as_json(found.as_dict())
+        printing.print_json(found.as_dict())
     else:
         for what in ("changed", "missing", "added"):
             for name in getattr(found, what):
-                printing.result(f"{what:<8} {name}")
-        printing.result(f"{'intact' if found.intact else 'NOT intact'}  {found.manifest_sha256}")
+                printing.print_result(f"{what:<8} {name}")
+        printing.print_result(f"{'intact' if found.intact else 'NOT intact'}  {found.manifest_sha256}")
     raise typer.Exit(0 if found.intact else 1)
 
 
@@ -54,15 +54,15 @@ def replay(
     with printing.Progress() as progress:
         again = replayed(artifact, with_kernel=kernel, on_cell=progress.cell)
     if not check(artifact).intact:
-        printing.note("runbook: this artifact is NOT intact; `runbook verify` says what was changed")
+        printing.print_note("runbook: this artifact is NOT intact; `runbook verify` says what was changed")
     for note in again.notes:
-        printing.note(f"runbook: {note}")
+        printing.print_note(f"runbook: {note}")
     if as_json:
-        printing.as_json({**again.as_dict(), "exit_code": again.exit_code})
+        printing.print_json({**again.as_dict(), "exit_code": again.exit_code})
     else:
-        printing.result(f"{'the same verdict' if again.same else 'ANOTHER verdict'}: {again.after['status']}")
-        printing.result(f"recorded  {again.recorded_sha256} {again.before['status']}")
-        printing.result(f"replayed  {again.after['verdict_sha256']} {again.after['status']}")
+        printing.print_result(f"{'the same verdict' if again.same else 'ANOTHER verdict'}: {again.after['status']}")
+        printing.print_result(f"recorded  {again.recorded_sha256} {again.before['status']}")
+        printing.print_result(f"replayed  {again.after['verdict_sha256']} {again.after['status']}")
     raise typer.Exit(again.exit_code)
 
 
@@ -81,7 +81,7 @@ def diff(
         _diff_audits(before, after, as_json=as_json)
     found = compare(read_verdict(before), read_verdict(after))
     if as_json:
-        printing.as_json({**found.as_dict(), "exit_code": found.exit_code})
+        printing.print_json({**found.as_dict(), "exit_code": found.exit_code})
     else:
         _print(found)
     raise typer.Exit(found.exit_code)
@@ -94,16 +94,16 @@ def _diff_audits(before: Path, after: Path, *, as_json: bool) -> NoReturn:
 
     found = compare(read_record(before), read_record(after))
     if as_json:
-        printing.as_json(found.as_dict())
+        printing.print_json(found.as_dict())
     else:
         for each in found.changes:
-            printing.result(f"{each.result.target} {each.result.procedure} {each.result.org}".rstrip())
+            printing.print_result(f"{each.result.target} {each.result.procedure} {each.result.org}".rstrip())
             if each.difference is None:
-                printing.result("  nothing to compare with")
+                printing.print_result("  nothing to compare with")
             else:
                 _print(each.difference, "  ")
         for lost in found.lost:
-            printing.result(
+            printing.print_result(
                 f"{lost.target} {lost.procedure} {lost.org}".rstrip() + "\n  the later audit did not run it"
             )
     raise typer.Exit(found.exit_code)
@@ -113,12 +113,14 @@ def _print(found: "Difference", indent: str = "") -> None:
     from runbook_lib.cli import printing
 
     if found.of_different:
-        printing.result(f"{indent}not comparable: {found.why_not}")
+        printing.print_result(f"{indent}not comparable: {found.why_not}")
         return
-    printing.result(f"{indent}{found.status[0]} → {found.status[1]}")
+    printing.print_result(f"{indent}{found.status[0]} → {found.status[1]}")
     for what in ("new", "worse", "gone"):
         for each in getattr(found, what):
-            printing.result(f"{indent}{what:<6} {each['in']:<7} {each['code']} · {each['subject']}: {each['summary']}")
-    printing.result(f"{indent}{found.same} the same")
+            printing.print_result(
+                f"{indent}{what:<6} {each['in']:<7} {each['code']} · {each['subject']}: {each['summary']}"
+            )
+    printing.print_result(f"{indent}{found.same} the same")
     if found.why_not:
-        printing.note(f"runbook: not comparable: {found.why_not}")
+        printing.print_note(f"runbook: not comparable: {found.why_not}")

@@ -47,16 +47,16 @@ def audit(
 
     from runbook_lib.cli import printing
     from runbook_lib.run.audits import compare, record, work
-    from runbook_lib.run.audits.asking import asked
-    from runbook_lib.run.audits.table import as_document, markdown, rows
+    from runbook_lib.run.audits.asking import plan_from_options
+    from runbook_lib.run.audits.table import as_document, headings_and_rows, markdown
 
-    plan, mutes = asked(
+    plan, mutes = plan_from_options(
         procedures or [], name=name, file=file, outputs=outputs, targets=target or [], orgs=org or [],
         parameters=parameter or [], since_last=since_last, active=active, deadline_s=deadline,
     )  # fmt: skip
     now = datetime.now(UTC)
     cancelled = 0
-    with record.alone(plan.folder, now):
+    with record.hold_folder(plan.folder, now):
         before = record.last_record(plan.folder)
         with printing.Working(len(plan.jobs)) as shown:
             try:
@@ -64,18 +64,18 @@ def audit(
             except work.Cancelled as stopped:
                 ended, cancelled = stopped.record, 128 + stopped.signum
         path = record.write_record(plan.folder, ended)
-        judged = compare.judge(ended, before, mutes, now.date(), only_changes=plan.audit.since_last)
+        judged = compare.judge_jobs(ended, before, mutes, now.date(), only_changes=plan.audit.since_last)
         if plan.audit.keep_days and not cancelled:
             record.clear_old(plan.folder, plan.audit.keep_days, now)
-    for words in compare.unused(mutes, judged, now.date()):
-        printing.note(f"runbook: {words}")
-    code = cancelled or compare.worst(judged)
+    for words in compare.unused_mutes(mutes, judged, now.date()):
+        printing.print_note(f"runbook: {words}")
+    code = cancelled or compare.worst_exit_code(judged)
     if as_json:
-        printing.as_json(as_document(ended, judged, path, code))
+        printing.print_json(as_document(ended, judged, path, code))
     else:
-        headings, lines = rows(judged)
-        printing.table(headings, lines)
-        printing.result(f"\nrecord  {path}")
+        headings, lines = headings_and_rows(judged)
+        printing.print_table(headings, lines)
+        printing.print_result(f"\nrecord  {path}")
     if summary is not None:
         with summary.open("a", encoding="utf-8") as stream:
             stream.write(markdown(ended, judged))
@@ -90,20 +90,20 @@ def schedule(
     """Print a ready unit that runs an audit. Exit 0, or 2 for an audit or a kind that there is not."""
     from runbook_lib.cli import printing
     from runbook_lib.run.audits.file import FILE, find_audit, read_audit_file
-    from runbook_lib.run.audits.schedule import unit
+    from runbook_lib.run.audits.schedule import unit_text
     from runbook_lib.run.home import Home
 
     home = Home.find()
     path = file or home.root / FILE
-    printing.result(unit(kind, name, find_audit(path, read_audit_file(path), name), home.root).rstrip("\n"))
+    printing.print_result(unit_text(kind, name, find_audit(path, read_audit_file(path), name), home.root).rstrip("\n"))
 
 
 def _teller(shown: Any) -> Any:
     def tell(job: "Job", result: "JobResult | None") -> None:
         if result is None:
-            shown.began(f"{job.target} {job.name}")
+            shown.show_begin(f"{job.target} {job.name}")
         else:
-            shown.ended(
+            shown.show_end(
                 f"{job.target} {job.name}", f"{result.status or result.why or 'broke'} · {result.seconds:.1f} s"
             )
 

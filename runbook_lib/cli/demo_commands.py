@@ -19,12 +19,12 @@ def demo(as_json: Annotated[bool, typer.Option("--json", help="Print the result 
     from runbook_lib.drills.kit.demo import demonstrate
     from runbook_lib.show.verdict_text import verdict_text
 
-    shown = demonstrate(lambda line: printing.note(f"demo: {line}"))
+    shown = demonstrate(lambda line: printing.print_note(f"demo: {line}"))
     if as_json:
-        printing.as_json({"injected": shown.injected, "is_right": shown.is_right, **shown.run.as_dict()})
+        printing.print_json({"injected": shown.injected, "is_right": shown.is_right, **shown.run.as_dict()})
     else:
         if shown.run.verdict is not None:
-            printing.result(verdict_text(shown.run.verdict))
-        printing.result(f"\nreport    {shown.run.folder / 'report.html'}")
-        printing.result(f"injected  {shown.injected}: the verdict is {'right' if shown.is_right else 'WRONG'}")
+            printing.print_result(verdict_text(shown.run.verdict))
+        printing.print_result(f"\nreport    {shown.run.folder / 'report.html'}")
+        printing.print_result(f"injected  {shown.injected}: the verdict is {'right' if shown.is_right else 'WRONG'}")
     raise typer.Exit(0 if shown.is_right else 1)

@@ -25,16 +25,16 @@ def doctor(
 ) -> None:
     """What is configured, reachable and permitted. Exit 0 all that is needed is usable, 1 something is missing or refused."""
     from runbook_lib.cli import printing
-    from runbook_lib.run.doctor import examine
+    from runbook_lib.run.doctor import examine_sources
     from runbook_lib.run.home import Home
     from runbook_lib.run.notebooks import find_template, templates
     from runbook_lib.run.targets import resolve_target
 
     home = Home.find()
     chosen = [find_template(home, each) for each in procedure] if procedure else templates(home)
-    report = examine(resolve_target(home, target), chosen)
+    report = examine_sources(resolve_target(home, target), chosen)
     if as_json:
-        printing.as_json(report.as_dict())
+        printing.print_json(report.as_dict())
     else:
         _print(report)
     raise typer.Exit(report.exit_code)
@@ -43,18 +43,18 @@ def doctor(
 def _print(report: "Report") -> None:
     from runbook_lib.cli import printing
 
-    printing.result(f"target {report.target.upper()}")
+    printing.print_result(f"target {report.target.upper()}")
     headings = ["source", "configured", "reachable", "permitted", "why", "what would help"]
-    printing.table(headings, [_row(check) for check in report.checks])
+    printing.print_table(headings, [_row(check) for check in report.checks])
     for check in report.checks:
         for need in check.needs if not check.usable else ():
-            printing.result(f"{check.name}: {need}")
+            printing.print_result(f"{check.name}: {need}")
     for key in report.keys:
-        printing.result(_key(key))
+        printing.print_result(_key(key))
     for stem, services in report.missing.items():
-        printing.result(f"{stem} lacks {', '.join(services)}")
+        printing.print_result(f"{stem} lacks {', '.join(services)}")
     for warning in report.warnings:
-        printing.note(f"runbook: {warning}")
+        printing.print_note(f"runbook: {warning}")
 
 
 def _row(check: "Check") -> list[str]:

@@ -66,7 +66,7 @@ def drill(
         raise UsageError("Say what to drill", do_next="Name causes, or give --all.")
     cases = select(codes or (), ids=case or (), procedure=procedure, kinds=kind or ())
     if list_only:
-        printing.result(
+        printing.print_result(
             "\n".join(f"{each.id}  expects {each.status} {', '.join(each.codes)}".rstrip() for each in cases)
         )
         return
@@ -81,17 +81,17 @@ def drill(
             outcome = future.result()
             outcomes[outcome.case.id] = outcome
             mark = "ok   " if outcome.is_correct else "WRONG"
-            printing.note(f"{number}/{len(cases)} {mark} {outcome.case.id} {outcome.why}".rstrip())
+            printing.print_note(f"{number}/{len(cases)} {mark} {outcome.case.id} {outcome.why}".rstrip())
             if kept := keep_wrong(outcome):
-                printing.note(f"  what it saw: {kept}")
+                printing.print_note(f"  what it saw: {kept}")
     in_order = [outcomes[each.id] for each in cases]
     document = as_document(len(cases), in_order)
     if record:
         keep_records(in_order)
     if as_json:
-        printing.as_json(document)
+        printing.print_json(document)
     else:
-        printing.result(_told(document["summary"]))
+        printing.print_result(_told(document["summary"]))
     raise typer.Exit(exit_code(document["summary"]))
 
 

@@ -31,17 +31,19 @@ def open_(
     from runbook_lib.run.home import Home
     from runbook_lib.run.lab.server import serve
     from runbook_lib.run.lab.working_copy import write_working_copy
-    from runbook_lib.run.parameters import pairs
+    from runbook_lib.run.parameters import parse_pairs
     from runbook_lib.run.runner import prepare
 
     home = Home.find(outputs=outputs)
-    prepared = prepare(procedure, pairs(parameter or []), target=target, incident=incident, active=active, home=home)
+    prepared = prepare(
+        procedure, parse_pairs(parameter or []), target=target, incident=incident, active=active, home=home
+    )
     for warning in prepared.target.warnings:
-        printing.note(f"runbook: {warning}")
+        printing.print_note(f"runbook: {warning}")
     notebook = write_working_copy(prepared)
 
     def announce(address: str) -> None:
-        printing.address(address, str(notebook), as_json=as_json)
+        printing.print_address(address, str(notebook), as_json=as_json)
 
     serve(home, notebook, browser=browser, announce=announce)
 
@@ -57,6 +59,6 @@ def lab(outputs: Outputs = None, browser: Browser = True, as_json: AsJson = Fals
     page = write_start_page(home)
 
     def announce(address: str) -> None:
-        printing.address(address, str(page), as_json=as_json)
+        printing.print_address(address, str(page), as_json=as_json)
 
     serve(home, page, browser=browser, announce=announce, prepare=lambda server: run_start_page(server, home))

@@ -21,12 +21,12 @@ def list_procedures(as_json: AsJson = False) -> None:
 
     found = templates(Home.find())
     if as_json:
-        printing.as_json([each.as_dict() for each in found])
+        printing.print_json([each.as_dict() for each in found])
         return
     rows = [
         [each.stem, each.title, ", ".join(each.services), f"{each.minutes or '?'} min", each.changes] for each in found
     ]
-    printing.table(["procedure", "symptom", "services", "takes", "changes"], rows)
+    printing.print_table(["procedure", "symptom", "services", "takes", "changes"], rows)
 
 
 def show_procedure(
@@ -36,20 +36,22 @@ def show_procedure(
     from runbook_lib.cli import printing
     from runbook_lib.run.home import Home
     from runbook_lib.run.notebooks import find_template
-    from runbook_lib.run.parameters import declared
+    from runbook_lib.run.parameters import declared_parameters
 
     home = Home.find()
     template = find_template(home, procedure)
-    parameters = declared(template)
+    parameters = declared_parameters(template)
     steps = [{"name": each.name, "question": each.question} for each in home.procedure(template.stem).steps()]
     if as_json:
-        printing.as_json({**template.as_dict(), "parameters": [each.as_dict() for each in parameters], "steps": steps})
+        printing.print_json(
+            {**template.as_dict(), "parameters": [each.as_dict() for each in parameters], "steps": steps}
+        )
         return
-    printing.result(f"{template.stem}: {template.title}")
-    printing.result(f"services: {', '.join(template.services)} · changes: {template.changes}\n")
+    printing.print_result(f"{template.stem}: {template.title}")
+    printing.print_result(f"services: {', '.join(template.services)} · changes: {template.changes}\n")
     for number, each in enumerate(steps, 1):
-        printing.result(f"  {number}. {each['question']}")
-    printing.result("")
+        printing.print_result(f"  {number}. {each['question']}")
+    printing.print_result("")
     rows = [[each.name, each.annotation, repr(each.default), each.help] for each in parameters]
-    printing.table(["parameter", "type", "default", "meaning"], rows)
-    printing.result(f"\nrunbook run {template.number} -p name=value … --incident NAME")
+    printing.print_table(["parameter", "type", "default", "meaning"], rows)
+    printing.print_result(f"\nrunbook run {template.number} -p name=value … --incident NAME")

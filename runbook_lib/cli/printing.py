@@ -12,48 +12,48 @@ from runbook_lib.core.errors import RunbookError
 from runbook_lib.core.model import Json
 
 
-def result(text: str) -> None:
+def print_result(text: str) -> None:
     """Print a command's result."""
     print(text, flush=True)  # noqa: T201 (the one place that does)
 
 
-def as_json(data: Json) -> None:
+def print_json(data: Json) -> None:
     """Print a command's result as JSON."""
-    result(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    print_result(json.dumps(data, indent=2, ensure_ascii=False, default=str))
 
 
-def note(text: str) -> None:
+def print_note(text: str) -> None:
     """Print something about the result, where a program that reads the result does not see it."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def complain(error: RunbookError) -> None:
+def print_error(error: RunbookError) -> None:
     """One clear message: what was tried, what came back, what to do next."""
     from runbook_lib.core.redact import Redactor
 
     clean = Redactor().text(str(error))
-    note(f"runbook: {clean}")
+    print_note(f"runbook: {clean}")
 
 
-def broke(error: Exception) -> None:
+def print_bug(error: Exception) -> None:
     """A bug of ours: the traceback, without secrets and without the values of variables."""
     import traceback
 
     from runbook_lib.core.redact import Redactor
 
-    note(Redactor().text("".join(traceback.format_exception(error))))
-    note("runbook: this is a bug of the runbook itself; nothing it says about the system can be trusted")
+    print_note(Redactor().text("".join(traceback.format_exception(error))))
+    print_note("runbook: this is a bug of the runbook itself; nothing it says about the system can be trusted")
 
 
-def address(url: str, notebook: str, *, as_json: bool) -> None:
+def print_address(url: str, notebook: str, *, as_json: bool) -> None:
     """Print where a server listens."""
-    result(
+    print_result(
         json.dumps({"url": url, "notebook": notebook}) if as_json else f"{notebook}\n{url}\n\nCtrl-C ends the server."
     )
 
 
-def table(headings: list[str], rows: list[list[str]]) -> None:
-    """Print rows in columns, in colour on a terminal."""
+def print_table(headings: list[str], rows: list[list[str]]) -> None:
+    """Print rows in columns, in color on a terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -66,7 +66,7 @@ def table(headings: list[str], rows: list[list[str]]) -> None:
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
 
 
-def tell_leftovers() -> None:
+def print_leftovers() -> None:
     """Say which runs were killed since the last command, and where what they had is."""
     from runbook_lib.run.home import Home
     from runbook_lib.run.partials import settle_killed
@@ -74,7 +74,7 @@ def tell_leftovers() -> None:
 
     clear_stale()
     for each in settle_killed(Home.find()):
-        note(f"runbook: a run did not become whole: {each.why}. What it had: {each.folder}")
+        print_note(f"runbook: a run did not become whole: {each.why}. What it had: {each.folder}")
 
 
 class Progress:
@@ -111,7 +111,7 @@ class Progress:
         outcome, seconds = cell.metadata["runbook"]["outcome"], cell.metadata["papermill"]["duration"]
         if outcome != Outcome.running:
             line = f"  {name} · {outcome.replace('_', ' ')}" + (f" · {seconds:.1f} s" if seconds else "")
-            note(line) if self._status is None else self._status.console.print(line, markup=False)
+            print_note(line) if self._status is None else self._status.console.print(line, markup=False)
         elif self._status is not None:
             doing = cell.metadata["runbook"].get("doing")
             self._status.update(f"{name} · {doing}" if doing else name)
@@ -120,7 +120,7 @@ class Progress:
 class Working:
     """Shows how several things at once get on: a line for each that ended and, on a terminal, what runs at the moment.
 
-    Use as a context manager; `began` and `ended` may be called from any thread.
+    Use as a context manager; `show_begin` and `show_end` may be called from any thread.
     """
 
     def __init__(self, total: int) -> None:
@@ -142,19 +142,19 @@ class Working:
         if self._status is not None:
             self._status.stop()
 
-    def began(self, name: str) -> None:
+    def show_begin(self, name: str) -> None:
         """One of them began."""
         with self._lock:
             self._running.append(name)
             self._show()
 
-    def ended(self, name: str, how: str) -> None:
+    def show_end(self, name: str, how: str) -> None:
         """One of them ended, and how."""
         with self._lock:
             self._running.remove(name)
             self._done += 1
             line = f"  {self._done}/{self._total} {name} · {how}"
-            note(line) if self._status is None else self._status.console.print(line, markup=False)
+            print_note(line) if self._status is None else self._status.console.print(line, markup=False)
             self._show()
 
     def _show(self) -> None:

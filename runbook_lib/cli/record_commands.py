@@ -19,17 +19,17 @@ def golden(cases: Sequence["Case"], *, accepted: bool, as_json: bool) -> None:
     replayed = replay_cases(cases)
     if accepted:
         changed = accept(replayed)
-        printing.note(f"{changed} verdicts of the index changed; see the difference: git diff tests/records")
+        printing.print_note(f"{changed} verdicts of the index changed; see the difference: git diff tests/records")
         replayed = replay_cases(cases)
     for each in replayed:
         if each.why:
-            printing.note(f"WRONG {each.name} {each.why}")
+            printing.print_note(f"WRONG {each.name} {each.why}")
     rows = [each.as_dict() for each in replayed]
     summary = summary_of(len(rows), rows)
     if as_json:
-        printing.as_json({"cases": rows, "summary": summary})
+        printing.print_json({"cases": rows, "summary": summary})
     else:
-        printing.result(" · ".join(f"{name.replace('_', ' ')} {count}" for name, count in summary.items()))
+        printing.print_result(" · ".join(f"{name.replace('_', ' ')} {count}" for name, count in summary.items()))
     raise typer.Exit(exit_code(summary))
 
 
@@ -39,11 +39,11 @@ def ablation(cases: Sequence["Case"], *, share: float, as_json: bool) -> None:
 
     result = ablate_cases(cases, share=share)
     for each in result.wrong:
-        printing.note(f"WRONG {each.record} without {each.look} ({each.way}): {each.why}")
+        printing.print_note(f"WRONG {each.record} without {each.look} ({each.way}): {each.why}")
     if as_json:
-        printing.as_json(
+        printing.print_json(
             {"records": result.records, "replays": result.replays, "wrong": [each.as_dict() for each in result.wrong]}
         )
     else:
-        printing.result(f"{result.records} records · {result.replays} replays · {len(result.wrong)} wrong")
+        printing.print_result(f"{result.records} records · {result.replays} replays · {len(result.wrong)} wrong")
     raise typer.Exit(1 if result.wrong else 0)

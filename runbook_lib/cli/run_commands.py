@@ -41,12 +41,12 @@ def run(
     """Run a procedure. Exit 0 ruled out, 1 confirmed, 2 wrong use, 3 could not tell, 5 broke, 130/143 cancelled."""
     from runbook_lib.cli import printing
     from runbook_lib.run.home import Home
-    from runbook_lib.run.parameters import pairs
+    from runbook_lib.run.parameters import parse_pairs
     from runbook_lib.run.runner import prepare, run_notebook
 
     prepared = prepare(
         procedure,
-        pairs(parameter or []),
+        parse_pairs(parameter or []),
         target=target,
         incident=incident,
         active=active,
@@ -54,20 +54,22 @@ def run(
         home=Home.find(outputs=outputs),
     )
     for warning in prepared.target.warnings:
-        printing.note(f"runbook: {warning}")
-    printing.note(f"{prepared.template.stem} on {prepared.target.name.upper()}, incident {prepared.context.incident}")
+        printing.print_note(f"runbook: {warning}")
+    printing.print_note(
+        f"{prepared.template.stem} on {prepared.target.name.upper()}, incident {prepared.context.incident}"
+    )
     with printing.Progress() as progress:
         ended = run_notebook(prepared, on_cell=progress.cell)
     if as_json:
-        printing.as_json(ended.as_dict())
+        printing.print_json(ended.as_dict())
     elif ended.verdict is not None:
-        printing.result(_verdict_text(ended.verdict))
+        printing.print_result(_verdict_text(ended.verdict))
     if ended.manifest_sha256 is None:
-        printing.note(f"runbook: the run did not become whole ({ended.state}): {ended.why}")
-        printing.note(f"what it had: {ended.folder}")
+        printing.print_note(f"runbook: the run did not become whole ({ended.state}): {ended.why}")
+        printing.print_note(f"what it had: {ended.folder}")
     elif not as_json:
-        printing.result(f"\nartifact  {ended.folder}\nreport    {ended.folder / 'report.html'}")
-        printing.result(f"sealed    {ended.manifest_sha256}")
+        printing.print_result(f"\nartifact  {ended.folder}\nreport    {ended.folder / 'report.html'}")
+        printing.print_result(f"sealed    {ended.manifest_sha256}")
     raise typer.Exit(ended.exit_code)
 
 

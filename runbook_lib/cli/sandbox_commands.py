@@ -93,12 +93,12 @@ def up(
     seconds = round(time.monotonic() - started, 2)
     places = {part: sandbox.endpoints[part] for part in ("web", "api", "gateway")}
     if as_json:
-        printing.as_json({"name": name, "up_s": seconds, "env_file": str(sandbox.env_file), **places})
+        printing.print_json({"name": name, "up_s": seconds, "env_file": str(sandbox.env_file), **places})
     else:
-        printing.result(f"sandbox {name} is up after {seconds:.1f} s")
+        printing.print_result(f"sandbox {name} is up after {seconds:.1f} s")
         for part, url in places.items():
-            printing.result(f"  {part:8} {url}")
-        printing.note(f"settings: {sandbox.env_file}")
+            printing.print_result(f"  {part:8} {url}")
+        printing.print_note(f"settings: {sandbox.env_file}")
     if foreground:
         try:
             sandbox.wait()
@@ -113,18 +113,20 @@ def status(name: Name = "default", as_json: AsJson = False) -> None:
     sandbox = _attach(name)
     found = sandbox.status()
     if as_json:
-        printing.as_json({**found, "running": sandbox.running(), "organizations": sandbox.organizations})
+        printing.print_json({**found, "running": sandbox.running(), "organizations": sandbox.organizations})
         return
     rows = [[part, row["platform"], row["url"], _word(row["running"])] for part, row in found["parts"].items()]
     rows += [[part, "", row["url"], _word(row["running"])] for part, row in sorted(found["servers"].items())]
     rows.append(["postgres", "", f"127.0.0.1:{found['postgres']['port']}", _word(found["postgres"]["running"])])
-    printing.table(["part", "platform", "address", "state"], rows)
+    printing.print_table(["part", "platform", "address", "state"], rows)
     for each in sandbox.organizations:
-        printing.result(f"{each['name']} ({each['plan']}): {', '.join(each['members'])}")
-    printing.result(f"{found['requests']} requests, {found['spans']} spans, {found['traffic_per_s']:g} visits a second")
+        printing.print_result(f"{each['name']} ({each['plan']}): {', '.join(each['members'])}")
+    printing.print_result(
+        f"{found['requests']} requests, {found['spans']} spans, {found['traffic_per_s']:g} visits a second"
+    )
     for row in found["injected"]:
         given = " ".join(f"{key}={value}" for key, value in row["arguments"].items())
-        printing.result(f"injected: {row['primitive']} {given}")
+        printing.print_result(f"injected: {row['primitive']} {given}")
 
 
 def visit(
@@ -138,12 +140,12 @@ def visit(
 
     got = _attach(name).visit(action, **_pairs(arguments, as_values=True))
     if as_json:
-        printing.as_json(got)
+        printing.print_json(got)
         return
-    printing.result(
+    printing.print_result(
         f"{got['status']} {got['error'] or ''} in {got['elapsed_s']} s, request {got['request_id']}".strip()
     )
-    printing.result(got["body"][:2000])
+    printing.print_result(got["body"][:2000])
 
 
 def break_(
@@ -166,15 +168,15 @@ def break_(
     fault = faults.find(code)
     told = bring_about(_attach(name), code, variant, act=act)
     if as_json:
-        printing.as_json(told)
+        printing.print_json(told)
         return
     chosen = told["variant"]
-    printing.result(f"broken: {code}" + ("" if chosen == next(iter(fault.variants)) else f" ({chosen})"))
+    printing.print_result(f"broken: {code}" + ("" if chosen == next(iter(fault.variants)) else f" ({chosen})"))
     for word in ("strikes", "done", "told", "see"):
         if told[word]:
-            printing.result(f"  {word:8} {told[word]}")
+            printing.print_result(f"  {word:8} {told[word]}")
     if told["unproven"]:
-        printing.note(f"note: {told['unproven']}")
+        printing.print_note(f"note: {told['unproven']}")
 
 
 def inject(
@@ -252,9 +254,9 @@ def _done(text: str, data: dict[str, Any], as_json: bool) -> None:
     from runbook_lib.cli import printing
 
     if as_json:
-        printing.as_json(data)
+        printing.print_json(data)
     else:
-        printing.result(text)
+        printing.print_result(text)
 
 
 def _word(is_running: bool) -> str:

@@ -46,6 +46,8 @@ class Foresight:
 
     def begin_what_can(self) -> None:
         """Begin every topic that nothing stands before any more."""
+        if not self._procedure.topics:
+            return  # it makes its looks itself, and may keep no evidence by topic
         with self._lock:
             seer, eager_seer = self._seer(), self._seer(even_parts=True)
             for name, topic in self._procedure.topics.items():

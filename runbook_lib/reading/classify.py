@@ -32,7 +32,7 @@ _BAD_URL = re.compile(r"invalid url|failed to parse url|err_invalid_url|unsuppor
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedCause:
     """A cause's code with the words that a finding's sentence is made of."""
 
     code: str
@@ -71,10 +71,10 @@ PROVIDER_FAILURES: Mapping[str, str] = {
 }
 
 
-def classify_provider(fault: Fault, *, in_stream: bool = False) -> Named:
+def classify_provider(fault: Fault, *, in_stream: bool = False) -> NamedCause:
     """Why a model provider failed: `request.provider_failed.<sub>`; without a sub-code where nothing that it says is recognised."""
     sub, what = _of_provider(fault, in_stream)
-    return Named(f"request.provider_failed.{sub}" if sub else "request.provider_failed", what)
+    return NamedCause(f"request.provider_failed.{sub}" if sub else "request.provider_failed", what)
 
 
 def _of_provider(fault: Fault, in_stream: bool) -> tuple[str, str]:
@@ -112,15 +112,15 @@ def _is_down(fault: Fault) -> bool:
     return (status is not None and status >= 500) or bool(is_unreachable(fault) or _BROKEN_SERVER.search(fault.text))
 
 
-def classify_database(fault: Fault) -> Named:
+def classify_database(fault: Fault) -> NamedCause:
     """Why the database or PostgREST refused: `request.db_failed.<sub>`, or `request.auth_failed…` for a bad JWT."""
     code, text, status = _sqlstate(fault), fault.text.lower(), fault.http_status
 
-    def named(sub: str, what: str) -> Named:
-        return Named(f"request.db_failed.{sub}" if sub else "request.db_failed", what)
+    def named(sub: str, what: str) -> NamedCause:
+        return NamedCause(f"request.db_failed.{sub}" if sub else "request.db_failed", what)
 
     if code in ("PGRST301", "PGRST302", "PGRST303") or "jwt expired" in text:
-        return Named("request.auth_failed.session_expired", "the session's token was refused by the database")
+        return NamedCause("request.auth_failed.session_expired", "the session's token was refused by the database")
     if "row-level security" in text or "row level security" in text:
         return named("rls", "a row-level security policy refuses it")
     if code == "42501" or "permission denied for" in text:
@@ -154,35 +154,35 @@ def classify_database(fault: Fault) -> Named:
     return named("", "it failed")
 
 
-def classify_auth(fault: Fault) -> Named:
+def classify_auth(fault: Fault) -> NamedCause:
     """Why Supabase Auth failed: `request.auth_failed[.<sub>]`, or the database behind it where Auth says so."""
     if fault.http_status == 540 or "paused" in fault.text.lower():
-        return Named("request.db_failed.paused", "the project is paused")
+        return NamedCause("request.db_failed.paused", "the project is paused")
     if re.search(r"database error|querying schema", fault.text, re.I):
-        return Named("request.db_failed.down", "Supabase Auth could not reach its database")
+        return NamedCause("request.db_failed.down", "Supabase Auth could not reach its database")
     if fault.http_status in (400, 401, 403) or re.search(r"session|jwt|expired|token", fault.text, re.I):
-        return Named("request.auth_failed.session_expired", "the user's session is expired or unknown")
+        return NamedCause("request.auth_failed.session_expired", "the user's session is expired or unknown")
     if _is_down(fault) or is_timeout(fault):
-        return Named("request.auth_failed.down", "Supabase Auth does not answer")
-    return Named("request.auth_failed", "failed, in words that are not recognised")
+        return NamedCause("request.auth_failed.down", "Supabase Auth does not answer")
+    return NamedCause("request.auth_failed", "failed, in words that are not recognised")
 
 
-def classify_stripe(fault: Fault) -> Named:
+def classify_stripe(fault: Fault) -> NamedCause:
     """Why a call to Stripe failed: `request.stripe_failed[.<sub>]`."""
     status, text = fault.http_status, fault.text.lower()
     if status == 401:
-        return Named("request.stripe_failed.key_invalid", "refuses the API's key")
+        return NamedCause("request.stripe_failed.key_invalid", "refuses the API's key")
     if status == 403 or "permission" in text:
-        return Named("request.stripe_failed.access_denied", "denies the API's key this call")
+        return NamedCause("request.stripe_failed.access_denied", "denies the API's key this call")
     if status == 429:
-        return Named("request.stripe_failed.rate_limited", "throttles the API")
+        return NamedCause("request.stripe_failed.rate_limited", "throttles the API")
     if is_timeout(fault):
-        return Named("request.stripe_failed.timeout", "did not answer in time")
+        return NamedCause("request.stripe_failed.timeout", "did not answer in time")
     if (status is not None and 400 <= status < 500) or re.search(r"\bno such \w+:", text):
-        return Named("request.stripe_failed.request_rejected", "rejects the call")
+        return NamedCause("request.stripe_failed.request_rejected", "rejects the call")
     if _is_down(fault):
-        return Named("request.stripe_failed.down", "is down")
-    return Named("request.stripe_failed", "failed, in words that are not recognised")
+        return NamedCause("request.stripe_failed.down", "is down")
+    return NamedCause("request.stripe_failed", "failed, in words that are not recognised")
 
 
 def _sqlstate(fault: Fault) -> str:

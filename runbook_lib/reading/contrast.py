@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
+from runbook_lib.core.model import Json
 from runbook_lib.core.records.traces import Span
 from runbook_lib.reading.parts import callee_of, parts_of
 from runbook_lib.reading.root import Failure, Fate, find_failures
@@ -56,7 +56,7 @@ class Trait:
         """Share among the failing minus share among the healthy, from -1 to 1."""
         return self.failing / max(1, self.failing_total) - self.healthy / max(1, self.healthy_total)
 
-    def as_row(self) -> dict[str, Any]:
+    def as_row(self) -> dict[str, Json]:
         """For the display."""
         return {**self.__dict__, "lift": round(self.lift, 3)}
 

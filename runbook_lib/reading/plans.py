@@ -16,12 +16,14 @@ BLOCKING = {
 ENDED = ("canceled", "incomplete_expired")
 
 
-def used_up(used: Mapping[str, Any], limit: Mapping[str, Any]) -> list[str]:
+def units_used_up(used: Mapping[str, Any], limit: Mapping[str, Any]) -> list[str]:
     """The units in which a limit is reached; a limit of None is none."""
     return [unit for unit in UNITS if limit.get(unit) is not None and (used.get(unit) or 0) >= limit[unit]]
 
 
-def told_use(used: Mapping[str, Any], limit: Mapping[str, Any], units: tuple[str, ...] | list[str] = UNITS) -> str:
+def usage_in_words(
+    used: Mapping[str, Any], limit: Mapping[str, Any], units: tuple[str, ...] | list[str] = UNITS
+) -> str:
     """`81,200 of 100,000 tokens, 301 of 1,000 requests`."""
     return ", ".join(
         f"{used.get(unit) or 0:,} of {limit[unit]:,} {unit}" for unit in units if limit.get(unit) is not None

@@ -6,9 +6,8 @@ names are read in their old and new spellings.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from runbook_lib.core.model import Observation
+from runbook_lib.core.model import Json, Observation
 from runbook_lib.core.records.traces import Attributes, Span, SpanTable
 from runbook_lib.judging.answers import record_of
 
@@ -36,7 +35,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def first(attributes: Attributes, meaning: str, default: Any = None) -> Any:
+def first(attributes: Attributes, meaning: str, default: Json = None) -> Json:
     """The attribute of this meaning under the first of its names that is there; lists of one (old header style) unwrapped."""
     for name in NAMES[meaning]:
         if name in attributes:

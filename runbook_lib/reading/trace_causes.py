@@ -7,7 +7,7 @@ from runbook_lib.core.model import Finding
 from runbook_lib.core.records.traces import Span
 from runbook_lib.reading.attempts import Series, find_series
 from runbook_lib.reading.classify import (
-    Named,
+    NamedCause,
     classify_auth,
     classify_database,
     classify_provider,
@@ -134,7 +134,7 @@ def _name_behind(
     """A failure at something behind our parts: provider, database, auth, Stripe."""
     kind, name = callee
     span, fault = failure.span, failure.fault
-    named: Named
+    named: NamedCause
     if kind == PROVIDER:
         named = classify_provider(fault, in_stream=_in_stream(reading.trace, failure))
         subject = f"{name}/{first(span['attributes'], 'model', '')}".rstrip("/")

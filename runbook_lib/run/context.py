@@ -75,7 +75,7 @@ def read_context(folder: Path) -> RunContext:
     """The run a folder belongs to.
 
     Raises:
-        ArtifactError: there is no run.json, or it is none of ours.
+        ArtifactError: run.json is missing, or was not written by the runbook.
     """
     try:
         data = json.loads((folder / RUN_FILE).read_bytes())

@@ -89,7 +89,7 @@ class Report:
         }
 
 
-def examine(target: Target, procedures: Sequence[Template]) -> Report:
+def examine_sources(target: Target, procedures: Sequence[Template]) -> Report:
     """Ask every source how it is.
 
     Args:
@@ -98,7 +98,7 @@ def examine(target: Target, procedures: Sequence[Template]) -> Report:
     """
     redactor = Redactor(target.settings.secret_values())
     observer = Observer(now=datetime.now(UTC), settings=target.settings, redactor=redactor)
-    looks, asked = [look for _, look in healths()], tokens()
+    looks, asked = [look for _, look in health_looks()], token_looks()
     held, *seen = observer.together(environment.variables(), *looks, *asked)
     checks = tuple(_check(each, target.settings) for each in seen[: len(looks)])
     usable = {check.source for check in checks if check.usable}
@@ -107,7 +107,7 @@ def examine(target: Target, procedures: Sequence[Template]) -> Report:
     return Report(target.name, checks, keys, missing, target.warnings)
 
 
-def healths() -> list[tuple[str, Look]]:
+def health_looks() -> list[tuple[str, Look]]:
     """Every source's health look, by source, in alphabetical order."""
     found = []
     for module in pkgutil.walk_packages(sources.__path__, f"{sources.__name__}."):
@@ -161,7 +161,7 @@ def _lacking(services: Iterable[str], usable: set[str], checks: Sequence[Check])
     return lacking
 
 
-def tokens() -> list[Look]:
+def token_looks() -> list[Look]:
     """The looks that ask vendors about the runbook's own tokens: whether they are taken, and until when."""
     return [vercel_env.token(), railway_env.token(), fly_env.token(), supabase_keys.access_token()]
 

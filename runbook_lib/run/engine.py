@@ -60,7 +60,7 @@ class RunbookEngine:
         saver = saver or Saver(Path(output_path) if local and output_path else None, Redactor())
         mark_fresh(nb)
         mark_ending(nb, Ending(Outcome.running))
-        saver.now(nb)
+        saver.save_now(nb)
         own_run = kernel is None  # nobody above will seal what this notebook concludes
         kernel = kernel or Kernel(Path.cwd(), {})
         try:
@@ -68,7 +68,7 @@ class RunbookEngine:
                 nb,
                 kernel,
                 deadline=deadline,
-                on_change=lambda: saver.maybe(nb),
+                on_change=lambda: saver.save_if_due(nb),
                 on_cell=on_cell or (lambda _: None),
                 wanted=wanted or (lambda _: True),
                 cell_timeout_s=execution_timeout,
@@ -77,7 +77,7 @@ class RunbookEngine:
         finally:
             kernel.kill()
         mark_ending(nb, ending)
-        saver.now(nb, durable=True)
+        saver.save_now(nb, durable=True)
         if ending.outcome is Outcome.done and own_run:
             _seal(nb)
         return nb

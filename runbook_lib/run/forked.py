@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 
-class Forked:
+class ForkedProcess:
     """A forked child, as far as one is used like a subprocess.Popen: its id, whether it has ended, and waiting for that."""
 
     def __init__(self, pid: int) -> None:
@@ -42,14 +42,14 @@ class Forked:
         return code
 
 
-def fork(
+def fork_process(
     work: Callable[[], None], *, arguments: list[str], cwd: Path, environment: Mapping[str, str], log: IO[bytes]
-) -> Forked:
+) -> ForkedProcess:
     """Start a child that does `work` as if it were a program of its own: its arguments, folder, variables and session, nothing
     to read, and its words in `log`. Open files are inherited. Only for a process without other threads."""
     pid = os.fork()
     if pid:
-        return Forked(pid)
+        return ForkedProcess(pid)
     code = 1
     try:
         os.setsid()

@@ -12,10 +12,10 @@ from runbook_lib.run.context import RunContext, new_context
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import default_incident, new_run_id
 from runbook_lib.run.notebooks import find_template
-from runbook_lib.run.opening import masked, redactor_of
-from runbook_lib.run.parameters import check, declared
+from runbook_lib.run.opening import make_redactor, mask_parameters
+from runbook_lib.run.parameters import check_parameters, declared_parameters
 from runbook_lib.run.targets import Target
-from runbook_lib.run.verdicts import cut_off, published, verdict_of
+from runbook_lib.run.verdicts import conclude_cut_off, make_verdict, verdict_document
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,19 @@ def run_procedure(
     """
     home = home or Home.find()
     template = find_template(home, procedure)
-    values = check(
-        declared(template), parameters or {}, from_text=False, redactor=Redactor(target.settings.secret_values())
+    values = check_parameters(
+        declared_parameters(template),
+        parameters or {},
+        from_text=False,
+        redactor=Redactor(target.settings.secret_values()),
     )
     incident = incident or default_incident()
-    redactor = redactor_of(target, incident, values)
+    redactor = make_redactor(target, incident, values)
     context = new_context(
         template.stem,
         incident=incident,
         target=target.name,
-        parameters=masked(values, redactor),
+        parameters=mask_parameters(values, redactor),
         active=target.is_sandbox if active is None else active,
         deadline_s=deadline_s,
     ).changed(run=new_run_id())
@@ -82,7 +85,7 @@ def run_procedure(
     )
     running = home.procedure(template.stem, values)(observer, values)
     conclusion = running.conclude()
-    verdict = published(verdict_of(context, conclusion, observer, running.window), redactor)
+    verdict = verdict_document(make_verdict(context, conclusion, observer, running.window), redactor)
     return HeadlessRun(
         verdict,
         tuple(observer.observations),
@@ -98,11 +101,11 @@ def replay_procedure(context: RunContext, record: Sequence[Observation], home: H
     parameters = context.parameters
     running = (home or Home.find()).procedure(context.procedure, parameters)(observer, parameters)
     if context.state == "deadline":
-        conclusion = cut_off(context.procedure, record, context.why)
+        conclusion = conclude_cut_off(context.procedure, record, context.why)
     else:
         replay_steps(running, list(context.executed))
         conclusion = running.conclude()
-    verdict = published(verdict_of(context, conclusion, observer, running.window), redactor)
+    verdict = verdict_document(make_verdict(context, conclusion, observer, running.window), redactor)
     return HeadlessRun(
         verdict, tuple(observer.observations), conclusion, context.changed(executed=tuple(running.executed))
     )

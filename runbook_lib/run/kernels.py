@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from runbook_lib.core.errors import NotebookError
-from runbook_lib.run.forked import Forked, fork
+from runbook_lib.run.forked import ForkedProcess, fork_process
 from runbook_lib.run.kernel import HEADLESS_VARIABLE, READY_VARIABLE, main
 from runbook_lib.run.processes import MARK, end_marked
 from runbook_lib.run.runtime import own_folder
@@ -122,7 +122,7 @@ class Kernel:
         with os.fdopen(handle, "w") as stream:
             json.dump(info, stream)
 
-    def _start(self, cwd: Path, variables: Mapping[str, str], ready: int) -> subprocess.Popen[bytes] | Forked:
+    def _start(self, cwd: Path, variables: Mapping[str, str], ready: int) -> subprocess.Popen[bytes] | ForkedProcess:
         environment = {
             **variables,
             "JPY_PARENT_PID": str(os.getpid()),  # the kernel ends when this process does
@@ -134,7 +134,7 @@ class Kernel:
         arguments = ["-f", str(self.connection_file)]
         with self._log.open("wb") as log:
             if _by_forking:
-                return fork(main, arguments=arguments, cwd=cwd, environment=environment, log=log)
+                return fork_process(main, arguments=arguments, cwd=cwd, environment=environment, log=log)
             return subprocess.Popen(
                 [sys.executable, "-P", "-m", "runbook_lib.run.kernel", *arguments],
                 cwd=cwd,

@@ -54,7 +54,7 @@ def _versions() -> dict[str, str]:
 
 
 def git_state(root: Path) -> dict[str, Json]:
-    """`{commit, dirty}` of a checkout; both None where there is no git."""
+    """`{commit, dirty}` of a checkout; both None without git."""
     commit = _git(root, "rev-parse", "HEAD")
     if not commit:
         return {"commit": None, "dirty": None}

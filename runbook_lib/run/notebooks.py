@@ -63,7 +63,7 @@ def read_template(path: Path) -> Template:
     """A template from its file.
 
     Raises:
-        NotebookError: the file is no notebook.
+        NotebookError: the file is not a notebook.
     """
     try:
         content = path.read_bytes()
@@ -99,7 +99,7 @@ def find_template(home: Home, asked: str) -> Template:
     """The template that a number (`3`, `03`) or a name (`supabase_rls`, `03_supabase_rls`) means.
 
     Raises:
-        UsageError: there is none; the nearest names are suggested.
+        UsageError: no procedure has this name; the nearest names are suggested.
     """
     paths = {path.stem: path for path in sorted(home.notebooks.glob("[0-9][0-9]_*.ipynb"))}
     wanted = asked.strip().removesuffix(".ipynb").replace("-", "_")

@@ -20,8 +20,8 @@ from runbook_lib.run.home import Home
 from runbook_lib.run.ids import checked_incident, default_incident
 from runbook_lib.run.library import git_state
 from runbook_lib.run.notebooks import Template, find_template
-from runbook_lib.run.parameters import check, declared
-from runbook_lib.run.session import Opened, Session
+from runbook_lib.run.parameters import check_parameters, declared_parameters
+from runbook_lib.run.session import OpenRun, Session
 from runbook_lib.run.targets import Target, refuse_unconfigured, resolve_target
 
 _SOFT = 0.8  # looks end at this share of a run's deadline, so that the conclusion still fits into it
@@ -57,7 +57,7 @@ def open_run(stem: str, cell: Mapping[str, Any] | None = None, /, **parameters: 
     return Session(_interactive(stem, _values_of(stem, cell, parameters)))
 
 
-def redactor_of(target: Target, incident: str, parameters: Mapping[str, Json]) -> Redactor:
+def make_redactor(target: Target, incident: str, parameters: Mapping[str, Json]) -> Redactor:
     """What masks the secrets of a run: those of its target, and those that its parameters refer to."""
     secrets = target.settings.secret_values()
     for value in parameters.values():
@@ -66,7 +66,7 @@ def redactor_of(target: Target, incident: str, parameters: Mapping[str, Json]) -
     return Redactor(secrets, salt=incident)
 
 
-def masked(parameters: Mapping[str, Json], redactor: Redactor) -> dict[str, Json]:
+def mask_parameters(parameters: Mapping[str, Json], redactor: Redactor) -> dict[str, Json]:
     """Parameters as they are written down: an e-mail address by its pseudonym."""
     clean: dict[str, Json] = json.loads(redactor.text(json.dumps(parameters, ensure_ascii=False)))
     return clean
@@ -76,7 +76,7 @@ def _values_of(stem: str, cell: Mapping[str, Any] | None, parameters: Mapping[st
     """The values that the parameters cell has set, and those given by name."""
     if cell is None:
         return dict(parameters)
-    names = [parameter.name for parameter in declared(find_template(Home.find(), stem))]
+    names = [parameter.name for parameter in declared_parameters(find_template(Home.find(), stem))]
     if missing := [name for name in names if name not in cell and name not in parameters]:
         raise UsageError(
             "The parameters cell leaves out what the procedure declares",
@@ -87,13 +87,13 @@ def _values_of(stem: str, cell: Mapping[str, Any] | None, parameters: Mapping[st
     return {**{name: cell[name] for name in names if name in cell}, **parameters}
 
 
-def _live(context: RunContext, folder: Path, parameters: Mapping[str, Any]) -> Opened:
+def _live(context: RunContext, folder: Path, parameters: Mapping[str, Any]) -> OpenRun:
     """A run that looks at its target."""
     home = Home.find()
     target = resolve_target(home, context.target)
     values = _checked(find_template(home, context.procedure), parameters, target)
-    redactor = redactor_of(target, context.incident, values)
-    context = context.changed(parameters=masked(values, redactor))
+    redactor = make_redactor(target, context.incident, values)
+    context = context.changed(parameters=mask_parameters(values, redactor))
     observer = Observer(
         now=from_iso(context.now),
         settings=target.settings,
@@ -104,20 +104,20 @@ def _live(context: RunContext, folder: Path, parameters: Mapping[str, Any]) -> O
     )
     procedure = home.procedure(context.procedure, values)(observer, values)
     context.write(folder)
-    return Opened(context, folder, procedure, observer, redactor, target.warnings, _continued)
+    return OpenRun(context, folder, procedure, observer, redactor, target.warnings, _continued)
 
 
-def _replaying(context: RunContext, folder: Path) -> Opened:
+def _replaying(context: RunContext, folder: Path) -> OpenRun:
     """A run that is answered by the record of an earlier one; no settings, no network, no clock."""
     assert context.replay_of is not None
     redactor = Redactor(salt=context.incident)
     record = read_observations(Path(context.replay_of))
     observer = Observer(now=from_iso(context.now), redactor=redactor, record=record, active=context.active)
     procedure = Home.find().procedure(context.procedure, context.parameters)(observer, context.parameters)
-    return Opened(context, folder, procedure, observer, redactor, (), _continued)
+    return OpenRun(context, folder, procedure, observer, redactor, (), _continued)
 
 
-def _interactive(stem: str, parameters: Mapping[str, Any]) -> Opened:
+def _interactive(stem: str, parameters: Mapping[str, Any]) -> OpenRun:
     """A run that a person steps through; its folder is sealed by whoever saves the notebook after the conclusion."""
     home = Home.find()
     template = find_template(home, stem)
@@ -130,7 +130,7 @@ def _interactive(stem: str, parameters: Mapping[str, Any]) -> Opened:
         template.stem,
         incident=incident,
         target=target.name,
-        parameters=masked(values, redactor_of(target, incident, values)),
+        parameters=mask_parameters(values, make_redactor(target, incident, values)),
         active=bool(wanted.get("active", target.is_sandbox)),
         origin=target.origin,
         interactive=True,
@@ -141,7 +141,7 @@ def _interactive(stem: str, parameters: Mapping[str, Any]) -> Opened:
     return _live(context, folder, values)
 
 
-def _continued(opened: Opened) -> Opened:
+def _continued(opened: OpenRun) -> OpenRun:
     """The same run under a new id, with everything seen so far; the sealed one keeps what it had."""
     sealed = opened.folder.with_name(opened.folder.name.removesuffix(PARTIAL))
     context, folder = make_folder(Home.find(), opened.context.changed(continues=opened.context.run, state="running"))
@@ -150,7 +150,7 @@ def _continued(opened: Opened) -> Opened:
     if (sealed / PAYLOADS).exists():
         shutil.copytree(sealed / PAYLOADS, folder / PAYLOADS)
     opened.observer.record_with(FileRecorder(folder, opened.redactor))
-    return Opened(
+    return OpenRun(
         context, folder, opened.procedure, opened.observer, opened.redactor, opened.warnings, opened.continued
     )
 
@@ -158,7 +158,7 @@ def _continued(opened: Opened) -> Opened:
 def _checked(template: Template, parameters: Mapping[str, Any], target: Target) -> dict[str, Json]:
     """The notebook's values against the types that the template declares."""
     redactor = Redactor(target.settings.secret_values())
-    return check(declared(template), parameters, from_text=False, redactor=redactor)
+    return check_parameters(declared_parameters(template), parameters, from_text=False, redactor=redactor)
 
 
 def _working_copy() -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Parameter:
         }
 
 
-def declared(template: Template) -> list[Parameter]:
+def declared_parameters(template: Template) -> list[Parameter]:
     """The parameters of a template, in the order in which they stand.
 
     Raises:
@@ -113,7 +113,7 @@ def _declarations(template: Template, tree: ast.Module, comments: Mapping[int, s
         yield Parameter(name, ast.unparse(line.annotation).strip("'\""), kind, default, comment)
 
 
-def check(
+def check_parameters(
     parameters: Sequence[Parameter], given: Mapping[str, Any], *, from_text: bool, redactor: Redactor | None = None
 ) -> dict[str, Json]:
     """Every parameter's value: what was given, checked against its type, else its default.
@@ -144,7 +144,7 @@ def check(
     return values
 
 
-def pairs(options: Sequence[str]) -> dict[str, str]:
+def parse_pairs(options: Sequence[str]) -> dict[str, str]:
     """`name=value` options as a mapping; the value is everything after the first `=`.
 
     Raises:
@@ -217,7 +217,7 @@ def _checked_reference(parameter: Parameter, value: Any) -> str | None:
 
 
 def _refuse_secret(name: str, value: Any, redactor: Redactor) -> None:
-    """A clear secret in a parameter would be in every copy of the notebook; an e-mail address is none."""
+    """A clear secret in a parameter would be in every copy of the notebook; an e-mail address is not a secret."""
     text = value if isinstance(value, str) else str(value)
     if redactor.secrets_only(text) != text:
         raise UsageError(
@@ -228,7 +228,7 @@ def _refuse_secret(name: str, value: Any, redactor: Redactor) -> None:
 
 
 def _from_text(text: str, kind: Any) -> Any:
-    """A text as the value of a type. Raises ValueError where it is none."""
+    """A text as the value of a type. Raises ValueError where it cannot be read as that type."""
     problems = []
     for member in sorted(_members(kind), key=lambda each: each in (str, SecretRef)):
         try:
@@ -269,7 +269,7 @@ def _member_from_text(text: str, member: Any) -> Any:
 
 
 def _members(kind: Any) -> tuple[Any, ...]:
-    """The alternatives of a union; the type alone where it is none. `str | None` reads an empty text as text."""
+    """The alternatives of a union; a type that is not a union, alone. `str | None` reads an empty text as text."""
     arguments = typing.get_args(kind)
     if arguments and not _is_literal(kind) and typing.get_origin(kind) not in (list, dict):
         members = tuple(inner for argument in arguments for inner in _members(argument))

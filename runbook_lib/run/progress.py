@@ -11,7 +11,7 @@ KEY = "runbook_progress"
 _EVERY_S = 0.5
 
 
-def shown_below_the_cell() -> Callable[[str], None]:
+def show_below_the_cell() -> Callable[[str], None]:
     """Shows lines in the cell that is running now, at most two a second; outside of a kernel nothing is shown."""
     from IPython.core.getipython import get_ipython
     from IPython.display import display

@@ -92,7 +92,7 @@ def replay(
         on_cell: called with each cell that begins or ends.
 
     Raises:
-        UsageError: it is no artifact, or its record cannot be read.
+        UsageError: it is not an artifact, or its record cannot be read.
         NotebookError: the notebook broke while it was replayed.
     """
     home = home or Home.find()

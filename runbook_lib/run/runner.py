@@ -29,14 +29,14 @@ from runbook_lib.run.inject import inject
 from runbook_lib.run.kernels import Kernel
 from runbook_lib.run.library import git_state
 from runbook_lib.run.notebooks import Template, find_template
-from runbook_lib.run.opening import masked, redactor_of
+from runbook_lib.run.opening import make_redactor, mask_parameters
 from runbook_lib.run.outcomes import Ending, Outcome
-from runbook_lib.run.parameters import check, declared
+from runbook_lib.run.parameters import check_parameters, declared_parameters
 from runbook_lib.run.saving import Saver
 from runbook_lib.run.sealing import seal_run, write_report
 from runbook_lib.run.stops import Stopped, Stops, stops_as_exceptions
 from runbook_lib.run.targets import Target, refuse_unconfigured, resolve_target
-from runbook_lib.run.verdicts import EXIT_OF, cut_off, published, verdict_of
+from runbook_lib.run.verdicts import EXIT_OF, conclude_cut_off, make_verdict, verdict_document
 
 DEFAULT_DEADLINE_S = 900.0
 _RESERVE_BYTES = 256 * 1024
@@ -51,7 +51,7 @@ _STATE = {
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """A run that may begin: everything about it has been checked, and nothing has been written."""
 
     home: Home
@@ -97,7 +97,7 @@ def prepare(
     deadline_s: float | None = DEFAULT_DEADLINE_S,
     home: Home | None = None,
     environ: Mapping[str, str] | None = None,
-) -> Prepared:
+) -> PreparedRun:
     """Check everything about a run that can be checked before it begins.
 
     Args:
@@ -109,27 +109,27 @@ def prepare(
     home = home or Home.find()
     incident = checked_incident(default_incident() if incident is None else incident)
     template = find_template(home, procedure)
-    parameters = declared(template)
-    values = check(parameters, given, from_text=from_text)
+    parameters = declared_parameters(template)
+    values = check_parameters(parameters, given, from_text=from_text)
     looked_at = resolve_target(home, target, environ)
     refuse_unconfigured(home, looked_at, environ)
-    check(parameters, given, from_text=from_text, redactor=Redactor(looked_at.settings.secret_values()))
-    redactor = redactor_of(looked_at, incident, values)
+    check_parameters(parameters, given, from_text=from_text, redactor=Redactor(looked_at.settings.secret_values()))
+    redactor = make_redactor(looked_at, incident, values)
     context = new_context(
         template.stem,
         incident=incident,
         target=looked_at.name,
-        parameters=masked(values, redactor),
+        parameters=mask_parameters(values, redactor),
         active=looked_at.is_sandbox if active is None else active,
         deadline_s=deadline_s,
         origin=looked_at.origin,
         template_sha256=template.sha256,
     )
     _refuse_early(home, template, context, values)
-    return Prepared(home, template, values, looked_at, redactor, context)
+    return PreparedRun(home, template, values, looked_at, redactor, context)
 
 
-def run_notebook(prepared: Prepared, on_cell: Callable[[Any], None] | None = None) -> RunResult:
+def run_notebook(prepared: PreparedRun, on_cell: Callable[[Any], None] | None = None) -> RunResult:
     """Run a prepared notebook in a kernel of its own and leave its artifact, or a `.partial` that says why not.
 
     Args:
@@ -142,7 +142,7 @@ def run_notebook(prepared: Prepared, on_cell: Callable[[Any], None] | None = Non
     run: _Run | None = None
     with stops_as_exceptions() as stops:
         try:
-            with stops.held():  # a folder that is half made could not say that the run was cancelled
+            with stops.put_off():  # a folder that is half made could not say that the run was cancelled
                 context, folder = make_folder(prepared.home, prepared.context, reserve_bytes=_RESERVE_BYTES)
                 run = _Run(prepared, context, folder, on_cell or (lambda _: None), stops)
             return run.execute()
@@ -167,7 +167,7 @@ class _Run:
     """One run that has its folder."""
 
     def __init__(
-        self, prepared: Prepared, context: RunContext, folder: Path, on_cell: Callable[[Any], None], stops: Stops
+        self, prepared: PreparedRun, context: RunContext, folder: Path, on_cell: Callable[[Any], None], stops: Stops
     ) -> None:
         self._prepared, self._context, self._folder = prepared, context, folder
         self._on_cell, self._stops = on_cell, stops
@@ -178,7 +178,7 @@ class _Run:
         """Kernel, papermill, cells; then the verdict, the report and the seal."""
         deadline = seconds_from_now(self._context.deadline_s)
         try:
-            with self._stops.held():  # a kernel that nobody knows of could not be ended
+            with self._stops.put_off():  # a kernel that nobody knows of could not be ended
                 self._kernel = Kernel(Path.cwd(), self._environment())
             self._context = self._context.changed(git=git_state(self._prepared.home.root))
             self._context.write(self._folder)
@@ -239,7 +239,7 @@ class _Run:
                 on_cell=self._on_cell,
             )
         executed = remove_error_markers(self._saver.notebook)
-        self._saver.now(executed, durable=True)
+        self._saver.save_now(executed, durable=True)
         return executed
 
     def _conclude_cut_off(self, why: str) -> None:
@@ -247,13 +247,13 @@ class _Run:
         self._context = self._context.changed(state="deadline", why=why)
         (self._folder / OBSERVATIONS).touch()  # a kernel that was still starting had not made it
         looks = read_looks(self._folder)
-        conclusion = cut_off(self._context.procedure, looks, why)
+        conclusion = conclude_cut_off(self._context.procedure, looks, why)
         assert conclusion.status is VerdictStatus.could_not_tell
         now = from_iso(self._context.now)
         observer = Observer(now=now, record=[])
         observer.observations.extend(looks)
         window = self._window() or Window(now, now)
-        verdict = published(verdict_of(self._context, conclusion, observer, window), self._prepared.redactor)
+        verdict = verdict_document(make_verdict(self._context, conclusion, observer, window), self._prepared.redactor)
         verdict["verdict_s"] = self._context.deadline_s
         write_atomic(self._folder / VERDICT, orjson.dumps(verdict, option=orjson.OPT_INDENT_2))
 

@@ -26,14 +26,14 @@ class Saver:
         self._spent_s = 0.0
         self.notebook: Any = None  # the last one that came by: papermill hands out none where a cell failed
 
-    def maybe(self, notebook: Any) -> None:
+    def save_if_due(self, notebook: Any) -> None:
         """Save when it is time and within the budget."""
         self.notebook = notebook
         now = time.monotonic()
         if now - self._last >= _APART_S and self._spent_s <= _SHARE * (now - self._started):
-            self.now(notebook)
+            self.save_now(notebook)
 
-    def now(self, notebook: Any, *, durable: bool = False) -> None:
+    def save_now(self, notebook: Any, *, durable: bool = False) -> None:
         """Save in any case. Raises OSError when the disk refuses."""
         self.notebook = notebook
         if self._path is None:

@@ -11,21 +11,21 @@ import orjson
 
 from runbook_lib.artifact.files import NOTEBOOK, PARTIAL, REPORT, VERDICT, write_atomic
 from runbook_lib.artifact.report import report_html
-from runbook_lib.artifact.seal import Sealed, seal
+from runbook_lib.artifact.seal import SealedArtifact, seal
 from runbook_lib.core.errors import RunbookError
 from runbook_lib.core.model import Json
 from runbook_lib.core.redact import Redactor
 from runbook_lib.run.context import RunContext, read_context
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import is_run_id
-from runbook_lib.run.opening import redactor_of
+from runbook_lib.run.opening import make_redactor
 from runbook_lib.run.session import VERDICT_MEDIA_TYPE
 from runbook_lib.run.targets import resolve_target
 
 _CONCLUDED = ("concluded", "killed")  # a kernel that went away after its conclusion takes nothing back
 
 
-def seal_run(folder: Path, context: RunContext) -> Sealed:
+def seal_run(folder: Path, context: RunContext) -> SealedArtifact:
     """Seal a run's folder; the manifest says who, when, which target, and what made the verdict."""
     said = asdict(context)
     keys = ("run", "procedure", "incident", "target", "who", "git", "versions", "library_sha256", "template_sha256")
@@ -38,7 +38,7 @@ def write_report(folder: Path, context: RunContext, redactor: Redactor) -> None:
     write_atomic(folder / REPORT, report_html(folder, notebook, asdict(context), redactor))
 
 
-def seal_from_notebook(home: Home, notebook: Mapping[str, Any]) -> Sealed | None:
+def seal_from_notebook(home: Home, notebook: Mapping[str, Any]) -> SealedArtifact | None:
     """Seal the run whose conclusion an executed notebook shows.
 
     Args:
@@ -86,7 +86,7 @@ def _folder_of(home: Home, shown: Mapping[str, Json]) -> Path | None:
 def _redactor(home: Home, context: RunContext) -> Redactor:
     """What masks the run's secrets; where its target is gone by now, what patterns can find."""
     try:
-        return redactor_of(resolve_target(home, context.target), context.incident, context.parameters)
+        return make_redactor(resolve_target(home, context.target), context.incident, context.parameters)
     except RunbookError as error:
         logging.getLogger(__name__).warning("The target's secrets are not known any more: %s", error)
         return Redactor(salt=context.incident)

@@ -21,8 +21,8 @@ from runbook_lib.core.redact import Redactor
 from runbook_lib.io.observe import Observer
 from runbook_lib.procedures.base import Procedure, replay_steps
 from runbook_lib.run.context import RunContext
-from runbook_lib.run.progress import shown_below_the_cell
-from runbook_lib.run.verdicts import published, verdict_of
+from runbook_lib.run.progress import show_below_the_cell
+from runbook_lib.run.verdicts import make_verdict, verdict_document
 
 if TYPE_CHECKING:
     from runbook_lib.show.display import Display
@@ -33,7 +33,7 @@ RUNNING, CONCLUDED = "running", "concluded"
 
 
 @dataclass
-class Opened:
+class OpenRun:
     """What a session works with; `continued` gives the same run another folder once its own has been sealed."""
 
     context: RunContext
@@ -42,13 +42,13 @@ class Opened:
     observer: Observer
     redactor: Redactor
     warnings: tuple[str, ...]
-    continued: "Callable[[Opened], Opened]"
+    continued: "Callable[[OpenRun], OpenRun]"
 
 
 class Session:
     """A run that is open: `run.<step>()` for each step of its procedure, then `run.conclude()`."""
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: OpenRun) -> None:
         self._opened = opened
 
     @property
@@ -62,7 +62,7 @@ class Session:
         """Where the run is kept until it is whole."""
         return self._opened.folder
 
-    def conclude(self) -> "Concluded":
+    def conclude(self) -> "VerdictDisplay":
         """Run what has not run, say what is so, and write the verdict down; may be called again."""
         self._keep_open()
         opened = self._opened
@@ -72,13 +72,13 @@ class Session:
             procedure, observer = _replayed_in_order(opened, recorded)
         conclusion = procedure.conclude()
         context = opened.context.changed(executed=tuple(procedure.executed), state=CONCLUDED)
-        verdict = published(verdict_of(context, conclusion, observer, procedure.window), opened.redactor)
+        verdict = verdict_document(make_verdict(context, conclusion, observer, procedure.window), opened.redactor)
         facts = opened.redactor.data(orjson.dumps(dict(conclusion.facts), default=str, option=orjson.OPT_NON_STR_KEYS))
         write_atomic(opened.folder / FACTS, facts)
         write_atomic(opened.folder / VERDICT, orjson.dumps(verdict, option=orjson.OPT_INDENT_2))
         if not opened.context.is_replay:
             self._note(context)
-        return Concluded(verdict, self._where() if context.interactive else "")
+        return VerdictDisplay(verdict, self._where() if context.interactive else "")
 
     def _where(self) -> str:
         whole = self._opened.folder.name.removesuffix(PARTIAL)
@@ -91,7 +91,7 @@ class Session:
         opened = self._opened
         for stale in (VERDICT, FACTS):
             (opened.folder / stale).unlink(missing_ok=True)
-        opened.observer.tell = shown_below_the_cell()
+        opened.observer.tell = show_below_the_cell()
         view = opened.procedure.run_step(name)
         if not opened.context.is_replay:
             self._note(opened.context.changed(executed=tuple(opened.procedure.executed), state=RUNNING))
@@ -134,7 +134,7 @@ class Session:
         return banner._repr_mimebundle_(include, exclude)
 
 
-class Concluded:
+class VerdictDisplay:
     """The verdict as a cell shows it; its data names the run, so that whoever saves the notebook can seal the artifact."""
 
     def __init__(self, verdict: Mapping[str, Json], note: str) -> None:
@@ -159,7 +159,7 @@ class Concluded:
         return self._display().plain
 
 
-def _replayed_in_order(opened: Opened, executed: list[str]) -> tuple[Procedure, Observer]:
+def _replayed_in_order(opened: OpenRun, executed: list[str]) -> tuple[Procedure, Observer]:
     """The recorded run's steps in the order in which it ran them, repeats included, on an observer that starts afresh."""
     observer = opened.observer.afresh()
     procedure = type(opened.procedure)(observer, opened.procedure.parameters)

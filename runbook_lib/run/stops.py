@@ -29,7 +29,7 @@ class Stops:
                 raise Stopped(signum)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def put_off(self) -> Iterator[None]:
         """Within, a request waits; at the end it is raised."""
         self._holding = True
         early = self._asked

@@ -92,7 +92,7 @@ def refuse_unconfigured(home: Home, target: Target, environ: Mapping[str, str] |
         )
 
 
-def available(home: Home, environ: Mapping[str, str]) -> list[str]:
+def target_names(home: Home, environ: Mapping[str, str]) -> list[str]:
     """The targets there are: a sandbox that is up, live settings, and every `.env.NAME`."""
     found = []
     if _sandbox_files(environ):
@@ -107,7 +107,7 @@ def _only_one(home: Home, environ: Mapping[str, str]) -> str:
     from_file = _env_file_of(home).get("RUNBOOK_TARGET", "").strip()
     if from_file:
         return from_file
-    names = available(home, environ)
+    names = target_names(home, environ)
     if len(names) == 1:
         return names[0]
     if not names:

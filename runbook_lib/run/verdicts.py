@@ -24,7 +24,7 @@ from runbook_lib.run.library import library_sha256, runbook_version
 EXIT_OF = {VerdictStatus.ruled_out: 0, VerdictStatus.confirmed: 1, VerdictStatus.could_not_tell: 3}
 
 
-def verdict_of(context: RunContext, conclusion: Conclusion, observer: Observer, window: Window) -> Verdict:
+def make_verdict(context: RunContext, conclusion: Conclusion, observer: Observer, window: Window) -> Verdict:
     """The verdict of a run, with what it looked at and how long it took since it was opened."""
     cited = {
         identity
@@ -40,7 +40,7 @@ def verdict_of(context: RunContext, conclusion: Conclusion, observer: Observer, 
         parameters=context.parameters,
         window=window.as_dict(),
         conclusion=conclusion,
-        looked_at=tuple(looked_at(observer.observations)),
+        looked_at=tuple(list_looks(observer.observations)),
         first_evidence_s=round(min(seconds), 3) if seconds else None,
         verdict_s=round(observer.seconds, 3),
         started_at=context.now,
@@ -49,7 +49,7 @@ def verdict_of(context: RunContext, conclusion: Conclusion, observer: Observer, 
     )
 
 
-def looked_at(observations: Sequence[Observation]) -> list[dict[str, Json]]:
+def list_looks(observations: Sequence[Observation]) -> list[dict[str, Json]]:
     """The looks of a run as verdict.json lists them."""
     return [
         {
@@ -63,7 +63,7 @@ def looked_at(observations: Sequence[Observation]) -> list[dict[str, Json]]:
     ]
 
 
-def cut_off(procedure: str, observations: Sequence[Observation], why: str) -> Conclusion:
+def conclude_cut_off(procedure: str, observations: Sequence[Observation], why: str) -> Conclusion:
     """What a run says that hit its own deadline before it could conclude: it could not tell, and how to let it.
 
     Pure: a replay of the same record says the same.
@@ -82,7 +82,7 @@ def cut_off(procedure: str, observations: Sequence[Observation], why: str) -> Co
     return Conclusion(VerdictStatus.could_not_tell, suspects=(again,), not_seen=tuple(dict.fromkeys(unseen)))
 
 
-def published(verdict: Verdict, redactor: Redactor) -> dict[str, Json]:
+def verdict_document(verdict: Verdict, redactor: Redactor) -> dict[str, Json]:
     """verdict.json: redacted once more, with its fingerprints and its hash taken over exactly what is written.
 
     A parameter may be an e-mail address, and so may a subject; a replay knows them masked only, and must agree.

@@ -54,7 +54,7 @@ PARTS: tuple[type[BaseModel], ...] = (
 )
 _HOST_OF_REF = re.compile(r"^([a-z]{20})\.supabase\.(?:co|in)$")
 _SAYS_SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|DATABASE_URL")
-# NexusCore's own addresses: one that is none is a finding of the checklist (00), no reason to look at nothing at all.
+# NexusCore's own addresses: one that is not a URL is a finding of the checklist (00), not a reason to look at nothing at all.
 _JUDGED_LATER = {"supabase_url", "otel_endpoint"}
 
 
@@ -83,7 +83,7 @@ class Settings(
 
         Raises:
             ConfigError: a variable that is set and is not what its name says. The value is never shown. An address of
-                NexusCore's own that is none is not used, and `unusable` says so: procedure 00 judges it.
+                NexusCore's own that is not a URL is not used, and `unusable` says so: procedure 00 judges it.
         """
         given = {name: value for name, value in variables.items() if value.strip()}
         unusable = _unusable_addresses(given)
@@ -135,7 +135,7 @@ class Settings(
 
 
 def _unusable_addresses(given: Mapping[str, str]) -> dict[str, str]:
-    """NexusCore's own addresses that are none, with why."""
+    """NexusCore's own addresses that are not URLs, with why."""
     found = {}
     for name in (name for field in _JUDGED_LATER for name in variable_names(field)):
         parts = urlsplit(given.get(name, "http://unset.invalid").strip())

@@ -27,7 +27,7 @@ Secret = Annotated[SecretStr | None, BeforeValidator(_none_if_blank)]
 Url = Annotated[str | None, BeforeValidator(_url)]
 
 
-def named(*names: str, default: Any = None, about: str, group: str) -> Any:
+def setting(*names: str, default: Any = None, about: str, group: str) -> Any:
     """A setting, the environment variables it is read from (first that is set), what it is for, and its place in .env.example."""
     return Field(
         default=default,

@@ -8,7 +8,7 @@ from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import join, picture, preformatted, tag
 from runbook_lib.show.points import Mark
-from runbook_lib.show.text import finite, grid, moment_of, one_line
+from runbook_lib.show.text import finite_number, one_line, parse_moment, text_grid
 
 ROWS = 12
 
@@ -65,7 +65,7 @@ def burn_down_text(seen: BurnDown) -> str:
     rows = [[f"{at:%m-%d %H:%M}", *(_at(line, at) for line in seen.lines)] for at in chosen]
     lines = [
         summary(seen),
-        grid(
+        text_grid(
             ["until (UTC)", *(line.name for line in seen.lines)], rows, right=frozenset(range(1, len(seen.lines) + 1))
         ),
     ]
@@ -86,7 +86,7 @@ def read_burn_down(data: Mapping[str, Json]) -> BurnDown:
         points = [
             (at, left)
             for pair in each.get("points") or ()
-            if (at := moment_of(pair[0])) is not None and (left := finite(pair[1])) is not None
+            if (at := parse_moment(pair[0])) is not None and (left := finite_number(pair[1])) is not None
         ]
         if points:
             lines.append(
@@ -95,11 +95,11 @@ def read_burn_down(data: Mapping[str, Json]) -> BurnDown:
     marks = [
         Mark(at, one_line(each.get("label") or "deployment", 60))
         for each in data.get("deployments") or ()
-        if (at := moment_of(each.get("at"))) is not None
+        if (at := parse_moment(each.get("at"))) is not None
     ]
     return BurnDown(
         tuple(lines),
-        moment_of(window.get("since")),
-        moment_of(window.get("until")),
+        parse_moment(window.get("since")),
+        parse_moment(window.get("until")),
         tuple(sorted(marks, key=lambda mark: mark.at)),
     )

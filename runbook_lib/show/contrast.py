@@ -7,7 +7,7 @@ from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import join, picture, tag
 from runbook_lib.show.table import compact, table
-from runbook_lib.show.text import finite, number, one_line
+from runbook_lib.show.text import finite_number, format_number, one_line
 
 BARS = 12
 
@@ -51,7 +51,7 @@ def contrast(data: Mapping[str, Json]) -> Display:
 
 def lift_words(lift: float | None) -> str:
     """`× 6.2`; a dash where there is no number."""
-    return f"× {number(float(f'{lift:.3g}'))}" if lift is not None else "–"
+    return f"× {format_number(float(f'{lift:.3g}'))}" if lift is not None else "–"
 
 
 def _pair(row: Mapping[str, Json]) -> Pair:
@@ -63,12 +63,12 @@ def _pair(row: Mapping[str, Json]) -> Pair:
         failing_total=_count(row.get("failing_total")),
         healthy=_count(row.get("healthy")),
         healthy_total=_count(row.get("healthy_total")),
-        lift=finite(row.get("lift")),
+        lift=finite_number(row.get("lift")),
     )
 
 
 def _count(value: Json) -> int:
-    return max(0, int(finite(value) or 0))
+    return max(0, int(finite_number(value) or 0))
 
 
 def _row(pair: Pair) -> Sequence[Json]:

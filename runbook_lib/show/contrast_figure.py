@@ -6,7 +6,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from runbook_lib.show.contrast import Pair, lift_words
-from runbook_lib.show.figure import FAILED, FAINT, HEALTHY, INK, LINE, drawable, new_figure, quiet, to_png
+from runbook_lib.show.figure import FAILED, FAINT, HEALTHY, INK, LINE, drawable_text, new_figure, style_axes, to_png
 from runbook_lib.show.text import plural
 
 ROW_IN, HEAD_IN, FOOT_IN = 0.46, 0.42, 0.36
@@ -20,21 +20,21 @@ def draw_contrast(pairs: Sequence[Pair], more: int) -> bytes:
     axes = figure.add_axes((NAMES_END, FOOT_IN / height_in, 0.95 - NAMES_END, ROW_IN * len(pairs) / height_in))
     axes.set_xlim(0, 1.22)
     axes.set_ylim(len(pairs) - 0.5, -0.5)
-    quiet(axes)
+    style_axes(axes)
     axes.set_yticks([])
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.grid(axis="x", color=LINE, linewidth=0.7)
     for at, pair in enumerate(pairs):
         bars = ((-0.17, pair.failing_ratio, FAILED, pair.failing), (0.17, pair.healthy_ratio, HEALTHY, pair.healthy))
-        for shift, ratio, colour, count in bars:
-            axes.barh(at + shift, ratio, height=0.3, color=colour, alpha=0.88)
+        for shift, ratio, color, count in bars:
+            axes.barh(at + shift, ratio, height=0.3, color=color, alpha=0.88)
             said = f" {ratio:.0%} ({count:,})"
-            axes.text(ratio, at + shift, said, fontsize=7.4, va="center", color=colour if count else FAINT)
+            axes.text(ratio, at + shift, said, fontsize=7.4, va="center", color=color if count else FAINT)
         axes.text(
             -0.015,
             at - 0.14,
-            drawable(pair.name, 44),
+            drawable_text(pair.name, 44),
             parse_math=False,
             fontsize=8,
             va="center",

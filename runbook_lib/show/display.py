@@ -13,7 +13,7 @@ class Display:
     Args:
         plain: plain text, complete enough to do without the rest.
         body: the HTML without its frame, so that displays can be put into one another.
-        png: the picture's bytes; None where there is none.
+        png: the picture's bytes; None without a picture.
     """
 
     plain: str

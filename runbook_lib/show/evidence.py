@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from runbook_lib.core.model import Json, Observation, Status
 from runbook_lib.show.html import AMBER, BLUE, GREEN, GREY, RED, Child, Html, anchor, chip, join, muted, rows_table, tag
 from runbook_lib.show.table import compact
-from runbook_lib.show.text import cut, duration, one_line, plural
+from runbook_lib.show.text import format_duration, one_line, plural, shorten
 
 ANSWERED_SHOWN = 60  # answered looks beyond these are counted; those that prove nothing are always listed
 
@@ -26,29 +26,29 @@ MARKS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def proves(status: str) -> bool:
+def proves_something(status: str) -> bool:
     """Whether a look of this status proves something: content, or absence."""
     return status in Status.__members__ and Status(status).answered
 
 
 def status_chip(status: object) -> Html:
-    """A status as a label: solid where it proves something, dashed where it proves nothing; a mark beside the colour."""
+    """A status as a label: solid where it proves something, dashed where it proves nothing; a mark beside the color."""
     text = one_line(status, 40)
-    mark, colour = MARKS.get(text, ("?", GREY))
-    return chip(f"{mark} {text}", colour, solid=proves(text))
+    mark, color = MARKS.get(text, ("?", GREY))
+    return chip(f"{mark} {text}", color, solid=proves_something(text))
 
 
 def status_words(status: object) -> str:
     """A status for plain text, its mark before it; what proves nothing stands in brackets."""
     text = one_line(status, 40)
     words = f"{MARKS.get(text, ('?', GREY))[0]} {text}"
-    return words if proves(text) else f"({words})"
+    return words if proves_something(text) else f"({words})"
 
 
-def counted(statuses: Iterable[str]) -> str:
+def count_in_words(statuses: Iterable[str]) -> str:
     """`7 looks: 5 answered, 2 prove nothing`."""
     each = [str(status) for status in statuses]
-    nothing = sum(not proves(status) for status in each)
+    nothing = sum(not proves_something(status) for status in each)
     said = f"{plural(len(each), 'look')}: {len(each) - nothing:,} answered"
     return f"{said}, {nothing:,} {'proves' if nothing == 1 else 'prove'} nothing" if nothing else said
 
@@ -65,17 +65,17 @@ def evidence_table(observations: Sequence[Observation]) -> Html:
                 one_line(look.source, 60),
                 _asked(look),
                 status_chip(look.status),
-                duration(look.elapsed_ms),
-                cut(look.why, 400) if look.why else "",
-                cut(look.help, 400) if look.help else "",
+                format_duration(look.elapsed_ms),
+                shorten(look.why, 400) if look.why else "",
+                shorten(look.help, 400) if look.help else "",
             ],
-            None if proves(look.status) else "nx-nothing",
+            None if proves_something(look.status) else "nx-nothing",
             anchor(look.id),
         )
         for look in shown
     )
     headings = ["look", "source", "call", "status", "took", "why", "what would help"]
-    note = counted(look.status for look in observations)
+    note = count_in_words(look.status for look in observations)
     if left_out:
         note += f"; {plural(left_out, 'answered look')} not listed here, all are in observations.jsonl"
     return join([rows_table(headings, rows, right=frozenset({4})), tag("p", muted(note))])
@@ -86,14 +86,16 @@ def evidence_lines(observations: Sequence[Observation]) -> list[str]:
     shown, left_out = _chosen(observations)
     lines = []
     for look in shown:
-        line = f"  {status_words(look.status):<20} {one_line(look.id, 60)}  {duration(look.elapsed_ms)}"
-        line += f"  {cut(look.why, 160)}" if look.why else ""
-        lines.append(line + (f"  → {cut(look.help, 160)}" if look.help else ""))
-    lines.append("  " + counted(look.status for look in observations) + (f"; {left_out:,} not listed" * bool(left_out)))
+        line = f"  {status_words(look.status):<20} {one_line(look.id, 60)}  {format_duration(look.elapsed_ms)}"
+        line += f"  {shorten(look.why, 160)}" if look.why else ""
+        lines.append(line + (f"  → {shorten(look.help, 160)}" if look.help else ""))
+    lines.append(
+        "  " + count_in_words(look.status for look in observations) + (f"; {left_out:,} not listed" * bool(left_out))
+    )
     return lines
 
 
-def cited(evidence: Sequence[Json]) -> list[Child]:
+def citation_links(evidence: Sequence[Json]) -> list[Child]:
     """Ids of observations as links to their rows."""
     shown: list[Child] = []
     for each in evidence[:8]:
@@ -107,12 +109,12 @@ def _asked(look: Observation) -> Html:
     )
     again = f" · time {look.nth}" if look.nth > 1 else ""
     return join(
-        [one_line(look.call, 80), tag("div", muted(cut(arguments, 160) + again)) if arguments or again else None]
+        [one_line(look.call, 80), tag("div", muted(shorten(arguments, 160) + again)) if arguments or again else None]
     )
 
 
 def _chosen(observations: Sequence[Observation]) -> tuple[list[Observation], int]:
-    answered = [look for look in observations if proves(look.status)]
+    answered = [look for look in observations if proves_something(look.status)]
     listed = {id(look) for look in answered[:ANSWERED_SHOWN]}
-    shown = [look for look in observations if id(look) in listed or not proves(look.status)]
+    shown = [look for look in observations if id(look) in listed or not proves_something(look.status)]
     return shown, len(observations) - len(shown)

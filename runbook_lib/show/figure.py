@@ -22,7 +22,7 @@ CARD, INK, FAINT, LINE = "#fbfbf9", "#22272e", "#6b7280", "#d9dce1"
 FAILED, HEALTHY, ACCENT = "#c62828", "#3b78b5", "#7a4fbf"
 WIDTH_IN, DPI = 8.0, 150
 
-# Parts keep their colour from picture to picture; parts that nobody knows take the spare ones in order of appearance.
+# Parts keep their color from picture to picture; parts that nobody knows take the spare ones in order of appearance.
 PART_COLOURS: Mapping[str, str] = {
     "web": "#56a3d9",
     "api": "#2563a8",
@@ -40,14 +40,14 @@ PART_COLOURS: Mapping[str, str] = {
 _SPARE = ("#b05c94", "#5f8a8b", "#98803d", "#7c7f99", "#a3a61e", "#c06c6c")
 
 
-def part_colours(parts: Iterable[str]) -> dict[str, str]:
-    """A colour for each part, in order of appearance."""
-    colours: dict[str, str] = {}
+def part_colors(parts: Iterable[str]) -> dict[str, str]:
+    """A color for each part, in order of appearance."""
+    colors: dict[str, str] = {}
     for part in parts:
-        if part not in colours:
-            spare = _SPARE[sum(each not in PART_COLOURS for each in colours) % len(_SPARE)]
-            colours[part] = PART_COLOURS.get(part.lower(), spare)
-    return colours
+        if part not in colors:
+            spare = _SPARE[sum(each not in PART_COLOURS for each in colors) % len(_SPARE)]
+            colors[part] = PART_COLOURS.get(part.lower(), spare)
+    return colors
 
 
 def new_figure(height_in: float) -> Figure:
@@ -57,8 +57,8 @@ def new_figure(height_in: float) -> Figure:
     return figure
 
 
-def quiet(axes: Axes) -> None:
-    """Only what is needed: no frame, pale grid, small grey ticks."""
+def style_axes(axes: Axes) -> None:
+    """Only what is needed: no frame, pale grid, small gray ticks."""
     axes.set_facecolor(CARD)
     for side in axes.spines.values():
         side.set_visible(False)
@@ -66,14 +66,14 @@ def quiet(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def drawable(text: str, limit: int) -> str:
+def drawable_text(text: str, limit: int) -> str:
     """One line of text with a box in place of each character that the font cannot draw; draw it with parse_math=False."""
     glyphs = _glyphs()
     return "".join(each if ord(each) in glyphs else "□" for each in one_line(text, limit))
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG of few colours; the same figure gives the same bytes."""
+    """The figure as a PNG of few colors; the same figure gives the same bytes."""
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()  # type: ignore[no-untyped-call]
@@ -85,10 +85,10 @@ def to_png(figure: Figure) -> bytes:
 
 
 def _palette(drawn: Image.Image) -> Image.Image:
-    """The commonest shades and every colour that means something: a lone failure's red must not be averaged away."""
+    """The commonest shades and every color that means something: a lone failure's red must not be averaged away."""
     common = drawn.quantize(200, dither=Image.Dither.NONE).getpalette() or []
     telling = [CARD, INK, FAINT, LINE, FAILED, HEALTHY, ACCENT, *PART_COLOURS.values(), *_SPARE]
-    fixed = [int(colour[at : at + 2], 16) for colour in dict.fromkeys(telling) for at in (1, 3, 5)]
+    fixed = [int(color[at : at + 2], 16) for color in dict.fromkeys(telling) for at in (1, 3, 5)]
     palette = Image.new("P", (1, 1))
     palette.putpalette(fixed + common[: 3 * 256 - len(fixed)])
     return palette

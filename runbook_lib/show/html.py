@@ -1,8 +1,8 @@
 """HTML that is built, never typed: every text is escaped on its way in, and only harmless links and pictures get through.
 
 One small style sheet goes with each display (no script, no font, no network). What must be seen even where a viewer drops
-style sheets (an untrusted notebook, a forge's preview) is styled inline and also said in words. Colours are translucent
-or mid-tone, so that they read on dark and on light; texts inherit the page's colour.
+style sheets (an untrusted notebook, a forge's preview) is styled inline and also said in words. Colors are translucent
+or mid-tone, so that they read on dark and on light; texts inherit the page's color.
 """
 
 import base64
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from runbook_lib.show.text import one_line, visible
+from runbook_lib.show.text import make_visible, one_line
 
 GREEN, BLUE, AMBER, RED, GREY = "#2c974b", "#2f81d6", "#b7791f", "#d1453b", "#7d8590"
 
@@ -69,7 +69,7 @@ def tag(name: str, *children: Child, **attributes: str | None) -> Html:
         if key == "src" and not _PICTURE.fullmatch(value):
             continue
         attribute = "class" if key == "cls" else key.replace("_", "-")
-        written.append(f' {attribute}="{html.escape(visible(value))}"')
+        written.append(f' {attribute}="{html.escape(make_visible(value))}"')
     opening = f"<{name}{''.join(written)}>"
     return Html(opening if name in _VOID else f"{opening}{join(children)}</{name}>")
 
@@ -102,22 +102,22 @@ def anchor(identity: object) -> str:
     return "look-" + re.sub(r"[^\w.-]", "_", str(identity), flags=re.ASCII)
 
 
-def chip(text: str, colour: str, *, solid: bool) -> Html:
+def chip(text: str, color: str, *, solid: bool) -> Html:
     """A small label. A solid one proves something; one with a dashed edge and slanted text proves nothing."""
-    look = f"border:1.5px {'solid' if solid else 'dashed'} {colour};border-radius:9px;padding:0 7px;white-space:nowrap;"
-    look += f"background-color:{_tint(colour)};font-weight:600" if solid else "font-style:italic"
+    look = f"border:1.5px {'solid' if solid else 'dashed'} {color};border-radius:9px;padding:0 7px;white-space:nowrap;"
+    look += f"background-color:{_tint(color)};font-weight:600" if solid else "font-style:italic"
     return tag("span", text, style=look)
 
 
 def preformatted(text: str) -> Html:
     """A block of text in which spaces and line ends matter."""
-    lines = [html.escape(visible(line)) for line in text.split("\n")]
+    lines = [html.escape(make_visible(line)) for line in text.split("\n")]
     return tag("pre", Html("\n".join(lines)), style="overflow-x:auto")
 
 
-def band(colour: str, *children: Child) -> Html:
-    """A block with a thick coloured edge, kept together on paper."""
-    look = f"border-left:8px solid {colour};background-color:{_tint(colour, 0.1)};padding:8px 12px;border-radius:4px;"
+def band(color: str, *children: Child) -> Html:
+    """A block with a thick colored edge, kept together on paper."""
+    look = f"border-left:8px solid {color};background-color:{_tint(color, 0.1)};padding:8px 12px;border-radius:4px;"
     return tag("div", *children, style=look + "margin:6px 0;print-color-adjust:exact", cls="nx-keep")
 
 
@@ -164,6 +164,6 @@ def _spaced(child: Child) -> str:
     return join(child)
 
 
-def _tint(colour: str, alpha: float = 0.18) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+def _tint(color: str, alpha: float = 0.18) -> str:
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"

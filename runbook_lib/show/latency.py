@@ -7,7 +7,7 @@ from runbook_lib.core.percentile import percentile
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import join, picture, preformatted, tag
 from runbook_lib.show.points import Bucket, Latency, buckets, read_latency
-from runbook_lib.show.text import duration, grid, plural
+from runbook_lib.show.text import format_duration, plural, text_grid
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -32,13 +32,13 @@ def summary(seen: Latency) -> str:
     said = f"{plural(len(within), 'request')}{' in the window' if seen.since or seen.until else ''}"
     said += f", {sum(point.failed for point in within):,} failed"
     if taken:
-        said += f", p50 {duration(percentile(taken, 50))}, p95 {duration(percentile(taken, 95))}"
+        said += f", p50 {format_duration(percentile(taken, 50))}, p95 {format_duration(percentile(taken, 95))}"
     if seen.baseline_p95_ms is not None:
-        said += f", p95 before {duration(seen.baseline_p95_ms)}"
+        said += f", p95 before {format_duration(seen.baseline_p95_ms)}"
     return said
 
 
-def undrawn(seen: Latency) -> str:
+def undrawn_in_words(seen: Latency) -> str:
     """How many requests could not be drawn; empty where all could."""
     return f"{plural(seen.undrawn, 'request')} without time or duration not drawn" if seen.undrawn else ""
 
@@ -50,12 +50,16 @@ def latency_text(seen: Latency) -> str:
         stretches = buckets(seen.points)
         most = max(each.p95_ms for each in stretches) or 1.0
         rows = [_row(each, most) for each in stretches]
-        lines.append(grid(["from (UTC)", "p95", "", "p50", "requests", "failed"], rows, right=frozenset({2, 3, 4, 5})))
+        lines.append(
+            text_grid(["from (UTC)", "p95", "", "p50", "requests", "failed"], rows, right=frozenset({2, 3, 4, 5}))
+        )
     lines += [f"deployed {mark.at:%Y-%m-%d %H:%M:%S} UTC  {mark.label}" for mark in seen.deployments]
     if seen.request is not None:
         failed = ", failed" if seen.request.failed else ""
-        lines.append(f"this request {seen.request.at:%Y-%m-%d %H:%M:%S} UTC  {duration(seen.request.ms)}{failed}")
-    return "\n".join([*lines, undrawn(seen)]).rstrip()
+        lines.append(
+            f"this request {seen.request.at:%Y-%m-%d %H:%M:%S} UTC  {format_duration(seen.request.ms)}{failed}"
+        )
+    return "\n".join([*lines, undrawn_in_words(seen)]).rstrip()
 
 
 def _row(each: Bucket, most_ms: float) -> list[str]:
@@ -65,4 +69,4 @@ def _row(each: Bucket, most_ms: float) -> list[str]:
     bar = "█" * whole + EIGHTHS[rest].strip()
     failed = f"{each.failed:,}" if each.failed else ""
     since = f"{each.since:%m-%d %H:%M:%S}"
-    return [since, bar or "▏", duration(each.p95_ms), duration(each.p50_ms), f"{each.count:,}", failed]
+    return [since, bar or "▏", format_duration(each.p95_ms), format_duration(each.p50_ms), f"{each.count:,}", failed]

@@ -9,10 +9,22 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from runbook_lib.core.percentile import percentile
-from runbook_lib.show.figure import ACCENT, CARD, FAILED, FAINT, HEALTHY, INK, LINE, drawable, new_figure, quiet, to_png
-from runbook_lib.show.latency import summary, undrawn
+from runbook_lib.show.figure import (
+    ACCENT,
+    CARD,
+    FAILED,
+    FAINT,
+    HEALTHY,
+    INK,
+    LINE,
+    drawable_text,
+    new_figure,
+    style_axes,
+    to_png,
+)
+from runbook_lib.show.latency import summary, undrawn_in_words
 from runbook_lib.show.points import Latency, Point
-from runbook_lib.show.text import duration
+from runbook_lib.show.text import format_duration
 
 HEIGHT_IN = 4.0
 DOTS = 6000  # more healthy requests than this are thinned evenly; failures are drawn up to as many
@@ -24,14 +36,14 @@ def draw_latency(seen: Latency) -> bytes:
     """The plot as a PNG. Time in UTC to the right, duration upwards (logarithmic where durations differ widely)."""
     figure = new_figure(HEIGHT_IN)
     axes = figure.add_axes((0.085, 0.165, 0.825, 0.645 if seen.deployments else 0.73))
-    quiet(axes)
+    style_axes(axes)
     first, last = _span(seen)
     axes.set_xlim(_x(first), _x(last))
     _scale(axes, seen)
     axes.grid(axis="y", color=LINE, linewidth=0.7)
     _outside(axes, seen, first, last)
     healthy, failed = ([point for point in seen.points if point.failed is is_failed] for is_failed in (False, True))
-    notes = [undrawn(seen)] if seen.undrawn else []
+    notes = [undrawn_in_words(seen)] if seen.undrawn else []
     for points, look in ((healthy, _HEALTHY), (failed, _FAILED)):
         drawn = _thinned(points)
         if len(drawn) < len(points):
@@ -46,9 +58,16 @@ def draw_latency(seen: Latency) -> bytes:
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]
     axes.xaxis.get_offset_text().set(color=FAINT, fontsize=8)
-    figure.text(0.02, 0.945, drawable(summary(seen), 120), parse_math=False, fontsize=9.5, weight="bold", color=INK)
     figure.text(
-        0.02, 0.03, drawable(" · ".join(["times in UTC", *notes]), 140), parse_math=False, fontsize=7.5, color=FAINT
+        0.02, 0.945, drawable_text(summary(seen), 120), parse_math=False, fontsize=9.5, weight="bold", color=INK
+    )
+    figure.text(
+        0.02,
+        0.03,
+        drawable_text(" · ".join(["times in UTC", *notes]), 140),
+        parse_math=False,
+        fontsize=7.5,
+        color=FAINT,
     )
     if seen.points:
         legend = axes.legend(
@@ -95,11 +114,11 @@ def _scale(axes: Axes, seen: Latency) -> None:
     else:
         axes.set_ylim(0, high * 1.2 + 0.1)
         axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda ms, _: duration(float(ms))))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda ms, _: format_duration(float(ms))))
 
 
 def _outside(axes: Axes, seen: Latency, first: datetime, last: datetime) -> None:
-    """What lies outside the window is greyed and named."""
+    """What lies outside the window is grayed and named."""
     for start, end, name in ((first, seen.since, "before the window"), (seen.until, last, "after")):
         if start is None or end is None or (end - start) < (last - first) * 0.02:
             continue
@@ -120,13 +139,13 @@ def _levels(axes: Axes, seen: Latency) -> None:
     if seen.baseline_p95_ms is not None:
         levels.append((seen.baseline_p95_ms, "p95 before", FAINT, (0, (4, 3)), 1.0))
     placed: list[float] = []
-    for ms, name, colour, dashes, thickness in sorted(levels, key=lambda level: level[0]):
+    for ms, name, color, dashes, thickness in sorted(levels, key=lambda level: level[0]):
         reach = window if name != "p95 before" else (low, high)
-        axes.hlines(_y(ms), *reach, color=colour, linestyle=dashes, linewidth=thickness, alpha=0.75, zorder=2)
+        axes.hlines(_y(ms), *reach, color=color, linestyle=dashes, linewidth=thickness, alpha=0.75, zorder=2)
         height = float(axes.transAxes.inverted().transform(axes.transData.transform((0, _y(ms))))[1])
         height = max([height, *(each + 0.052 for each in placed)])
         placed.append(height)
-        axes.text(1.008, height, name, transform=axes.transAxes, fontsize=7.8, color=colour, va="center")
+        axes.text(1.008, height, name, transform=axes.transAxes, fontsize=7.8, color=color, va="center")
 
 
 def _deployments(axes: Axes, seen: Latency) -> None:
@@ -142,7 +161,7 @@ def _deployments(axes: Axes, seen: Latency) -> None:
         where, side = axes.get_xaxis_transform(), "left" if share <= 0.6 else "right"
         shift = (-3.5 if side == "left" else 3.5, 3 + 11 * (at % 2))
         axes.annotate(
-            drawable(label, 44),
+            drawable_text(label, 44),
             xy=(_x(mark.at), 1.0),
             xycoords=where,
             xytext=shift,
@@ -158,12 +177,12 @@ def _deployments(axes: Axes, seen: Latency) -> None:
 def _request(axes: Axes, request: Point, first: datetime, last: datetime) -> None:
     """A ring round the request that the run is about, and its duration."""
     x, y = _x(request.at), _y(request.ms)
-    colour = FAILED if request.failed else INK
-    axes.scatter([x], [y], s=130, facecolors="none", edgecolors=colour, linewidths=1.8, zorder=6)
-    axes.scatter([x], [y], s=16, color=colour, zorder=6)
+    color = FAILED if request.failed else INK
+    axes.scatter([x], [y], s=130, facecolors="none", edgecolors=color, linewidths=1.8, zorder=6)
+    axes.scatter([x], [y], s=16, color=color, zorder=6)
     share = (request.at - first) / (last - first)
     axes.annotate(
-        f"this request {duration(request.ms)}",
+        f"this request {format_duration(request.ms)}",
         xy=(x, y),
         xytext=(0, 9),
         textcoords="offset points",
@@ -171,7 +190,7 @@ def _request(axes: Axes, request: Point, first: datetime, last: datetime) -> Non
         va="bottom",
         fontsize=8,
         weight="bold",
-        color=colour,
+        color=color,
         zorder=7,
         bbox={"boxstyle": "round,pad=0.2", "fc": CARD, "ec": "none", "alpha": 0.85},
     )

@@ -8,7 +8,7 @@ from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import join, picture, preformatted, tag
 from runbook_lib.show.points import Mark
-from runbook_lib.show.text import duration, finite, grid, moment_of, one_line
+from runbook_lib.show.text import finite_number, format_duration, one_line, parse_moment, text_grid
 
 ROWS = 12
 
@@ -24,7 +24,7 @@ class Hour:
 
     @property
     def top_ms(self) -> float:
-        """The upper bound, or twice the lower where there is none."""
+        """The upper bound, or twice the lower bound where the bucket has no upper one."""
         return self.high_ms if self.high_ms is not None else 2 * max(self.low_ms, 1.0)
 
 
@@ -62,7 +62,7 @@ def summary(seen: LevelLatency) -> str:
         return f"{seen.name} by the hour"
     surely = sum(hour.low_ms >= seen.within_ms for hour in seen.hours)
     maybe = sum(hour.low_ms < seen.within_ms < hour.top_ms for hour in seen.hours)
-    said = f"{seen.name} by the hour: {surely} of {len(seen.hours)} hours above {duration(seen.within_ms)}"
+    said = f"{seen.name} by the hour: {surely} of {len(seen.hours)} hours above {format_duration(seen.within_ms)}"
     return f"{said}, {maybe} may be" if maybe else said
 
 
@@ -74,13 +74,16 @@ def level_latency_text(seen: LevelLatency) -> str:
     rows = [
         [
             f"{hour.at:%m-%d %H:%M}",
-            duration(hour.low_ms),
-            duration(hour.high_ms) if hour.high_ms is not None else "more",
+            format_duration(hour.low_ms),
+            format_duration(hour.high_ms) if hour.high_ms is not None else "more",
             f"{hour.count:,.0f}",
         ]
         for hour in worst
     ]
-    lines = [summary(seen), grid(["slowest hours (UTC)", "from", "to", "requests"], rows, right=frozenset({1, 2, 3}))]
+    lines = [
+        summary(seen),
+        text_grid(["slowest hours (UTC)", "from", "to", "requests"], rows, right=frozenset({1, 2, 3})),
+    ]
     lines += [f"deployed {mark.at:%Y-%m-%d %H:%M} UTC  {mark.label}" for mark in seen.deployments]
     return "\n".join(lines)
 
@@ -89,17 +92,19 @@ def read_level_latency(data: Mapping[str, Json]) -> LevelLatency:
     """The exhibit's data as records; what has no time or no bound is left out."""
     hours = []
     for each in data.get("rows") or ():
-        at, low_ms = moment_of(each.get("at")), finite(each.get("low_ms"))
+        at, low_ms = parse_moment(each.get("at")), finite_number(each.get("low_ms"))
         if at is not None and low_ms is not None:
-            hours.append(Hour(at, max(low_ms, 0.0), finite(each.get("high_ms")), finite(each.get("count")) or 0.0))
+            hours.append(
+                Hour(at, max(low_ms, 0.0), finite_number(each.get("high_ms")), finite_number(each.get("count")) or 0.0)
+            )
     marks = [
         Mark(at, one_line(each.get("label") or "deployment", 60))
         for each in data.get("deployments") or ()
-        if (at := moment_of(each.get("at"))) is not None
+        if (at := parse_moment(each.get("at"))) is not None
     ]
     return LevelLatency(
         tuple(sorted(hours, key=lambda hour: hour.at)),
-        finite(data.get("share")) or 0.95,
-        finite(data.get("within_ms")),
+        finite_number(data.get("share")) or 0.95,
+        finite_number(data.get("within_ms")),
         tuple(sorted(marks, key=lambda mark: mark.at)),
     )

@@ -2,9 +2,9 @@
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from runbook_lib.show.figure import FAILED, FAINT, HEALTHY, INK, LINE, drawable, new_figure, quiet, to_png
+from runbook_lib.show.figure import FAILED, FAINT, HEALTHY, INK, LINE, drawable_text, new_figure, style_axes, to_png
 from runbook_lib.show.level_latency import Hour, LevelLatency, summary
-from runbook_lib.show.text import duration
+from runbook_lib.show.text import format_duration
 from runbook_lib.show.time_axis import mark_deployments, number_of, utc_axis
 
 HEIGHT_IN = 3.6
@@ -16,7 +16,7 @@ def draw_level_latency(seen: LevelLatency) -> bytes:
     """The plot as a PNG. Time in UTC to the right, duration upwards, logarithmic."""
     figure = new_figure(HEIGHT_IN)
     axes = figure.add_axes((0.085, 0.155, 0.825, 0.615 if seen.deployments else 0.69))
-    quiet(axes)
+    style_axes(axes)
     first, last = seen.hours[0].at, seen.hours[-1].at
     axes.set_xlim(number_of(first) - _HOUR, number_of(last) + _HOUR)
     axes.set_yscale("log")
@@ -26,17 +26,17 @@ def draw_level_latency(seen: LevelLatency) -> bytes:
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", length=0)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda ms, _: duration(float(ms))))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda ms, _: format_duration(float(ms))))
     axes.grid(axis="y", color=LINE, linewidth=0.7)
-    for colour, name in ((HEALTHY, "within"), (MAYBE, "may be above"), (FAILED, "above")):
-        own = [hour for hour in seen.hours if _colour(hour, seen.within_ms) == colour]
+    for color, name in ((HEALTHY, "within"), (MAYBE, "may be above"), (FAILED, "above")):
+        own = [hour for hour in seen.hours if _color(hour, seen.within_ms) == color]
         if own:
             axes.bar(
                 [number_of(hour.at) for hour in own],
                 [hour.top_ms - _least(hour) for hour in own],
                 bottom=[_least(hour) for hour in own],
                 width=max(_HOUR * 0.9, (number_of(last) - number_of(first)) / 500),
-                color=colour,
+                color=color,
                 linewidth=0,
                 label=name,
                 zorder=3,
@@ -54,7 +54,7 @@ def draw_level_latency(seen: LevelLatency) -> bytes:
         )
     mark_deployments(axes, seen.deployments)
     utc_axis(axes)
-    figure.text(0.02, 0.94, drawable(summary(seen), 120), parse_math=False, fontsize=9.5, weight="bold", color=INK)
+    figure.text(0.02, 0.94, drawable_text(summary(seen), 120), parse_math=False, fontsize=9.5, weight="bold", color=INK)
     figure.text(0.02, 0.02, "times in UTC · each bar spans what the buckets allow", fontsize=7.5, color=FAINT)
     legend = axes.legend(
         loc="upper right", bbox_to_anchor=(1.0, -0.1), ncols=3, frameon=False, fontsize=7.8, handlelength=1.0
@@ -69,7 +69,7 @@ def _least(hour: Hour) -> float:
     return min(max(hour.low_ms, 0.5), hour.top_ms * 0.94)
 
 
-def _colour(hour: Hour, within_ms: float | None) -> str:
+def _color(hour: Hour, within_ms: float | None) -> str:
     if within_ms is None or hour.top_ms <= within_ms:
         return HEALTHY
     return FAILED if hour.low_ms >= within_ms else MAYBE

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from runbook_lib.core.model import Json
 from runbook_lib.core.percentile import percentile
-from runbook_lib.show.text import finite, moment_of, one_line
+from runbook_lib.show.text import finite_number, one_line, parse_moment
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ def read_latency(data: Mapping[str, Json]) -> Latency:
     marks = [
         Mark(at, one_line(each.get("label") or "deployment", 60))
         for each in data.get("deployments") or ()
-        if (at := moment_of(each.get("at"))) is not None
+        if (at := parse_moment(each.get("at"))) is not None
     ]
     return Latency(
         points=tuple(points),
-        since=moment_of(window.get("since")),
-        until=moment_of(window.get("until")),
-        baseline_p95_ms=finite(data.get("baseline_p95_ms")),
+        since=parse_moment(window.get("since")),
+        until=parse_moment(window.get("until")),
+        baseline_p95_ms=finite_number(data.get("baseline_p95_ms")),
         deployments=tuple(sorted(marks, key=lambda mark: mark.at)),
         request=_point(data["request"]) if data.get("request") else None,
         undrawn=len(given) - len(points),
@@ -80,7 +80,7 @@ def read_latency(data: Mapping[str, Json]) -> Latency:
 
 
 def _point(given: Mapping[str, Json]) -> Point | None:
-    at, ms = moment_of(given.get("at")), finite(given.get("ms"))
+    at, ms = parse_moment(given.get("at")), finite_number(given.get("ms"))
     return None if at is None or ms is None or ms < 0 else Point(at, ms, bool(given.get("failed")))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runbook_lib.core.model import Json
-from runbook_lib.show.text import finite, one_line, plural
+from runbook_lib.show.text import finite_number, one_line, plural
 
 ROWS = 60  # more rows than a person reads
 
@@ -72,10 +72,12 @@ def read_waterfall(data: Mapping[str, Json]) -> Waterfall:
     for at, parent in enumerate(parents):
         children.setdefault(parent, []).append(at)
     drawn = tuple(row if isinstance(row, Bar) else _with_own(bars, row, children.get(row, [])) for row in rows)
-    skew = ((one_line(each.get("part"), 40), finite(each.get("shift_ms")) or 0.0) for each in data.get("skew") or ())
+    skew = (
+        (one_line(each.get("part"), 40), finite_number(each.get("shift_ms")) or 0.0) for each in data.get("skew") or ()
+    )
     return Waterfall(
         trace_id=one_line(data.get("trace_id"), 40),
-        total_ms=max(0.0, finite(data.get("total_ms")) or 0.0),
+        total_ms=max(0.0, finite_number(data.get("total_ms")) or 0.0),
         bars=drawn,
         spans=len(bars),
         folded=sum(bar.folded for bar in drawn),
@@ -95,15 +97,15 @@ def parents_of(bars: Sequence[Bar]) -> list[int]:
 
 
 def _bar(span: Mapping[str, Json]) -> Bar:
-    start, length = finite(span.get("start_ms")) or 0.0, max(0.0, finite(span.get("duration_ms")) or 0.0)
+    start, length = finite_number(span.get("start_ms")) or 0.0, max(0.0, finite_number(span.get("duration_ms")) or 0.0)
     attempt = span.get("attempt")
     return Bar(
-        depth=max(0, int(finite(span.get("depth")) or 0)),
+        depth=max(0, int(finite_number(span.get("depth")) or 0)),
         part=one_line(span.get("part") or "unknown", 24),
         name=one_line(span.get("name"), 120),
         start_ms=start,
         end_ms=start + length,
-        self_ms=max(0.0, finite(span.get("self_ms")) or 0.0),
+        self_ms=max(0.0, finite_number(span.get("self_ms")) or 0.0),
         failed=span.get("status") == "error",
         critical=bool(span.get("critical")),
         root_cause=bool(span.get("root_cause")),

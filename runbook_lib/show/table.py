@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import Html, join, muted, rows_table, tag
-from runbook_lib.show.text import NOTHING, cut, duration, finite, grid, number, plural, when
+from runbook_lib.show.text import (
+    NOTHING,
+    finite_number,
+    format_duration,
+    format_moment,
+    format_number,
+    plural,
+    shorten,
+    text_grid,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -50,7 +59,7 @@ def table(data: Mapping[str, Json]) -> TableDisplay:
         return TableDisplay(nothing, tag("p", muted(nothing)), columns=columns, rows=rows)
     body = rows_table(headings, ((cells, None, None) for cells in shown), right=right)
     return TableDisplay(
-        _more(grid(headings, shown[:PLAIN_ROWS_SHOWN], right=right), len(rows), PLAIN_ROWS_SHOWN),
+        _more(text_grid(headings, shown[:PLAIN_ROWS_SHOWN], right=right), len(rows), PLAIN_ROWS_SHOWN),
         join([body, _more_html(len(rows))]),
         columns=columns,
         rows=rows,
@@ -81,8 +90,8 @@ def _bytes(value: float) -> str:
 
 
 _UNITS: Mapping[str, Callable[[float], str]] = {
-    "_ms": duration,
-    "_s": lambda value: duration(value * 1000),
+    "_ms": format_duration,
+    "_s": lambda value: format_duration(value * 1000),
     "_bytes": _bytes,
     "_ratio": _percent,
 }
@@ -96,20 +105,20 @@ def _heading(column: str) -> str:
     """The column's name without the unit, which its cells show themselves."""
     unit = _unit_of(column)
     bare = column[: -len(unit)] if unit and unit != "_at" and column.endswith(unit) else column
-    return cut(bare.replace("_", " ") or column, 80)
+    return shorten(bare.replace("_", " ") or column, 80)
 
 
 def _cell(column: str, value: Json) -> str:
-    unit, size = _unit_of(column), finite(value)
+    unit, size = _unit_of(column), finite_number(value)
     if unit == "_at" and isinstance(value, str):
-        return when(value)
+        return format_moment(value)
     if unit in _UNITS and size is not None:
         return _UNITS[unit](size)
     if value is None:
         return NOTHING
     if isinstance(value, bool | int | float):
-        return number(value)
-    return cut(value if isinstance(value, str) else compact(value), CELL_CHARACTERS)
+        return format_number(value)
+    return shorten(value if isinstance(value, str) else compact(value), CELL_CHARACTERS)
 
 
 def compact(value: Json) -> str:

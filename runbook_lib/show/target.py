@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import AMBER, BLUE, RED, Child, Html, band, chip, join, tag
-from runbook_lib.show.text import cut, duration, one_line, when
+from runbook_lib.show.text import format_duration, format_moment, one_line, shorten
 
 
 def target_line(target: object, *, live: bool) -> Html:
@@ -30,10 +30,10 @@ def target_banner(
     """
     span = "now"
     if window is not None:
-        length = duration(window.seconds * 1000)
-        span = f"{when(to_iso(window.since))} to {when(to_iso(window.until))} ({length})"
+        length = format_duration(window.seconds * 1000)
+        span = f"{format_moment(to_iso(window.since))} to {format_moment(to_iso(window.until))} ({length})"
     facts = [("window", span), ("incident", one_line(incident, 80)), ("run", one_line(run_id, 80))]
-    cautions = [cut(warning, 600) for warning in warnings]
+    cautions = [shorten(warning, 600) for warning in warnings]
     plain = [f"target {one_line(target, 80)}{'  LIVE SYSTEM' if live else '  (not live)'}"]
     plain += [f"  {name:<9} {value}" for name, value in facts] + [f"  ! {caution}" for caution in cautions]
     told: list[Child] = []

@@ -11,7 +11,7 @@ from runbook_lib.core.model import Json
 NOTHING = "–"  # shown where there is no value
 
 _SPACES = re.compile(r"[ \t\r\n\v\f\x85\u2028\u2029]+")
-# What could colour a terminal, turn the reading direction round, or hide: shown as an escape. Lone surrogates cannot be encoded.
+# What could color a terminal, turn the reading direction round, or hide: shown as an escape. Lone surrogates cannot be encoded.
 _TRICKS = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
@@ -28,12 +28,12 @@ def one_line(value: Json, limit: int | None = None) -> str:
     return text if limit is None or len(text) <= limit else text[: max(0, limit - 1)].rstrip() + "…"
 
 
-def visible(text: str) -> str:
+def make_visible(text: str) -> str:
     """A line whose spaces matter, with what could trick a reader or a terminal made visible."""
     return _TRICKS.sub(_visible, text)
 
 
-def cut(value: Json, limit: int) -> str:
+def shorten(value: Json, limit: int) -> str:
     """One line of at most about `limit` characters that says how many more there were."""
     text = one_line(value)
     if len(text) <= limit:
@@ -42,7 +42,7 @@ def cut(value: Json, limit: int) -> str:
     return f"{kept}… (+{len(text) - len(kept):,} characters)"
 
 
-def number(value: Json) -> str:
+def format_number(value: Json) -> str:
     """A number for reading: thousands separated, three significant digits for fractions; yes and no for booleans."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -57,9 +57,9 @@ def number(value: Json) -> str:
     return one_line(value)
 
 
-def duration(ms: Json) -> str:
-    """Milliseconds for reading: 0.4 ms, 340 ms, 2.34 s, 3 min 20 s, 2 h 05 min. A dash where it is no number."""
-    value = finite(ms)
+def format_duration(ms: Json) -> str:
+    """Milliseconds for reading: 0.4 ms, 340 ms, 2.34 s, 3 min 20 s, 2 h 05 min. A dash for what is not a number."""
+    value = finite_number(ms)
     if value is None:
         return NOTHING
     sign, size = ("−" if value < 0 else ""), abs(value)
@@ -80,8 +80,8 @@ _MOST = 1e18  # larger ones overflow in the arithmetic of a picture
 _YEARS = range(1970, 2970)
 
 
-def finite(value: Json) -> float | None:
-    """The value as a finite float that can still be drawn (below 1e18); None where it is none."""
+def finite_number(value: Json) -> float | None:
+    """The value as a finite float that can still be drawn (below 1e18); None for what is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -91,9 +91,9 @@ def finite(value: Json) -> float | None:
     return asked if math.isfinite(asked) and abs(asked) < _MOST else None
 
 
-def moment_of(text: Json) -> datetime | None:
-    """The aware UTC moment of an ISO 8601 text with a zone; None where it is none, and for a placeholder far from any incident
-    (Go's zero time is of the year 1), which a picture's axis could not hold."""
+def parse_moment(text: Json) -> datetime | None:
+    """The aware UTC moment of an ISO 8601 text with a zone; None for what is not a time, and for a placeholder far from
+    any incident (Go's zero time is of the year 1), which a picture's axis could not hold."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None or moment.year not in _YEARS:
@@ -103,9 +103,9 @@ def moment_of(text: Json) -> datetime | None:
         return None
 
 
-def when(text: Json) -> str:
+def format_moment(text: Json) -> str:
     """An ISO 8601 moment as `2026-11-23 08:54:00 UTC`; anything else as it stands."""
-    moment = moment_of(text)
+    moment = parse_moment(text)
     return one_line(text, 40) if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -114,32 +114,32 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
-def width(text: str) -> int:
+def terminal_width(text: str) -> int:
     """Columns that a terminal needs for a text: wide East Asian characters take two, combining marks none."""
     return sum(
         0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text
     )
 
 
-def padded(text: str, columns: int, *, right: bool = False) -> str:
+def pad(text: str, columns: int, *, right: bool = False) -> str:
     """The text filled with spaces to so many terminal columns, cut with an ellipsis where it is longer."""
-    if width(text) > columns:
+    if terminal_width(text) > columns:
         kept, used = "", 0
         for each in text:
-            used += width(each)
+            used += terminal_width(each)
             if used > columns - 1:
                 break
             kept += each
         text = kept + "…"
-    gap = " " * (columns - width(text))
+    gap = " " * (columns - terminal_width(text))
     return gap + text if right else text + gap
 
 
-def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
+def text_grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> str:
     """Columns of text in line, each as wide as it needs up to 44; `right` names the columns set flush right."""
     shown = [headings, *rows]
-    sizes = [max(1, min(44, max(width(row[at]) for row in shown))) for at in range(len(headings))]
-    lines = ["  ".join(padded(row[at], sizes[at], right=at in right) for at in range(len(sizes))) for row in shown]
+    sizes = [max(1, min(44, max(terminal_width(row[at]) for row in shown))) for at in range(len(headings))]
+    lines = ["  ".join(pad(row[at], sizes[at], right=at in right) for at in range(len(sizes))) for row in shown]
     lines.insert(1, "  ".join("─" * size for size in sizes))
     return "\n".join(line.rstrip() for line in lines)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 
-from runbook_lib.show.figure import ACCENT, FAINT, drawable
+from runbook_lib.show.figure import ACCENT, FAINT, drawable_text
 from runbook_lib.show.points import Mark
 
 _CHARACTER = 0.0125  # of the axis, at this size of letters
@@ -26,7 +26,7 @@ def utc_axis(axes: Axes) -> None:
 
 
 def mark_deployments(axes: Axes, marks: Sequence[Mark]) -> None:
-    """A vertical line per deployment within the picture, labelled above on one of two levels where there is room for its words."""
+    """A vertical line per deployment within the picture, labeled above on one of two levels where there is room for its words."""
     low, high = axes.get_xlim()
     taken: list[list[tuple[float, float]]] = [[], []]
     for mark in marks:
@@ -35,7 +35,7 @@ def mark_deployments(axes: Axes, marks: Sequence[Mark]) -> None:
             continue
         axes.axvline(number_of(mark.at), color=ACCENT, linewidth=1.1, linestyle=(0, (2, 2)), zorder=1)
         side = "left" if share <= 0.6 else "right"
-        label = drawable(f"▼ {mark.label}" if side == "left" else f"{mark.label} ▼", 34)
+        label = drawable_text(f"▼ {mark.label}" if side == "left" else f"{mark.label} ▼", 34)
         reach = len(label) * _CHARACTER
         place = (share, share + reach) if side == "left" else (share - reach, share)
         level = next((at for at in (0, 1) if all(place[1] < a or place[0] > b for a, b in taken[at])), None)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import join, picture, preformatted, tag
-from runbook_lib.show.text import cut, finite, grid, moment_of, one_line, plural
+from runbook_lib.show.text import finite_number, one_line, parse_moment, plural, shorten, text_grid
 
 UNITS = ("tokens", "requests")
 SHARES_SHOWN = 12
@@ -74,35 +74,35 @@ def read_usage(data: Mapping[str, Json]) -> Usage:
     """The exhibit's data as records."""
     period, limits = data.get("period") or {}, data.get("limits") or {}
     forecasts = {str(each.get("unit")): each for each in data.get("forecasts") or ()}
-    hours = [row for row in data.get("hours") or () if finite(row[0]) is not None]
+    hours = [row for row in data.get("hours") or () if finite_number(row[0]) is not None]
     lines = []
     for at, unit in enumerate(UNITS, 1):
         total, points = 0.0, []
         for row in sorted(hours, key=lambda each: float(each[0])):
-            total += finite(row[at]) or 0.0
+            total += finite_number(row[at]) or 0.0
             points.append((datetime.fromtimestamp(float(row[0]), UTC), total))
         forecast = forecasts.get(unit) or {}
         lines.append(
             Line(
                 unit,
                 tuple(points),
-                finite(limits.get(unit)),
-                finite(forecast.get("at_end")),
-                moment_of(forecast.get("reached_at")),
+                finite_number(limits.get(unit)),
+                finite_number(forecast.get("at_end")),
+                parse_moment(forecast.get("reached_at")),
             )
         )
     shares = [
         Share(
             one_line(each.get("name") or "?", 60),
-            finite(each.get("tokens")) or 0.0,
-            finite(each.get("requests")) or 0.0,
+            finite_number(each.get("tokens")) or 0.0,
+            finite_number(each.get("requests")) or 0.0,
         )
         for each in data.get("shares") or ()
     ]
     return Usage(
-        moment_of(period.get("since")),
-        moment_of(period.get("until")),
-        moment_of(data.get("now")),
+        parse_moment(period.get("since")),
+        parse_moment(period.get("until")),
+        parse_moment(data.get("now")),
         tuple(lines),
         one_line(data.get("by") or "model", 30),
         tuple(sorted(shares, key=lambda each: -each.tokens)),
@@ -141,14 +141,20 @@ def usage_text(seen: Usage) -> str:
             sum(share.tokens for share in seen.shares) or 1.0,
         )
         rows = [_row(share, most, total) for share in seen.shares[:SHARES_SHOWN]]
-        lines.append(grid([seen.by, "tokens", "share", "", "requests"], rows, right=frozenset({1, 2, 4})))
+        lines.append(text_grid([seen.by, "tokens", "share", "", "requests"], rows, right=frozenset({1, 2, 4})))
         lines += _rest(seen.shares)
     return "\n".join(lines)
 
 
 def _row(share: Share, most: float, total: float) -> list[str]:
     bar = "█" * max(1, round(share.tokens / most * BAR)) if share.tokens else ""
-    return [cut(share.name, 50), f"{share.tokens:,.0f}", f"{share.tokens / total:.1%}", bar, f"{share.requests:,.0f}"]
+    return [
+        shorten(share.name, 50),
+        f"{share.tokens:,.0f}",
+        f"{share.tokens / total:.1%}",
+        bar,
+        f"{share.requests:,.0f}",
+    ]
 
 
 def _rest(shares: Sequence[Share]) -> list[str]:

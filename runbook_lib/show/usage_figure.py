@@ -8,7 +8,19 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from runbook_lib.show.figure import ACCENT, CARD, FAILED, FAINT, HEALTHY, INK, LINE, drawable, new_figure, quiet, to_png
+from runbook_lib.show.figure import (
+    ACCENT,
+    CARD,
+    FAILED,
+    FAINT,
+    HEALTHY,
+    INK,
+    LINE,
+    drawable_text,
+    new_figure,
+    style_axes,
+    to_png,
+)
 from runbook_lib.show.usage import SHARES_SHOWN, Line, Usage, summary
 
 COLOURS = {"tokens": HEALTHY, "requests": ACCENT}
@@ -24,7 +36,13 @@ def draw_usage(seen: Usage) -> bytes:
     height = HEAD_IN + plot_in + (GAP_IN if lines else 0.1) + bars_in + 0.2
     figure = new_figure(height)
     figure.text(
-        0.02, 1 - 0.24 / height, drawable(summary(seen), 118), parse_math=False, fontsize=9.5, weight="bold", color=INK
+        0.02,
+        1 - 0.24 / height,
+        drawable_text(summary(seen), 118),
+        parse_math=False,
+        fontsize=9.5,
+        weight="bold",
+        color=INK,
     )
     if lines:
         bottom = (bars_in + GAP_IN + 0.2) / height
@@ -35,7 +53,7 @@ def draw_usage(seen: Usage) -> bytes:
 
 
 def _plot(axes: Axes, seen: Usage, lines: list[Line]) -> None:
-    quiet(axes)
+    style_axes(axes)
     since = seen.since or lines[0].points[0][0]
     now = seen.now or lines[0].points[-1][0]
     until = seen.until or now
@@ -67,18 +85,18 @@ def _ends(lines: list[Line]) -> list[float]:
 def _line(axes: Axes, line: Line, since: datetime, now: datetime, until: datetime, placed: list[float]) -> None:
     """What was used as steps, the forecast as dashes, a mark where the limit will be reached; names never overlap."""
     assert line.limit
-    colour = COLOURS.get(line.unit, INK)
+    color = COLOURS.get(line.unit, INK)
     xs = [_x(since), *(_x(at) for at, _ in line.points), _x(now)]
     ys = [0.0, *(used / line.limit for _, used in line.points), line.used / line.limit]
-    axes.step(xs, ys, where="post", color=colour, linewidth=1.8, zorder=4)
-    axes.fill_between(xs, ys, step="post", color=colour, alpha=0.08, zorder=1, linewidth=0)
+    axes.step(xs, ys, where="post", color=color, linewidth=1.8, zorder=4)
+    axes.fill_between(xs, ys, step="post", color=color, alpha=0.08, zorder=1, linewidth=0)
     end = line.used / line.limit
     if line.at_end is not None and until > now:
         end = line.at_end / line.limit
         axes.plot(
             [_x(now), _x(until)],
             [line.used / line.limit, end],
-            color=colour,
+            color=color,
             linewidth=1.2,
             linestyle=(0, (4, 3)),
             zorder=3,
@@ -101,12 +119,12 @@ def _line(axes: Axes, line: Line, since: datetime, now: datetime, until: datetim
     while any(abs(height - other) < 0.07 for other in [*placed, 1.0 / high]):
         height -= 0.035
     placed.append(height)
-    axes.text(1.008, height, line.unit, transform=axes.transAxes, fontsize=7.8, color=colour, va="center")
+    axes.text(1.008, height, line.unit, transform=axes.transAxes, fontsize=7.8, color=color, va="center")
 
 
 def _bars(figure: Figure, axes: Axes, seen: Usage) -> None:
     """Who or what spent it, the largest at the top."""
-    quiet(axes)
+    style_axes(axes)
     shares = seen.shares[:SHARES_SHOWN]
     total = sum(share.tokens for share in seen.shares) or 1.0
     places = list(range(len(shares)))[::-1]
@@ -121,7 +139,7 @@ def _bars(figure: Figure, axes: Axes, seen: Usage) -> None:
         axes.text(
             -0.012,
             place,
-            drawable(share.name, 36),
+            drawable_text(share.name, 36),
             transform=axes.get_yaxis_transform(),
             ha="right",
             color=INK,
@@ -132,7 +150,7 @@ def _bars(figure: Figure, axes: Axes, seen: Usage) -> None:
     rest = len(seen.shares) - len(shares)
     note = f"tokens by {seen.by}" + (f", the largest {len(shares)} of {len(seen.shares):,}" if rest else "")
     top = axes.get_position().y1 + 0.08 / figure.get_figheight()
-    figure.text(0.02, top, drawable(note, 100), parse_math=False, fontsize=7.8, color=FAINT, va="bottom")
+    figure.text(0.02, top, drawable_text(note, 100), parse_math=False, fontsize=7.8, color=FAINT, va="bottom")
 
 
 def _x(moment: datetime) -> float:

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 
 from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
-from runbook_lib.show.evidence import cited, counted, proves, status_chip
+from runbook_lib.show.evidence import citation_links, count_in_words, proves_something, status_chip
 from runbook_lib.show.html import AMBER, BLUE, GREEN, GREY, RED, Child, Html, band, join, link, muted, rows_table, tag
 from runbook_lib.show.target import target_line
-from runbook_lib.show.text import NOTHING, cut, duration, number, one_line, when
+from runbook_lib.show.text import NOTHING, format_duration, format_moment, format_number, one_line, shorten
 from runbook_lib.show.verdict_text import (
     HEADLINES,
     changes_of,
     coverage_counts,
-    foremost,
-    named,
+    first_finding,
+    name_finding,
     situation_sentences,
     verdict_text,
 )
@@ -33,7 +33,7 @@ def verdict_card(verdict: Mapping[str, Json]) -> Display:
         tag(
             "span",
             f"{mark} {status.replace('_', ' ')}",
-            style=f"font-size:1.5em;font-weight:700;color:{_colour(status)}",
+            style=f"font-size:1.5em;font-weight:700;color:{_color(status)}",
         ),
         muted(f"  {meaning}"),
     )
@@ -41,7 +41,7 @@ def verdict_card(verdict: Mapping[str, Json]) -> Display:
         "div", muted(f"{one_line(verdict.get('procedure'), 80)} · incident {one_line(verdict.get('incident'), 80)}")
     )
     body = [
-        band(_colour(status), target_line(target, live=target != "sandbox"), headline, _in_short(verdict), procedure),
+        band(_color(status), target_line(target, live=target != "sandbox"), headline, _in_short(verdict), procedure),
         _situation(verdict),
         _findings("Causes" if len(_list(verdict, "causes")) > 1 else "Cause", _list(verdict, "causes"), RED),
         _suspects(_list(verdict, "suspects")),
@@ -58,16 +58,16 @@ def verdict_card(verdict: Mapping[str, Json]) -> Display:
 
 def _in_short(verdict: Mapping[str, Json]) -> Html | None:
     """What it comes down to, for whoever reads no further: the first cause and what to do, or the look that would decide."""
-    first = foremost(verdict)
+    first = first_finding(verdict)
     if first is None or verdict.get("status") == "ruled_out":
         return None
-    lines = [tag("div", tag("strong", named(first, 300)))]
+    lines = [tag("div", tag("strong", name_finding(first, 300)))]
     if todo := first.get("remedy") or first.get("deciding_look"):
-        lines.append(tag("div", tag("strong", "Do: "), cut(todo, 600)))
+        lines.append(tag("div", tag("strong", "Do: "), shorten(todo, 600)))
     return join(lines)
 
 
-def _colour(status: str) -> str:
+def _color(status: str) -> str:
     return COLOURS.get(status, GREY)
 
 
@@ -81,38 +81,38 @@ def _situation(verdict: Mapping[str, Json]) -> Html:
     told = tag("ul", [tag("li", sentence) for sentence in sentences])
     if not changes:
         return join([tag("h4", "Situation"), told])
-    rows = (([when(each.get("at")), _change(each), _where(each)], None, None) for each in changes[:LISTED])
+    rows = (([format_moment(each.get("at")), _change(each), _where(each)], None, None) for each in changes[:LISTED])
     table = rows_table(["at", "what changed", "where"], rows)
     return join([tag("h4", "Situation"), told, tag("p", "Changes in the two hours before:"), table, _rest(changes)])
 
 
 def _change(change: Mapping[str, Json]) -> Html:
-    return link(cut(change.get("what"), 300), change.get("link"))
+    return link(shorten(change.get("what"), 300), change.get("link"))
 
 
 def _where(change: Mapping[str, Json]) -> Html:
-    return link(cut(change.get("where"), 200), change.get("where"))
+    return link(shorten(change.get("where"), 200), change.get("where"))
 
 
-def _findings(heading: str, findings: Sequence[Mapping[str, Json]], colour: str) -> Html:
+def _findings(heading: str, findings: Sequence[Mapping[str, Json]], color: str) -> Html:
     if not findings:
         return Html("")
-    return join([tag("h4", heading), [_finding(each, colour) for each in findings[:LISTED]], _rest(findings)])
+    return join([tag("h4", heading), [_finding(each, color) for each in findings[:LISTED]], _rest(findings)])
 
 
-def _finding(finding: Mapping[str, Json], colour: str) -> Html:
+def _finding(finding: Mapping[str, Json], color: str) -> Html:
     remedy, evidence = finding.get("remedy"), finding.get("evidence") or ()
     return band(
-        colour,
+        color,
         tag(
             "div",
             tag("code", tag("strong", one_line(finding.get("code"), 120))),
             " · ",
-            cut(finding.get("subject"), 300),
+            shorten(finding.get("subject"), 300),
         ),
-        tag("div", cut(finding.get("summary"), 2000)),
-        tag("div", tag("strong", "Do: "), cut(remedy, 2000)) if remedy else None,
-        tag("div", muted("Evidence: "), cited(list(evidence))) if evidence else None,
+        tag("div", shorten(finding.get("summary"), 2000)),
+        tag("div", tag("strong", "Do: "), shorten(remedy, 2000)) if remedy else None,
+        tag("div", muted("Evidence: "), citation_links(list(evidence))) if evidence else None,
     )
 
 
@@ -123,9 +123,9 @@ def _suspects(suspects: Sequence[Mapping[str, Json]]) -> Html:
         (
             [
                 str(rank),
-                join([tag("code", one_line(each.get("code"), 120)), tag("div", cut(each.get("subject"), 300))]),
-                cut(each.get("why"), 1000),
-                tag("strong", cut(each.get("deciding_look"), 1000)),
+                join([tag("code", one_line(each.get("code"), 120)), tag("div", shorten(each.get("subject"), 300))]),
+                shorten(each.get("why"), 1000),
+                tag("strong", shorten(each.get("deciding_look"), 1000)),
             ],
             None,
             None,
@@ -138,7 +138,7 @@ def _suspects(suspects: Sequence[Mapping[str, Json]]) -> Html:
 
 def _not_seen(unseen: Sequence[Mapping[str, Json]], looks: Sequence[Mapping[str, Json]]) -> Html:
     if not unseen:
-        all_came_back = all(proves(one_line(look.get("status"), 40)) for look in looks)
+        all_came_back = all(proves_something(one_line(look.get("status"), 40)) for look in looks)
         said = (
             "Every look came back."
             if all_came_back
@@ -150,8 +150,8 @@ def _not_seen(unseen: Sequence[Mapping[str, Json]], looks: Sequence[Mapping[str,
             [
                 f"{one_line(each.get('source'), 60)}.{one_line(each.get('call'), 80)}",
                 status_chip(each.get("status")),
-                cut(each.get("why") or NOTHING, 600),
-                cut(each.get("what_would_help") or NOTHING, 600),
+                shorten(each.get("why") or NOTHING, 600),
+                shorten(each.get("what_would_help") or NOTHING, 600),
             ],
             "nx-nothing",
             None,
@@ -172,7 +172,7 @@ def _coverage(verdict: Mapping[str, Json]) -> Html:
             [
                 tag("code", one_line(each.get("code"), 120)),
                 one_line(each.get("state"), 40).replace("_", " "),
-                join([cited(list(each.get("by") or ())), tag("div", cut(each.get("why") or "", 600))]),
+                join([citation_links(list(each.get("by") or ())), tag("div", shorten(each.get("why") or "", 600))]),
             ],
             "nx-nothing" if each.get("state") == "not_examined" else None,
             None,
@@ -189,7 +189,7 @@ def _looked_at(looks: Sequence[Mapping[str, Json]]) -> Html:
     chips: list[Child] = []
     for status, count in statuses.most_common():
         chips += [" ", status_chip(status), f" × {count:,}" if count > 1 else ""]
-    said = counted(statuses.elements()) if looks else "no look was made"
+    said = count_in_words(statuses.elements()) if looks else "no look was made"
     return join([tag("h4", "Looked at"), tag("p", said, chips)])
 
 
@@ -197,17 +197,17 @@ def _footer(verdict: Mapping[str, Json]) -> Html:
     window = verdict.get("window") or {}
     lines = [
         f"first evidence after {_seconds(verdict.get('first_evidence_s'))}, verdict after {_seconds(verdict.get('verdict_s'))}",
-        f"window {when(window.get('since'))} to {when(window.get('until'))}" if window else "",
-        f"run {one_line(verdict.get('run'), 80)} · started {when(verdict.get('started_at'))}",
+        f"window {format_moment(window.get('since'))} to {format_moment(window.get('until'))}" if window else "",
+        f"run {one_line(verdict.get('run'), 80)} · started {format_moment(verdict.get('started_at'))}",
         f"verdict sha256 {one_line(verdict.get('verdict_sha256'), 64)}",
     ]
     return tag("p", [[muted(line), tag("br")] for line in lines if line])
 
 
 def _seconds(value: Json) -> str:
-    return duration(value * 1000) if isinstance(value, int | float) else one_line(value)
+    return format_duration(value * 1000) if isinstance(value, int | float) else one_line(value)
 
 
 def _rest(given: Sequence[object]) -> Html:
     more = len(given) - LISTED
-    return tag("p", muted(f"… and {number(more)} more in verdict.json")) if more > 0 else Html("")
+    return tag("p", muted(f"… and {format_number(more)} more in verdict.json")) if more > 0 else Html("")

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from runbook_lib.core.model import Json
-from runbook_lib.show.text import NOTHING, duration, number, one_line, plural, when
+from runbook_lib.show.text import NOTHING, format_duration, format_moment, format_number, one_line, plural
 
 LINES = 30
 COLUMNS = 110
@@ -34,12 +34,12 @@ def verdict_text(verdict: Mapping[str, Json]) -> str:
 def headline(verdict: Mapping[str, Json]) -> str:
     """Status, code and subject of what the verdict comes down to, on one line."""
     status = one_line(verdict.get("status"), 40)
-    first = foremost(verdict)
-    return f"{status} · {named(first, 160) if first is not None else HEADLINES.get(status, ('?', ''))[1]}"
+    first = first_finding(verdict)
+    return f"{status} · {name_finding(first, 160) if first is not None else HEADLINES.get(status, ('?', ''))[1]}"
 
 
-def foremost(verdict: Mapping[str, Json]) -> Mapping[str, Json] | None:
-    """The cause, the state, or what stands in the way of an answer, that stands first; None where there is none."""
+def first_finding(verdict: Mapping[str, Json]) -> Mapping[str, Json] | None:
+    """The cause, the state, or what stands in the way of an answer, that stands first; None for a verdict without any."""
     order = {
         "confirmed": ("causes",),
         "ruled_out": ("states",),
@@ -48,7 +48,7 @@ def foremost(verdict: Mapping[str, Json]) -> Mapping[str, Json] | None:
     return next((found for key in order for found in _list(verdict, key)), None)
 
 
-def named(finding: Mapping[str, Json], most: int) -> str:
+def name_finding(finding: Mapping[str, Json], most: int) -> str:
     """Code and subject, the subject at most so long; a suspect that no code is about has its subject alone."""
     told = (one_line(finding.get("code") or "", 80), one_line(finding.get("subject"), most))
     return " · ".join(each for each in told if each.strip())
@@ -65,8 +65,8 @@ def situation_sentences(verdict: Mapping[str, Json]) -> list[str]:
             return ["Nothing of what was asked about goes on."]
         if ongoing is None or verdict.get("status") == "could_not_tell":
             return ["Since when, how many and whether it goes on could not be told."]
-    since = f"since {when(onset)}" if onset else "since when is not known"
-    last = f", last seen {when(situation['last_seen'])}" if situation.get("last_seen") else ""
+    since = f"since {format_moment(onset)}" if onset else "since when is not known"
+    last = f", last seen {format_moment(situation['last_seen'])}" if situation.get("last_seen") else ""
     if ongoing is None:
         going = f"{since[0].upper()}{since[1:]}{last}; whether it still goes on could not be told."
     else:
@@ -103,10 +103,10 @@ def _lines(verdict: Mapping[str, Json], most: int) -> Iterator[str]:
         yield from _each(LABELS[key], _list(verdict, key), most, _brief)
     yield from _each("not seen", _list(verdict, "not_seen"), most, _unseen)
     if covered := coverage_counts(verdict):
-        yield _labelled("causes", covered)
+        yield _labeled("causes", covered)
     first, last = (_seconds(verdict.get(key)) for key in ("first_evidence_s", "verdict_s"))
     looks = plural(len(verdict.get("looked_at") or ()), "look")
-    yield _labelled("took", f"{first} to the first evidence, {last} to the verdict, {looks}")
+    yield _labeled("took", f"{first} to the first evidence, {last} to the verdict, {looks}")
 
 
 def coverage_counts(verdict: Mapping[str, Json]) -> str:
@@ -125,17 +125,17 @@ def _each(
 
 def _more(label: str, count: int, most: int) -> Iterator[str]:
     if count > most:
-        yield _labelled(label, f"… and {count - most:,} more")
+        yield _labeled(label, f"… and {count - most:,} more")
 
 
 def _finding(label: str, finding: Mapping[str, Json]) -> Iterator[str]:
-    yield _labelled(label, f"{one_line(finding.get('code'), 80)} · {one_line(finding.get('subject'), 100)}")
+    yield _labeled(label, f"{one_line(finding.get('code'), 80)} · {one_line(finding.get('subject'), 100)}")
     yield from _wrapped("", one_line(finding.get("summary"), 1000))
     if finding.get("remedy"):
         yield from _wrapped("do", one_line(finding["remedy"], 1000))
     if evidence := finding.get("evidence"):
         more = f" and {len(evidence) - 3} more" if len(evidence) > 3 else ""
-        yield _labelled("evidence", ", ".join(one_line(each, 60) for each in evidence[:3]) + more)
+        yield _labeled("evidence", ", ".join(one_line(each, 60) for each in evidence[:3]) + more)
 
 
 def _brief(finding: Mapping[str, Json]) -> str:
@@ -144,7 +144,7 @@ def _brief(finding: Mapping[str, Json]) -> str:
 
 def _suspected(suspect: Mapping[str, Json]) -> Iterator[str]:
     """A suspect, and the look that would decide it on lines of its own: what to do next is never cut off by why."""
-    yield from _wrapped("suspect", f"{named(suspect, 80)}: {one_line(suspect.get('why'), 300)}")
+    yield from _wrapped("suspect", f"{name_finding(suspect, 80)}: {one_line(suspect.get('why'), 300)}")
     yield from _wrapped("", f"→ {one_line(suspect.get('deciding_look'), 350)}", most=4)
 
 
@@ -155,19 +155,19 @@ def _unseen(unseen: Mapping[str, Json]) -> str:
 
 
 def _change(change: Mapping[str, Json]) -> str:
-    return f"{when(change.get('at'))}  {one_line(change.get('what'), 200)}  ({one_line(change.get('where'), 120)})"
+    return f"{format_moment(change.get('at'))}  {one_line(change.get('what'), 200)}  ({one_line(change.get('where'), 120)})"
 
 
-def _labelled(label: str, text: str) -> str:
+def _labeled(label: str, text: str) -> str:
     return f"  {label:<10} {text}".rstrip()
 
 
 def _wrapped(label: str, text: str, most: int = 2) -> Iterator[str]:
     """At most so many lines of text beside a label."""
     lines = textwrap.wrap(text, COLUMNS - 13, max_lines=most, placeholder=" …", break_on_hyphens=False) or [NOTHING]
-    yield _labelled(label, lines[0])
+    yield _labeled(label, lines[0])
     for line in lines[1:]:
-        yield _labelled("", line)
+        yield _labeled("", line)
 
 
 def _list(verdict: Mapping[str, Json], key: str) -> list[Mapping[str, Json]]:
@@ -175,4 +175,4 @@ def _list(verdict: Mapping[str, Json], key: str) -> list[Mapping[str, Json]]:
 
 
 def _seconds(value: Json) -> str:
-    return duration(value * 1000) if isinstance(value, int | float) else number(value)
+    return format_duration(value * 1000) if isinstance(value, int | float) else format_number(value)

@@ -6,7 +6,7 @@ from runbook_lib.core.model import Json
 from runbook_lib.show.display import Display
 from runbook_lib.show.html import join, picture, preformatted, tag
 from runbook_lib.show.spans import Bar, Waterfall, read_waterfall
-from runbook_lib.show.text import duration, padded, plural
+from runbook_lib.show.text import format_duration, pad, plural
 
 NAME_COLUMNS, BAR_COLUMNS = 46, 44
 MARKS_SAID = (
@@ -30,14 +30,14 @@ def waterfall(data: Mapping[str, Json]) -> Display:
 def summary(trace: Waterfall) -> str:
     """`trace 4bf9…, 14 spans, 1.24 s`."""
     folded = f" ({trace.folded:,} of them folded)" if trace.folded else ""
-    return f"trace {trace.trace_id}, {plural(trace.spans, 'span')}{folded}, {duration(trace.total_ms)}"
+    return f"trace {trace.trace_id}, {plural(trace.spans, 'span')}{folded}, {format_duration(trace.total_ms)}"
 
 
 def shifts(trace: Waterfall) -> str:
     """Which clocks were moved to draw this; empty where none was."""
     if not trace.skew:
         return ""
-    moved = ", ".join(f"{part} {'+' if shift > 0 else ''}{duration(shift)}" for part, shift in trace.skew)
+    moved = ", ".join(f"{part} {'+' if shift > 0 else ''}{format_duration(shift)}" for part, shift in trace.skew)
     return f"Clocks corrected: {moved}"
 
 
@@ -54,9 +54,9 @@ def waterfall_text(trace: Waterfall) -> str:
 
 def _line(trace: Waterfall, bar: Bar, part_columns: int) -> str:
     mark = "►" if bar.root_cause else "?" if bar.missing else "✖" if bar.failed else "*" if bar.critical else " "
-    name = padded("  " * min(bar.depth, 10) + ("… " if bar.folded else "") + bar.words, NAME_COLUMNS)
-    took = "not seen" if bar.missing else "" if bar.folded else duration(bar.duration_ms)
-    line = f"{mark} {padded(bar.part, part_columns)} {name} {_drawn(trace, bar)} {took}"
+    name = pad("  " * min(bar.depth, 10) + ("… " if bar.folded else "") + bar.words, NAME_COLUMNS)
+    took = "not seen" if bar.missing else "" if bar.folded else format_duration(bar.duration_ms)
+    line = f"{mark} {pad(bar.part, part_columns)} {name} {_drawn(trace, bar)} {took}"
     return f"{line}  {bar.label}" if bar.label else line.rstrip()
 
 

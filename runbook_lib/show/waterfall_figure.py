@@ -1,4 +1,4 @@
-"""Draws a waterfall: parts by colour, own time dark, waiting pale, critical path outlined, failures hatched, the root marked."""
+"""Draws a waterfall: parts by color, own time dark, waiting pale, critical path outlined, failures hatched, the root marked."""
 
 import textwrap
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from runbook_lib.show.figure import (
     INK,
     LINE,
     WIDTH_IN,
-    drawable,
+    drawable_text,
     new_figure,
-    part_colours,
-    quiet,
+    part_colors,
+    style_axes,
     to_png,
 )
 from runbook_lib.show.spans import Bar, Waterfall
-from runbook_lib.show.text import duration
+from runbook_lib.show.text import format_duration
 from runbook_lib.show.waterfall import shifts, summary
 
 ROW_IN, HEAD_IN, LEGEND_ROW_IN, NOTE_IN = 0.245, 0.6, 0.19, 0.17
@@ -46,8 +46,8 @@ class _Row:
 def draw_waterfall(trace: Waterfall) -> bytes:
     """The trace as a PNG. Rows from top to bottom in tree order; time runs to the right, in the corrected clocks."""
     rows, total = _laid_out(trace)
-    colours = part_colours(bar.part for bar in trace.bars)
-    legend, notes = _legend(trace, colours), _notes(trace)
+    colors = part_colors(bar.part for bar in trace.bars)
+    legend, notes = _legend(trace, colors), _notes(trace)
     foot_in = 0.12 + LEGEND_ROW_IN * -(-len(legend) // LEGEND_COLUMNS) + NOTE_IN * len(notes) + 0.04
     height_in = HEAD_IN + ROW_IN * total + foot_in
     figure = new_figure(height_in)
@@ -55,23 +55,23 @@ def draw_waterfall(trace: Waterfall) -> bytes:
     span_ms = trace.end_ms - trace.start_ms
     axes.set_xlim(trace.start_ms - span_ms * 0.004, trace.end_ms + span_ms * 0.002)
     axes.set_ylim(total - 0.5, -0.5)
-    quiet(axes)
+    style_axes(axes)
     axes.set_yticks([])
     axes.xaxis.tick_top()
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: duration(ms)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: format_duration(ms)))
     axes.grid(axis="x", color=LINE, linewidth=0.7)
     for at, row in enumerate(rows):
         _stripe(axes, row, shaded=at % 2 == 1)
-        _name(axes, row, colours[row.bar.part])
-        _bar(axes, row, colours[row.bar.part], span_ms)
+        _name(axes, row, colors[row.bar.part])
+        _bar(axes, row, colors[row.bar.part], span_ms)
     for row in rows:
         if row.label:
             _root(axes, trace, row)
-    _say(figure, 0.24, drawable(summary(trace), 110), height_in, fontsize=9.5, weight="bold", color=INK)
+    _say(figure, 0.24, drawable_text(summary(trace), 110), height_in, fontsize=9.5, weight="bold", color=INK)
     for at, note in enumerate(notes):
         line_in = height_in - 0.1 - NOTE_IN * (len(notes) - 1 - at)
-        _say(figure, line_in, drawable(note, 150), height_in, fontsize=7.5, color=FAINT)
+        _say(figure, line_in, drawable_text(note, 150), height_in, fontsize=7.5, color=FAINT)
     named = figure.legend(
         handles=legend,
         loc="upper left",
@@ -92,7 +92,7 @@ def draw_waterfall(trace: Waterfall) -> bytes:
 def _laid_out(trace: Waterfall) -> tuple[list[_Row], float]:
     rows, y = list[_Row](), 0.0
     for bar in trace.bars:
-        said = drawable(f"root cause: {bar.label}" if bar.label else "root cause", 2 * LABEL_CHARACTERS)
+        said = drawable_text(f"root cause: {bar.label}" if bar.label else "root cause", 2 * LABEL_CHARACTERS)
         label = tuple(textwrap.wrap(said, LABEL_CHARACTERS)) if bar.root_cause else ()
         rows.append(_Row(bar, y, label))
         y += 1 + (0.45 + 0.62 * len(label) if label else 0)
@@ -107,7 +107,7 @@ def _notes(trace: Waterfall) -> list[str]:
     notes = textwrap.wrap(shifts(trace), 130, max_lines=2, placeholder=" …")
     if trace.folded:
         notes.append(
-            f"{trace.folded:,} of {trace.spans:,} spans are folded into the grey rows; the record holds them all."
+            f"{trace.folded:,} of {trace.spans:,} spans are folded into the gray rows; the record holds them all."
         )
     return notes
 
@@ -142,11 +142,11 @@ def _stripe(axes: Axes, row: _Row, *, shaded: bool) -> None:
     )
 
 
-def _name(axes: Axes, row: _Row, colour: str) -> None:
-    """Part and name at the left, indented as deep as the span lies; a tick in the part's colour."""
+def _name(axes: Axes, row: _Row, color: str) -> None:
+    """Part and name at the left, indented as deep as the span lies; a tick in the part's color."""
     bar, where = row.bar, axes.get_yaxis_transform()
     depth = min(bar.depth, 12)
-    start, tick = LEFT + depth * INDENT, FAINT if bar.folded else colour
+    start, tick = LEFT + depth * INDENT, FAINT if bar.folded else color
     _box(
         axes,
         _across(start),
@@ -162,7 +162,7 @@ def _name(axes: Axes, row: _Row, colour: str) -> None:
     axes.text(
         _across(start + 0.009),
         row.y,
-        drawable(bar.words if bar.folded else f"{bar.part} · {bar.words}", room),
+        drawable_text(bar.words if bar.folded else f"{bar.part} · {bar.words}", room),
         parse_math=False,
         transform=where,
         fontsize=7.8,
@@ -173,7 +173,7 @@ def _name(axes: Axes, row: _Row, colour: str) -> None:
     )
 
 
-def _bar(axes: Axes, row: _Row, colour: str, span_ms: float) -> None:
+def _bar(axes: Axes, row: _Row, color: str, span_ms: float) -> None:
     bar, y, least = row.bar, row.y, span_ms * 0.004
     start, length = bar.start_ms, max(bar.duration_ms, least)
     if bar.missing:
@@ -181,9 +181,9 @@ def _bar(axes: Axes, row: _Row, colour: str, span_ms: float) -> None:
     elif bar.folded:
         _box(axes, start, y, length, 0.1, color=FAINT, alpha=0.45, lw=0)
     else:
-        _box(axes, start, y, length, HALF, color=colour, alpha=0.3, lw=0)
+        _box(axes, start, y, length, HALF, color=color, alpha=0.3, lw=0)
         for own_start, own_end in bar.own:
-            own = FAILED if bar.root_cause else colour
+            own = FAILED if bar.root_cause else color
             _box(axes, own_start, y, max(own_end - own_start, least), HALF, color=own, lw=0)
         if bar.failed:
             hatched = CARD if bar.root_cause else FAILED
@@ -191,7 +191,7 @@ def _bar(axes: Axes, row: _Row, colour: str, span_ms: float) -> None:
             _box(axes, start, y, length, HALF, fill=False, ec=FAILED, lw=1)
         if bar.critical:
             _box(axes, start, y, length, HALF, fill=False, ec=INK, lw=1.25)
-    took = "not seen" if bar.missing else "" if bar.folded else duration(bar.duration_ms)
+    took = "not seen" if bar.missing else "" if bar.folded else format_duration(bar.duration_ms)
     shade = FAILED if bar.failed and not bar.missing else FAINT
     where = axes.get_yaxis_transform()
     axes.text(_across(BARS_END + 0.008), y, took, transform=where, fontsize=7.6, va="center", color=shade)
@@ -226,10 +226,10 @@ def _root(axes: Axes, trace: Waterfall, row: _Row) -> None:
     )
 
 
-def _legend(trace: Waterfall, colours: dict[str, str]) -> list[Patch]:
+def _legend(trace: Waterfall, colors: dict[str, str]) -> list[Patch]:
     """Only what occurs."""
-    seen = {bar.part: colours[bar.part] for bar in trace.bars if not bar.folded}
-    handles = [Patch(color=colour, label=drawable(part, 24)) for part, colour in list(seen.items())[:PARTS_NAMED]]
+    seen = {bar.part: colors[bar.part] for bar in trace.bars if not bar.folded}
+    handles = [Patch(color=color, label=drawable_text(part, 24)) for part, color in list(seen.items())[:PARTS_NAMED]]
     if len(seen) > PARTS_NAMED:
         handles.append(Patch(color="none", label=f"and {len(seen) - PARTS_NAMED} more parts"))
     if any(bar.own and bar.own != ((bar.start_ms, bar.end_ms),) for bar in trace.bars):

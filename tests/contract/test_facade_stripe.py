@@ -53,36 +53,20 @@ def summaries(world) -> dict[str, Any]:
 
 @pytest.mark.parametrize("version", [OLD, NEW])
 def test_answers_are_what_the_version_promises(stripe, stocked, promised, version):
-    customer, subscription = PAYER, stripe("GET", "/v1/subscriptions", customer=PAYER).json()["data"][0]
-    item = subscription["items"]["data"][0]["id"]
-    endpoint = stripe("GET", "/v1/webhook_endpoints").json()["data"][0]["id"]
     event = stripe("GET", "/v1/events").json()["data"][0]["id"]
-    invoice = stripe("GET", "/v1/invoices").json()["data"][0]["id"]
     meter = stripe("GET", "/v1/billing/meters").json()["data"][0]["id"]
     reads = [
         ("/v1/customers", "/v1/customers", {}),
-        ("/v1/customers/{customer}", f"/v1/customers/{customer}", {}),
+        ("/v1/customers/{customer}", f"/v1/customers/{PAYER}", {}),
         ("/v1/subscriptions", "/v1/subscriptions", {"status": "all"}),
-        ("/v1/subscriptions/{subscription_exposed_id}", f"/v1/subscriptions/{subscription['id']}", {}),
-        ("/v1/subscription_items", "/v1/subscription_items", {"subscription": subscription["id"]}),
-        ("/v1/subscription_items/{item}", f"/v1/subscription_items/{item}", {}),
         ("/v1/events", "/v1/events", {}),
         ("/v1/events/{id}", f"/v1/events/{event}", {}),
         ("/v1/webhook_endpoints", "/v1/webhook_endpoints", {}),
-        ("/v1/webhook_endpoints/{webhook_endpoint}", f"/v1/webhook_endpoints/{endpoint}", {}),
         ("/v1/billing/meters", "/v1/billing/meters", {}),
-        ("/v1/billing/meters/{id}", f"/v1/billing/meters/{meter}", {}),
         ("/v1/billing/meters/{id}/event_summaries", f"/v1/billing/meters/{meter}/event_summaries", summaries(stocked)),
     ]
     if version == NEW:
-        reads += [
-            ("/v1/balance", "/v1/balance", {}),
-            ("/v1/invoices", "/v1/invoices", {"limit": 100}),
-            ("/v1/invoices/{invoice}", f"/v1/invoices/{invoice}", {}),
-            ("/v1/invoices/{invoice}/lines", f"/v1/invoices/{invoice}/lines", {}),
-            ("/v1/prices", "/v1/prices", {}),
-            ("/v1/products", "/v1/products", {}),
-        ]
+        reads += [("/v1/balance", "/v1/balance", {})]
     for template, path, query in reads:
         answer = stripe("GET", path, version, **query)
         assert answer.status_code == 200, answer.text
@@ -140,7 +124,10 @@ def test_the_period_stands_on_the_subscription_before_basil_and_on_its_items_sin
     assert "current_period_end" not in new
     assert "current_period_end" not in old["items"]["data"][0]
     assert old["current_period_end"] == new["items"]["data"][0]["current_period_end"]
-    invoices = {v: stripe("GET", "/v1/invoices", v, customer=PAYER).json()["data"][0] for v in (OLD, NEW)}
+    form = {"customer": PAYER, "limit": 1, "expand[]": "data.latest_invoice"}
+    invoices = {
+        v: stripe("GET", "/v1/subscriptions", v, **form).json()["data"][0]["latest_invoice"] for v in (OLD, NEW)
+    }
     assert invoices[OLD]["subscription"] == invoices[NEW]["parent"]["subscription_details"]["subscription"] == old["id"]
     assert "subscription" not in invoices[NEW]
     assert "parent" not in invoices[OLD]
@@ -153,20 +140,22 @@ def test_an_unknown_version_is_refused_and_the_accounts_own_is_used_without_one(
 
 
 def test_lists_are_paged_by_cursor_in_both_directions(stripe):
-    everything = [row["id"] for row in stripe("GET", "/v1/invoices", limit=100).json()["data"]]
+    for nth in range(6):
+        stripe("POST", "/v1/customers", name=f"Customer {nth}")
+    everything = [row["id"] for row in stripe("GET", "/v1/customers", limit=100).json()["data"]]
     pages, cursor = [], {}
     while True:
-        page = stripe("GET", "/v1/invoices", limit=3, **cursor).json()
+        page = stripe("GET", "/v1/customers", limit=3, **cursor).json()
         pages += [row["id"] for row in page["data"]]
         if not page["has_more"]:
             break
         cursor = {"starting_after": pages[-1]}
     assert pages == everything
     assert len(everything) == 8
-    before = stripe("GET", "/v1/invoices", limit=2, ending_before=everything[4]).json()
+    before = stripe("GET", "/v1/customers", limit=2, ending_before=everything[4]).json()
     assert [row["id"] for row in before["data"]] == everything[2:4]
-    assert stripe("GET", "/v1/invoices", limit=101).status_code == 400
-    assert stripe("GET", "/v1/invoices", starting_after="in_none").status_code == 400
+    assert stripe("GET", "/v1/customers", limit=101).status_code == 400
+    assert stripe("GET", "/v1/customers", starting_after="cus_none").status_code == 400
 
 
 def test_canceled_subscriptions_are_listed_only_when_asked_for(stripe, stocked):
@@ -303,10 +292,6 @@ def test_a_meter_event_is_accepted_first_and_may_be_dropped_later(stripe, stocke
     assert row["aggregated_value"] == 78_001
     codes = [error["code"] for error in stripe_state(stocked).book(False).meter_errors]
     assert codes == ["meter_event_customer_not_found", "meter_event_invalid_value", "no_meter"]
-    cancel = {"event_name": METER_EVENT, "type": "cancel", "cancel[identifier]": "same"}
-    assert stripe("POST", "/v1/billing/meter_event_adjustments", **cancel).status_code == 200
-    (row,) = stripe("GET", f"/v1/billing/meters/{meter}/event_summaries", **summaries(stocked)).json()["data"]
-    assert row["aggregated_value"] == 78_000
 
 
 def test_meter_events_are_counted_only_after_the_delay(stripe, stocked):
@@ -335,23 +320,11 @@ def test_an_event_keeps_the_accounts_version_whoever_asks(stripe):
     assert "current_period_end" in event["data"]["object"]
 
 
-def test_the_endpoints_secret_is_shown_once(stripe):
-    form = {"url": "https://hooks.example/stripe", "enabled_events[]": "invoice.paid"}
-    made = stripe("POST", "/v1/webhook_endpoints", **form).json()
-    assert made["secret"].startswith("whsec_")
-    again = stripe("GET", f"/v1/webhook_endpoints/{made['id']}").json()
-    assert "secret" not in again
-    assert made["secret"] not in stripe("GET", "/v1/webhook_endpoints").text
-    assert stripe("POST", f"/v1/webhook_endpoints/{made['id']}", disabled="true").json()["status"] == "disabled"
-    assert stripe("DELETE", f"/v1/webhook_endpoints/{made['id']}").json()["deleted"] is True
-    assert stripe("GET", f"/v1/webhook_endpoints/{made['id']}").status_code == 404
-
-
-def test_a_deleted_customer_is_little_more_than_its_id(stripe):
-    made = stripe("POST", "/v1/customers", name="Gone").json()["id"]
-    stripe("DELETE", f"/v1/customers/{made}")
-    assert stripe("GET", f"/v1/customers/{made}").json() == {"id": made, "object": "customer", "deleted": True}
-    assert made not in [row["id"] for row in stripe("GET", "/v1/customers").json()["data"]]
+def test_no_list_shows_an_endpoints_secret(stripe, stocked):
+    (endpoint,) = stripe_state(stocked).book(False).of("webhook_endpoint").values()
+    shown = stripe("GET", "/v1/webhook_endpoints").text
+    assert endpoint["id"] in shown
+    assert endpoint["_secret"] not in shown
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from runbook_lib.sandbox.facades.stripe.app import create_app
+from runbook_lib.sandbox.facades.stripe.endpoints import new_endpoint
 from runbook_lib.sandbox.facades.stripe.plant import METER_EVENT, Payer, plant, set_subscription
-from runbook_lib.sandbox.facades.stripe.state import add_key, stripe_state
+from runbook_lib.sandbox.facades.stripe.state import add_key, now_s, stripe_state
 
 PAYER = "cus_NexusPayer0001"
 OLD = "2024-06-20"
@@ -59,19 +60,30 @@ def client_of(world, served) -> Any:
 
 
 @pytest.fixture
+def endpoint(world, served) -> Any:
+    """`endpoint(receiver, *event types, **fields)`: an endpoint of the account that tells this receiver."""
+    book = stripe_state(world).book(False)
+
+    def make(receiver: Receiver, *events: str, **fields: Any) -> Any:
+        return book.add(new_endpoint(book, now_s(world), f"{served(receiver.app)}/hook", list(events), **fields))
+
+    return make
+
+
+@pytest.fixture
 def client(client_of) -> stripe.StripeClient:
     return client_of()
 
 
-def test_a_customer_subscribes_pays_changes_and_leaves(client):
+def test_a_customer_subscribes_pays_changes_and_leaves(client, world):
     v1 = client.v1
     customer = v1.customers.create({"email": "new@example.com", "payment_method": "pm_card_visa"})
     subscription = v1.subscriptions.create(
         {"customer": customer.id, "items": [{"price": "price_pro_monthly", "quantity": 2}]}
     )
     assert subscription.status == "active"
-    invoice = v1.invoices.retrieve(subscription.latest_invoice, {"expand": ["customer"]})
-    assert (invoice.status, invoice.amount_paid, invoice.customer.id) == ("paid", 9_800, customer.id)
+    invoice = stripe_state(world).book(False).of("invoice")[subscription.latest_invoice]
+    assert (invoice["status"], invoice["amount_paid"], invoice["customer"]) == ("paid", 9_800, customer.id)
     item = subscription["items"].data[0]
     assert item.current_period_end > item.current_period_start
     ending = v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True, "metadata": {"why": "price"}})
@@ -84,12 +96,9 @@ def test_a_customer_subscribes_pays_changes_and_leaves(client):
 
 def test_a_declined_card_leaves_an_incomplete_subscription(client):
     customer = client.v1.customers.create({"payment_method": "pm_card_chargeCustomerFail"})
-    customer = client.v1.customers.update(
-        customer.id, {"invoice_settings": {"default_payment_method": customer.invoice_settings.default_payment_method}}
-    )
     made = client.v1.subscriptions.create({"customer": customer.id, "items": [{"price": "price_pro_monthly"}]})
-    again = client.v1.subscriptions.retrieve(made.id)
-    assert again.status == "incomplete"
+    (again,) = client.v1.subscriptions.list({"customer": customer.id, "status": "all"}).data
+    assert (again.id, again.status) == (made.id, "incomplete")
     assert client.v1.events.list({"type": "invoice.payment_failed"}).data[0].data.object["id"] == made.latest_invoice
 
 
@@ -112,13 +121,13 @@ def test_a_refused_invoice_is_a_card_error_and_can_be_paid_later(client):
         client.v1.invoices.pay(invoice.id)
 
 
-def test_a_trial_is_free_and_its_end_is_the_periods(client):
+def test_a_trial_is_free_and_its_end_is_the_periods(client, world):
     customer = client.v1.customers.create({})
     trial = client.v1.subscriptions.create(
         {"customer": customer.id, "items": [{"price": "price_pro_monthly"}], "trial_period_days": 7}
     )
     assert (trial.status, trial["items"].data[0].current_period_end) == ("trialing", trial.trial_end)
-    assert client.v1.invoices.retrieve(trial.latest_invoice).total == 0
+    assert stripe_state(world).book(False).of("invoice")[trial.latest_invoice]["total"] == 0
 
 
 def test_at_nexuscores_pin_usage_is_reported_on_the_item(client_of):
@@ -170,29 +179,25 @@ def test_the_account_and_its_mode_are_told(client, world):
     assert client.v1.balance.retrieve().livemode is False
 
 
-def test_an_event_is_delivered_once_signed_over_its_very_bytes(client, served):
+def test_an_event_is_delivered_once_signed_over_its_very_bytes(client, endpoint):
     receiver = Receiver()
-    url = f"{served(receiver.app)}/hook"
-    endpoint = client.v1.webhook_endpoints.create(
-        {"url": url, "enabled_events": ["customer.created"], "api_version": OLD}
-    )
+    secret = endpoint(receiver, "customer.created", api_version=OLD)["_secret"]
     made = client.v1.customers.create({"name": "Signed"})
     body, signature = wait_for(lambda: receiver.bodies)[0]
-    event = stripe.Webhook.construct_event(body, signature, endpoint.secret)
+    event = stripe.Webhook.construct_event(body, signature, secret)
     assert (event.type, event.data.object["id"], event.api_version) == ("customer.created", made.id, OLD)
     assert b"\n  " in body
     with pytest.raises(stripe.SignatureVerificationError):
-        stripe.Webhook.construct_event(body, signature, endpoint.secret + "x")
+        stripe.Webhook.construct_event(body, signature, secret + "x")
     wait_for(lambda: client.v1.events.retrieve(event.id).pending_webhooks == 0)
     client.v1.products.create({"name": "Nobody asked"})
     assert len(receiver.bodies) == 1
 
 
-def test_a_failing_endpoint_is_tried_again_and_leaves_the_event_pending(client, served, world):
+def test_a_failing_endpoint_is_tried_again_and_leaves_the_event_pending(client, endpoint, world):
     receiver = Receiver()
     receiver.status = 500
-    url = f"{served(receiver.app)}/hook"
-    client.v1.webhook_endpoints.create({"url": url, "enabled_events": ["*"]})
+    endpoint(receiver, "*")
     client.v1.customers.create({"name": "Unlucky"})
     wait_for(lambda: len(receiver.bodies) == 3)
     (pending,) = client.v1.events.list({"delivery_success": False}).data
@@ -200,15 +205,14 @@ def test_a_failing_endpoint_is_tried_again_and_leaves_the_event_pending(client, 
     delivery = stripe_state(world).book(False).deliveries[-1]
     assert [(status, words) for _, status, words in delivery.attempts] == [(500, "taken")] * 3
     receiver.status = 200
-    endpoint = client.v1.webhook_endpoints.list().data[0]
-    client.raw_request("post", f"/v1/events/{pending.id}/retry", webhook_endpoint=endpoint.id)
+    (listed,) = client.v1.webhook_endpoints.list().data
+    client.raw_request("post", f"/v1/events/{pending.id}/retry", webhook_endpoint=listed.id)
     wait_for(lambda: client.v1.events.list({"delivery_success": False}).data == [])
 
 
-def test_a_disabled_endpoint_gets_nothing_and_nothing_is_pending(client, served):
+def test_a_disabled_endpoint_gets_nothing_and_nothing_is_pending(client, endpoint):
     receiver = Receiver()
-    endpoint = client.v1.webhook_endpoints.create({"url": f"{served(receiver.app)}/hook", "enabled_events": ["*"]})
-    client.v1.webhook_endpoints.update(endpoint.id, {"disabled": True})
+    endpoint(receiver, "*", status="disabled")
     client.v1.customers.create({})
     assert client.v1.events.list({"limit": 1}).data[0].pending_webhooks == 0
     assert receiver.bodies == []
@@ -226,16 +230,15 @@ def test_a_subscription_that_time_changed_is_told(client, served, world):
 
 @pytest.mark.parametrize("version", [OLD, None])
 def test_endpoints_and_waiting_events_are_read_at_the_pin_and_at_the_packages_own_version(
-    client_of, world, served, version
+    client_of, world, served, endpoint, version
 ):
     client = client_of(version=version)
     receiver = Receiver()
     receiver.status = 500
-    url = f"{served(receiver.app)}/hook"
-    made = client.v1.webhook_endpoints.create({"url": url, "enabled_events": ["customer.subscription.updated"]})
+    made = endpoint(receiver, "customer.subscription.updated")
     (listed,) = client.v1.webhook_endpoints.list().data
     assert (listed.id, listed.status, listed.api_version, getattr(listed, "secret", None)) == (
-        made.id, "enabled", None, None,
+        made["id"], "enabled", None, None,
     )  # fmt: skip
 
     async def change() -> None:
@@ -246,11 +249,10 @@ def test_endpoints_and_waiting_events_are_read_at_the_pin_and_at_the_packages_ow
     assert (event.pending_webhooks, event.data["object"]["customer"]) == (1, PAYER)
 
 
-def test_an_endpoint_gets_events_in_its_own_version_and_in_the_accounts_without_one(client, world, served):
+def test_an_endpoint_gets_events_in_its_own_version_and_in_the_accounts_without_one(client, world, served, endpoint):
     own, accounts = Receiver(), Receiver()
-    asked = {"enabled_events": ["customer.subscription.updated"]}
-    client.v1.webhook_endpoints.create({"url": f"{served(own.app)}/hook", "api_version": "2026-10-28.endive", **asked})
-    client.v1.webhook_endpoints.create({"url": f"{served(accounts.app)}/hook", **asked})
+    endpoint(own, "customer.subscription.updated", api_version="2026-10-28.endive")
+    endpoint(accounts, "customer.subscription.updated")
 
     async def change() -> None:
         set_subscription(world, PAYER, status="past_due")
@@ -263,13 +265,13 @@ def test_an_endpoint_gets_events_in_its_own_version_and_in_the_accounts_without_
     assert "current_period_end" in newest["data"]["object"]["items"]["data"][0]
 
 
-def test_an_event_that_was_answered_is_sent_again_when_asked_for(client, served):
+def test_an_event_that_was_answered_is_sent_again_when_asked_for(client, endpoint):
     receiver = Receiver()
-    endpoint = client.v1.webhook_endpoints.create({"url": f"{served(receiver.app)}/hook", "enabled_events": ["*"]})
+    made = endpoint(receiver, "*")
     client.v1.customers.create({})
     wait_for(lambda: receiver.bodies)
     event = client.v1.events.list({"limit": 1}).data[0]
-    client.raw_request("post", f"/v1/events/{event.id}/retry", webhook_endpoint=endpoint.id)
+    client.raw_request("post", f"/v1/events/{event.id}/retry", webhook_endpoint=made["id"])
     wait_for(lambda: len(receiver.bodies) == 2)
 
 

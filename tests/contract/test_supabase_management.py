@@ -15,20 +15,10 @@ from runbook_lib.sandbox.world import LogLine, World
 
 SPEC = "supabase/management-openapi-subset.json"
 READS = (
-    "/v1/organizations",
-    "/v1/projects",
     "/v1/projects/{ref}",
     "/v1/projects/{ref}/health",
-    "/v1/projects/{ref}/readonly",
-    "/v1/projects/{ref}/postgrest",
-    "/v1/projects/{ref}/api-keys",
-    "/v1/projects/{ref}/api-keys/legacy",
-    "/v1/projects/{ref}/config/auth/signing-keys",
-    "/v1/projects/{ref}/config/auth/signing-keys/legacy",
     "/v1/projects/{ref}/database/migrations",
     "/v1/projects/{ref}/database/backups",
-    "/v1/projects/{ref}/advisors/security",
-    "/v1/projects/{ref}/advisors/performance",
     "/v1/projects/{ref}/analytics/endpoints/logs.all",
 )
 
@@ -48,11 +38,6 @@ def _query(api: httpx.Client, project: str, sql: str, **more: Any) -> httpx.Resp
     return api.post(f"{project}/database/query/read-only", json={"query": sql, **more})
 
 
-def _lints(api: httpx.Client, project: str) -> set[tuple[str, str]]:
-    found = api.get(f"{project}/advisors/security").json()["lints"]
-    return {(lint["name"], lint["metadata"]["name"]) for lint in found}
-
-
 @pytest.mark.parametrize("path", READS)
 def test_every_read_is_what_the_specification_promises(
     api: httpx.Client, supabase_world: World, path: str, promised: Any
@@ -64,8 +49,8 @@ def test_every_read_is_what_the_specification_promises(
 
 
 def test_tokens_are_refused_by_their_kind(api: httpx.Client, project: str, supabase_world: World) -> None:
-    assert api.get("/v1/projects", headers={"Authorization": ""}).status_code == 401
-    assert api.get("/v1/projects", headers={"Authorization": "Bearer sbp_0000"}).json() == {"message": "Unauthorized"}
+    assert api.get(project, headers={"Authorization": ""}).status_code == 401
+    assert api.get(project, headers={"Authorization": "Bearer sbp_0000"}).json() == {"message": "Unauthorized"}
     state = supabase_world.state(SupabaseState)
     state.token_scopes = {"projects:read"}
     assert api.get(project).status_code == 200
@@ -76,12 +61,6 @@ def test_tokens_are_refused_by_their_kind(api: httpx.Client, project: str, supab
 
 def test_another_projects_ref_is_not_found(api: httpx.Client) -> None:
     assert api.get(f"/v1/projects/{'a' * 20}").status_code == 404
-
-
-def test_secret_keys_are_masked_unless_revealed(api: httpx.Client, project: str, supabase_world: World) -> None:
-    secret = supabase_world.keys.supabase_secret
-    assert secret not in api.get(f"{project}/api-keys").text
-    assert secret in api.get(f"{project}/api-keys?reveal=true").text
 
 
 def test_read_only_sql_sees_past_policies_and_writes_nothing(api: httpx.Client, project: str) -> None:
@@ -110,44 +89,6 @@ def test_sql_takes_parameters_and_gives_json_rows(api: httpx.Client, project: st
     sql = "select $1::int + 1 as n, $2::timestamptz as at, 12345678901 as big, 1.50 as exact, '{a,b}'::name[] as names"
     rows = _query(api, project, sql, parameters=[41, "2026-01-02T03:04:05Z"]).json()
     assert rows == [{"n": 42, "at": "2026-01-02 03:04:05+00", "big": 12345678901, "exact": "1.50", "names": ["a", "b"]}]
-
-
-def test_writing_sql_runs_as_the_owner_of_the_tables(api: httpx.Client, project: str) -> None:
-    made = api.post(
-        f"{project}/database/query", json={"query": "create table public.made (id int); select current_user::text as u"}
-    )
-    assert (made.status_code, made.json()) == (201, [{"u": "postgres"}])
-    forced = api.post(f"{project}/database/query", json={"query": "drop table public.made", "read_only": True})
-    assert forced.status_code == 400
-
-
-def test_the_advisor_sees_what_is_open_and_what_has_no_policy(
-    api: httpx.Client, project: str, supabase_world: World
-) -> None:
-    assert {name for name, _ in _lints(api, project)} <= {"function_search_path_mutable", "extension_in_public"}
-    assert supabase_world.database is not None
-    with psycopg.connect(supabase_world.database, autocommit=True) as connection:
-        connection.execute("set role postgres")
-        connection.execute("create table public.loose (id int primary key, owner uuid)")
-        connection.execute("create policy own on public.loose using (owner = auth.uid())")
-        connection.execute("create table public.shut (id int primary key)")
-        connection.execute("alter table public.shut enable row level security")
-        connection.execute("create view public.people as select id, email from public.profiles")
-        connection.execute(
-            "create policy meta on public.organizations using ((auth.jwt() -> 'user_metadata' ->> 'org') = id::text)"
-        )
-    assert _lints(api, project) >= {
-        ("rls_disabled_in_public", "loose"),
-        ("policy_exists_rls_disabled", "loose"),
-        ("rls_enabled_no_policy", "shut"),
-        ("security_definer_view", "people"),
-        ("rls_references_user_metadata", "organizations"),
-    }
-    with psycopg.connect(supabase_world.database, autocommit=True) as connection:
-        connection.execute("alter table public.loose enable row level security")
-        connection.execute("alter view public.people set (security_invoker = on)")
-    names = {name for name, _ in _lints(api, project)}
-    assert not names & {"rls_disabled_in_public", "policy_exists_rls_disabled", "security_definer_view"}
 
 
 def test_health_tells_a_database_that_cannot_be_reached(api: httpx.Client, project: str, supabase_world: World) -> None:

@@ -11,7 +11,7 @@ from runbook_lib.judging.plan import Plan, facts_of
 from runbook_lib.procedures.deployments import traffic as traffic_of
 from runbook_lib.procedures.deployments.reading import Reading
 from runbook_lib.procedures.deployments.rules import Judged
-from runbook_lib.procedures.failed_request.rules import changes_of
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.request_rows import logged_requests, situation_of
 
 _OF_DEPLOYMENT = ("deploy.build_failed", "deploy.canceled", "deploy.not_ready", "deploy.checks_failed")

@@ -13,10 +13,11 @@ from typing import Any
 
 from runbook_lib.core.model import Observation, Suspect
 from runbook_lib.core.percentile import percentile
+from runbook_lib.core.records.counts import Counts
 from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.schema import SchemaNames
-from runbook_lib.judging.answers import object_of, record_of
+from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
 from runbook_lib.procedures.deployments.reading import NAMES, Reading, is_whole
 from runbook_lib.procedures.deployments.rules import Judged
@@ -140,8 +141,8 @@ def _rate(of: Collection[RequestRow]) -> Rate:
 
 def _counted(looks: Sequence[Observation]) -> Rate:
     """What the platform's own counters say, of looks that were read whole."""
-    held = [object_of(look) for look in looks if is_whole(look)]
-    return Rate(*(round(sum(sum(each.get(name) or ()) for each in held)) for name in ("total", "failed")))
+    counts = [found for look in looks if is_whole(look) and (found := record_of(look, Counts)) is not None]
+    return Rate(round(sum(sum(each["total"]) for each in counts)), round(sum(sum(each["failed"]) for each in counts)))
 
 
 def _is_served_by(row: RequestRow, deployment: str, since: str) -> bool:

@@ -302,6 +302,6 @@ CATALOGUE = Catalogue(
 )
 
 
-def under(evidence: Topics) -> Catalogue:
+def with_evidence(evidence: Topics) -> Catalogue:
     """The same causes over the evidence of one run."""
     return Catalogue(CATALOGUE.procedure, *CATALOGUE.causes.values(), topics=evidence)

@@ -112,7 +112,7 @@ def platform_explains_gap(
     return None
 
 
-def finished_for_nobody(
+def answered_too_late(
     gap: Gap, lines: Sequence[tuple[LogLine, Observation]], caller: str, trace_evidence: Sequence[str]
 ) -> Finding | None:
     """`request.timeout_inverted`, where the caller gave up and the callee's own log says that it answered well afterwards."""

@@ -9,7 +9,7 @@ from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.procedures.failed_request.gaps import NOT_SERVED
 from runbook_lib.reading.classify import (
-    Named,
+    NamedCause,
     classify_auth,
     classify_database,
     classify_provider,
@@ -53,7 +53,7 @@ def stream_findings(failures: Iterable[LogFailure]) -> list[Finding]:
     return found
 
 
-def not_served(failures: Iterable[LogFailure], callee: Sequence[Observation]) -> list[Finding]:
+def gateway_not_serving(failures: Iterable[LogFailure], callee: Sequence[Observation]) -> list[Finding]:
     """The gateway's platform says, just before the API complained of the gateway, that it could not hand calls on."""
     for failure in failures:
         if not asks_for_platform(failure):
@@ -106,12 +106,14 @@ def _answered_late(failure: LogFailure, lines: Sequence[tuple[LogLine, Observati
     return finished_after(lines, kind, complained_at) if kind in (API, GATEWAY) else None
 
 
-def _named_from_log(failure: LogFailure) -> tuple[Named | None, str]:
+def _named_from_log(failure: LogFailure) -> tuple[NamedCause | None, str]:
     """The cause a line stands for, and its subject; None where the line only passes on what happened elsewhere."""
     if failure.callee is None:
         if failure.part not in (WEB, API, GATEWAY) or not failure.fault.error_type:
             return None, ""
-        return Named(f"request.{failure.part}_failed", "raised an error"), f"{failure.part}: {failure.fault.error_type}"
+        return NamedCause(
+            f"request.{failure.part}_failed", "raised an error"
+        ), f"{failure.part}: {failure.fault.error_type}"
     kind, name = failure.callee
     if kind == PROVIDER:
         return classify_provider(failure.fault), f"{name}/{failure.model}".rstrip("/")
@@ -123,5 +125,5 @@ def _named_from_log(failure: LogFailure) -> tuple[Named | None, str]:
         return classify_stripe(failure.fault), "stripe"
     why = is_unreachable(failure.fault)
     if kind in (GATEWAY, API) and why in ("refused", "dns", "wrong_url") and failure.fault.http_status is None:
-        return Named(f"request.{kind}_unreachable.{why}", "could not be reached"), f"{failure.part} → {kind}"
+        return NamedCause(f"request.{kind}_unreachable.{why}", "could not be reached"), f"{failure.part} → {kind}"
     return None, ""

@@ -26,7 +26,7 @@ _BESIDE_CALL = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
-class Sought:
+class RequestSearch:
     """Which request is looked for: its ids, empty where unknown, and its time, None while unknown. Without an id: all of the
     window, and of the route unless that is empty. `pasted` are lines of the platform's log that somebody copied."""
 
@@ -117,14 +117,14 @@ class Sought:
         ]
 
 
-def rows_of_part(part: str, around: Window) -> list[Look]:
+def request_log_of(part: str, around: Window) -> list[Look]:
     """The request log of a part, on whichever platform it runs."""
     if part == "gateway":
         return [railway.http_log("gateway", around)]  # Fly.io has no such log
     return [vercel.request_log(part, around)]
 
 
-def likes_of(root: Span, around: Window) -> list[Look]:
+def traces_like(root: Span, around: Window) -> list[Look]:
     """Traces that begin as one does."""
     return [backend.same_root(root["name"], around) for backend in (tempo, jaeger)]
 
@@ -135,7 +135,7 @@ def of_silent_callee(part: str, call: Span, now: datetime) -> list[Look]:
     return [
         tempo.window_traces(around, limit=50),
         jaeger.window_traces(around, limit=50),
-        *rows_of_part(part, around),
+        *request_log_of(part, around),
         *([fly.logs(around)] if part == "gateway" else []),
     ]
 
@@ -143,7 +143,7 @@ def of_silent_callee(part: str, call: Span, now: datetime) -> list[Look]:
 def of_gateways_platform(complained: datetime, now: datetime) -> list[Look]:
     """What the gateway's platform saw in the seconds before somebody complained of the gateway."""
     around = Window(complained - timedelta(seconds=5), max(min(now, complained + timedelta(seconds=2)), complained))
-    return [*rows_of_part("gateway", around), fly.logs(around)]
+    return [*request_log_of("gateway", around), fly.logs(around)]
 
 
 def customer_of(org_id: str) -> list[Look]:
@@ -160,7 +160,7 @@ def quota_of(org_id: str, plan: BillingCustomer | None, at: datetime) -> list[Lo
     return looks
 
 
-def behind(codes: Iterable[str], providers: Iterable[str], window: Window) -> list[Look]:
+def of_what_lies_behind(codes: Iterable[str], providers: Iterable[str], window: Window) -> list[Look]:
     """Locks and connections where the database failed; the vendor's status page where a vendor did."""
     named = tuple(codes)
     looks: list[Look] = []

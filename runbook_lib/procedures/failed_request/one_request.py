@@ -10,7 +10,7 @@ from runbook_lib.core.model import Conclusion, Json
 from runbook_lib.core.records.project import BillingCustomer
 from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
-from runbook_lib.procedures.failed_request import asked, looks, rules
+from runbook_lib.procedures.failed_request import looks, question, rules
 from runbook_lib.procedures.failed_request.exhibits import (
     attempts_of,
     changes_table,
@@ -22,7 +22,8 @@ from runbook_lib.procedures.failed_request.exhibits import (
 )
 from runbook_lib.procedures.failed_request.logs import asks_for_platform
 from runbook_lib.procedures.failed_request.quota import may_be_quota
-from runbook_lib.procedures.failed_request.reading import Evidence, Found, Reading, find, read, timed
+from runbook_lib.procedures.failed_request.reading import Evidence, Reading, SearchResult, find, read, timed_row
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.request_rows import describe_row, describe_situation, logged_requests, situation_of
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ class OneRequest(Procedure):
     stem = "01_failed_request"
     evidence: Evidence
     topics: ClassVar = {
-        "request": Topic(lambda run: run.sought.requests()),
-        "traces": Topic(lambda run: run.sought.traces(), after=("request",), eager=True),
+        "request": Topic(lambda run: run.search.requests()),
+        "traces": Topic(lambda run: run.search.traces(), after=("request",), eager=True),
         "callee": Topic(lambda run: run.of_silent_callees(), after=("traces",)),
         "logs": Topic(lambda run: run.of_logs(), after=("request",), eager=True),
         "platform": Topic(lambda run: run.of_gateways_platform(), after=("request", "logs")),
         "traffic": Topic(
-            lambda run: looks.rows_of_part(run.first_part(), run.sought.around_traffic), after=("request",)
+            lambda run: looks.request_log_of(run.first_part(), run.search.around_traffic), after=("request",)
         ),
         "likes": Topic(lambda run: run.of_likes(), after=("traces",)),
         "changes": Topic(lambda run: run.of_changes()),
@@ -53,17 +54,17 @@ class OneRequest(Procedure):
     @classmethod
     def is_for(cls, parameters: Mapping[str, Json]) -> bool:
         """Where an id of one request is given."""
-        return asked.is_one(parameters)
+        return question.is_of_one_request(parameters)
 
     def prepare(self) -> None:
         """Read the ids. Raises UsageError for a trace id that is none and for an id too long to be one."""
-        self._asked = asked.sought(self.parameters, self.look.now)
+        self._asked = question.read_search(self.parameters, self.look.now)
         self.evidence = Evidence(
             self.look.now,
             self._asked.window,
             self._asked.request_id,
             self._asked.trace_id,
-            asked.sampled(self.parameters),
+            question.was_sampled(self.parameters),
         )
         self._reading: Reading | None = None
 
@@ -73,17 +74,17 @@ class OneRequest(Procedure):
         return self._asked.window
 
     @property
-    def found(self) -> Found:
+    def found(self) -> SearchResult:
         """What the search for the request brought so far."""
         return find(self.evidence)
 
     @property
-    def sought(self) -> looks.Sought:
+    def search(self) -> looks.RequestSearch:
         """What is looked for, as far as the answers so far tell its trace and its time."""
         found = self.found
         return replace(self._asked, trace_id=found.trace_id, at=self._asked.at or found.at or self._trace_began())
 
-    @step(asked.FIND)
+    @step(question.FIND)
     def find_the_request(self) -> Said:
         """The platforms' request logs, and the trace backend's search by request id."""
         self.ask("request")
@@ -94,7 +95,7 @@ class OneRequest(Procedure):
         table = Exhibit("table", "The request on its way", rows_table([each.row for each in reading.mine]))
         return Said(f"{describe_row(reading.outermost.row)}.", (table,))
 
-    @step(asked.FOLLOW)
+    @step(question.FOLLOW)
     def follow_the_trace(self) -> Said:
         """The whole trace; where a called part left no spans, what the part reported meanwhile."""
         if not self.found.trace_id:
@@ -115,7 +116,7 @@ class OneRequest(Procedure):
         missing = "".join(f" {gap.part} was called, and no span of it is there." for gap in reading.trace.gaps)
         return Said(told + missing, tuple(exhibits))
 
-    @step(asked.READ)
+    @step(question.READ)
     def read_the_logs(self) -> Said:
         """The lines of web, API and gateway that carry the request's or the trace's id."""
         self.ask("logs")
@@ -129,29 +130,29 @@ class OneRequest(Procedure):
             f"{len(lines)} lines carry its id, {len(reading.log_failures)} of them complain.", (table,) if lines else ()
         )
 
-    @step(asked.TRAFFIC)
+    @step(question.TRAFFIC)
     def look_at_the_traffic(self) -> Said:
         """The same route's requests in the hour around it."""
         traffic = self.ask("traffic", "likes")
-        around, reading = self.sought.around_traffic, self._read()
+        around, reading = self.search.around_traffic, self._read()
         row = reading.outermost.row if reading.outermost else None
         situation = situation_of(logged_requests((*self.evidence.request, *traffic)), row, self.look.now, None)
-        mine, others, _ = timed(reading)
+        mine, others, _ = timed_row(reading)
         plot = Exhibit("latency", "Requests like it", latency_of(others, mine or None, around.as_dict(), []))
         return Said(describe_situation(situation), (plot,))
 
-    @step(asked.CHANGED)
+    @step(question.CHANGED)
     def ask_what_changed(self) -> Said:
         """Deployments and variables of every part in the two hours before."""
         seen = self.ask("changes")
-        changes = rules.changes_of(seen, self.window)
+        changes = changes_of(seen, self.window)
         deployed = deployed_commits(seen, self._read().mine)
         commits = [{name: each.get(name) for name in ("part", "platform", "commit", "at", "url")} for each in deployed]
         exhibits = [Exhibit("table", "Changes", changes_table(changes))] if changes else []
         exhibits += [Exhibit("table", "What is deployed", table_of(commits))] if commits else []
         return Said(f"{len(changes)} changes in the two hours before.", tuple(exhibits))
 
-    @step(asked.QUOTA)
+    @step(question.QUOTA)
     def check_the_quota(self) -> Said:
         """Plan, usage and subscription of the organization, only where the answer was 402 or 429."""
         if not self._may_be_quota():
@@ -164,7 +165,7 @@ class OneRequest(Procedure):
         plan = self._plan()
         return Said(f"Organization {org_id} is on plan {plan['plan'] if plan is not None else '?'}.")
 
-    @step(asked.BEHIND)
+    @step(question.BEHIND)
     def ask_what_lies_behind(self) -> Said:
         """Locks and connections where the database failed; the vendor's status page where a vendor did."""
         seen = self.ask("behind")
@@ -184,11 +185,11 @@ class OneRequest(Procedure):
     def of_logs(self) -> "Sequence[Look]":
         """What the parts wrote, once a trace id is known that its lines may carry; without one, once all was searched."""
         is_searched = len(self.evidence.request) == len(self._asked.requests())
-        return self.sought.logs() if is_searched or self.found.trace_id else []
+        return self.search.logs() if is_searched or self.found.trace_id else []
 
     def of_changes(self) -> "Sequence[Look]":
         """What changed before it: at once where its id tells when it was, else once it was searched for."""
-        return self.sought.changes() if self._asked.at or self.evidence.request else []
+        return self.search.changes() if self._asked.at or self.evidence.request else []
 
     def of_silent_callees(self) -> "Sequence[Look]":
         """Looks at each part that was called and left no span."""
@@ -210,7 +211,7 @@ class OneRequest(Procedure):
         """Traces that begin as its own does."""
         trace = self._read().trace
         roots = trace.trace.roots if trace is not None else []
-        return looks.likes_of(roots[0], self.sought.around_traffic) if roots else []
+        return looks.traces_like(roots[0], self.search.around_traffic) if roots else []
 
     def of_customer(self) -> "Sequence[Look]":
         """The organization's plan, where the request was refused for it."""
@@ -221,7 +222,7 @@ class OneRequest(Procedure):
         """The organization's usage, limits and subscription, once its plan was asked for."""
         if not self.evidence.customer:
             return []
-        return looks.quota_of(self._read().org_id, self._plan(), self.sought.at or self.look.now)
+        return looks.quota_of(self._read().org_id, self._plan(), self.search.at or self.look.now)
 
     def of_what_lies_behind(self) -> "Sequence[Look]":
         """Whoever the verdict so far is about, asked himself."""
@@ -232,7 +233,7 @@ class OneRequest(Procedure):
             for finding in conclusion.causes
             if finding.code.startswith("request.provider_failed")
         ]
-        return looks.behind(codes, providers, self.window)
+        return looks.of_what_lies_behind(codes, providers, self.window)
 
     def _may_be_quota(self) -> bool:
         reading = self._read()

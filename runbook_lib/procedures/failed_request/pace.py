@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from runbook_lib.core.records.requests import RequestRow
-from runbook_lib.procedures.failed_request.reading import Reading, timed
+from runbook_lib.procedures.failed_request.reading import Reading, timed_row
 from runbook_lib.reading.critical_path import critical_path
 from runbook_lib.reading.request_rows import baseline_p95_ms
 
@@ -47,7 +47,7 @@ class Pace:
 
 def pace_of(reading: Reading) -> Pace:
     """How long the request took, and its likes."""
-    row, likes, told = timed(reading)
+    row, likes, told = timed_row(reading)
     if row is None or row["duration_ms"] is None:
         return Pace(row, None, None, ())
     p95_ms = baseline_p95_ms(likes, row)

@@ -11,7 +11,7 @@ from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.procedures.failed_request.reading import Reading
 from runbook_lib.reading.parts import WEB
-from runbook_lib.reading.plans import BLOCKING, ENDED, told_use, used_up
+from runbook_lib.reading.plans import BLOCKING, ENDED, units_used_up, usage_in_words
 from runbook_lib.reading.request_rows import LoggedRequest
 
 # the sub-code for each status that keeps an organization out: 01 says only whether it may still be paid, 05 says more
@@ -134,9 +134,9 @@ def _by_usage(quota: Sequence[Observation]) -> tuple[str, str]:
     limit = _value(quota, "plan_limits").get((plan["plan"] if plan is not None else None) or "", {})
     if not limit or usage is None or not usage["records"]:
         return "", ""
-    if over := used_up(usage, limit):
-        return "over_limit", f"the records agree: {told_use(usage, limit, over)} used in the period"
-    return "wrongly", f"the records do not: {told_use(usage, limit)} used in the period"
+    if over := units_used_up(usage, limit):
+        return "over_limit", f"the records agree: {usage_in_words(usage, limit, over)} used in the period"
+    return "wrongly", f"the records do not: {usage_in_words(usage, limit)} used in the period"
 
 
 def _value(quota: Sequence[Observation], call: str) -> dict[str, Any]:

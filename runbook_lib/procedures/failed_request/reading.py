@@ -57,7 +57,7 @@ class Evidence(Filed):
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What the search for a request brought: its trace's id (empty where nobody tells), its time (None likewise), its row."""
 
     trace_id: str
@@ -110,7 +110,7 @@ class Reading:
         return any(look.status is Status.partial for look in self.evidence.logs)
 
 
-def find(evidence: Evidence) -> Found:
+def find(evidence: Evidence) -> SearchResult:
     """What the search for the request tells of it."""
     seen = logged_requests(evidence.request)
     mine = rows_of_request(seen, request_id=evidence.request_id, trace_id=evidence.trace_id)
@@ -120,7 +120,7 @@ def find(evidence: Evidence) -> Found:
     if trace_id and not mine:
         mine = rows_of_request(seen, trace_id=trace_id)
     row = mine[0].row if mine else None
-    return Found(trace_id, from_iso(row["at"]) if row is not None and row["at"] else None, row)
+    return SearchResult(trace_id, from_iso(row["at"]) if row is not None and row["at"] else None, row)
 
 
 def read(evidence: Evidence, before: Reading | None = None) -> Reading:
@@ -182,7 +182,7 @@ def _read_trace(
     )
 
 
-def timed(reading: Reading) -> tuple[RequestRow | None, list[LoggedRequest], tuple[Observation, ...]]:
+def timed_row(reading: Reading) -> tuple[RequestRow | None, list[LoggedRequest], tuple[Observation, ...]]:
     """The request's row with how long it took, its likes, and the looks that told of them: the platform's log, else the traces.
 
     None without a row or a trace.

@@ -8,7 +8,7 @@ from runbook_lib.core.model import Conclusion, Json
 from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.judging.answers import rows_of
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
-from runbook_lib.procedures.failed_request import asked, looks, rules, window
+from runbook_lib.procedures.failed_request import looks, question, window
 from runbook_lib.procedures.failed_request.exhibits import (
     changes_table,
     deployed_commits,
@@ -17,6 +17,7 @@ from runbook_lib.procedures.failed_request.exhibits import (
     table_of,
 )
 from runbook_lib.procedures.failed_request.window_reading import WindowEvidence, read_window
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.request_rows import describe_situation, is_failed, logged_requests, situation_of
 
 if TYPE_CHECKING:
@@ -29,31 +30,31 @@ class RequestWindow(Procedure):
     stem = "01_failed_request"
     evidence: WindowEvidence
     topics: ClassVar = {
-        "request": Topic(lambda run: run.sought.requests()),
-        "traces": Topic(lambda run: run.sought.traces()),
-        "before": Topic(lambda run: run.sought.traces_before()),
-        "logs": Topic(lambda run: run.sought.logs()),
-        "traffic": Topic(lambda run: looks.rows_of_part("web", run.sought.around_traffic)),
-        "changes": Topic(lambda run: run.sought.changes()),
+        "request": Topic(lambda run: run.search.requests()),
+        "traces": Topic(lambda run: run.search.traces()),
+        "before": Topic(lambda run: run.search.traces_before()),
+        "logs": Topic(lambda run: run.search.logs()),
+        "traffic": Topic(lambda run: looks.request_log_of("web", run.search.around_traffic)),
+        "changes": Topic(lambda run: run.search.changes()),
         "behind": Topic(lambda run: run.of_what_lies_behind(), after=("request", "traces", "logs")),
     }
 
     @classmethod
     def is_for(cls, parameters: Mapping[str, Json]) -> bool:
         """Where no id of one request is given."""
-        return not asked.is_one(parameters)
+        return not question.is_of_one_request(parameters)
 
     def prepare(self) -> None:
         """Read the window. Raises UsageError for one that is none."""
-        self.sought = asked.sought(self.parameters, self.look.now)
-        self.evidence = WindowEvidence(self.look.now, self.sought.window, self.sought.route)
+        self.search = question.read_search(self.parameters, self.look.now)
+        self.evidence = WindowEvidence(self.look.now, self.search.window, self.search.route)
 
     @property
     def window(self) -> Window:
         """since to until."""
-        return self.sought.window
+        return self.search.window
 
-    @step(asked.FIND)
+    @step(question.FIND)
     def find_the_request(self) -> Said:
         """The platforms' request logs."""
         failing = [each for each in logged_requests(self.ask("request")) if is_failed(each.row)]
@@ -61,7 +62,7 @@ class RequestWindow(Procedure):
         told = f"{len(failing)} failing requests in the platforms' logs of the window."
         return Said(told, (listed,) if failing else ())
 
-    @step(asked.FOLLOW)
+    @step(question.FOLLOW)
     def follow_the_trace(self) -> Said:
         """Whole traces of the window and of as long a time before it."""
         self.ask("traces", "before")
@@ -75,13 +76,13 @@ class RequestWindow(Procedure):
             exhibits.append(Exhibit("table", "Where the failures begin, against the time before", table_of(blamed)))
         return Said(f"{len(reading.failing)} of {len(reading.judged)} traces failed.", tuple(exhibits))
 
-    @step(asked.READ)
+    @step(question.READ)
     def read_the_logs(self) -> Said:
         """The lines of the parts in the window."""
         seen = self.ask("logs")
         return Said(f"{sum(len(rows_of(look, LogLine)) for look in seen)} log lines of the window.")
 
-    @step(asked.TRAFFIC)
+    @step(question.TRAFFIC)
     def look_at_the_traffic(self) -> Said:
         """Web's requests of the window."""
         traffic = self.ask("traffic")
@@ -90,23 +91,23 @@ class RequestWindow(Procedure):
         plot = Exhibit("latency", "Requests of the window", latency_of(seen, None, self.window.as_dict(), []))
         return Said(describe_situation(situation), (plot,))
 
-    @step(asked.CHANGED)
+    @step(question.CHANGED)
     def ask_what_changed(self) -> Said:
         """Deployments and variables of every part in the two hours before."""
         seen = self.ask("changes")
-        changes = rules.changes_of(seen, self.window)
+        changes = changes_of(seen, self.window)
         deployed = deployed_commits(seen, ())
         commits = [{name: each.get(name) for name in ("part", "platform", "commit", "at", "url")} for each in deployed]
         exhibits = [Exhibit("table", "Changes", changes_table(changes))] if changes else []
         exhibits += [Exhibit("table", "What is deployed", table_of(commits))] if commits else []
         return Said(f"{len(changes)} changes in the two hours before.", tuple(exhibits))
 
-    @step(asked.QUOTA)
+    @step(question.QUOTA)
     def check_the_quota(self) -> Said:
         """Only of one request."""
         return Said("Whether a refusal for the plan was right is judged of one request, or by 05_quota_enforcement.")
 
-    @step(asked.BEHIND)
+    @step(question.BEHIND)
     def ask_what_lies_behind(self) -> Said:
         """Locks and connections where the database failed; the vendor's status page where a vendor did."""
         seen = self.ask("behind")
@@ -127,4 +128,4 @@ class RequestWindow(Procedure):
             for finding in conclusion.causes
             if finding.code.startswith("request.provider_failed")
         ]
-        return looks.behind(codes, providers, self.window)
+        return looks.of_what_lies_behind(codes, providers, self.window)

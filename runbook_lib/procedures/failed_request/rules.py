@@ -7,32 +7,30 @@ but that mention. A trace or a log of which a part is missing names suspects onl
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
-from runbook_lib.core.clock import Window
-from runbook_lib.core.model import Change, Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
+from runbook_lib.core.model import Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
 from runbook_lib.judging.concluding import conclude
-from runbook_lib.procedures.failed_request.causes import CATALOGUE, ONE, under
+from runbook_lib.procedures.failed_request.causes import CATALOGUE, ONE, with_evidence
 from runbook_lib.procedures.failed_request.database import settle_timeouts
 from runbook_lib.procedures.failed_request.exhibits import facts_of
 from runbook_lib.procedures.failed_request.gaps import (
+    answered_too_late,
     blind_for_gap,
     blind_for_missing_trace,
-    finished_for_nobody,
     platform_explains_gap,
 )
-from runbook_lib.procedures.failed_request.logs import log_findings, log_suspects, not_served, stream_findings
+from runbook_lib.procedures.failed_request.logs import gateway_not_serving, log_findings, log_suspects, stream_findings
 from runbook_lib.procedures.failed_request.pace import pace_of, where_it_went
 from runbook_lib.procedures.failed_request.quota import judge_refusal
 from runbook_lib.procedures.failed_request.reading import Evidence, Reading, read
 from runbook_lib.procedures.failed_request.topics import of_one
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.parts import API, GATEWAY, WEB
 from runbook_lib.reading.request_rows import (
     LoggedRequest,
     describe_row,
     is_failed,
     is_refused,
-    iso_before,
     logged_requests,
     platform_verdict,
     situation_of,
@@ -65,7 +63,7 @@ def diagnose(evidence: Evidence, before: Reading | None = None) -> Conclusion:
     faults, undecided = settle_timeouts(faults, evidence.behind, evidence.window.as_dict()["until"])
     suspects += undecided
     if not faults:
-        suspects += doubtful(doubted)
+        suspects += as_suspects(doubted)
     if not faults and not suspects:
         hidden_blind, hidden_suspects = _hidden(reading)
         blind += hidden_blind
@@ -84,7 +82,7 @@ def diagnose(evidence: Evidence, before: Reading | None = None) -> Conclusion:
     if not faults and not blind and not suspects and not states and _something_failed(reading) and reading.mine:
         blind, suspects = _unexplained(reading)
     return conclude(
-        under(of_one(reading)),
+        with_evidence(of_one(reading)),
         evidence.all(),
         asked=(ONE,),
         faults=faults,
@@ -121,7 +119,7 @@ def _trace_faults(reading: Reading) -> tuple[list[Finding], list[Finding]]:
     for gap in trace.gaps:
         caller = trace.parts[gap.call["id"]]
         explained = platform_explains_gap(gap, reading.evidence.beside, caller, reading.trace_evidence)
-        explained = explained or finished_for_nobody(gap, reading.my_lines, caller, reading.trace_evidence)
+        explained = explained or answered_too_late(gap, reading.my_lines, caller, reading.trace_evidence)
         found += [explained] if explained is not None else []
     return found, []
 
@@ -132,13 +130,13 @@ def _log_faults(reading: Reading) -> tuple[list[Finding], list[Finding]]:
     found: list[Finding] = []
     if _something_failed(reading):
         found = log_findings(reading.log_failures, reading.my_lines)
-        found = found or not_served(reading.log_failures, reading.evidence.beside)
+        found = found or gateway_not_serving(reading.log_failures, reading.evidence.beside)
     elif reading.trace is None or not reading.is_complete:
         found = stream_findings(reading.log_failures)
     return ([], found) if reading.lines_are_cut else (found, [])
 
 
-def doubtful(doubted: Iterable[Finding]) -> list[Suspect]:
+def as_suspects(doubted: Iterable[Finding]) -> list[Suspect]:
     """What a trace or a log names of which a part is missing, as suspects."""
     look = "the whole of it: the same look again, or with a higher limit; read access to traces and logs"
     return [
@@ -263,29 +261,3 @@ def _situation(reading: Reading) -> Situation:
         return Situation(changes=changes_of(evidence.changes, evidence.window))
     situation = situation_of(logged_requests((*evidence.request, *evidence.traffic)), outermost, evidence.now, None)
     return replace(situation, changes=changes_of(evidence.changes, evidence.window))
-
-
-def changes_of(observations: Iterable[Observation], window: Window) -> tuple[Change, ...]:
-    """Everything that changed in the two hours before the window's end or within it, the newest first."""
-    since, until = iso_before(window.since, 2), window.as_dict()["until"]
-    found = set()
-    for observation in observations:
-        if not observation.status.has_content or not isinstance(observation.value, list):
-            continue
-        for item in observation.value:
-            at = str(item.get("at") or item.get("updated_at") or "")
-            if since <= at <= until:
-                found.add(Change(at, _changed(item), str(item.get("url") or item.get("where") or observation.source)))
-    return tuple(sorted(found, key=lambda change: change.at, reverse=True)[:20])
-
-
-def _changed(item: dict[str, Any]) -> str:
-    """One change in words: an incident or event in its own, a machine or a variable by name, a deployment by part and commit."""
-    if item.get("what"):
-        return str(item["what"])
-    if "host_status" in item:
-        return f"{item.get('part', '')} machine {item['name']} is {item.get('state')}".strip()
-    if item.get("name") and "commit" not in item:
-        return f"{item.get('part', '')} variable {item['name']} changed".strip()
-    commit = str(item.get("commit") or "")[:9]
-    return f"{item.get('part', '')} deployed {commit} {item.get('message') or ''}".strip()

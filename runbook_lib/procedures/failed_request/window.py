@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from runbook_lib.core.model import Conclusion, Finding, Observation, Situation, Status, Suspect, Unseen
 from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.judging.concluding import conclude
-from runbook_lib.procedures.failed_request.causes import CATALOGUE, MANY, under
+from runbook_lib.procedures.failed_request.causes import CATALOGUE, MANY, with_evidence
 from runbook_lib.procedures.failed_request.logs import log_findings, log_suspects, stream_findings
-from runbook_lib.procedures.failed_request.rules import changes_of, doubtful, platform_findings
+from runbook_lib.procedures.failed_request.rules import as_suspects, platform_findings
 from runbook_lib.procedures.failed_request.topics import of_window
 from runbook_lib.procedures.failed_request.window_reading import WindowEvidence, WindowReading, read_window
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.contrast import JudgedTrace
 from runbook_lib.reading.logs import BAD_LEVELS, attribute_of, lines_of, log_failures
 from runbook_lib.reading.request_rows import LoggedRequest, describe_row, situation_of
@@ -44,7 +45,7 @@ class Counted:
             self.counts[key] += 1
             self.samples.setdefault(key, finding)
 
-    def told(self) -> list[Finding]:
+    def findings(self) -> list[Finding]:
         """Each once, the most frequent first, with its count."""
         return [
             replace(self.samples[key], summary=f"{count} failing requests: {self.samples[key].summary}")
@@ -76,14 +77,14 @@ def diagnose_window(evidence: WindowEvidence) -> Conclusion:
     """The verdict on a window of requests."""
     reading = read_window(evidence)
     explained = explain(reading)
-    faults = explained.named.told()
-    suspects = [] if faults else [*doubtful(explained.doubted.told()), *explained.suspects.values()]
+    faults = explained.named.findings()
+    suspects = [] if faults else [*as_suspects(explained.doubted.findings()), *explained.suspects.values()]
     blind: list[Finding] = []
     if not faults:
         blind = _unexplained(reading, explained) or ([] if suspects else _nobody_came(reading))
         suspects += [_look_for(finding) for finding in blind]
     return conclude(
-        under(of_window(reading)),
+        with_evidence(of_window(reading)),
         evidence.all(),
         asked=(MANY,),
         faults=faults,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
-from runbook_lib.reading.classify import Named, classify_provider, is_timeout
+from runbook_lib.reading.classify import NamedCause, classify_provider, is_timeout
 from runbook_lib.reading.spans import Fault
 
 _PREFIX = "request.provider_failed."
@@ -94,10 +94,10 @@ class Calls:
         return Calls(tuple(each for each in self.requests if since_s <= each.at_s <= until_s))
 
 
-def classified(failed: Fault, in_stream: bool) -> tuple[str, str]:
+def classify_call(failed: Fault, in_stream: bool) -> tuple[str, str]:
     """What a failed call is called (rate_limited, key_invalid, …), and in words. An answer that the gateway itself gave up reading
     is a time-out, not the provider's error."""
-    named: Named = (
+    named: NamedCause = (
         classify_provider(replace(failed, http_status=None))
         if in_stream and is_timeout(failed)
         else classify_provider(failed, in_stream=in_stream)

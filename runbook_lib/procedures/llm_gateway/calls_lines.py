@@ -6,7 +6,7 @@ from dataclasses import replace
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.core.records.log_lines import LogLine
-from runbook_lib.procedures.llm_gateway.calls import Call, Request, classified
+from runbook_lib.procedures.llm_gateway.calls import Call, Request, classify_call
 from runbook_lib.reading.logs import BAD_LEVELS, attribute_of, lines_of, number_of
 from runbook_lib.reading.parts import GATEWAY
 from runbook_lib.reading.spans import Fault
@@ -14,7 +14,7 @@ from runbook_lib.reading.spans import Fault
 _PASSED_ON = "all providers failed"
 
 
-def of_lines(logs: Iterable[Observation]) -> list[Request]:
+def requests_from_lines(logs: Iterable[Observation]) -> list[Request]:
     """Requests from the gateway's lines: each attempt a line that names its provider, and a line of how the request ended."""
     grouped: dict[str, list[tuple[LogLine, Observation]]] = {}
     for line, observation in lines_of(logs):
@@ -53,7 +53,7 @@ def _of_line(line: LogLine, observation: str) -> Call:
     error_type = str(attribute_of(line, "error_type") or attribute_of(line, "error.type") or "")
     failed = Fault(status, error_type or code, message, code)
     in_stream = "stream" in code or (status is not None and 200 <= status < 300)
-    name, what = classified(failed, in_stream)
+    name, what = classify_call(failed, in_stream)
     return Call(_provider_of(line), model, at_s, name, what, failed, in_stream, duration_ms, observation=observation)
 
 

@@ -11,8 +11,8 @@ from runbook_lib.core.model import Observation
 from runbook_lib.core.records.traces import SpanRow
 from runbook_lib.judging.answers import rows_of
 from runbook_lib.procedures.llm_gateway.calls import Calls, Request
-from runbook_lib.procedures.llm_gateway.calls_lines import of_lines
-from runbook_lib.procedures.llm_gateway.calls_spans import by_trace, of_rows, of_trace
+from runbook_lib.procedures.llm_gateway.calls_lines import requests_from_lines
+from runbook_lib.procedures.llm_gateway.calls_spans import request_from_rows, requests_from_trace, rows_by_trace
 from runbook_lib.reading.spans import traces_in
 
 _UNDER_WAY_S = 60.0
@@ -32,15 +32,15 @@ def read_calls(
     found: dict[str, Request] = {}
     for look in tables:
         for trace in traces_in(look):
-            for request in of_trace(trace, look.id):
+            for request in requests_from_trace(trace, look.id):
                 found.setdefault(request.id, request)
     whole = {identity.partition(":")[0] for identity in found}
     for look in rows:
-        for trace_id, spans in by_trace(rows_of(look, SpanRow)).items():
-            if trace_id not in whole and (request_of_rows := of_rows(trace_id, spans, look.id)) is not None:
-                found.setdefault(request_of_rows.id, request_of_rows)
+        for trace_id, spans in rows_by_trace(rows_of(look, SpanRow)).items():
+            if trace_id not in whole and (shown_by_rows := request_from_rows(trace_id, spans, look.id)) is not None:
+                found.setdefault(shown_by_rows.id, shown_by_rows)
     whole = {identity.partition(":")[0] for identity in found}
-    for request in of_lines(logs):
+    for request in requests_from_lines(logs):
         if request.id not in whole:
             found.setdefault(request.id, request)
     ended = [_ended(each, now_s) for each in found.values()]

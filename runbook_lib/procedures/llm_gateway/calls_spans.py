@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from runbook_lib.core.records.traces import Attributes, Span, SpanRow
-from runbook_lib.procedures.llm_gateway.calls import Call, Request, classified
+from runbook_lib.procedures.llm_gateway.calls import Call, Request, classify_call
 from runbook_lib.reading.attempts import Attempt, find_series
 from runbook_lib.reading.logs import number_of
 from runbook_lib.reading.parts import PROVIDER, callee_of
@@ -13,7 +13,7 @@ from runbook_lib.reading.spans import Fault, Trace, fault, first, http_status
 _NO_SKEW_S = 0.1
 
 
-def of_trace(trace: Trace, observation: str) -> list[Request]:
+def requests_from_trace(trace: Trace, observation: str) -> list[Request]:
     """One request for each handler that called providers."""
     found = []
     for series in find_series(trace):
@@ -49,7 +49,7 @@ def _of_attempt(attempt: Attempt, observation: str, *, is_last: bool) -> Call:
     failed = fault(span)
     attributes = span["attributes"]
     is_stream = failed is not None and failed.http_status is not None and 200 <= failed.http_status < 300
-    name, what = classified(_with_code(failed, attributes), is_stream) if failed is not None else ("", "")
+    name, what = classify_call(_with_code(failed, attributes), is_stream) if failed is not None else ("", "")
     return Call(
         attempt.callee,
         attempt.model,
@@ -92,7 +92,7 @@ def _own_ms(handler: Span, attempts: Sequence[Attempt]) -> float:
     return max(0.0, (handler["end_ns"] - handler["start_ns"] - spent_ns) / 1e6)
 
 
-def by_trace(rows: Sequence[SpanRow]) -> dict[str, list[SpanRow]]:
+def rows_by_trace(rows: Sequence[SpanRow]) -> dict[str, list[SpanRow]]:
     """The rows of each trace."""
     grouped: dict[str, list[SpanRow]] = {}
     for row in rows:
@@ -100,7 +100,7 @@ def by_trace(rows: Sequence[SpanRow]) -> dict[str, list[SpanRow]]:
     return grouped
 
 
-def of_rows(trace_id: str, rows: Sequence[SpanRow], observation: str) -> Request | None:
+def request_from_rows(trace_id: str, rows: Sequence[SpanRow], observation: str) -> Request | None:
     """A request from rows of spans, which know no parents: the gateway's own span is the shortest server span around a call."""
     servers = [row for row in rows if row["attributes"].get("kind") == "server"]
     calls = [row for row in rows if row not in servers]
@@ -115,7 +115,7 @@ def of_rows(trace_id: str, rows: Sequence[SpanRow], observation: str) -> Request
         is_bad = row["attributes"].get("status") == "error" or (status is not None and status >= 400)
         failed = Fault(status, kind) if is_bad else None
         in_stream = failed is not None and status is not None and status < 300
-        name, what = classified(failed, in_stream) if failed is not None else ("", "")
+        name, what = classify_call(failed, in_stream) if failed is not None else ("", "")
         before = found[-1] if found else None
         at_s = row["start_ns"] / 1e9
         found.append(

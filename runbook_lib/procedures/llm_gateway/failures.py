@@ -77,7 +77,7 @@ def judge_failures(reading: Reading) -> Judged:
         if lasts and not lost and reading.is_sample and not isinstance(named, Suspect):
             named = _perhaps_over(named)
         if isinstance(named, Suspect):
-            judged.suspects += [named, *_twins(named)] if is_fault else []
+            judged.suspects += [named, *_other_reading(named)] if is_fault else []
         elif is_fault and (not is_shared or (lasts and any(request not in together for request, _ in pairs))):
             judged.faults.append(named)
             judged.marks.append(_mark(reading, who, pairs))
@@ -222,7 +222,7 @@ def _goes_on(reading: Reading, who: str, last: Call) -> bool:
     return reading.evidence.now.timestamp() - last.at_s < _RECENT_S
 
 
-def _twins(suspect: Suspect) -> list[Suspect]:
+def _other_reading(suspect: Suspect) -> list[Suspect]:
     """The other reading of the same evidence."""
     other = {"gateway.egress_broken": "provider.down", "gateway.timeout_too_short": "provider.slow"}
     other["gateway.wrong_model_configured"] = "provider.model_gone"

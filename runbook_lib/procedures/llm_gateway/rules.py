@@ -10,7 +10,6 @@ from runbook_lib.core.model import Conclusion, Finding, Observation, Situation, 
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.judging.plan import facts_of
 from runbook_lib.judging.witnesses import Seen
-from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.llm_gateway.calls import iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.chain import fallback_findings, unoffered_members
@@ -22,6 +21,7 @@ from runbook_lib.procedures.llm_gateway.reading import Evidence, Reading, read
 from runbook_lib.procedures.llm_gateway.tables import chain_rows, health_rows, provider_rows
 from runbook_lib.procedures.llm_gateway.timing import backoff_findings, own_slowness, slow_findings
 from runbook_lib.procedures.llm_gateway.topics import TOPICS
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.logs import attribute_of, lines_of
 from runbook_lib.reading.parts import GATEWAY
 from runbook_lib.reading.request_rows import logged_requests

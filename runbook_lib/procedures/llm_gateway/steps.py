@@ -11,7 +11,6 @@ from runbook_lib.core.records.parts import PartAnswer
 from runbook_lib.io.observe import Look
 from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
-from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.llm_gateway import rules
 from runbook_lib.procedures.llm_gateway.plans import plans_for
 from runbook_lib.procedures.llm_gateway.reading import PROVIDERS, Evidence, Reading, read
@@ -23,6 +22,7 @@ from runbook_lib.procedures.llm_gateway.tables import (
     request_rows,
 )
 from runbook_lib.procedures.llm_gateway.topics import MOST_BEFORE, MOST_CALLS
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.sources.fly import logs as fly
 from runbook_lib.sources.fly import settings as fly_settings
 from runbook_lib.sources.providers import anthropic, openai, status_pages, together

@@ -10,7 +10,7 @@ from runbook_lib.procedures.quota_enforcement.account import REFUSALS, Account
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
 from runbook_lib.procedures.quota_enforcement.evidence import ROUTE, known_since
 from runbook_lib.reading.periods import moment
-from runbook_lib.reading.plans import BLOCKING, told_use, used_up
+from runbook_lib.reading.plans import BLOCKING, units_used_up, usage_in_words
 
 _LEAST_LOST = 2
 _LONGEST_REQUEST_S = 30.0
@@ -33,7 +33,7 @@ def enforcement_findings(account: Account) -> Enforced:
     period that Stripe bills were seen."""
     if account.limit is None or not account.has_answered("by_hour") or not account.is_billed_as_seen:
         return Enforced()
-    over = used_up(account.used_now, account.limit)
+    over = units_used_up(account.used_now, account.limit)
     return _over(account, over) if over else _under(account)
 
 
@@ -44,7 +44,7 @@ def _over(account: Account, over: list[str]) -> Enforced:
         return Enforced()
     crossing = whole_object(account.look("crossings"))
     cited = account.cite("by_hour", "limits", "crossings", "requests")
-    used = told_use(account.used_now, limit, over)
+    used = usage_in_words(account.used_now, limit, over)
     since = f" since {crossing['at']}" if crossing.get("at") else ""
     later = int(crossing.get("records_after") or 0)
     if later:
@@ -78,7 +78,7 @@ def _under(account: Account) -> Enforced:
     codes = "/".join(str(code) for code in sorted({row["status"] for row in wrong}))
     words = (
         f"{len(wrong):,} requests were refused with {codes} from {first} to {last}, with "
-        f"{told_use(account.used_now, account.limit or {})} used and the subscription {status}"
+        f"{usage_in_words(account.used_now, account.limit or {})} used and the subscription {status}"
     )
     cited = account.cite("by_hour", "limits", "subscriptions", "record", "requests")
     return Enforced((CATALOGUE.finding("quota.blocked_wrongly", account.subject, words, cited),), wrongly=len(wrong))

@@ -17,7 +17,7 @@ from runbook_lib.procedures.quota_enforcement.enforced import lost_by_log, refus
 from runbook_lib.procedures.quota_enforcement.fleet_evidence import Fleet
 from runbook_lib.procedures.quota_enforcement.screening import Screened, details, screen
 from runbook_lib.procedures.quota_enforcement.verdict import Judged, judge, situation_of
-from runbook_lib.reading.plans import told_use
+from runbook_lib.reading.plans import usage_in_words
 
 _NAMED = 5  # more organizations with the same cause are told as one finding
 _ALL = "several organizations"
@@ -120,7 +120,8 @@ def _within(fleet: Fleet, screened: Sequence[Screened]) -> Finding:
     nearest = max(screened, key=_share)
     near = ""
     if _share(nearest) > 0:
-        near = f"; nearest to its limit is {nearest.account.subject}: {told_use(nearest.used, nearest.account.limit or {})}"
+        used = usage_in_words(nearest.used, nearest.account.limit or {})
+        near = f"; nearest to its limit is {nearest.account.subject}: {used}"
     cited = [look for look in (*fleet.organizations, *fleet.usage) if look.status.answered]
     words = f"{len(screened)} organizations are within their limits, and Stripe holds all that is due{near}"
     return CATALOGUE.finding("quota.within_limits", "all organizations", words, cited)

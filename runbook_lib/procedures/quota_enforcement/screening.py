@@ -14,7 +14,7 @@ from runbook_lib.procedures.quota_enforcement.evidence import rows_seen
 from runbook_lib.procedures.quota_enforcement.fleet_evidence import Fleet
 from runbook_lib.procedures.quota_enforcement.reports import is_reported
 from runbook_lib.reading.periods import DAY_S, floor_hour
-from runbook_lib.reading.plans import used_up
+from runbook_lib.reading.plans import units_used_up
 
 CLOSER = 24  # organizations that one audit looks at by the hour
 _OF_A_KIND = 4  # of one kind of trouble, as long as there are other kinds
@@ -72,7 +72,7 @@ def screen(fleet: Fleet) -> list[Screened]:
         reported = _reported(fleet, account)
         if account.org_id in settled_of and fleet.ledger is not None and fleet.ledger.status.has_content:
             reasons += _ledger_reason(fleet, used, reported)
-        if account.limit is not None and used_up(used, account.limit):
+        if account.limit is not None and units_used_up(used, account.limit):
             reasons.append("over")
         if used.get("without_tokens"):
             reasons.append("unmetered")

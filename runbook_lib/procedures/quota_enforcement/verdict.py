@@ -8,7 +8,6 @@ from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Conclusion, Finding, Situation, Status, Suspect, VerdictStatus
 from runbook_lib.judging.answers import whole_object
 from runbook_lib.judging.concluding import conclude
-from runbook_lib.procedures.failed_request.rules import changes_of
 from runbook_lib.procedures.quota_enforcement.account import Account, read
 from runbook_lib.procedures.quota_enforcement.billing import billing_findings, billing_suspects
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
@@ -22,8 +21,9 @@ from runbook_lib.procedures.quota_enforcement.spending import (
     told_spike,
     usage_exhibit,
 )
+from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.periods import moment
-from runbook_lib.reading.plans import UNITS, told_use
+from runbook_lib.reading.plans import UNITS, usage_in_words
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def judge(account: Account) -> Judged:
 
 def _within_limits(account: Account) -> Finding:
     """All is well: how much is used of what, and when it will be used up."""
-    used = told_use(account.used_now, account.limit or {}) or "no limit"
+    used = usage_in_words(account.used_now, account.limit or {}) or "no limit"
     words = "; ".join(told_forecast(each) for each in forecasts(account)) or used
     return CATALOGUE.finding("quota.within_limits", account.subject, words, account.cite("record", "by_hour", "limits"))
 

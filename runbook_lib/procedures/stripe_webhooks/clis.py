@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from runbook_lib.core.model import Observation
+from runbook_lib.core.records.webhooks import ListeningCli
 from runbook_lib.procedures.stripe_webhooks import commands
 from runbook_lib.procedures.stripe_webhooks.arrivals import PATH
-from runbook_lib.procedures.stripe_webhooks.evidence import LOOPBACK, V4, V6, Row, Scene, made, value_of
+from runbook_lib.procedures.stripe_webhooks.evidence import LOOPBACK, V4, V6, Scene, made
 
 SUBJECT = "Stripe CLI"
 _HOST_FROM_CONTAINER = ("host.docker.internal", "host.containers.internal", "gateway.docker.internal")
@@ -23,12 +24,12 @@ class Trouble:
     keeps_events: bool = True
 
 
-def right_clis(scene: Scene) -> list[Row]:
+def right_clis(scene: Scene) -> list[ListeningCli]:
     """The CLIs that listen where the API's events are raised and forward to it."""
     return [each for each in scene.listens if not any(found.keeps_events for found in troubles(scene, each))]
 
 
-def troubles(scene: Scene, cli: Row) -> list[Trouble]:
+def troubles(scene: Scene, cli: ListeningCli) -> list[Trouble]:
     """What is wrong with one CLI, in the order of an event's way."""
     seen = scene.evidence
     found: list[Trouble] = []
@@ -55,23 +56,20 @@ def troubles(scene: Scene, cli: Row) -> list[Trouble]:
 
 def mode_of_api(scene: Scene) -> str | None:
     """The mode of the API's key; where that is not known, of the runbook's."""
-    keys = value_of(scene.evidence.keys)
-    for name in ("api", "runbook"):
-        if keys.get(name) and keys[name].get("mode"):
-            return str(keys[name]["mode"])
-    return None
+    keys = (scene.keys["api"], scene.keys["runbook"]) if scene.keys else ()
+    return next((key["mode"] for key in keys if key and key["mode"]), None)
 
 
 def accounts(scene: Scene) -> tuple[str, str] | None:
     """The accounts of the CLI and of the API's key; None where not both are known."""
-    of_cli = value_of(scene.evidence.cli_secret).get("account")
-    of_api = value_of(scene.evidence.keys).get("api_account")
-    return (str(of_cli), str(of_api)) if of_cli and of_api else None
+    of_cli = scene.cli.get("account") if scene.cli else None
+    of_api = scene.keys["api_account"] if scene.keys else None
+    return (of_cli, of_api) if of_cli and of_api else None
 
 
 def literal_targets(scene: Scene) -> list[str]:
     """The loopback addresses that CLIs forward to by their number: there a server of the other family is not found."""
-    hosts = [str(each["target"]["host"]) for each in right_clis(scene) if each["target"]]
+    hosts = [each["target"]["host"] for each in right_clis(scene) if each["target"]]
     return [host for host in hosts if host in (V4, V6)]
 
 
@@ -83,11 +81,11 @@ def _other_account(scene: Scene) -> list[Trouble]:
     return [Trouble("webhook.cli_wrong_mode.account", SUBJECT, summary, made(seen.cli_secret, seen.keys))]
 
 
-def _wrong_target(scene: Scene, cli: Row, correct: str) -> list[Trouble]:
+def _wrong_target(scene: Scene, cli: ListeningCli, correct: str) -> list[Trouble]:
     seen, target, api = scene.evidence, cli["target"], scene.api
-    if not api:
+    if api is None or target is None:
         return []
-    host, port, path = target["host"], target["port"], str(target["path"]).rstrip("/") or "/"
+    host, port, path = target["host"], target["port"], target["path"].rstrip("/") or "/"
     inside = cli["own_network"] is False  # its localhost is its container's
     same_host = host in LOOPBACK and api["host"] in LOOPBACK and not inside
     part = ""

@@ -5,12 +5,14 @@ from datetime import timedelta
 
 from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
+from runbook_lib.core.records.billing_records import BillingRecord
+from runbook_lib.core.records.webhooks import BillingEvent
 from runbook_lib.procedures.stripe_webhooks import commands
 from runbook_lib.procedures.stripe_webhooks.answers import TOO_SLOW, is_platforms_refusal, limit_s, of_configured
 from runbook_lib.procedures.stripe_webhooks.arrivals import Arrival
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.delivery import ONCE_S, is_seen_to_come, was_wanted
-from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Row, Scene, answered, made
+from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Scene, answered, made
 from runbook_lib.procedures.stripe_webhooks.judged import Judged
 from runbook_lib.procedures.stripe_webhooks.route import ROUTE
 from runbook_lib.procedures.stripe_webhooks.secret import SECRET
@@ -36,7 +38,7 @@ def judge_events(scene: Scene, judged: Judged) -> None:
 
 def _explain(scene: Scene, judged: Judged) -> None:
     """Events wait for a 2xx: what the API's own logs and traces say of the time, and what may be so where they say nothing."""
-    first = min(str(each["at"]) for each in scene.failing)
+    first = min(each["at"] for each in scene.failing)
     came = [each for each in scene.arrivals if each.at >= _a_moment_before(first) and each.failed]
     by_sign = [each for each in came if "no signatures found" in each.words.lower()]
     too_old = [each for each in came if "tolerance zone" in each.words.lower()]
@@ -58,7 +60,7 @@ def _explain(scene: Scene, judged: Judged) -> None:
         judged.suspects.append(Suspect("webhook.clock_skew", ROUTE, f"{count}; the API finds them too old", look))
     else:
         newest = scene.failing[0]
-        command = commands.resend(str(newest["id"]), _endpoint_id(scene))
+        command = commands.resend(newest["id"], _endpoint_id(scene))
         look = f"{command} (needs a key that may write events), and look at what the API answers"
         why = f"{count}, the newest a {newest['type']}; everything that was asked now is well"
         for code in ("webhook.handler_failing", "webhook.secret_mismatch"):
@@ -80,7 +82,7 @@ def _by_arrivals(scene: Scene, count: str, came: Sequence[Arrival], by_sign: Seq
     crashed = [each for each in came if each.crashed and each.at > refused_at and answered(each.look)]
     if unserved := [each for each in crashed if is_platforms_refusal(each.error)]:
         summary = f"{count}; its platform answered in its place: {unserved[-1].error}"
-        where = str(scene.api.get("address") or ROUTE)
+        where = scene.address or ROUTE
         return _of_arrivals("webhook.api_not_running.platform", where, summary, unserved, seen.deliveries)
     if crashed:
         words = next((each.words for each in crashed if each.words), crashed[0].error)
@@ -98,8 +100,9 @@ def _of_arrivals(code: str, subject: str, summary: str, came: Sequence[Arrival],
 
 def _is_sound_with_ours(scene: Scene) -> bool:
     """Whether test events that are signed with the configured secret are accepted in every form."""
-    row = of_configured(scene) or {}
-    return all(row.get(form) is not None and row[form]["status_code"] == 200 for form in ("compact", "spaced"))
+    row = of_configured(scene)
+    answers = (row["compact"], row["spaced"]) if row else ()
+    return bool(answers) and all(answer is not None and answer["status_code"] == 200 for answer in answers)
 
 
 def _judge_applied(scene: Scene, judged: Judged) -> None:
@@ -108,7 +111,7 @@ def _judge_applied(scene: Scene, judged: Judged) -> None:
     if not answered(seen.records) or not answered(seen.deliveries):
         return
     unknown: set[str] = set()
-    for customer in dict.fromkeys(str(each["customer"]) for each in scene.events if each["customer"]):
+    for customer in dict.fromkeys(each["customer"] for each in scene.events if each["customer"]):
         mine = [each for each in scene.events if each["customer"] == customer and each["status"]]
         if not mine:
             continue
@@ -122,16 +125,16 @@ def _judge_applied(scene: Scene, judged: Judged) -> None:
         judged.states.append(CATALOGUE.finding("webhook.customer_unknown", "Stripe", summary, looks))
 
 
-def _judge_customer(scene: Scene, judged: Judged, mine: Sequence[Row], record: Row) -> None:
+def _judge_customer(scene: Scene, judged: Judged, mine: Sequence[BillingEvent], record: BillingRecord) -> None:
     """One customer's events, newest first, against its record."""
     newest = mine[0]
-    said = {str(each["status"]) for each in mine if each["at"] == newest["at"]}
+    said = {each["status"] for each in mine if each["at"] == newest["at"]}
     if record["status"] in said or newest["pending"] > 0:
         return
     seen, org = scene.evidence, f"organization {record['org_id']}"
     told = f"{newest['type']} says {newest['status']}, and billing_customers says {record['status']}"
     looks = made(seen.deliveries, seen.records)
-    again = commands.resend(str(newest["id"]), _endpoint_id(scene))
+    again = commands.resend(newest["id"], _endpoint_id(scene))
     if not was_wanted(scene, newest):
         return  # who did not ask for it did not get it: that is another finding
     if _is_before_cli(scene, newest):
@@ -160,9 +163,9 @@ def _judge_customer(scene: Scene, judged: Judged, mine: Sequence[Row], record: R
         judged.faults.append(CATALOGUE.finding("webhook.received_not_applied", org, told, both, remedy))
 
 
-def _order(scene: Scene, mine: Sequence[Row]) -> list[str]:
+def _order(scene: Scene, mine: Sequence[BillingEvent]) -> list[str]:
     """The ids of these events in the order in which they last arrived and were answered with a 2xx, as logs that are whole tell."""
-    known = {str(each["id"]) for each in mine}
+    known = {each["id"] for each in mine}
     order: list[str] = []
     for each in scene.arrivals:
         for event in each.events:
@@ -176,18 +179,18 @@ def _tellers(scene: Scene, order: Sequence[str]) -> list[Observation]:
     return list({each.look.id: each.look for each in scene.arrivals if set(each.events) & set(order)}.values())
 
 
-def _is_before_cli(scene: Scene, event: Row) -> bool:
+def _is_before_cli(scene: Scene, event: BillingEvent) -> bool:
     """Whether an event was raised before any CLI of today listened."""
     if scene.form != CLI or not answered(scene.evidence.listening):
         return False
-    started = [str(each["started_at"]) for each in scene.listens if each["started_at"]]
+    started = [each["started_at"] for each in scene.listens if each["started_at"]]
     if not started:
         return False
-    return (from_iso(min(started)) - from_iso(str(event["at"]))).total_seconds() > ONCE_S
+    return (from_iso(min(started)) - from_iso(event["at"])).total_seconds() > ONCE_S
 
 
 def _endpoint_id(scene: Scene) -> str | None:
-    return str(scene.own_endpoints[0]["id"]) if scene.form == ENDPOINT and scene.own_endpoints else None
+    return scene.own_endpoints[0]["id"] if scene.form == ENDPOINT and scene.own_endpoints else None
 
 
 def _a_moment_before(at: str) -> str:

@@ -1,13 +1,27 @@
 """What 02 has seen, and what can be read off it before any rule: the way events take, the API's place, the CLIs, the arrivals."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from urllib.parse import urlsplit
 
 from runbook_lib.core.clock import Window
-from runbook_lib.core.model import Json, Observation, Status
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.billing_records import BillingRecord, BillingRecords
+from runbook_lib.core.records.webhooks import (
+    BillingEvent,
+    ListeningCli,
+    ListeningClis,
+    PortListeners,
+    SignedTest,
+    SignedTests,
+    StripeCli,
+    StripeKeys,
+    WebhookEndpoint,
+    WebhookPlace,
+)
+from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.stripe_webhooks.arrivals import PATH, Arrival, arrivals_of
@@ -15,7 +29,6 @@ from runbook_lib.procedures.stripe_webhooks.arrivals import PATH, Arrival, arriv
 V4, V6 = "127.0.0.1", "::1"
 LOOPBACK = ("localhost", V4, V6)
 CLI, ENDPOINT = "cli", "endpoint"  # the two ways by which events come
-Row = Mapping[str, Json]
 
 LOOKS: Mapping[str, str] = {
     # topics that are one look each
@@ -73,15 +86,20 @@ class Scene:
     evidence: Evidence
 
     @cached_property
-    def api(self) -> Row:
-        """{"address", "host", "port", "is_local", "timeout_s"}; empty where not even the settings were read."""
-        return value_of(self.evidence.place)
+    def api(self) -> WebhookPlace | None:
+        """Where the API is; None where not even the settings were read."""
+        return record_of(self.evidence.place, WebhookPlace)
 
     @property
     def where(self) -> str:
         """The API's webhook as people write it: host, port and path."""
-        parts = urlsplit(str(self.api.get("address") or ""))
+        parts = urlsplit(self.address)
         return f"{parts.netloc or 'the API'}{PATH}"
+
+    @property
+    def address(self) -> str:
+        """The API's address, empty where it is not known."""
+        return self.api["address"] if self.api else ""
 
     @cached_property
     def form(self) -> str | None:
@@ -102,19 +120,22 @@ class Scene:
         return CLI if is_looked_for and answered(self.evidence.endpoints) else None
 
     @cached_property
-    def listens(self) -> list[Row]:
+    def listens(self) -> list[ListeningCli]:
         """The CLIs that listen."""
-        return list(value_of(self.evidence.listening).get("listening") or ())
+        seen = record_of(self.evidence.listening, ListeningClis)
+        return seen["listening"] if seen else []
 
     @cached_property
-    def accepts(self) -> Row:
+    def accepts(self) -> Mapping[str, str]:
         """Which loopback addresses take connections at the API's port: {"127.0.0.1", "::1": accepted, refused or silent}."""
-        return value_of(self.evidence.listeners).get("accepts") or {}
+        seen = whole_record(self.evidence.listeners, PortListeners) or record_of(self.evidence.listeners, PortListeners)
+        return seen["accepts"] if seen else {}
 
     @cached_property
-    def tests(self) -> list[Row]:
+    def tests(self) -> list[SignedTest]:
         """The signed test events, one row a secret."""
-        return list(value_of(self.evidence.signed).get("tests") or ())
+        seen = record_of(self.evidence.signed, SignedTests)
+        return seen["tests"] if seen else []
 
     @cached_property
     def arrivals(self) -> list[Arrival]:
@@ -122,73 +143,82 @@ class Scene:
         return arrivals_of(self.evidence.arrivals)
 
     @cached_property
-    def own_endpoints(self) -> list[Row]:
+    def own_endpoints(self) -> list[WebhookEndpoint]:
         """The endpoints whose URL is the API's webhook."""
-        return [
-            each for each in self.all_endpoints if self._is_own(str(each["url"])) and path_of(str(each["url"])) == PATH
-        ]
+        return [each for each in self.all_endpoints if self._is_own(each["url"]) and path_of(each["url"]) == PATH]
 
     @property
-    def enabled_endpoints(self) -> list[Row]:
+    def enabled_endpoints(self) -> list[WebhookEndpoint]:
         """Those of them that are enabled."""
         return [each for each in self.own_endpoints if each["status"] == "enabled"]
 
     @cached_property
-    def near_endpoints(self) -> list[Row]:
+    def near_endpoints(self) -> list[WebhookEndpoint]:
         """The endpoints at the API's host, whatever their path."""
-        return [each for each in self.all_endpoints if self._is_own(str(each["url"]))]
+        return [each for each in self.all_endpoints if self._is_own(each["url"])]
 
     @property
-    def all_endpoints(self) -> list[Row]:
+    def all_endpoints(self) -> list[WebhookEndpoint]:
         """Every endpoint of the account in the mode of the runbook's key."""
-        return list(rows_of(self.evidence.endpoints))
+        return rows_of(self.evidence.endpoints, WebhookEndpoint)
 
     def _is_own(self, url: str) -> bool:
         if not self.api:
             return False
         host, port = place_of(url)
-        own = str(self.api.get("host") or "")
-        return port == self.api.get("port") and (host == own or (host in LOOPBACK and own in LOOPBACK))
+        own = self.api["host"]
+        return port == self.api["port"] and (host == own or (host in LOOPBACK and own in LOOPBACK))
 
     @cached_property
     def version(self) -> str | None:
-        """The CLI's version, as it says."""
-        found = value_of(self.evidence.cli_secret).get("version")
-        return str(found) if found else None
+        """The CLI's version, as it says; it says it too where Stripe refuses it, and so whatever the look's status."""
+        look = self.evidence.cli_secret
+        found: StripeCli | None = look.value if look is not None else None
+        return found["version"] if found else None
 
     @cached_property
     def pinned_version(self) -> str | None:
         """The API version that NexusCore is written for."""
-        found = value_of(self.evidence.keys).get("pinned_version")
-        return str(found) if found else None
+        return self.keys["pinned_version"] if self.keys else None
+
+    @cached_property
+    def keys(self) -> StripeKeys | None:
+        """The keys at hand; None where Stripe could not be asked about them."""
+        return record_of(self.evidence.keys, StripeKeys)
+
+    @cached_property
+    def cli(self) -> StripeCli | None:
+        """What the CLI at hand says, where Stripe took it; else None."""
+        return record_of(self.evidence.cli_secret, StripeCli)
 
     @cached_property
     def account_version(self) -> str | None:
         """The account's own API version, as its newest events carry it."""
-        rows = (*self.events, *rows_of(self.evidence.last_delivered))
-        return next((str(each["api_version"]) for each in rows if each["api_version"]), None)
+        rows = (*self.events, *rows_of(self.evidence.last_delivered, BillingEvent))
+        return next((each["api_version"] for each in rows if each["api_version"]), None)
 
     @cached_property
-    def events(self) -> list[Row]:
+    def events(self) -> list[BillingEvent]:
         """Billing events of the window that had time to be delivered, newest first."""
-        return [each for each in rows_of(self.evidence.deliveries) if not each["is_young"]]
+        return [each for each in rows_of(self.evidence.deliveries, BillingEvent) if not each["is_young"]]
 
     @cached_property
-    def failing(self) -> list[Row]:
+    def failing(self) -> list[BillingEvent]:
         """Events that some receiver has not answered with a 2xx, as far as it may be ours: pending_webhooks counts every endpoint
         and every CLI of the account, a colleague's too, so that one whose customer's record says what it says has come here."""
         return [each for each in self.events if not self.was_answered(each)]
 
-    def was_answered(self, event: Row) -> bool:
+    def was_answered(self, event: BillingEvent) -> bool:
         """Whether every receiver has answered it, or this one at least."""
         return event["pending"] == 0 or self._came_here(event)
 
     @cached_property
-    def records(self) -> dict[str, Row]:
+    def records(self) -> dict[str, BillingRecord]:
         """The billing records that were found, by Stripe's customer."""
-        return {str(row["stripe_customer_id"]): row for row in value_of(self.evidence.records).get("found") or ()}
+        seen = record_of(self.evidence.records, BillingRecords)
+        return {row["stripe_customer_id"]: row for row in seen["found"]} if seen else {}
 
-    def _came_here(self, event: Row) -> bool:
+    def _came_here(self, event: BillingEvent) -> bool:
         others = [
             each
             for each in self.all_endpoints
@@ -199,24 +229,13 @@ class Scene:
         if self.form != CLI and not others:
             return False
         mine = [each for each in self.events if each["customer"] == event["customer"] and each["status"]]
-        record = self.records.get(str(event["customer"]))
+        record = self.records.get(event["customer"] or "")
         return record is not None and bool(mine) and record["status"] == mine[0]["status"]
 
 
 def answered(look: Observation | None) -> bool:
     """Whether a look was made and came back whole."""
     return look is not None and look.status.answered
-
-
-def value_of(look: Observation | None) -> Row:
-    """A look's value where it is an object, whatever its status; else empty."""
-    return look.value if look is not None and isinstance(look.value, dict) else {}
-
-
-def rows_of(look: Observation | None) -> Iterator[Row]:
-    """A look's rows, none where it has none."""
-    if look is not None and look.status.has_content and isinstance(look.value, list):
-        yield from (row for row in look.value if isinstance(row, dict))
 
 
 def made(*looks: Observation | None) -> list[Observation]:

@@ -1,6 +1,8 @@
 """Rules of 02 on the API itself: is it there, is it NexusCore's, and does its webhook let an event through to its handler?"""
 
 from runbook_lib.core.model import Observation, Status, Suspect
+from runbook_lib.core.records.webhooks import PortListeners, WebhookRoute
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.stripe_webhooks.answers import (
     TOO_SLOW,
     is_nexuscore,
@@ -12,15 +14,13 @@ from runbook_lib.procedures.stripe_webhooks.answers import (
 )
 from runbook_lib.procedures.stripe_webhooks.arrivals import PATH
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
-from runbook_lib.procedures.stripe_webhooks.evidence import Row, Scene, answered, made, value_of
+from runbook_lib.procedures.stripe_webhooks.evidence import Scene, made
 from runbook_lib.procedures.stripe_webhooks.judged import Judged
 
 ROUTE = f"POST {PATH}"
 TIME_IT = f"time it by hand: curl -m 40 -w '%{{time_total}}' -X POST <the API>{PATH}"
 _WHO_HAS_IT = "look at what has the port: lsof -nP -iTCP -sTCP:LISTEN"
-_LONG_ENOUGH_MS = (
-    8000.0  # an API that has not answered its health page for so long hangs; a busy machine answers before
-)
+_LONG_ENOUGH_MS = 8000.0  # an API without an answer of its health page for so long hangs; a busy machine answers before
 
 
 def judge_route(scene: Scene, judged: Judged) -> None:
@@ -37,12 +37,14 @@ def _judge_silence(scene: Scene, judged: Judged) -> None:
     route, listeners = scene.evidence.route, scene.evidence.listeners
     assert route is not None
     looks = made(route, listeners)
-    where = str(scene.api.get("address") or "the API's address")
+    where = scene.address or "the API's address"
     if listeners is not None and listeners.status is Status.empty:
-        summary = f"nothing listens on port {value_of(listeners).get('port') or scene.api.get('port')} of this machine"
+        port = (whole_record(listeners, PortListeners) or scene.api or {"port": None})["port"]
+        summary = f"nothing listens on port {port} of this machine"
         judged.faults.append(CATALOGUE.finding("webhook.api_not_running", where, summary, looks))
         return
-    own = {"localhost": "127.0.0.1"}.get(str(scene.api.get("host")), str(scene.api.get("host")))
+    host = scene.api["host"] if scene.api else ""
+    own = "127.0.0.1" if host == "localhost" else host
     others = [address for address, answer in scene.accepts.items() if answer == "accepted" and address != own]
     if scene.accepts.get(own) == "refused" and others:
         summary = f"events are sent to {own}, and what has the port listens on {others[0]} only"
@@ -65,9 +67,9 @@ def _judge_silence(scene: Scene, judged: Judged) -> None:
         )
 
 
-def _judge_answers(scene: Scene, judged: Judged, answers: Row) -> None:
+def _judge_answers(scene: Scene, judged: Judged, answers: WebhookRoute) -> None:
     health, unsigned, badly = answers["health"], answers["unsigned"], answers["badly_signed"]
-    where = str(answers["address"])
+    where = answers["address"]
     status = unsigned["status_code"]
     listeners, api_secret = scene.evidence.listeners, scene.evidence.api_secret
 
@@ -111,13 +113,13 @@ def _judge_answers(scene: Scene, judged: Judged, answers: Row) -> None:
         judged.suspects.append(Suspect("webhook.auth_in_front", ROUTE, why, look))
 
 
-def _judge_no_answer(scene: Scene, judged: Judged, answers: Row) -> None:
+def _judge_no_answer(scene: Scene, judged: Judged, answers: WebhookRoute) -> None:
     """The health page answers, and the webhook does not."""
     unsigned, badly = answers["unsigned"], answers["badly_signed"]
-    looks, where = made(scene.evidence.route), str(answers["address"])
-    waited_s = max(float(each.get("ms") or 0) for each in (unsigned, badly)) / 1000
+    looks, where = made(scene.evidence.route), answers["address"]
+    waited_s = max(each["ms"] for each in (unsigned, badly)) / 1000
     if Status.timed_out not in (unsigned.get("failed"), badly.get("failed")):
-        summary = f"the connection is cut without an answer: {unsigned.get('words')}"
+        summary = f"the connection is cut without an answer: {unsigned['words']}"
         judged.faults.append(CATALOGUE.finding("webhook.handler_failing", ROUTE, summary, looks))
     elif waited_s >= limit_s(scene):
         summary = f"the webhook gives no answer in {waited_s:.1f} s, while {where}/api/health does"
@@ -129,9 +131,8 @@ def _judge_no_answer(scene: Scene, judged: Judged, answers: Row) -> None:
 
 def _who(scene: Scene) -> str:
     """What has the port, where the machine tells it."""
-    held = value_of(scene.evidence.listeners)
-    if answered(scene.evidence.listeners):
-        names = sorted({str(row["name"]) for row in held.get("listeners", []) if row.get("name")})
-        if names:
-            return f"{' and '.join(names)} on port {held['port']}"
-    return str(scene.api.get("address") or "what is there")
+    seen = whole_record(scene.evidence.listeners, PortListeners)
+    names = sorted({row["name"] for row in seen["listeners"] if row["name"]}) if seen else []
+    if seen and names:
+        return f"{' and '.join(names)} on port {seen['port']}"
+    return scene.address or "what is there"

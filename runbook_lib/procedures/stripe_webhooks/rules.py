@@ -4,12 +4,13 @@ from datetime import timedelta
 
 from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.model import Change, Conclusion, Situation
+from runbook_lib.judging.answers import rows_of
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.events import judge_events
-from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Evidence, Scene, answered, rows_of
+from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Evidence, Scene, answered
 from runbook_lib.procedures.stripe_webhooks.judged import Judged
-from runbook_lib.procedures.stripe_webhooks.known_secrets import holder
+from runbook_lib.procedures.stripe_webhooks.known_secrets import secret_of_api
 from runbook_lib.procedures.stripe_webhooks.route import judge_route
 from runbook_lib.procedures.stripe_webhooks.secret import doubt_secret, judge_verification
 from runbook_lib.procedures.stripe_webhooks.way import judge_keys, judge_way
@@ -45,14 +46,14 @@ def diagnose(evidence: Evidence) -> Conclusion:
 def _situation(scene: Scene) -> Situation:
     """How many events wait, of whom, since when, and what was changed before."""
     seen = scene.evidence
-    failing = sorted(scene.failing, key=lambda each: str(each["at"]))
+    failing = sorted(scene.failing, key=lambda each: each["at"])
     going: bool | None = None
     if scene.events:
         going = scene.events[0]["pending"] > 0
     return Situation(
         ongoing=going,
-        onset=str(failing[0]["at"]) if failing else None,
-        last_seen=str(failing[-1]["at"]) if failing else None,
+        onset=failing[0]["at"] if failing else None,
+        last_seen=failing[-1]["at"] if failing else None,
         requests_failed=len(failing) if answered(seen.deliveries) else None,
         orgs_affected=len({each["customer"] for each in failing if each["customer"]})
         if answered(seen.deliveries)
@@ -64,7 +65,7 @@ def _situation(scene: Scene) -> Situation:
 def _changes(scene: Scene) -> list[Change]:
     """Deployments and variables of the API, and on this machine the start of its process and its .env file."""
     seen = scene.evidence
-    onset = min((str(each["at"]) for each in scene.failing), default=to_iso(seen.window.until))
+    onset = min((each["at"] for each in scene.failing), default=to_iso(seen.window.until))
     since = to_iso(from_iso(onset) - _BEFORE)
     found: list[Change] = []
     for look in seen.changes:
@@ -81,21 +82,22 @@ def _changes(scene: Scene) -> list[Change]:
                         f"{row['platform']} api",
                     )
                 )
-    process, file = holder(scene, "process"), holder(scene, "file")
-    if process.get("started_at"):
-        found.append(Change(str(process["started_at"]), "the API was started", "this machine"))
-    if file.get("changed_at"):
-        found.append(Change(str(file["changed_at"]), f"{file['name']} was changed", "this machine"))
+    api = secret_of_api(scene)
+    process, file = api["process"], api["file"]
+    if process and process["started_at"]:
+        found.append(Change(process["started_at"], "the API was started", "this machine"))
+    if file and file["changed_at"]:
+        found.append(Change(file["changed_at"], f"{file['name']} was changed", "this machine"))
     for each in scene.listens:
         if each["started_at"]:
-            found.append(Change(str(each["started_at"]), "the Stripe CLI was started", "this machine"))
+            found.append(Change(each["started_at"], "the Stripe CLI was started", "this machine"))
     return [each for each in found if since <= each.at <= to_iso(seen.now)]
 
 
 def events_table(scene: Scene) -> dict[str, object]:
     """The window's events for a display."""
-    names = ["at", "type", "customer", "pending", "status"]
-    return {"columns": names, "rows": [[row.get(name) for name in names] for row in scene.events[:30]]}
+    rows = [[row["at"], row["type"], row["customer"], row["pending"], row["status"]] for row in scene.events[:30]]
+    return {"columns": ["at", "type", "customer", "pending", "status"], "rows": rows}
 
 
 def arrivals_table(scene: Scene) -> dict[str, object]:

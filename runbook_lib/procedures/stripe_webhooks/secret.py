@@ -4,6 +4,8 @@ What the API answers to signed test events outweighs what files and settings say
 """
 
 from runbook_lib.core.model import Observation, Status, Suspect
+from runbook_lib.core.records.webhooks import BillingEvent, SignedTest, SignedTests
+from runbook_lib.judging.answers import record_of, rows_of
 from runbook_lib.procedures.stripe_webhooks.answers import (
     TOO_SLOW,
     is_decisive,
@@ -19,13 +21,13 @@ from runbook_lib.procedures.stripe_webhooks.answers import (
 )
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.delivery import delivered
-from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Row, Scene, answered, made, rows_of, value_of
+from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Scene, answered, made
 from runbook_lib.procedures.stripe_webhooks.judged import Judged
 from runbook_lib.procedures.stripe_webhooks.known_secrets import (
-    holder,
     is_older,
     is_secret_proven,
     print_in,
+    secret_of_api,
     secret_of_cli,
 )
 from runbook_lib.procedures.stripe_webhooks.route import ROUTE, TIME_IT
@@ -46,12 +48,12 @@ def judge_verification(scene: Scene, judged: Judged) -> None:
         _judge_body_and_clock(scene, judged, row)
 
 
-def _judge_handler(scene: Scene, judged: Judged, row: Row) -> None:
+def _judge_handler(scene: Scene, judged: Judged, row: SignedTest) -> None:
     """What became of a test event that should have been accepted."""
     answer, looks = row["compact"], made(scene.evidence.signed)
     if answer is None:
         return
-    status, ms = answer["status_code"], answer.get("ms") or 0
+    status, ms = answer["status_code"], answer["ms"]
     waited = f"a signed test event gets no answer in {ms / 1000:.1f} s"
     code, subject, summary = "", ROUTE, ""
     if status is None and answer.get("failed") == Status.timed_out:
@@ -62,7 +64,7 @@ def _judge_handler(scene: Scene, judged: Judged, row: Row) -> None:
     elif status is None:
         return
     elif is_platforms_refusal(answer.get("error")):
-        code, subject = "webhook.api_not_running.platform", str(scene.api.get("address") or ROUTE)
+        code, subject = "webhook.api_not_running.platform", scene.address or ROUTE
         summary = f"its platform answers in its place: {words_of(answer)}"
     elif answer.get("error") in TOO_SLOW:
         code, summary = "webhook.handler_slow", f"its platform ended it: {words_of(answer)}"
@@ -85,7 +87,8 @@ def _judge_cli_secret(scene: Scene, judged: Judged) -> None:
         if refuses_signature(row):
             _name_mismatch(scene, judged, signs)
         return
-    process, file, setting = (holder(scene, name) for name in ("process", "file", "setting"))
+    api = secret_of_api(scene)
+    process, file, setting = api["process"], api["file"], api["setting"]
     of_process, of_file = print_in(process), print_in(file)
     if of_process or of_file:
         if (of_process or of_file) != signs:
@@ -99,15 +102,16 @@ def _judge_cli_secret(scene: Scene, judged: Judged) -> None:
 def _name_mismatch(scene: Scene, judged: Judged, signs: str) -> None:
     """The API's secret is another one: because it was never given the right one, or because it has not read it yet."""
     seen = scene.evidence
-    process, file, setting = (holder(scene, name) for name in ("process", "file", "setting"))
+    api = secret_of_api(scene)
+    process, file, setting = api["process"], api["file"], api["setting"]
     of_process, of_file = print_in(process), print_in(file)
     looks = made(seen.cli_secret, seen.signed, seen.api_secret)
-    if of_file == signs and ((of_process and of_process != signs) or is_older(process, file)):
+    if file and of_file == signs and ((of_process and of_process != signs) or is_older(process, file)):
         summary = f"{file['name']} holds the secret that signs, and the running API was started with another one"
         judged.faults.append(CATALOGUE.finding("webhook.secret_stale_process", SECRET, summary, looks))
-    where = f" ({file['name']} has another one)" if of_file and of_file != signs else ""
+    where = f" ({file['name']} has another one)" if file and of_file and of_file != signs else ""
     summary = f"the CLI's events are signed with a secret that the API does not verify with{where}"
-    if False in (setting.get("is_signing_secret"), (file.get("secret") or {}).get("is_signing_secret")):
+    if any(each and not each["is_signing_secret"] for each in (setting, file and file["secret"])):
         summary += "; what is configured is no signing secret (whsec_…) at all"
     remedy = f"Put what `stripe listen --print-secret` prints into {SECRET} of the API, and restart it."
     judged.faults.append(CATALOGUE.finding("webhook.secret_mismatch", SECRET, summary, looks, remedy))
@@ -138,7 +142,7 @@ def _changed_since_deployment(scene: Scene) -> tuple[str, str] | None:
     """When the secret was changed and when the serving deployment was made, where the change came later."""
     changed, deployed = "", ""
     for look in filter(answered, scene.evidence.changes):
-        rows = list(rows_of(look))
+        rows = rows_of(look)
         if look.call == "env_changes":
             changed = max((str(r["updated_at"] or "") for r in rows if r.get("name") == SECRET), default=changed)
         elif look.call == "deployments" and look.source == "vercel":
@@ -149,14 +153,15 @@ def _changed_since_deployment(scene: Scene) -> tuple[str, str] | None:
     return (changed, deployed) if changed and deployed and changed > deployed else None
 
 
-def _judge_body_and_clock(scene: Scene, judged: Judged, row: Row) -> None:
+def _judge_body_and_clock(scene: Scene, judged: Judged, row: SignedTest) -> None:
     looks: list[Observation] = made(scene.evidence.signed)
     compact, spaced, future = row["compact"], row["spaced"], row["future"]
     is_skewed = compact is not None and is_too_old(compact) and future is not None and is_success(future)
     if verifies(compact) and spaced is not None and is_no_match(spaced):
         summary = "a signed event as compact JSON verifies, and the same one with spaces does not"
         judged.faults.append(CATALOGUE.finding("webhook.body_altered", ROUTE, summary, looks))
-    if is_skewed and value_of(scene.evidence.signed).get("reference") == "stripe":
+    tests = record_of(scene.evidence.signed, SignedTests)
+    if is_skewed and tests and tests["reference"] == "stripe":
         summary = "an event stamped by Stripe's clock is refused as too old, and one stamped ahead is accepted"
         judged.faults.append(CATALOGUE.finding("webhook.clock_skew", ROUTE, summary, looks))
     elif is_skewed:
@@ -171,7 +176,7 @@ def doubt_secret(scene: Scene, judged: Judged) -> None:
         return
     if scene.form == ENDPOINT:
         if answered(seen.deliveries) and answered(seen.last_delivered):
-            last = next(rows_of(seen.last_delivered), None)
+            last = next(iter(rows_of(seen.last_delivered, BillingEvent)), None)
             told = f"no billing event since {last['at']}" if last else "no billing event in 30 days"
             why = f"Stripe has delivered {told}, and an endpoint's secret is shown only when it is made"
             look = "have Stripe raise one: stripe trigger invoice.paid (needs a key that may write), then run again"

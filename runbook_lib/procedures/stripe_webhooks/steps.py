@@ -5,11 +5,14 @@ from typing import ClassVar
 
 from runbook_lib.core.clock import Window, parse_window
 from runbook_lib.core.errors import UsageError
-from runbook_lib.core.model import Conclusion, Json, Observation
+from runbook_lib.core.model import Conclusion, Json
+from runbook_lib.core.records.webhooks import BillingEvent, WebhookRoute
 from runbook_lib.io.observe import Look
+from runbook_lib.judging.answers import record_of, rows_of
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.stripe_webhooks import rules
-from runbook_lib.procedures.stripe_webhooks.evidence import Evidence, Scene, rows_of, value_of
+from runbook_lib.procedures.stripe_webhooks.evidence import Evidence, Scene
+from runbook_lib.procedures.stripe_webhooks.known_secrets import print_in, secret_of_api, secret_of_cli
 from runbook_lib.sources.railway import logs as railway
 from runbook_lib.sources.stripe import webhooks as stripe_webhooks
 from runbook_lib.sources.supabase import customers as supabase_customers
@@ -81,7 +84,9 @@ class StripeWebhooks(Procedure):
     @property
     def customers(self) -> tuple[str, ...]:
         """Whom the window's events are about."""
-        return tuple(sorted({str(row["customer"]) for row in rows_of(self.evidence.deliveries) if row["customer"]}))
+        return tuple(
+            sorted({row["customer"] for row in rows_of(self.evidence.deliveries, BillingEvent) if row["customer"]})
+        )
 
     @step("Is the Stripe CLI running, and does it forward to the API's webhook?")
     def find_the_forwarder(self) -> Said:
@@ -103,8 +108,11 @@ class StripeWebhooks(Procedure):
             exhibits.append(Exhibit("table", "Stripe CLIs that listen", {"columns": columns, "rows": rows}))
         if scene.all_endpoints:
             names = ["url", "status", "api_version", "enabled_events"]
-            rows = [[row[name] for name in names] for row in scene.all_endpoints[:20]]
-            exhibits.append(Exhibit("table", "Endpoints of the account", {"columns": names, "rows": rows}))
+            endpoints: list[list[Json]] = [
+                [each["url"], each["status"], each["api_version"], each["enabled_events"]]
+                for each in scene.all_endpoints[:20]
+            ]
+            exhibits.append(Exhibit("table", "Endpoints of the account", {"columns": names, "rows": endpoints}))
         return Said(
             f"{way[scene.form]} is to bring events to {scene.where}; {len(scene.listens)} CLIs listen.", tuple(exhibits)
         )
@@ -112,7 +120,8 @@ class StripeWebhooks(Procedure):
     @step("Does STRIPE_WEBHOOK_SECRET match the secret that signs?")
     def compare_the_secrets(self) -> Said:
         """What the CLI prints against what the API has; compared by prints, no secret leaves its look."""
-        table = Exhibit("table", "Secrets and keys, by print", _prints(*self.ask("cli_secret", "api_secret", "keys")))
+        self.ask("cli_secret", "api_secret", "keys")
+        table = Exhibit("table", "Secrets and keys, by print", _prints(Scene(self.evidence)))
         version = Scene(self.evidence).version
         return Said(f"The Stripe CLI at hand is {version or 'not known'}.", (table,))
 
@@ -120,14 +129,20 @@ class StripeWebhooks(Procedure):
     def knock_at_the_route(self) -> Said:
         """Who has the port; health, a GET, an unsigned and a badly signed event."""
         _, route = self.ask("listeners", "route")
-        answers = value_of(route)
-        rows = [
-            [name, row.get("status_code"), row.get("ms"), row.get("words")]
-            for name in ("health", "get", "unsigned", "badly_signed")
-            if (row := answers.get(name))
-        ]
+        answers = record_of(route, WebhookRoute)
+        asked = (
+            {
+                "health": answers["health"],
+                "get": answers["get"],
+                "unsigned": answers["unsigned"],
+                "badly_signed": answers["badly_signed"],
+            }
+            if answers
+            else {}
+        )
+        rows = [[name, row["status_code"], row["ms"], row["words"]] for name, row in asked.items()]
         table = Exhibit("table", "What answers", {"columns": ["asked", "status", "ms", "words"], "rows": rows})
-        health = (answers.get("health") or {}).get("status_code")
+        health = answers["health"]["status_code"] if answers else None
         return Said(f"The API's health page answers {health or route.status}.", (table,) if rows else ())
 
     @step("What does the API make of signed test events?")
@@ -136,12 +151,16 @@ class StripeWebhooks(Procedure):
         if not self.look.active:
             return Said("Not asked: signed test events leave a log line, and --active was not given.")
         (signed,) = self.ask("signed")
-        forms = ("compact", "spaced", "old", "future")
         rows = [
-            [row["secret"], form, row[form]["status_code"], row[form]["words"]]
+            [row["secret"], form, answer["status_code"], answer["words"]]
             for row in Scene(self.evidence).tests
-            for form in forms
-            if row[form]
+            for form, answer in (
+                ("compact", row["compact"]),
+                ("spaced", row["spaced"]),
+                ("old", row["old"]),
+                ("future", row["future"]),
+            )
+            if answer
         ]
         table = Exhibit("table", "Signed test events", {"columns": ["secret", "form", "status", "words"], "rows": rows})
         return Said(
@@ -169,9 +188,11 @@ class StripeWebhooks(Procedure):
             return Said("No event of the window is about a customer.")
         records = list(Scene(self.evidence).records.values())
         names = ["org_id", "stripe_customer_id", "plan", "status", "current_period_end"]
-        table = Exhibit(
-            "table", "Billing records", {"columns": names, "rows": [[r[n] for n in names] for r in records]}
-        )
+        rows = [
+            [each["org_id"], each["stripe_customer_id"], each["plan"], each["status"], each["current_period_end"]]
+            for each in records
+        ]
+        table = Exhibit("table", "Billing records", {"columns": names, "rows": rows})
         return Said(
             f"{len(records)} of {len(self.customers)} customers have a billing record.", (table,) if records else ()
         )
@@ -194,21 +215,18 @@ def _changes(before: Window) -> list[Look]:
     return [vercel.deployments("api", before), vercel.env_changes("api"), railway.deployments("api")]
 
 
-def _prints(*looks: Observation) -> Json:
+def _prints(scene: Scene) -> Json:
     """Every secret and key that was seen, by its print."""
-    cli, api, keys = (value_of(look) for look in looks)
-    rows: list[list[Json]] = [["secret of the Stripe CLI", cli.get("fingerprint"), None]]
-    for name, where in (("process", "the running API"), ("file", "the API's .env file"), ("setting", "the settings")):
-        held = api.get(name) or {}
-        found = held if name == "setting" else held.get("secret") or {}
-        rows.append(
-            [
-                f"STRIPE_WEBHOOK_SECRET of {where}",
-                found.get("fingerprint"),
-                held.get("changed_at") or held.get("started_at"),
-            ]
-        )
-    for name in ("runbook", "api", "publishable"):
-        key = keys.get(name) or {}
-        rows.append([f"key: {name}", key.get("fingerprint"), key.get("mode")])
+    api = secret_of_api(scene)
+    process, file, setting = api["process"], api["file"], api["setting"]
+    variable = "STRIPE_WEBHOOK_SECRET of"
+    rows: list[list[Json]] = [
+        ["secret of the Stripe CLI", secret_of_cli(scene) or None, None],
+        [f"{variable} the running API", print_in(process) or None, process and process["started_at"]],
+        [f"{variable} the API's .env file", print_in(file) or None, file and file["changed_at"]],
+        [f"{variable} the settings", setting and setting["fingerprint"], None],
+    ]
+    keys = scene.keys or {"runbook": None, "api": None, "publishable": None}
+    for name, key in (("runbook", keys["runbook"]), ("api", keys["api"]), ("publishable", keys["publishable"])):
+        rows.append([f"key: {name}", key and key["fingerprint"], key and key["mode"]])
     return {"columns": ["what", "print", "mode, or since when"], "rows": rows}

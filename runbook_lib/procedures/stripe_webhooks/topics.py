@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.webhooks import BillingEvent, SignedTests, WebhookAnswer
+from runbook_lib.judging.answers import record_of, rows_of
 from runbook_lib.judging.witnesses import Proven, Seen, Topics, all_of, any_of, first_of, look, proof
 from runbook_lib.procedures.stripe_webhooks.answers import (
     is_nexuscore,
@@ -26,12 +28,9 @@ from runbook_lib.procedures.stripe_webhooks.evidence import (
     ENDPOINT,
     LOOKS,
     Evidence,
-    Row,
     Scene,
     answered,
     made,
-    rows_of,
-    value_of,
 )
 from runbook_lib.procedures.stripe_webhooks.known_secrets import is_secret_proven
 
@@ -50,7 +49,7 @@ def _right_cli(seen: Seen) -> Iterable[Observation]:
 def _cli_hears_all(seen: Seen) -> Iterable[Observation]:
     """A CLI that brings everything: whatever else listens, nothing is missing."""
     scene = scene_of(seen)
-    wanted = {*BILLING_EVENTS, *(str(each["type"]) for each in scene.events)}
+    wanted = {*BILLING_EVENTS, *(each["type"] for each in scene.events)}
     whole = any(each["events"] is None or wanted <= set(each["events"]) for each in right_clis(scene))
     return made(scene.evidence.listening) if scene.api and whole else ()
 
@@ -68,13 +67,13 @@ def _is_elsewhere(seen: Seen) -> Iterable[Observation]:
 def _same_account(seen: Seen) -> Iterable[Observation]:
     """The runbook's key sees what the API's does: by the keys, or because the database knows a customer of an event."""
     scene = scene_of(seen)
-    keys = value_of(scene.evidence.keys)
-    own, api = keys.get("runbook") or {}, keys.get("api") or {}
-    if own.get("mode") and own.get("mode") == api.get("mode"):
-        is_one = keys.get("account") and keys["account"] == keys.get("api_account")
+    keys = scene.keys
+    own, api = (keys["runbook"], keys["api"]) if keys else (None, None)
+    if keys and own and api and own["mode"] and own["mode"] == api["mode"]:
+        is_one = keys["account"] and keys["account"] == keys["api_account"]
         if is_one or own["fingerprint"] == api["fingerprint"]:
             return made(scene.evidence.keys)
-    known = any(str(each["customer"]) in scene.records for each in rows_of(scene.evidence.deliveries))
+    known = any(each["customer"] in scene.records for each in rows_of(scene.evidence.deliveries, BillingEvent))
     return made(scene.evidence.deliveries, scene.evidence.records) if known else ()
 
 
@@ -94,16 +93,16 @@ def _reached(seen: Seen) -> Iterable[Observation]:
     scene = scene_of(seen)
     if not route_of(scene):
         return ()
-    own, by_number = scene.api.get("host"), literal_targets(scene)
+    own, by_number = scene.api["host"] if scene.api else None, literal_targets(scene)
     if all(host == own or scene.accepts.get(host) == "accepted" for host in by_number):
         return made(scene.evidence.route, *((scene.evidence.listening, scene.evidence.listeners) if by_number else ()))
     return ()
 
 
-def _tested(seen: Seen) -> list[Row]:
+def _tested(seen: Seen) -> list[WebhookAnswer]:
     """The test events that the API verified with the secret that it was given."""
-    scene = scene_of(seen)
-    return [row["compact"] for row in scene.tests if verifies(row["compact"])]
+    answers = [row["compact"] for row in scene_of(seen).tests]
+    return [answer for answer in answers if answer is not None and verifies(answer)]
 
 
 def _is_nexuscore(seen: Seen) -> Iterable[Observation]:
@@ -142,7 +141,8 @@ def _body_is_raw(seen: Seen) -> Iterable[Observation]:
 def _clock_is_right(seen: Seen) -> Iterable[Observation]:
     """A test event that was stamped by Stripe's clock is accepted."""
     scene = scene_of(seen)
-    is_stripes = value_of(scene.evidence.signed).get("reference") == "stripe"
+    tests = record_of(scene.evidence.signed, SignedTests)
+    is_stripes = tests is not None and tests["reference"] == "stripe"
     accepted = any(is_success(answer) for answer in _tested(seen))
     return made(scene.evidence.signed) if is_stripes and accepted else ()
 
@@ -172,7 +172,7 @@ def _versions_known(seen: Seen) -> Iterable[Observation]:
 
 def _nothing_to_apply(seen: Seen) -> Iterable[Observation]:
     deliveries = scene_of(seen).evidence.deliveries
-    if not answered(deliveries) or any(each["customer"] for each in rows_of(deliveries)):
+    if not answered(deliveries) or any(each["customer"] for each in rows_of(deliveries, BillingEvent)):
         return ()
     return made(deliveries)
 
@@ -193,7 +193,9 @@ class _NoCliNeeded(Proven):
         if observation.status is not Status.not_configured or observation.source != "host":
             return False
         scene = scene_of(seen)
-        return scene.form == ENDPOINT and (observation.call == "cli_secret" or not scene.api["is_local"])
+        return scene.form == ENDPOINT and (
+            observation.call == "cli_secret" or (scene.api is not None and not scene.api["is_local"])
+        )
 
 
 def _whole(observation: Observation) -> bool:

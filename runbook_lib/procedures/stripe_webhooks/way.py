@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from runbook_lib.core.model import Finding, Status, Suspect
+from runbook_lib.core.records.webhooks import ListeningCli
 from runbook_lib.procedures.stripe_webhooks import commands
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.clis import SUBJECT, Trouble, right_clis, troubles
 from runbook_lib.procedures.stripe_webhooks.commands import BILLING_EVENTS
-from runbook_lib.procedures.stripe_webhooks.delivery import asks
-from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Row, Scene, answered, made, value_of
+from runbook_lib.procedures.stripe_webhooks.delivery import asks_for
+from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Scene, answered, made
 from runbook_lib.procedures.stripe_webhooks.judged import Judged
 
 _SEE_ALL = "as a user who may see every process of the API's machine: pgrep -af 'stripe.*listen'"
@@ -55,7 +56,7 @@ def judge_cli(scene: Scene, judged: Judged) -> None:
         judged.suspects += [Suspect(each.code, each.subject, f"{why}: {each.summary}", _SEE_ALL) for each in nearest]
 
 
-def _judge_right_clis(scene: Scene, judged: Judged, right: Sequence[Row]) -> None:
+def _judge_right_clis(scene: Scene, judged: Judged, right: Sequence[ListeningCli]) -> None:
     seen = scene.evidence
     judged.faults += _missing_events(scene, right) if answered(seen.listening) else []
     judged.faults += [_named(each) for each in troubles(scene, right[0])]
@@ -98,11 +99,11 @@ def _auth_expired(scene: Scene, consequence: str) -> Finding:
     )
 
 
-def _missing_events(scene: Scene, right: Sequence[Row]) -> list[Finding]:
+def _missing_events(scene: Scene, right: Sequence[ListeningCli]) -> list[Finding]:
     """Events of billing that none of the CLIs asks for, nor the one event that is looked for."""
     if any(each["events"] is None for each in right):
         return []
-    asked = {event for each in right for event in each["events"]}
+    asked = {event for each in right for event in each["events"] or ()}
     missing = [event for event in _wanted(scene) if event not in asked]
     if not missing:
         return []
@@ -114,7 +115,7 @@ def _missing_events(scene: Scene, right: Sequence[Row]) -> list[Finding]:
 
 
 def _wanted(scene: Scene) -> list[str]:
-    one = [str(each["type"]) for each in scene.events] if scene.evidence.event_id else []
+    one = [each["type"] for each in scene.events] if scene.evidence.event_id else []
     return list(dict.fromkeys([*BILLING_EVENTS, *one]))
 
 
@@ -131,13 +132,13 @@ def judge_endpoints(scene: Scene, judged: Judged) -> None:
     if not enabled:
         one = scene.own_endpoints[0]
         summary = f"the endpoint {one['url']} is {one['status']}"
-        judged.faults.append(CATALOGUE.finding("webhook.endpoint_disabled", str(one["id"]), summary, looks))
+        judged.faults.append(CATALOGUE.finding("webhook.endpoint_disabled", one["id"], summary, looks))
         return
     wanted = _wanted(scene)
-    times = {event: sum(asks(each, {"type": event}) for each in enabled) for event in wanted}
+    times = {event: sum(asks_for(each, event) for each in enabled) for event in wanted}
     if missing := [event for event in wanted if not times[event]]:
         summary = f"no endpoint at {scene.where} asks for {', '.join(missing)}"
-        judged.faults.append(CATALOGUE.finding("webhook.event_not_enabled", str(enabled[0]["id"]), summary, looks))
+        judged.faults.append(CATALOGUE.finding("webhook.event_not_enabled", enabled[0]["id"], summary, looks))
     twice = [event for event in wanted if times[event] > 1]
     forwarding = [each for each in right_clis(scene) if each["target"]]
     if twice or forwarding:
@@ -150,29 +151,29 @@ def judge_endpoints(scene: Scene, judged: Judged) -> None:
         if version and scene.pinned_version and version != scene.pinned_version:
             summary = f"the endpoint sends API version {version}, and the API is written for {scene.pinned_version}"
             known = made(seen.endpoints, seen.keys)
-            judged.faults.append(CATALOGUE.finding("webhook.api_version_mismatch", str(each["id"]), summary, known))
+            judged.faults.append(CATALOGUE.finding("webhook.api_version_mismatch", each["id"], summary, known))
 
 
 def _no_endpoint(scene: Scene) -> Finding:
     looks = made(scene.evidence.endpoints, scene.evidence.place)
     if near := scene.near_endpoints:
-        urls = ", ".join(sorted(str(each["url"]) for each in near))
+        urls = ", ".join(sorted(each["url"] for each in near))
         summary = f"the endpoint points at {urls}, and the webhook is {scene.where}"
-        return CATALOGUE.finding("webhook.endpoint_missing.wrong_url", str(near[0]["id"]), summary, looks)
+        return CATALOGUE.finding("webhook.endpoint_missing.wrong_url", near[0]["id"], summary, looks)
     summary = f"none of the account's {len(scene.all_endpoints)} endpoints points at {scene.where}"
     return CATALOGUE.finding("webhook.endpoint_missing", scene.where, summary, looks)
 
 
 def judge_keys(scene: Scene, judged: Judged) -> None:
     """Whether what the runbook's key sees is what the API lives in."""
-    keys = value_of(scene.evidence.keys)
-    own, api = keys.get("runbook"), keys.get("api")
-    if not own or not api:
+    keys = scene.keys
+    own, api = (keys["runbook"], keys["api"]) if keys else (None, None)
+    if keys is None or own is None or api is None:
         return
     differs = ""
-    if own.get("mode") and api.get("mode") and own["mode"] != api["mode"]:
+    if own["mode"] and api["mode"] and own["mode"] != api["mode"]:
         differs = f"the runbook's key is a {own['mode']} key, and the API's a {api['mode']} key"
-    elif keys.get("account") and keys.get("api_account") and keys["account"] != keys["api_account"]:
+    elif keys["account"] and keys["api_account"] and keys["account"] != keys["api_account"]:
         differs = f"the runbook's key belongs to {keys['account']}, and the API's to {keys['api_account']}"
     if differs:
         looks = made(scene.evidence.keys)

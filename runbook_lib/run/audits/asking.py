@@ -12,12 +12,12 @@ from runbook_lib.run.audits.jobs import Plan, plan_audit
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import checked_incident
 from runbook_lib.run.notebooks import find_template
-from runbook_lib.run.parameters import check, declared, pairs
+from runbook_lib.run.parameters import check_parameters, declared_parameters, parse_pairs
 
 AD_HOC = "adhoc"
 
 
-def asked(
+def plan_from_options(
     procedures: Sequence[str],
     *,
     name: str | None,
@@ -82,7 +82,7 @@ def _parameters(home: Home, options: Sequence[str], audit: Audit) -> dict[str, d
         if not colon or "=" in procedure:
             raise UsageError("Whose parameter is this?", where=option, do_next="Name the procedure: -p 09:period=7d.")
         template = find_template(home, procedure)
-        given = pairs([assignment])
-        values = check(declared(template), given, from_text=True)
+        given = parse_pairs([assignment])
+        values = check_parameters(declared_parameters(template), given, from_text=True)
         found.setdefault(template.stem, {}).update({key: values[key] for key in given})
     return found

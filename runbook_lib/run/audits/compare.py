@@ -71,7 +71,7 @@ def compare(before: Record | None, after: Record) -> Comparison:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedJob:
     """One job as the audit counts it.
 
     Attributes:
@@ -88,13 +88,13 @@ class Judged:
     known: tuple[Any, ...] = ()
 
 
-def judge(
+def judge_jobs(
     after: Record, before: Record | None, mutes: Sequence[Mute], today: date, *, only_changes: bool
-) -> list[Judged]:
+) -> list[JudgedJob]:
     """What counts of each job.
 
     Args:
-        before: the last audit of this name; None where there is none: then everything is new.
+        before: the last audit of this name; None for the first: then everything is new.
         only_changes: a confirmed job counts only where a finding of it is new or worse than before.
     """
     judged = []
@@ -107,17 +107,17 @@ def judge(
             fresh = {each["fingerprint"] for each in (*change.difference.new, *change.difference.worse)}
             known = [each for key, each in found.items() if key not in fresh and each not in muted]
         told = [each for each in found.values() if each not in muted and each not in known]
-        judged.append(Judged(result, _code(result, told), tuple(told), tuple(muted), tuple(known)))
+        judged.append(JudgedJob(result, _code(result, told), tuple(told), tuple(muted), tuple(known)))
     return judged
 
 
-def worst(judged: Sequence[Judged]) -> int:
+def worst_exit_code(judged: Sequence[JudgedJob]) -> int:
     """An audit's exit code: the worst of its jobs, in the order 5, 1, 3, 0."""
     codes = {each.exit_code for each in judged}
     return next((code for code in _WORST if code in codes), 0)
 
 
-def unused(mutes: Sequence[Mute], judged: Sequence[Judged], today: date) -> list[str]:
+def unused_mutes(mutes: Sequence[Mute], judged: Sequence[JudgedJob], today: date) -> list[str]:
     """Words on mutes that are over, or that nothing found needs any more; a list that is not read grows."""
     used = {each["fingerprint"] for job in judged for each in job.muted}
     words = []

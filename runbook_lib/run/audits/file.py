@@ -110,7 +110,7 @@ def find_audit(path: Path, file: AuditFile, name: str) -> Audit:
     """The audit of a name.
 
     Raises:
-        UsageError: there is none; the nearest is suggested.
+        UsageError: no audit has this name; the nearest one is suggested.
     """
     if name in file.audits:
         return file.audits[name]

@@ -9,7 +9,7 @@ from runbook_lib.core.model import Json
 from runbook_lib.run.audits.file import Audit
 from runbook_lib.run.home import Home
 from runbook_lib.run.notebooks import Template, find_template, templates
-from runbook_lib.run.parameters import declared
+from runbook_lib.run.parameters import declared_parameters
 from runbook_lib.run.runner import prepare
 from runbook_lib.run.targets import refuse_unconfigured, resolve_target
 
@@ -99,7 +99,7 @@ def _job(template: Template, target: str, org: str, given: Mapping[str, Mapping[
 
 
 def _orgs(template: Template, audit: Audit) -> Sequence[str]:
-    asks = any(parameter.name == "org" for parameter in declared(template))
+    asks = any(parameter.name == "org" for parameter in declared_parameters(template))
     return list(dict.fromkeys(audit.orgs)) if asks and audit.orgs else [""]
 
 

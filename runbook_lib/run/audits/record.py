@@ -31,7 +31,7 @@ class JobResult:
 
     Attributes:
         exit_code: as `runbook run` or `runbook doctor` gave it; 5 where it hung and was ended.
-        status: the verdict's; None where there is none.
+        status: the verdict's; None without a verdict.
         why: how it ended, where it ended otherwise than with a verdict.
         verdict: what `artifact.diff` compares: procedure, target, status, causes, also, states, blind.
         artifact: the folder it left, from the audit's own folder; None where it left none.
@@ -96,7 +96,7 @@ def read_record(path: Path) -> Record:
     """The record in a file.
 
     Raises:
-        UsageError: it cannot be read, or is none.
+        UsageError: it cannot be read, or is not an audit record.
     """
     try:
         document = json.loads(path.read_bytes())
@@ -114,7 +114,7 @@ def read_record(path: Path) -> Record:
 
 
 def last_record(folder: Path) -> Record | None:
-    """The newest whole audit of a folder; None where there is none. One that cannot be read is passed over."""
+    """The newest whole audit of a folder; None without any. One that cannot be read is passed over."""
     for path in sorted((folder / RECORDS).glob("*.json"), reverse=True):
         with contextlib.suppress(UsageError):
             record = read_record(path)
@@ -124,7 +124,7 @@ def last_record(folder: Path) -> Record | None:
 
 
 @contextlib.contextmanager
-def alone(folder: Path, now: datetime) -> Iterator[None]:
+def hold_folder(folder: Path, now: datetime) -> Iterator[None]:
     """Hold an audit's folder: within, no other audit of this name begins.
 
     Raises:

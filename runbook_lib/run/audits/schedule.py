@@ -14,7 +14,7 @@ from runbook_lib.settings import Settings, variable_names
 _NIGHTLY = "17 2 * * *"
 
 
-def unit(kind: str, name: str, audit: Audit, root: Path) -> str:
+def unit_text(kind: str, name: str, audit: Audit, root: Path) -> str:
     """The text of a unit.
 
     Args:

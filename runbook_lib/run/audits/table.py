@@ -6,28 +6,28 @@ from pathlib import Path
 from textwrap import shorten
 
 from runbook_lib.core.model import Json
-from runbook_lib.run.audits.compare import Judged
+from runbook_lib.run.audits.compare import JudgedJob
 from runbook_lib.run.audits.record import Record
 
 HEADINGS = ["target", "procedure", "org", "verdict", "what counts", "known", "muted", "took"]
 
 
-def rows(judged: Sequence[Judged]) -> tuple[list[str], list[list[str]]]:
+def headings_and_rows(judged: Sequence[JudgedJob]) -> tuple[list[str], list[list[str]]]:
     """Headings and lines; a column in which nothing stands is left out."""
     lines = [_line(each) for each in judged]
     wanted = [at for at, heading in enumerate(HEADINGS) if heading == "verdict" or any(line[at] for line in lines)]
     return [HEADINGS[at] for at in wanted], [[line[at] for at in wanted] for line in lines]
 
 
-def markdown(record: Record, judged: Sequence[Judged]) -> str:
+def markdown(record: Record, judged: Sequence[JudgedJob]) -> str:
     """The table as Markdown, under a heading, for a forge's summary."""
-    headings, lines = rows(judged)
+    headings, lines = headings_and_rows(judged)
     shown = [headings, ["---"] * len(headings), *lines]
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in shown)
     return f"## Audit {record.name}, {record.started_at}\n\n{table}\n"
 
 
-def as_document(record: Record, judged: Sequence[Judged], path: Path, exit_code: int) -> dict[str, Json]:
+def as_document(record: Record, judged: Sequence[JudgedJob], path: Path, exit_code: int) -> dict[str, Json]:
     """What `audit --json` prints: the record, and of each job what counts, is known and is muted."""
     jobs = [
         {
@@ -43,7 +43,7 @@ def as_document(record: Record, judged: Sequence[Judged], path: Path, exit_code:
     return {**head, "record": str(path), "jobs": jobs, "exit_code": exit_code}
 
 
-def _line(each: Judged) -> list[str]:
+def _line(each: JudgedJob) -> list[str]:
     result = each.result
     verdict = result.status or f"broke (exit {result.exit_code})"
     counts = _named(each.told) if result.status else result.why

@@ -19,9 +19,9 @@ from runbook_lib.run.ids import default_incident
 from runbook_lib.run.lab.server import SECRETS_VARIABLE
 from runbook_lib.run.lab.working_copy import write_working_copy
 from runbook_lib.run.notebooks import Template, templates
-from runbook_lib.run.parameters import Parameter, declared
+from runbook_lib.run.parameters import Parameter, declared_parameters
 from runbook_lib.run.runner import prepare
-from runbook_lib.run.targets import available
+from runbook_lib.run.targets import target_names
 
 _WIDE = {"description_width": "10em"}
 _BOX = widgets.Layout(width="42em")
@@ -42,7 +42,7 @@ class StartForm:
         )
         self.incident = widgets.Text(value=default_incident(), description="Incident", layout=_BOX, style=_WIDE)
         self.target = widgets.Combobox(
-            options=available(home, os.environ),
+            options=target_names(home, os.environ),
             description="Target",
             layout=_BOX,
             style=_WIDE,
@@ -65,7 +65,7 @@ class StartForm:
 
     def _show(self) -> None:
         """Draw the fields of the chosen procedure's parameters."""
-        self._parameters = declared(self.template)
+        self._parameters = declared_parameters(self.template)
         self._fields = {each.name: _field(each) for each in self._parameters}
         rows = [
             widgets.VBox([self._fields[each.name], widgets.HTML(f"<small>{html.escape(each.help)}</small>")])

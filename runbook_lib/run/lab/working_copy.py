@@ -5,11 +5,11 @@ from pathlib import Path
 from runbook_lib.artifact.files import write_atomic
 from runbook_lib.core.errors import UsageError
 from runbook_lib.run.inject import inject
-from runbook_lib.run.runner import Prepared
+from runbook_lib.run.runner import PreparedRun
 from runbook_lib.run.saving import notebook_bytes
 
 
-def write_working_copy(prepared: Prepared) -> Path:
+def write_working_copy(prepared: PreparedRun) -> Path:
     """Write `outputs/<incident>/<procedure>.ipynb`, or the next free `…-2.ipynb`; a copy that exists is never touched.
 
     Raises:

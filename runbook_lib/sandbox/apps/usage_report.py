@@ -18,7 +18,6 @@ from runbook_lib.sandbox.apps.runtime import Runtime
 PATH = "/api/cron/usage-report"
 METER_EVENT = "nexus_tokens"
 _PAGE = 1000
-_TIMEOUT_S = 10
 
 
 class UsageReport:

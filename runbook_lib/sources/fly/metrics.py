@@ -9,6 +9,7 @@ from urllib.parse import quote
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need, span_of
 from runbook_lib.sources.kit.counts import counted
@@ -19,10 +20,10 @@ _HELP = "RUNBOOK_FLY_TOKEN must be for this organization (fly tokens create read
 _KEPT_H = 30 * 24.0 + 1
 
 
-def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look:
-    """The requests that Fly's proxy passed to the gateway, by five minutes, as in `_counts`; failed: 500 and above."""
+def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look[Counts]:
+    """The requests that Fly's proxy passed to the gateway, by five minutes; failed: 500 and above."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Counts]:
         if service != "gateway":
             raise LookError(Status.not_configured, f"{service} does not run on Fly", do_next="ask for gateway")
         app = label_literal(need(door, "fly_gateway_app"))

@@ -1,13 +1,4 @@
-"""Requests counted over a period, step by step: the one shape in which every source of service levels answers.
-
-{"service", "by": what counted them, "step_s", "since", "until",
- "kept_since": where the source's memory begins, where that lies within the period, else None,
- "total": [how many began in each step], "failed": [of these],
- "slow": {"within_ms", "least": […], "most": […]} how many were slower, as two bounds; most is None where least is exact; or None,
- "latency": {"step_s", "upper_ms": [a bucket's upper bounds, None is endless], "counts": [[by step] for each bucket]}, or
-            {"step_s", "quantiles": {"0.95": [milliseconds or None by step]}, "counts": [by step]}, or None}
-Counts are whole numbers where the source counts; a rate times its step may leave a fraction.
-"""
+"""Requests counted over a period, step by step: how every source of service levels answers (core/records/counts)."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +8,7 @@ from datetime import timedelta
 from runbook_lib.core.clock import Window, from_epoch_s, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.counts import Counts, LatencyBuckets, LatencyQuantiles, SlowCounts
 from runbook_lib.io.observe import Door
 from runbook_lib.sources.kit.asking import judge_absence
 
@@ -92,13 +84,13 @@ def counted(
     total: Row,
     failed: Row,
     *,
-    slow: Json = None,
-    latency: Json = None,
+    slow: SlowCounts | None = None,
+    latency: LatencyBuckets | LatencyQuantiles | None = None,
     retention_h: float,
     delay_s: float,
     retention_setting: str = "",
-) -> Answer:
-    """The answer in the common shape; without a single request, what nothing means there."""
+) -> Answer[Counts]:
+    """The answer; without a single request, what nothing means there."""
     window = Window(from_epoch_s(steps.since_s), from_epoch_s(steps.until_s))
     if not any(total.values):
         return judge_absence(
@@ -110,7 +102,7 @@ def counted(
             retention_setting=retention_setting,
         )
     oldest = door.clock() - timedelta(hours=retention_h)
-    value = {
+    value: Counts = {
         "service": service,
         "by": by,
         "step_s": steps.step_s,
@@ -130,18 +122,19 @@ def has_failed(status: Json, codes: Iterable[Json]) -> bool:
     return str(status) == "error" or any(str(code).isdigit() and int(str(code)) >= 500 for code in codes)
 
 
-def histogram(rows: Mapping[float, Row], hours: Steps) -> Json:
+def histogram(rows: Mapping[float, Row], hours: Steps) -> LatencyBuckets:
     """Latencies by bucket and hour: rows by their buckets' upper bounds in milliseconds."""
     bounds = sorted(rows)
-    return {"step_s": hours.step_s, "upper_ms": bounds, "counts": [rows[bound].clean() for bound in bounds]}
+    counts = [rows[bound].clean() for bound in bounds]
+    return LatencyBuckets(step_s=hours.step_s, upper_ms=[*bounds], counts=counts)
 
 
-def exactly(within_ms: float, row: Row) -> Json:
+def exactly(within_ms: float, row: Row) -> SlowCounts:
     """How many were slower, where that was counted."""
     return {"within_ms": within_ms, "least": row.clean(), "most": None}
 
 
-def slow_between(within_ms: float, least: Row, most: Row) -> Json:
+def slow_between(within_ms: float, least: Row, most: Row) -> SlowCounts:
     """How many were slower, where only bounds are known."""
     return {"within_ms": within_ms, "least": least.clean(), "most": most.clean()}
 
@@ -155,7 +148,7 @@ def from_quantiles(
     rows: Sequence[tuple[int, dict[str, float]]],
     *,
     is_upper: bool = False,
-) -> tuple[Json, Json]:
+) -> tuple[SlowCounts, LatencyQuantiles | None]:
     """(slow, latency) where only quantiles of each hour are known.
 
     Of an hour whose 0.9 is within the limit and whose 0.95 is not, between 5 % and 10 % were slower: each step of the hour is given
@@ -180,8 +173,8 @@ def from_quantiles(
         assert at_hour is not None
         for share, milliseconds in found.items():
             quantiles[share][at_hour] = round(milliseconds, 3)
-    latency = {"step_s": hours.step_s, "quantiles": quantiles, "counts": hourly.clean()} if by_hour else None
-    return slow_between(within_ms, least, most), latency
+    latency = LatencyQuantiles(step_s=hours.step_s, quantiles=quantiles, counts=hourly.clean())
+    return slow_between(within_ms, least, most), latency if by_hour else None
 
 
 def _slow_share(within_ms: float, found: dict[str, float]) -> tuple[float, float]:
@@ -191,7 +184,7 @@ def _slow_share(within_ms: float, found: dict[str, float]) -> tuple[float, float
     return 1 - min(above, default=1.0), 1 - max(below, default=0.0)
 
 
-def slow_from_buckets(within_ms: float, buckets: Sequence[tuple[float | None, Row]], steps: Steps) -> Json:
+def slow_from_buckets(within_ms: float, buckets: Sequence[tuple[float | None, Row]], steps: Steps) -> SlowCounts:
     """How many were slower, from counts by bucket: exact where the limit is a bucket's bound, else between the two around it.
 
     Args:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Json, Status
+from runbook_lib.core.model import Status
+from runbook_lib.core.records.counts import LatencyBuckets, SlowCounts
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, slow_from_buckets
 from runbook_lib.sources.metrics.prometheus_api import PrometheusApi
 
@@ -33,7 +34,7 @@ class Series:
 
 def count(
     api: PrometheusApi, series: Series, window: Window, within_ms: float | None
-) -> tuple[Steps, Row, Row, Json, Json]:
+) -> tuple[Steps, Row, Row, SlowCounts | None, LatencyBuckets | None]:
     """(steps, total, failed, slow, latency) by five minutes, latency by the hour.
 
     A sum is right to the requests of one scrape interval at its two ends; between them a request is counted once, at the latest a
@@ -51,11 +52,11 @@ def count(
     hourly = _buckets(api, f"sum by (le) (increase({series.buckets}[{HOUR_S}s]))", hours, series.unit_ms)
     if not hourly:
         return steps, total, failed, None, None
-    latency = {
-        "step_s": HOUR_S,
-        "upper_ms": [upper_ms for upper_ms, _ in hourly],
-        "counts": [row.clean() for _, row in hourly],
-    }
+    latency = LatencyBuckets(
+        step_s=HOUR_S,
+        upper_ms=[upper_ms for upper_ms, _ in hourly],
+        counts=[row.clean() for _, row in hourly],
+    )
     around = _around(within_ms, [upper_ms for upper_ms, _ in hourly])
     wanted = "|".join("\\\\+Inf" if each is None else f"{each / series.unit_ms:g}(\\\\.0+)?" for each in around)
     chosen = series.buckets.removesuffix("}") + f', le=~"{wanted}"}}'

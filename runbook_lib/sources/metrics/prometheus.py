@@ -10,6 +10,7 @@ from typing import Any
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, rows_in, span_of, text_of
 from runbook_lib.sources.kit.counts import Steps, counted
@@ -29,13 +30,13 @@ _STATUS_MATCHER = re.compile(r',?\s*(?:status_code|http_status_code|status|code|
 _MOST_SELECTORS = 6
 
 
-def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look:
-    """The requests of a service by five minutes, in the shape of `_counts`, from span metrics of server spans.
+def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look[Counts]:
+    """The requests of a service by five minutes, from span metrics of server spans.
 
     service: web, api or gateway, told apart by the service's name where it tells, else by the span's; or a service's name.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Counts]:
         api = PrometheusApi.of(door)
         start_s, end_s = int(window.since.timestamp()), int(window.until.timestamp())
         flavour, names = _FLAVOURS[0], list[str]()

@@ -9,6 +9,7 @@ from typing import Any
 from runbook_lib.core.clock import Window, from_epoch_s, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need, rows_in, span_of, whole_number
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, from_quantiles
@@ -20,13 +21,13 @@ _KEPT_H = 31 * 24.0
 _QUANTILES = {"0.5": "p50", "0.9": "p90", "0.95": "p95", "0.99": "p99"}
 
 
-def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look:
-    """The requests of `api` or `gateway` that Railway's edge saw, by five minutes, as in `_counts`; failed: 500 and above.
+def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look[Counts]:
+    """The requests of `api` or `gateway` that Railway's edge saw, by five minutes; failed: 500 and above.
 
     within_ms: how many were slower is known between bounds only, from the quantiles of each hour.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Counts]:
         if service not in RAILWAY_SERVICES:
             raise LookError(
                 Status.not_configured, f"{service} does not run on Railway", do_next="ask for api or gateway"

@@ -8,7 +8,7 @@ an empty one. Every request carries the version that NexusCore pins.
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import LookError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import stripe
 
 T = TypeVar("T")
+Shape = TypeVar("Shape")
+More = ParamSpec("More")
 
 _READ_BY_OURSELVES = "{}"
 _SENT_HEADERS = ("authorization", "stripe-version", "content-type", "idempotency-key")
@@ -140,14 +142,18 @@ def _make_client(http: Http, last: list[Reply]) -> Any:
     return OurClient()
 
 
-def shaped(read: Any, row: dict[str, Json], *more: Any) -> dict[str, Any]:
+def shaped(
+    read: Callable[Concatenate[dict[str, Json], More], Shape],
+    row: dict[str, Json],
+    *more: More.args,
+    **named: More.kwargs,
+) -> Shape:
     """A row in our shape. Raises LookError(malformed) for one that lacks what it needs."""
     try:
-        found: dict[str, Any] = read(row, *more)
+        return read(row, *more, **named)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         why = f"unexpected shape of {row.get('object', 'a row')} {row.get('id', '')}: {type(error).__name__} {error}"
         raise LookError(Status.malformed, why[:300]) from error
-    return found
 
 
 def id_of(reference: Json) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
+from runbook_lib.core.records.webhooks import ForwardTarget
+
 _SHORT = {
     "-f": "--forward-to",
     "-e": "--events",
@@ -116,8 +118,8 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     return words, flags
 
 
-def address_of(target: str) -> dict[str, str | int | None]:
-    """Where a `--forward-to` leads: {"scheme", "host", "port", "path"}; port None where it is none."""
+def address_of(target: str) -> ForwardTarget:
+    """Where a `--forward-to` leads."""
     url = target.strip()
     if url.isdigit():
         url = f"http://localhost:{url}"

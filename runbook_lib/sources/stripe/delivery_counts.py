@@ -1,4 +1,4 @@
-"""How many of Stripe's events an endpoint should have got, and how many none has taken: by hour, in the shape of `_counts`.
+"""How many of Stripe's events an endpoint should have got, and how many none has taken: by hour.
 
 The denominator is Stripe's: an event that never arrived is counted as well. `pending_webhooks` is the number of endpoints without
 a 2xx so far; an event that no enabled endpoint asks for has none pending and was delivered to nobody, so such types are told
@@ -26,7 +26,7 @@ _SHOWN = 20
 def webhook_counts(window: Window, types: Sequence[str]) -> Look:
     """Events of these types by hour: `total` without those younger than ten minutes that wait, `failed` that no endpoint took.
 
-    Besides the shape of `_counts`: "uncovered": the types that no enabled endpoint asks for (None where endpoints may not be read),
+    Besides `Counts`: "uncovered": the types that no enabled endpoint asks for (None where endpoints may not be read),
     "endpoints": [{"id", "url", "status", "types"}], "undelivered": the newest twenty [{"id", "type", "at"}].
     """
 

@@ -1,11 +1,11 @@
 """What a Stripe key or signing secret is, without its value: its mode, its kind, and a print by which two can be compared."""
 
-from runbook_lib.core.model import Json
+from runbook_lib.core.records.webhooks import SigningSecretFacts, StripeKeyFacts
 from runbook_lib.io.observe import Door
 
 
-def key_facts(door: Door, key: str | None) -> dict[str, Json] | None:
-    """{"mode": test, live or None, "kind": secret, restricted, publishable or None, "fingerprint"}; None without a key."""
+def key_facts(door: Door, key: str | None) -> StripeKeyFacts | None:
+    """What a key is; None without one."""
     if not key or not key.strip():
         return None
     beginning = key.strip()[:8]
@@ -14,8 +14,8 @@ def key_facts(door: Door, key: str | None) -> dict[str, Json] | None:
     return {"mode": mode, "kind": kind if mode else None, "fingerprint": door.fingerprint(key.strip())}
 
 
-def secret_facts(door: Door, secret: str | None) -> dict[str, Json] | None:
-    """{"fingerprint", "is_signing_secret": whether it looks like whsec_…, "is_padded": white space around it}; None without."""
+def secret_facts(door: Door, secret: str | None) -> SigningSecretFacts | None:
+    """What a signing secret is; None without one."""
     if secret is None or not secret.strip():
         return None
     is_own = secret.strip().startswith("whsec_")

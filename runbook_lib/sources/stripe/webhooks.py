@@ -4,11 +4,12 @@ Stripe does not tell single delivery attempts. `pending_webhooks` counts the end
 event and have not answered with a 2xx; an event that nobody wanted when it was raised has 0 too (Stripe's OpenAPI, event).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.webhooks import BillingEvent, StripeKeys, WebhookEndpoint
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
@@ -30,11 +31,10 @@ _KEPT_H = 30 * 24.0
 _MOST_EVENTS = 300
 
 
-def endpoints() -> Look:
-    """The account's webhook endpoints in the mode of the runbook's key: [{"id", "url", "status" (enabled, disabled),
-    "enabled_events" (["*"]: all), "api_version" (None: the account's), "created_at", "livemode"}]. None at all: empty."""
+def endpoints() -> Look[list[WebhookEndpoint]]:
+    """The account's webhook endpoints in the mode of the runbook's key. None at all: empty."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[WebhookEndpoint]]:
         api = StripeApi(door)
         rows, more = api.pages(
             lambda client, paging: client.v1.webhook_endpoints.list(paging), "Webhook endpoints: read", 100
@@ -47,12 +47,10 @@ def endpoints() -> Look:
     return Look("stripe", "webhook_endpoints", {}, fetch)
 
 
-def keys() -> Look:
-    """The keys at hand, without their values: {"runbook", "api", "publishable"}, each {"mode", "kind", "fingerprint"} or None;
-    "account" and "api_account": the ids of the accounts that the runbook's and the API's key belong to; None where Stripe does not
-    tell that key (a restricted one may lack the permission), "api_refused": Stripe's words where it refuses the API's key."""
+def keys() -> Look[StripeKeys]:
+    """The keys at hand without their values, and the accounts that they belong to."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[StripeKeys]:
         settings = door.settings
         own = need(door, "stripe_key")
         api_key = reveal(settings.stripe_secret_key)
@@ -61,7 +59,7 @@ def keys() -> Look:
             refused.raise_for_status("the key of RUNBOOK_STRIPE_KEY is no valid key")
         api_account, api_refused = (account, refused) if api_key == own else _account(door, api_key)
         words = api_refused.complaint() if api_refused is not None and api_refused.status_code == 401 else None
-        value = {
+        value: StripeKeys = {
             "runbook": key_facts(door, own),
             "api": key_facts(door, api_key),
             "publishable": key_facts(door, settings.stripe_publishable_key),
@@ -75,16 +73,14 @@ def keys() -> Look:
     return Look("stripe", "keys", {}, fetch)
 
 
-def deliveries(window: Window, event_id: str = "") -> Look:
-    """The billing events of a window, newest first: [{"id", "at", "type", "customer", "api_version", "livemode", "pending",
-    "is_young" (its first attempt may still be under way), "status", "plan", "period_end"}], the last three as the event's object
-    says them: the subscription's status, or what an invoice's event means for it (active, past_due).
+def deliveries(window: Window, event_id: str = "") -> Look[list[BillingEvent]]:
+    """The billing events of a window, newest first.
 
     Args:
         event_id: this one event instead, whatever its type and age; not_found where this account and mode have no such event.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[BillingEvent]]:
         api = StripeApi(door)
         youngest = door.clock() - timedelta(seconds=door.settings.webhook_delay_s)
         if event_id:
@@ -108,10 +104,10 @@ def deliveries(window: Window, event_id: str = "") -> Look:
     return Look("stripe", "deliveries", {**span_of(window), "event_id": event_id}, fetch, deadline_s=20)
 
 
-def last_delivered() -> Look:
+def last_delivered() -> Look[list[BillingEvent]]:
     """The newest billing event of the last 30 days that every receiver answered with a 2xx, as in `deliveries`; else empty."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[BillingEvent]]:
         api = StripeApi(door)
         asked: Any = {"types": list(BILLING_EVENTS), "delivery_success": True, "limit": 1}
         rows, _ = api.read(lambda client: client.v1.events.list(asked), "Events: read", page_of)
@@ -142,7 +138,7 @@ def _row(document: Json) -> dict[str, Json]:
     return document
 
 
-def _endpoint(row: dict[str, Json]) -> dict[str, Json]:
+def _endpoint(row: dict[str, Json]) -> WebhookEndpoint:
     events = row["enabled_events"]
     if not isinstance(events, list):
         raise TypeError("enabled_events is no list")
@@ -157,13 +153,13 @@ def _endpoint(row: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-def _event(row: dict[str, Json], youngest: Any) -> dict[str, Json]:
+def _event(row: dict[str, Json], youngest: datetime) -> BillingEvent:
     held = row["data"]["object"]
     kind = str(row["type"])
     at = at_of(row["created"])
     if at is None:
         raise KeyError("created")
-    found: dict[str, Json] = {
+    found: BillingEvent = {
         "id": str(row["id"]),
         "at": at,
         "type": kind,
@@ -181,13 +177,13 @@ def _event(row: dict[str, Json], youngest: Any) -> dict[str, Json]:
     elif kind == "invoice.payment_failed":
         found["status"] = "past_due"
     elif kind.startswith("customer.subscription."):
-        found |= _subscription(held)
+        _tell_subscription(held, found)
     return found
 
 
-def _subscription(held: dict[str, Json]) -> dict[str, Json]:
+def _tell_subscription(held: dict[str, Json], found: BillingEvent) -> None:
     items = rows_in(held["items"], "data") if held.get("items") else []
     first: dict[str, Json] = items[0] if items else {}
     plan = text_of(held.get("metadata") or {}, "plan") or text_of(first.get("price") or {}, "lookup_key")
     end = held.get("current_period_end") or first.get("current_period_end")
-    return {"status": text_of(held, "status"), "plan": plan, "period_end": at_of(end)}
+    found["status"], found["plan"], found["period_end"] = text_of(held, "status"), plan, at_of(end)

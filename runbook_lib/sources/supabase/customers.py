@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.billing_records import BillingRecord, BillingRecords
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text
 from runbook_lib.sources.supabase.api import ProjectApi
@@ -11,12 +12,11 @@ _MOST = 200
 _COLUMNS = "org_id,stripe_customer_id,plan,status,current_period_end"
 
 
-def billing_records(customers: Sequence[str]) -> Look:
-    """The billing records of these customers: {"asked": [id], "found": [{"org_id", "stripe_customer_id", "plan", "status",
-    "current_period_end"}]}. None of them has one: empty. More than 200 customers: partial, the first 200."""
+def billing_records(customers: Sequence[str]) -> Look[BillingRecords]:
+    """The billing records of these customers. None of them has one: empty. More than 200 customers: partial, the first 200."""
     wanted = sorted(set(customers))
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[BillingRecords]:
         asked = wanted[:_MOST]
         api = ProjectApi(door)
         rows = api.rows(
@@ -26,7 +26,7 @@ def billing_records(customers: Sequence[str]) -> Look:
             records = [_record(row) for row in rows]
         except (KeyError, TypeError, ValueError) as error:
             raise api.malformed(f"unexpected shape of a billing record: {error}") from error
-        value = {"asked": asked, "found": records}
+        value: BillingRecords = {"asked": asked, "found": records}
         if len(wanted) > len(asked):
             return Answer(
                 Status.partial, value, f"{len(wanted)} customers, of whom {_MOST} were read", "narrow the window"
@@ -36,7 +36,7 @@ def billing_records(customers: Sequence[str]) -> Look:
     return Look("supabase", "billing_records", {"customers": list(wanted)}, fetch)
 
 
-def _record(row: dict[str, Json]) -> dict[str, Json]:
+def _record(row: dict[str, Json]) -> BillingRecord:
     return {
         "org_id": str(row["org_id"]),
         "stripe_customer_id": str(row["stripe_customer_id"]),

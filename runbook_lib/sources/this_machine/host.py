@@ -10,7 +10,18 @@ from pathlib import Path
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.webhooks import (
+    ApiSecret,
+    FileSecret,
+    ListeningCli,
+    ListeningClis,
+    MachineSight,
+    PortListener,
+    PortListeners,
+    ProcessSecret,
+    StripeCli,
+)
 from runbook_lib.io.machine import Process
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
@@ -31,19 +42,17 @@ from runbook_lib.sources.stripe.webhook_secret import SECRET, env_file, is_local
 _HIDDEN_HELP = "run it as a user who may see every process of this machine"
 
 
-def stripe_listen() -> Look:
-    """The Stripe CLIs that listen on this machine: {"listening": [{"pid", "user", "started_at", "how" (binary, npx, container),
-    "own_network", "forward_to", "target": {"scheme", "host", "port", "path"} or None, "events" (None: all), "latest",
-    "configured_webhooks", "mode" (test, live), "key": {"mode", "kind", "fingerprint"} or None, "project"}], "scope"}.
+def stripe_listen() -> Look[ListeningClis]:
+    """The Stripe CLIs that listen on this machine. None: empty.
 
-    None: empty. partial where processes are hidden from this user, for one of them may listen.
+    partial where processes are hidden from this user, for one of them may listen.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[ListeningClis]:
         session = session_of(door)
         found, seen = listening(door, session)
         rows = [_listening(door, each.process, each.listen) for each in found]
-        value = {"listening": rows, "scope": "all" if session is None else "session"}
+        value: ListeningClis = {"listening": rows, "scope": "all" if session is None else "session"}
         if seen.hidden:
             return Answer(Status.partial, value, f"{seen.hidden} processes may not be read by this user", _HIDDEN_HELP)
         return Answer(Status.ok if rows else Status.empty, value, "" if rows else "no Stripe CLI listens")
@@ -51,42 +60,38 @@ def stripe_listen() -> Look:
     return Look("host", "stripe_listen", {}, fetch, deadline_s=8)
 
 
-def cli_secret() -> Look:
-    """What the Stripe CLI at hand says: {"version", "fingerprint" (of the secret with which its events are signed), "is_configured"
-    (whether the runbook's STRIPE_WEBHOOK_SECRET is the same; None: not set), "key": facts of its key, "account": its id or None}.
+def cli_secret() -> Look[StripeCli]:
+    """What the Stripe CLI at hand says of itself and of the secret with which its events are signed.
 
     Asked with the key, the project and the settings file of the CLI that listens, where one does. denied where Stripe refuses
     the CLI: not logged in, or the login has expired; the value then holds the version alone.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[StripeCli]:
         printed = ask_for_secret(door, with_account=True)
-        value: dict[str, Json] = {"version": printed.version, "key": key_facts(door, printed.key)}
+        value: StripeCli = {"version": printed.version, "key": key_facts(door, printed.key)}
         if printed.secret is None:
             return _refused(value, printed.words)
         own = reveal(door.settings.stripe_webhook_secret)
-        value |= {
-            "fingerprint": door.fingerprint(printed.secret),
-            "is_configured": None if not own else own.strip() == printed.secret,
-            "account": _account(door, printed.key) if printed.key else printed.account,
-        }
+        value["fingerprint"] = door.fingerprint(printed.secret)
+        value["is_configured"] = None if not own else own.strip() == printed.secret
+        value["account"] = _account(door, printed.key) if printed.key else printed.account
         return Answer(Status.ok, value)
 
     return Look("host", "cli_secret", {}, fetch, deadline_s=12)
 
 
-def listeners() -> Look:
-    """Who has the local API's port: {"host", "port", "listeners": [{"address", "pid", "name", "user", "started_at"}],
-    "accepts": {"127.0.0.1", "::1": accepted, refused or silent}}. Nobody: empty. An API elsewhere: not_configured."""
+def listeners() -> Look[PortListeners]:
+    """Who has the local API's port. Nobody: empty. An API elsewhere: not_configured."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[PortListeners]:
         if door.settings.host_processes == "none":
             raise LookError(Status.not_configured, ELSEWHERE, do_next=ELSEWHERE_HELP)
         host, port = local_api(door)
         found, is_whole = door.machine.listeners(port)
         rows = [_listener(door, each.address, each.pid) for each in found]
         accepts = {address: door.machine.accepts(address, port) for address in ("127.0.0.1", "::1")}
-        value = {"host": host, "port": port, "listeners": rows, "accepts": accepts}
+        value: PortListeners = {"host": host, "port": port, "listeners": rows, "accepts": accepts}
         if rows or "accepted" in accepts.values():
             unknown = not rows or any(row["pid"] is None for row in rows)
             if unknown or not is_whole:
@@ -97,22 +102,21 @@ def listeners() -> Look:
     return Look("host", "listeners", {}, fetch, deadline_s=8)
 
 
-def api_secret() -> Look:
-    """STRIPE_WEBHOOK_SECRET wherever the local API may have it from: {"file": {"name", "changed_at", "secret"} or None, "process":
-    {"pid", "started_at", "is_readable", "secret"} or None, "setting": secret}; a secret is {"fingerprint", "is_signing_secret",
-    "is_padded"}, None where it is not set. The process is the one that listens on the API's port.
+def api_secret() -> Look[ApiSecret]:
+    """STRIPE_WEBHOOK_SECRET wherever the local API may have it from: its .env file, the process that listens on its port, and the
+    runbook's own setting.
 
     Next.js reads its .env files itself, so that a process's variables may lack what the API has.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[ApiSecret]:
         setting = secret_facts(door, reveal(door.settings.stripe_webhook_secret))
         found = env_file(door)
         file = _file_facts(door, *found) if found else None
         process = None
         if door.settings.host_processes != "none" and is_local(door):
             process = _serving(door)
-        value = {"file": file, "process": process, "setting": setting}
+        value: ApiSecret = {"file": file, "process": process, "setting": setting}
         if not file and not process and not setting:
             why = "neither the API's .env file nor its process nor the runbook's settings show it"
             return Answer(Status.not_configured, value, why, f"set {SECRET}, or RUNBOOK_API_ENV_FILE")
@@ -121,10 +125,10 @@ def api_secret() -> Look:
     return Look("host", "api_secret", {}, fetch, deadline_s=8)
 
 
-def health() -> Look:
-    """Whether this machine's processes may be seen, and which Stripe CLI is at hand: {"processes", "hidden", "cli_version"}."""
+def health() -> Look[MachineSight]:
+    """Whether this machine's processes may be seen, and which Stripe CLI is at hand."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[MachineSight]:
         seen = door.machine.processes(session_of(door))
         try:
             version = version_of_cli(door)
@@ -132,7 +136,7 @@ def health() -> Look:
             if error.status != Status.not_configured:
                 raise
             version = None
-        value = {"processes": len(seen.rows), "hidden": seen.hidden, "cli_version": version}
+        value: MachineSight = {"processes": len(seen.rows), "hidden": seen.hidden, "cli_version": version}
         if seen.hidden:
             return Answer(Status.partial, value, f"{seen.hidden} processes are hidden", _HIDDEN_HELP)
         return Answer(Status.ok, value)
@@ -140,7 +144,7 @@ def health() -> Look:
     return Look("host", "health", {}, fetch)
 
 
-def _listening(door: Door, process: Process, listen: Listen) -> dict[str, Json]:
+def _listening(door: Door, process: Process, listen: Listen) -> ListeningCli:
     key = listen.flags.get("--api-key") or (door.machine.environment_of(process.pid) or {}).get(KEY)
     facts = key_facts(door, key)
     mode = "live" if "--live" in listen.flags else "test"
@@ -155,13 +159,13 @@ def _listening(door: Door, process: Process, listen: Listen) -> dict[str, Json]:
         "events": listen.events,
         "latest": "--latest" in listen.flags,
         "configured_webhooks": "--use-configured-webhooks" in listen.flags,
-        "mode": (facts or {}).get("mode") or mode,
+        "mode": (facts["mode"] if facts else None) or mode,
         "key": facts,
         "project": listen.flags.get("--project-name"),
     }
 
 
-def _refused(value: dict[str, Json], words: str) -> Answer:
+def _refused(value: StripeCli, words: str) -> Answer[StripeCli]:
     """The CLI printed no secret: why, in its own words."""
     lowered = words.lower()
     if any(word in lowered for word in ("expired", "invalid api key", "login", "authorization", "not been configured")):
@@ -186,7 +190,7 @@ def _account(door: Door, key: str) -> str | None:
     return account if isinstance(account, str) else None
 
 
-def _listener(door: Door, address: str, pid: int | None) -> dict[str, Json]:
+def _listener(door: Door, address: str, pid: int | None) -> PortListener:
     process = door.machine.process(pid) if pid else None
     return {
         "address": address,
@@ -197,7 +201,7 @@ def _listener(door: Door, address: str, pid: int | None) -> dict[str, Json]:
     }
 
 
-def _serving(door: Door) -> dict[str, Json] | None:
+def _serving(door: Door) -> ProcessSecret | None:
     """The process on the API's port, and the secret among the variables with which it was started."""
     found, _ = door.machine.listeners(local_api(door)[1])
     pid = next((each.pid for each in found if each.pid), None)
@@ -213,7 +217,7 @@ def _serving(door: Door) -> dict[str, Json] | None:
     }
 
 
-def _file_facts(door: Door, file: Path, variables: Mapping[str, str]) -> dict[str, Json]:
+def _file_facts(door: Door, file: Path, variables: Mapping[str, str]) -> FileSecret:
     changed = door.changed_at(file)
     return {
         "name": file.name,

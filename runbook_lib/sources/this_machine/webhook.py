@@ -21,6 +21,7 @@ import orjson
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.webhooks import SignedTest, SignedTests, WebhookAnswer, WebhookPlace, WebhookRoute
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need
@@ -37,15 +38,14 @@ _USER_AGENT = "nexuscore-runbook"
 _TRACE = "72756e626f6f6b"  # "runbook": our own requests are known by their trace id, and are not sampled
 
 
-def place() -> Look:
-    """Where the API is, by the runbook's settings: {"address", "host", "port", "is_local", "path", "timeout_s": what a delivery may
-    take where that is set, else None}. Nobody is asked."""
+def place() -> Look[WebhookPlace]:
+    """Where the API is, by the runbook's settings. Nobody is asked."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[WebhookPlace]:
         address = need(door, "api_url")
         parts = urlsplit(address)
         host = (parts.hostname or "").lower()
-        value = {
+        value: WebhookPlace = {
             "address": address,
             "host": host,
             "port": parts.port or {"https": 443}.get(parts.scheme, 80),
@@ -58,15 +58,12 @@ def place() -> Look:
     return Look("webhook", "place", {}, fetch)
 
 
-def route() -> Look:
-    """What is at the API's address and at its webhook: {"address", "path", "health", "get", "unsigned", "badly_signed"}; each of
-    the four is {"status_code", "ms", "words" (the first 300 characters), "json", "location", "content_type", "server", "error"
-    (x-vercel-error or the like)} or {"status_code": None, "failed": status, "words", "ms"} where no answer came so long.
+def route() -> Look[WebhookRoute]:
+    """What is at the API's address and at its webhook.
 
-    Where not even the first got a connection, the look itself is unreachable.
-    """
+    Where not even the first got a connection, the look itself is unreachable."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[WebhookRoute]:
         address = need(door, "api_url")
         http = door.http
         health = _answered(http.get(address + _HEALTH, retry=False))  # without a connection the look ends here
@@ -78,25 +75,27 @@ def route() -> Look:
                 "unsigned": pool.submit(_exchange, http, "POST", address + PATH, body, {}),
                 "badly_signed": pool.submit(_exchange, http, "POST", address + PATH, body, wrong),
             }
-            answers = {name: each.result() for name, each in asked.items()}
-        return Answer(Status.ok, {"address": address, "path": PATH, "health": health, **answers})
+            value: WebhookRoute = {
+                "address": address,
+                "path": PATH,
+                "health": health,
+                "get": asked["get"].result(),
+                "unsigned": asked["unsigned"].result(),
+                "badly_signed": asked["badly_signed"].result(),
+            }
+        return Answer(Status.ok, value)
 
     return Look("webhook", "route", {}, fetch, deadline_s=10)
 
 
-def signed(command_secret: bool = True) -> Look:
+def signed(command_secret: bool = True) -> Look[SignedTests]:
     """How the route answers signed test events (leaves a mark: a log line for each that is accepted).
-
-    {"reference": "stripe" (stamps follow Stripe's clock) or "own", "offset_s" (our clock ahead of Stripe's), "tests": [{"secret":
-    configured or cli, "fingerprint", "compact", "spaced", "old", "future"}]}; each of the four as in `route`; `future` is None
-    where a fresh stamp was not refused. compact: JSON without spaces, as a re-serialising route would write it; spaced: as Stripe
-    sends it; old: compact, stamped an hour ago; future: compact, stamped ahead of every clock.
 
     Args:
         command_secret: also with the secret that the Stripe CLI at hand prints, where it is another one.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[SignedTests]:
         address = need(door, "api_url")
         secrets = _secrets(door, command_secret)
         if not secrets:
@@ -110,28 +109,44 @@ def signed(command_secret: bool = True) -> Look:
     return Look("webhook", "signed", {"command_secret": command_secret}, fetch, deadline_s=45)
 
 
-def health() -> Look:
+def health() -> Look[WebhookAnswer]:
     """Whether the API answers: as `route` tells it of the health page."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[WebhookAnswer]:
         return Answer(Status.ok, _answered(door.http.get(need(door, "api_url") + _HEALTH, retry=False)))
 
     return Look("webhook", "health", {}, fetch)
 
 
-def _test(door: Door, url: str, name: str, secret: str, offset_s: float) -> dict[str, Json]:
+def _test(door: Door, url: str, name: str, secret: str, offset_s: float) -> SignedTest:
     """The events of one secret. One that gets no answer in time ends the row: the others would only wait as long."""
     now = door.clock().timestamp() - offset_s
     limit_s = door.settings.webhook_timeout_s or 10.0
-    found: dict[str, Json] = {"secret": name, "fingerprint": door.fingerprint(secret)}
-    found |= dict.fromkeys(("compact", "spaced", "old", "future"))
+    found: SignedTest = {
+        "secret": name,
+        "fingerprint": door.fingerprint(secret),
+        "compact": None,
+        "spaced": None,
+        "old": None,
+        "future": None,
+    }
     compact, spaced = _event(spaced=False), _event(spaced=True)
-    for form, body, at in (("compact", compact, now), ("spaced", spaced, now), ("old", compact, now - _OLD_S)):
-        found[form] = answer = _exchange(door.http, "POST", url, body, _headers(body, secret, at))
-        if answer["status_code"] is None or answer["ms"] > limit_s * 1000:
-            return found
-    if found["compact"]["status_code"] == 400:
-        found["future"] = _exchange(door.http, "POST", url, compact, _headers(compact, secret, now + _AHEAD_S))
+
+    def send(body: bytes, at: float) -> WebhookAnswer:
+        return _exchange(door.http, "POST", url, body, _headers(body, secret, at))
+
+    def is_late(answer: WebhookAnswer) -> bool:
+        return answer["status_code"] is None or answer["ms"] > limit_s * 1000
+
+    found["compact"] = first = send(compact, now)
+    if is_late(first):
+        return found
+    found["spaced"] = second = send(spaced, now)
+    if is_late(second):
+        return found
+    found["old"] = third = send(compact, now - _OLD_S)
+    if not is_late(third) and first["status_code"] == 400:
+        found["future"] = send(compact, now + _AHEAD_S)
     return found
 
 
@@ -154,7 +169,7 @@ def _headers(body: bytes, secret: str, at: float) -> dict[str, str]:
     return {"Stripe-Signature": f"t={stamp},v1={digest}"}
 
 
-def _exchange(http: Http, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> dict[str, Json]:
+def _exchange(http: Http, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> WebhookAnswer:
     trace = f"{_TRACE}{uuid.uuid4().hex[:18]}"
     sent = {"User-Agent": _USER_AGENT, "traceparent": f"00-{trace}-{uuid.uuid4().hex[:16]}-00", **headers}
     if body is not None:
@@ -167,7 +182,7 @@ def _exchange(http: Http, method: str, url: str, body: bytes | None, headers: Ma
         return {"status_code": None, "failed": str(error.status), "words": error.tried, "ms": waited_ms}
 
 
-def _answered(reply: Reply) -> dict[str, Json]:
+def _answered(reply: Reply) -> WebhookAnswer:
     return {
         "status_code": reply.status_code,
         "ms": round(reply.elapsed_ms, 1),

@@ -9,6 +9,7 @@ from typing import Any
 from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, require_list, rows_in, span_of
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, from_quantiles
@@ -19,14 +20,14 @@ STEP_S = 300
 _QUANTILES = ("0.5", "0.9", "0.95", "0.99")
 
 
-def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look:
-    """The requests of a service by five minutes, in the shape of `_counts`, from Jaeger's metrics of server spans.
+def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look[Counts]:
+    """The requests of a service by five minutes, from Jaeger's metrics of server spans.
 
     service: web, api or gateway, told apart by the service's name where it tells, else by the operation's route; or a
     service's name. within_ms: how many were slower is known between bounds only, from the quantiles of each hour and operation.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Counts]:
         monitor = _Monitor(JaegerApi(door), service)
         steps, hours = Steps.over(window, STEP_S), Steps.over(window, HOUR_S)
         total, failed, hourly = Row(steps), Row(steps), Row(hours)

@@ -2,7 +2,6 @@
 
 A period is read backwards, a day at a time; a piece of it with more traces than one answer may hold is halved. What is left
 unread when the answers or the time run out is a stretch of which nothing is known: `kept_since` says where it ends.
-Shape: `_counts`.
 """
 
 import math
@@ -10,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from runbook_lib.core.clock import Window, from_epoch_s, to_iso
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.counts import Counts, LatencyBuckets
 from runbook_lib.core.records.traces import Attributes, MatchedSpan, Span
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import span_of
@@ -44,7 +44,7 @@ class _Served:
 Read = Callable[[Window], tuple[list[_Served], bool]]  # the spans of a piece, and whether there may be more
 
 
-def tempo(service: str, window: Window, within_ms: float | None = None) -> Look:
+def tempo(service: str, window: Window, within_ms: float | None = None) -> Look[Counts]:
     """The requests of a service by minute, counted from the traces that Tempo finds; see `tempo_metrics.service_counts`.
 
     partial where not the whole period could be read, with `kept_since` in the answer.
@@ -66,7 +66,7 @@ def tempo(service: str, window: Window, within_ms: float | None = None) -> Look:
     return _look("tempo", "raw traces of Tempo", service, window, within_ms, reader)
 
 
-def jaeger(service: str, window: Window, within_ms: float | None = None) -> Look:
+def jaeger(service: str, window: Window, within_ms: float | None = None) -> Look[Counts]:
     """The requests of a service by minute, counted from the traces that Jaeger finds; see `jaeger_monitor.service_counts`.
 
     partial where not the whole period could be read, with `kept_since` in the answer.
@@ -99,8 +99,8 @@ def jaeger(service: str, window: Window, within_ms: float | None = None) -> Look
 
 def _look(
     source: str, by: str, service: str, window: Window, within_ms: float | None, reader: Callable[[Door], Read]
-) -> Look:
-    def fetch(door: Door) -> Answer:
+) -> Look[Counts]:
+    def fetch(door: Door) -> Answer[Counts]:
         steps = Steps.over(window, STEP_S)
         served, known_since_s = _backwards(steps, reader(door), lambda: door.deadline.remaining_s > _SPARE_S)
         answer = _counted(door, service, by, steps, served, within_ms)
@@ -111,7 +111,7 @@ def _look(
         help_text = "keep metrics of spans (Tempo's metrics-generator, the collector's span metrics connector)"
         if answer.value is None:
             return Answer(Status.timed_out, None, why, help_text)
-        value = {**answer.value, "kept_since": max(since, answer.value["kept_since"] or since)}
+        value: Counts = {**answer.value, "kept_since": max(since, answer.value["kept_since"] or since)}
         return Answer(Status.partial, value, why, help_text)
 
     arguments = {"service": service, **span_of(window), "within_ms": within_ms}
@@ -143,7 +143,7 @@ def _backwards(steps: Steps, read: Read, has_time: Callable[[], bool]) -> tuple[
 
 def _counted(
     door: Door, service: str, by: str, steps: Steps, served: Iterable[_Served], within_ms: float | None
-) -> Answer:
+) -> Answer[Counts]:
     hours = Steps.over(Window(from_epoch_s(steps.since_s), from_epoch_s(steps.until_s)), HOUR_S)
     total, failed, slow = Row(steps), Row(steps), Row(steps)
     buckets: dict[int, Row] = {}
@@ -171,7 +171,7 @@ def _bucket(duration_ms: float) -> int:
     return math.ceil(round(math.log(max(duration_ms, 0.001), _GROWTH), 9))
 
 
-def _latency(buckets: dict[int, Row], hours: Steps) -> Json:
+def _latency(buckets: dict[int, Row], hours: Steps) -> LatencyBuckets:
     """Counts by bucket and hour; where a bucket begins is a bound, too."""
     rows = {power - 1: Row(hours) for power in buckets} | buckets
     return histogram({round(_GROWTH**power, 6): row for power, row in rows.items()}, hours)

@@ -6,11 +6,12 @@ pages; a sample at t covers (t - step, t]. Counts are exact; a quantile is known
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import NamedTuple
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import require_list, rows_in, span_of
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, exactly, has_failed, histogram
@@ -25,15 +26,15 @@ _BUCKET = "__bucket"
 _STATUS_CODES = ("span.http.response.status_code", "span.http.status_code")
 
 
-def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look:
-    """The requests of a service by minute, in the shape of `_counts`: its server spans; failed: status error, or 500 and above.
+def service_counts(service: str, window: Window, within_ms: float | None = None) -> Look[Counts]:
+    """The requests of a service by minute: its server spans; failed: status error, or 500 and above.
 
     Args:
         service: web, api or gateway, told apart by service.name where it tells, else by runtime and route; or a service.name.
         within_ms: count those that took longer than this, too.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Counts]:
         tempo = TempoApi(door)
         steps, hours = Steps.over(window, STEP_S), Steps.over(window, HOUR_S)
         chosen = f"kind = server && ({of_service(service)})"
@@ -46,11 +47,11 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
         buckets: dict[float, Row] = {}
         for at, series in _ask(tempo, asked):  # page by page: a month of samples is never held at once
             if at == 0:
-                total.add(series["samples"])
-                if has_failed(series["labels"].get("status"), map(series["labels"].get, _STATUS_CODES)):
-                    failed.add(series["samples"])
+                total.add(series.samples)
+                if has_failed(series.labels.get("status"), map(series.labels.get, _STATUS_CODES)):
+                    failed.add(series.samples)
             elif at == 1:
-                slow.add(series["samples"])
+                slow.add(series.samples)
             else:
                 _add_bucket(buckets, series, hours)
         settings = door.settings
@@ -72,13 +73,20 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
     return Look("tempo", "service_counts", arguments, fetch, deadline_s=90)
 
 
-def _ask(tempo: TempoApi, asked: Sequence[tuple[str, Steps]]) -> Iterator[tuple[int, dict[str, Any]]]:
+class _Series(NamedTuple):
+    """One series: its labels, a bucket's bound as a number among them, and its samples as (epoch seconds, number)."""
+
+    labels: dict[str, Json]
+    samples: list[tuple[float, float]]
+
+
+def _ask(tempo: TempoApi, asked: Sequence[tuple[str, Steps]]) -> Iterator[tuple[int, _Series]]:
     """Every series of each page of each query, with the query's number; a few pages are asked for at once."""
     jobs = [
         (at, query, steps.step_s, page) for at, (query, steps) in enumerate(asked) for page in steps.pages(_LONGEST_S)
     ]
 
-    def one(job: tuple[int, str, int, tuple[int, int]]) -> tuple[int, list[dict[str, Any]]]:
+    def one(job: tuple[int, str, int, tuple[int, int]]) -> tuple[int, list[_Series]]:
         at, query, step_s, (start, end) = job
         # A range of one sample has no length; Tempo wants the end after the start and rounds it up to the step.
         reply = tempo.get("/api/metrics/query_range", q=query, start=start, end=max(end, start + 1), step=f"{step_s}s")
@@ -91,17 +99,16 @@ def _ask(tempo: TempoApi, asked: Sequence[tuple[str, Steps]]) -> Iterator[tuple[
                 yield from ((at, series) for series in found)
 
 
-def _series(document: dict[str, Json]) -> list[dict[str, Any]]:
-    """Labels as a dict and samples as (epoch seconds, number), of every series; a bucket's bound as a number."""
+def _series(document: dict[str, Json]) -> list[_Series]:
     return [
-        {
-            "labels": _labels(series.get("labels") or ()),
-            "samples": [
+        _Series(
+            _labels(series.get("labels") or ()),
+            [
                 (int(sample["timestampMs"]) / 1000, float(value))
                 for sample in series.get("samples") or ()
                 if (value := sample.get("value"))
             ],
-        }
+        )
         for series in rows_in(document, "series", may_lack=True)
     ]
 
@@ -111,10 +118,10 @@ def _labels(pairs: Sequence[dict[str, Json]]) -> dict[str, Json]:
     return {**found, _BUCKET: float(found[_BUCKET])} if _BUCKET in found else found
 
 
-def _add_bucket(rows: dict[float, Row], series: dict[str, Any], hours: Steps) -> None:
+def _add_bucket(rows: dict[float, Row], series: _Series, hours: Steps) -> None:
     """Add to a bucket, which Tempo names by its upper bound in seconds. Raises LookError(malformed) where it is not named."""
-    if _BUCKET not in series["labels"]:
+    if _BUCKET not in series.labels:
         raise LookError(Status.malformed, "a histogram without buckets")
-    upper_ms = series["labels"][_BUCKET] * 1000
+    upper_ms = series.labels[_BUCKET] * 1000
     rows.setdefault(upper_ms / 2, Row(hours))  # where the bucket begins
-    rows.setdefault(upper_ms, Row(hours)).add(series["samples"])
+    rows.setdefault(upper_ms, Row(hours)).add(series.samples)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.artifact.seal import Sealed, seal
+from runbook_lib.artifact.seal import SealedArtifact, seal
 from runbook_lib.artifact.verify import verify
 from runbook_lib.core.errors import ArtifactError, UsageError
 
@@ -16,7 +16,7 @@ FILES = ["notebook.ipynb", "observations.jsonl", "payloads/abc.json", "report.ht
 
 
 @pytest.fixture
-def sealed(tmp_path: Path) -> Sealed:
+def sealed(tmp_path: Path) -> SealedArtifact:
     partial = tmp_path / "20261123T085400.123Z-7f3a.partial"
     (partial / "payloads").mkdir(parents=True)
     for number, name in enumerate(FILES):
@@ -24,7 +24,7 @@ def sealed(tmp_path: Path) -> Sealed:
     return seal(partial, {"run": "20261123T085400.123Z-7f3a", "who": {"user": "me"}})
 
 
-def test_it_is_renamed_into_place_and_intact(sealed: Sealed) -> None:
+def test_it_is_renamed_into_place_and_intact(sealed: SealedArtifact) -> None:
     assert sealed.folder.name == "20261123T085400.123Z-7f3a"
     assert not sealed.folder.with_name(sealed.folder.name + ".partial").exists()
     found = verify(sealed.folder, sealed.manifest_sha256)
@@ -34,13 +34,13 @@ def test_it_is_renamed_into_place_and_intact(sealed: Sealed) -> None:
     assert manifest["who"] == {"user": "me"}
 
 
-def test_the_seal_is_what_sha256sum_reads(sealed: Sealed) -> None:
+def test_the_seal_is_what_sha256sum_reads(sealed: SealedArtifact) -> None:
     assert (sealed.folder / "manifest.sha256").read_text() == f"{sealed.manifest_sha256}  manifest.json\n"
 
 
 @given(st.data())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_any_flipped_byte_of_any_file_is_found(sealed: Sealed, data: st.DataObject) -> None:
+def test_any_flipped_byte_of_any_file_is_found(sealed: SealedArtifact, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*FILES, "manifest.json", "manifest.sha256"]))
     path = sealed.folder / name
     before = path.read_bytes()
@@ -57,7 +57,7 @@ def test_any_flipped_byte_of_any_file_is_found(sealed: Sealed, data: st.DataObje
 
 
 @pytest.mark.parametrize("name", [*FILES, "manifest.json", "manifest.sha256"])
-def test_a_missing_file_is_named(sealed: Sealed, name: str) -> None:
+def test_a_missing_file_is_named(sealed: SealedArtifact, name: str) -> None:
     (sealed.folder / name).unlink()
     found = verify(sealed.folder)
     assert name in found.missing
@@ -65,20 +65,20 @@ def test_a_missing_file_is_named(sealed: Sealed, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["note.txt", "payloads/more.json", ".hidden", "deep/er/file"])
-def test_an_added_file_is_named(sealed: Sealed, name: str) -> None:
+def test_an_added_file_is_named(sealed: SealedArtifact, name: str) -> None:
     path = sealed.folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     assert verify(sealed.folder).added == (name,)
 
 
-def test_an_added_empty_folder_is_named(sealed: Sealed) -> None:
+def test_an_added_empty_folder_is_named(sealed: SealedArtifact) -> None:
     (sealed.folder / "empty").mkdir()
     assert verify(sealed.folder).added == ("empty/",)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_byte_at_the_end_or_an_emptied_file_is_found(sealed: Sealed, name: str) -> None:
+def test_a_byte_at_the_end_or_an_emptied_file_is_found(sealed: SealedArtifact, name: str) -> None:
     path = sealed.folder / name
     before = path.read_bytes()
     path.write_bytes(before + b"\n")
@@ -87,14 +87,14 @@ def test_a_byte_at_the_end_or_an_emptied_file_is_found(sealed: Sealed, name: str
     assert verify(sealed.folder).changed == (name,)
 
 
-def test_a_file_replaced_by_a_link_to_the_same_bytes_is_changed(sealed: Sealed, tmp_path: Path) -> None:
+def test_a_file_replaced_by_a_link_to_the_same_bytes_is_changed(sealed: SealedArtifact, tmp_path: Path) -> None:
     path = sealed.folder / "report.html"
     shutil.move(path, tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     assert verify(sealed.folder).changed == ("report.html",)
 
 
-def test_whoever_seals_anew_is_found_out_by_the_printed_value(sealed: Sealed, tmp_path: Path) -> None:
+def test_whoever_seals_anew_is_found_out_by_the_printed_value(sealed: SealedArtifact, tmp_path: Path) -> None:
     forged = tmp_path / "forged.partial"
     shutil.copytree(sealed.folder, forged)
     (forged / "verdict.json").write_text("{}")
@@ -109,7 +109,7 @@ def test_whoever_seals_anew_is_found_out_by_the_printed_value(sealed: Sealed, tm
     "manifest",
     ["", "[]", "{}", '{"schema": 1, "files": {"../../etc/passwd": {"sha256": "x"}}}', '{"schema": 2, "files": {}}'],
 )
-def test_a_manifest_that_is_none_is_changed_and_no_traceback(sealed: Sealed, manifest: str) -> None:
+def test_a_manifest_that_is_none_is_changed_and_no_traceback(sealed: SealedArtifact, manifest: str) -> None:
     (sealed.folder / "manifest.json").write_text(manifest)
     assert "manifest.json" in verify(sealed.folder).changed
 
@@ -122,12 +122,12 @@ def test_what_is_no_artifact_is_wrong_use(tmp_path: Path) -> None:
             verify(path)
 
 
-def test_an_expected_value_that_is_no_hash_is_wrong_use(sealed: Sealed) -> None:
+def test_an_expected_value_that_is_no_hash_is_wrong_use(sealed: SealedArtifact) -> None:
     with pytest.raises(UsageError, match="SHA-256"):
         verify(sealed.folder, "abc")
 
 
-def test_nothing_is_sealed_over_an_artifact_that_exists(sealed: Sealed) -> None:
+def test_nothing_is_sealed_over_an_artifact_that_exists(sealed: SealedArtifact) -> None:
     partial = sealed.folder.with_name(sealed.folder.name + ".partial")
     partial.mkdir()
     with pytest.raises(ArtifactError, match="there already"):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.run.audits.compare import compare, judge, unused, worst
+from runbook_lib.run.audits.compare import compare, judge_jobs, unused_mutes, worst_exit_code
 from runbook_lib.run.audits.file import Mute
 from runbook_lib.run.audits.record import JobResult, Record
 
@@ -33,7 +33,7 @@ def mute(name: str, until: date = date(2026, 12, 31)) -> Mute:
 
 def code(after: JobResult, before: JobResult | None = None, *mutes: Mute, only_changes: bool = True) -> int:
     known = record(before) if before else None
-    return worst(judge(record(after), known, mutes, TODAY, only_changes=only_changes))
+    return worst_exit_code(judge_jobs(record(after), known, mutes, TODAY, only_changes=only_changes))
 
 
 def test_without_an_audit_before_everything_counts() -> None:
@@ -59,7 +59,7 @@ def test_a_state_is_no_alarm() -> None:
 
 def test_a_muted_finding_is_shown_and_counts_for_nothing_until_its_day_is_over() -> None:
     found = job("confirmed", causes="a")
-    (judged,) = judge(record(found), None, [mute("a")], TODAY, only_changes=False)
+    (judged,) = judge_jobs(record(found), None, [mute("a")], TODAY, only_changes=False)
     assert judged.exit_code == 0
     assert [each["code"] for each in judged.muted] == ["a"]
     assert code(found, None, mute("a", date(2026, 11, 25))) == 1
@@ -73,11 +73,11 @@ def test_what_could_not_be_told_counts_every_night() -> None:
 
 def test_what_broke_counts_most_and_a_finding_more_than_blindness() -> None:
     jobs = [job("could_not_tell", "01_a"), job("confirmed", "02_b", causes="a"), job(None, "03_c")]
-    judged = judge(record(*jobs), None, [], TODAY, only_changes=False)
-    assert worst(judged) == 5
-    assert worst(judged[:2]) == 1
-    assert worst(judged[:1]) == 3
-    assert worst([]) == 0
+    judged = judge_jobs(record(*jobs), None, [], TODAY, only_changes=False)
+    assert worst_exit_code(judged) == 5
+    assert worst_exit_code(judged[:2]) == 1
+    assert worst_exit_code(judged[:1]) == 3
+    assert worst_exit_code([]) == 0
 
 
 def test_a_process_that_ended_like_a_finding_and_told_no_verdict_broke() -> None:
@@ -87,7 +87,7 @@ def test_a_process_that_ended_like_a_finding_and_told_no_verdict_broke() -> None
 def test_the_same_finding_on_another_target_is_another_one() -> None:
     before = record(job("confirmed", target="live", causes="a"), job("ruled_out", target="staging"))
     after = record(job("confirmed", target="live", causes="a"), job("confirmed", target="staging", causes="a"))
-    judged = judge(after, before, [], TODAY, only_changes=True)
+    judged = judge_jobs(after, before, [], TODAY, only_changes=True)
     assert [each.exit_code for each in judged] == [0, 1]
 
 
@@ -108,7 +108,7 @@ def test_two_audits_have_an_exit_code_as_two_runs_have(before: Record, after: Re
 
 
 def test_a_mute_that_nothing_needs_or_that_is_over_is_told() -> None:
-    judged = judge(record(job("confirmed", causes="a")), None, [mute("a")], TODAY, only_changes=False)
-    assert unused([mute("a")], judged, TODAY) == []
-    assert "nothing that was found needs" in unused([mute("b")], judged, TODAY)[0]
-    assert "ended on 2026-11-01" in unused([mute("a", date(2026, 11, 1))], judged, TODAY)[0]
+    judged = judge_jobs(record(job("confirmed", causes="a")), None, [mute("a")], TODAY, only_changes=False)
+    assert unused_mutes([mute("a")], judged, TODAY) == []
+    assert "nothing that was found needs" in unused_mutes([mute("b")], judged, TODAY)[0]
+    assert "ended on 2026-11-01" in unused_mutes([mute("a", date(2026, 11, 1))], judged, TODAY)[0]

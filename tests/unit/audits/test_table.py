@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Any
 
-from runbook_lib.run.audits.compare import judge
+from runbook_lib.run.audits.compare import judge_jobs
 from runbook_lib.run.audits.record import JobResult, Record
-from runbook_lib.run.audits.table import rows
+from runbook_lib.run.audits.table import headings_and_rows
 
 
 def _told(**lists: Any) -> str:
@@ -13,7 +13,7 @@ def _told(**lists: Any) -> str:
     verdict = {"procedure": "05_x", "target": "live", "status": "could_not_tell", "causes": [], "also": [], **lists}
     job = JobResult("05_x", "live", "", 3, "could_not_tell", "", 1.0, verdict)
     record = Record("nightly", "id", "2026-11-26T02:17:00Z", "2026-11-26T02:18:00Z", "done", (job,))
-    headings, (line,) = rows(judge(record, None, [], date(2026, 11, 26), only_changes=False))
+    headings, (line,) = headings_and_rows(judge_jobs(record, None, [], date(2026, 11, 26), only_changes=False))
     return line[headings.index("what counts")]
 
 

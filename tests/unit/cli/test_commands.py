@@ -1,5 +1,6 @@
 """The command line as a whole: what there is, how errors leave, and what goes to which stream."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -26,6 +27,11 @@ def quiet_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 COMMANDS = ["list", "show", "run", "open", "lab", "verify", "replay", "diff", "doctor", "sandbox"]
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--version")
+    assert (code, out.strip()) == (0, importlib.metadata.version("nexuscore-runbook"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -12,7 +12,7 @@ from runbook_lib.io.observe import Observer
 from runbook_lib.judging.causes import Catalogue
 from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.base import Procedure
-from runbook_lib.procedures.failed_request.causes import CATALOGUE, under
+from runbook_lib.procedures.failed_request.causes import CATALOGUE, with_evidence
 from runbook_lib.procedures.failed_request.reading import Evidence
 from runbook_lib.procedures.failed_request.steps import OneRequest, RequestWindow
 from runbook_lib.procedures.failed_request.topics import of_one, of_window
@@ -60,7 +60,7 @@ def test_a_trace_id_that_is_none_is_refused() -> None:
         asked({"trace_id": "no trace"})
 
 
-@pytest.mark.parametrize("catalogue", [CATALOGUE, under(of_one()), under(of_window())])
+@pytest.mark.parametrize("catalogue", [CATALOGUE, with_evidence(of_one()), with_evidence(of_window())])
 def test_every_cause_says_what_would_have_shown_it_of_one_and_of_many(catalogue: Catalogue) -> None:
     nothing = Seen((), catalogue.topics)
     for cause in catalogue.all():
@@ -91,8 +91,8 @@ def test_a_request_known_by_its_trace_alone_takes_its_time_from_it() -> None:
     request = asked({"trace_id": TRACE_ID})
     assert isinstance(request, OneRequest)
     request.evidence = request.evidence.filed(traces=(look("tempo", "trace", builder.table(), trace_id=TRACE_ID),))
-    assert request.sought.at == NOW - timedelta(minutes=10)
-    assert request.sought.around_traffic.until == NOW
+    assert request.search.at == NOW - timedelta(minutes=10)
+    assert request.search.around_traffic.until == NOW
 
 
 def test_only_whoever_was_seen_to_refuse_is_named() -> None:

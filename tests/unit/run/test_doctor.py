@@ -13,7 +13,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.io.observe import Look
 from runbook_lib.run import doctor
-from runbook_lib.run.doctor import examine
+from runbook_lib.run.doctor import examine_sources
 from runbook_lib.run.notebooks import Template, read_template
 from runbook_lib.run.targets import Target
 from runbook_lib.settings import Settings
@@ -41,8 +41,8 @@ def health(source: str, status: Status) -> Look:
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch) -> dict[str, Status]:
     told: dict[str, Status] = {}
-    monkeypatch.setattr(doctor, "tokens", list)
-    monkeypatch.setattr(doctor, "healths", lambda: [(name, health(name, status)) for name, status in told.items()])
+    monkeypatch.setattr(doctor, "token_looks", list)
+    monkeypatch.setattr(doctor, "health_looks", lambda: [(name, health(name, status)) for name, status in told.items()])
     return told
 
 
@@ -61,7 +61,7 @@ def test_each_status_is_told_apart(
     sources: dict[str, Status], status: Status, configured: bool, reachable: bool | None, permitted: bool | None
 ) -> None:
     sources["tempo"] = status
-    (check,) = examine(target(), []).checks
+    (check,) = examine_sources(target(), []).checks
     assert (check.configured, check.reachable, check.permitted) == (configured, reachable, permitted)
     assert check.usable == (status is Status.ok)
     if status is not Status.ok:
@@ -83,7 +83,7 @@ def test_what_a_procedure_needs_decides_the_exit_code(
 ) -> None:
     for name in ("tempo", "jaeger", "vercel", "railway", "fly"):
         sources[name] = Status.ok if name in ok else Status.not_configured
-    report = examine(target(), [template(tmp_path, *services)])
+    report = examine_sources(target(), [template(tmp_path, *services)])
     assert report.missing.get("90_x", []) == missing
     assert report.exit_code == (1 if missing else 0)
 
@@ -92,9 +92,9 @@ def test_a_key_that_expires_says_when_and_an_expired_one_is_a_failure(sources: d
     def token(seconds: float) -> str:
         return jwt.encode({"role": "anon", "exp": int(time.time() + seconds)}, "x" * 32, algorithm="HS256")
 
-    fresh = examine(target(SUPABASE_ANON_KEY=token(86_400)), [])
+    fresh = examine_sources(target(SUPABASE_ANON_KEY=token(86_400)), [])
     assert (fresh.keys[0]["setting"], fresh.keys[0]["expired"], fresh.exit_code) == ("SUPABASE_ANON_KEY", False, 0)
-    stale = examine(target(SUPABASE_ANON_KEY=token(-60)), [])
+    stale = examine_sources(target(SUPABASE_ANON_KEY=token(-60)), [])
     assert (stale.keys[0]["expired"], stale.exit_code) == (True, 1)
 
 
@@ -121,8 +121,8 @@ def test_a_token_that_its_vendor_refuses_or_calls_expired_is_a_failure(
     expired: bool,
     refused: str | None,
 ) -> None:
-    monkeypatch.setattr(doctor, "tokens", lambda: [judged("RUNBOOK_VERCEL_TOKEN", **said)])
-    report = examine(target(RUNBOOK_VERCEL_TOKEN="a-token-of-a-team-for-tests"), [])
+    monkeypatch.setattr(doctor, "token_looks", lambda: [judged("RUNBOOK_VERCEL_TOKEN", **said)])
+    report = examine_sources(target(RUNBOOK_VERCEL_TOKEN="a-token-of-a-team-for-tests"), [])
     (key,) = report.keys
     assert (key["setting"], key["expired"], key["refused"], report.exit_code) == (
         "RUNBOOK_VERCEL_TOKEN",
@@ -134,17 +134,17 @@ def test_a_token_that_its_vendor_refuses_or_calls_expired_is_a_failure(
 
 def test_a_source_that_refuses_its_key_is_a_failure_whoever_needs_it(sources: dict[str, Status]) -> None:
     sources["stripe"] = Status.denied
-    assert examine(target(), []).exit_code == 1
+    assert examine_sources(target(), []).exit_code == 1
 
 
 def test_a_key_that_tells_no_expiry_is_told_of_without_one(sources: dict[str, Status]) -> None:
-    report = examine(target(STRIPE_SECRET_KEY="sk_test_51AbCdEfGhIjKlMnOpQrStUv"), [])
+    report = examine_sources(target(STRIPE_SECRET_KEY="sk_test_51AbCdEfGhIjKlMnOpQrStUv"), [])
     assert [(key["setting"], key["expires_at"]) for key in report.keys] == [("STRIPE_SECRET_KEY", None)]
 
 
 def test_the_least_permission_of_a_source_is_told_and_no_key_is(sources: dict[str, Status]) -> None:
     sources["vercel"] = Status.denied
-    report = examine(target(RUNBOOK_VERCEL_TOKEN="a-token-of-a-team"), [])
+    report = examine_sources(target(RUNBOOK_VERCEL_TOKEN="a-token-of-a-team"), [])
     (need,) = [each for each in report.checks[0].needs if each.startswith("RUNBOOK_VERCEL_TOKEN")]
     assert "(set)" in need
     assert "Viewer" in need
@@ -153,7 +153,7 @@ def test_the_least_permission_of_a_source_is_told_and_no_key_is(sources: dict[st
 
 def test_every_source_that_has_a_health_look_is_asked() -> None:
     importlib.import_module("runbook_lib.sources.postgres.health")  # a module of that name is no look
-    asked = {source for source, _ in doctor.healths()}
+    asked = {source for source, _ in doctor.health_looks()}
     assert {"tempo", "jaeger", "vercel", "railway", "fly", "postgres"} <= asked
 
 

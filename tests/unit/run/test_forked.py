@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.run.forked import Forked, fork
+from runbook_lib.run.forked import ForkedProcess, fork_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 
 
-def start(tmp_path: Path, work: str) -> tuple[Forked, Path]:
+def start(tmp_path: Path, work: str) -> tuple[ForkedProcess, Path]:
     """A forked child that runs a piece of Python."""
     log = tmp_path / "log"
     environment = {"SAID": "yes", "PATH": os.defpath}
     with log.open("wb") as words:
-        return fork(lambda: exec(work), arguments=["-f", "x"], cwd=tmp_path, environment=environment, log=words), log
+        return fork_process(
+            lambda: exec(work), arguments=["-f", "x"], cwd=tmp_path, environment=environment, log=words
+        ), log
 
 
 def test_a_child_is_a_program_of_its_own(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from runbook_lib.core.errors import NotebookError, UsageError
 from runbook_lib.core.redact import Redactor
 from runbook_lib.run.inject import inject
 from runbook_lib.run.notebooks import Template, read_template
-from runbook_lib.run.parameters import check, declared, pairs
+from runbook_lib.run.parameters import check_parameters, declared_parameters, parse_pairs
 
 CELL = """from typing import Literal
 from runbook_lib.run import SecretRef
@@ -43,11 +43,11 @@ def template(tmp_path: Path, *cells: str, tag: str = "parameters") -> Template:
 
 @pytest.fixture
 def parameters(tmp_path: Path) -> Any:
-    return declared(template(tmp_path, CELL))
+    return declared_parameters(template(tmp_path, CELL))
 
 
 def one(parameters: Any, name: str, text: str) -> Any:
-    return check(parameters, {name: text}, from_text=True)[name]
+    return check_parameters(parameters, {name: text}, from_text=True)[name]
 
 
 def test_types_defaults_and_help_are_read_from_the_cell(parameters: Any) -> None:
@@ -76,7 +76,7 @@ def test_any_text_reaches_the_notebook_unchanged(text: str) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         made = template(Path(folder), CELL)
-        values = check(declared(made), pairs([f"text={text}"]), from_text=True)
+        values = check_parameters(declared_parameters(made), parse_pairs([f"text={text}"]), from_text=True)
         cell = inject(made.document, values, {}).cells[1]
         scope: dict[str, Any] = {}
         exec(cell.source, scope)  # what a kernel would do with it
@@ -142,19 +142,19 @@ def test_a_value_of_another_type_is_refused_with_the_type_in_the_message(paramet
 @pytest.mark.parametrize("value", ["1", 1.5, None, [1], True])
 def test_a_python_value_of_another_type_is_refused(parameters: Any, value: object) -> None:
     with pytest.raises(UsageError):
-        check(parameters, {"number": value}, from_text=False)
+        check_parameters(parameters, {"number": value}, from_text=False)
 
 
 @pytest.mark.parametrize(("name", "near"), [("nubmer", "number"), ("txt", "text"), ("shades", "shade")])
 def test_a_mistyped_name_is_refused_with_the_nearest_one(parameters: Any, name: str, near: str) -> None:
     with pytest.raises(UsageError, match=f"Did you mean {near}"):
-        check(parameters, {name: "1"}, from_text=True)
+        check_parameters(parameters, {name: "1"}, from_text=True)
 
 
 @pytest.mark.parametrize("name", ["x=1; import os #", "", "class", "a b", "a\nb", "ä-b"])
 def test_a_name_that_is_code_is_refused(parameters: Any, name: str) -> None:
     with pytest.raises(UsageError, match="no such parameter"):
-        check(parameters, {name: "1"}, from_text=True)
+        check_parameters(parameters, {name: "1"}, from_text=True)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,9 @@ def test_a_name_that_is_code_is_refused(parameters: Any, name: str) -> None:
 )
 def test_a_secret_in_clear_is_refused_and_not_repeated(parameters: Any, secret: str) -> None:
     with pytest.raises(UsageError) as refused:
-        check(parameters, {"text": f"before {secret} after"}, from_text=True, redactor=Redactor(["the-target's-own"]))
+        check_parameters(
+            parameters, {"text": f"before {secret} after"}, from_text=True, redactor=Redactor(["the-target's-own"])
+        )
     assert secret not in str(refused.value)
     assert "env:NAME" in str(refused.value)
 
@@ -187,10 +189,10 @@ def test_a_secret_parameter_takes_a_reference_only_and_never_shows_what_was_give
 
 def test_an_option_without_a_value_or_given_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="name=value"):
-        pairs(["lonely"])
+        parse_pairs(["lonely"])
     with pytest.raises(UsageError, match="twice"):
-        pairs(["a=1", "a=2"])
-    assert pairs(["a=b=c", "b="]) == {"a": "b=c", "b": ""}
+        parse_pairs(["a=1", "a=2"])
+    assert parse_pairs(["a=b=c", "b="]) == {"a": "b=c", "b": ""}
 
 
 @pytest.mark.parametrize(
@@ -208,11 +210,11 @@ def test_an_option_without_a_value_or_given_twice_is_refused() -> None:
 )
 def test_a_cell_that_declares_something_else_is_refused(tmp_path: Path, cell: str) -> None:
     with pytest.raises(NotebookError, match="parameters cell"):
-        declared(template(tmp_path, cell))
+        declared_parameters(template(tmp_path, cell))
 
 
 def test_a_notebook_needs_exactly_one_parameters_cell(tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match="2 cells"):
-        declared(template(tmp_path, "x: int = 1", "y: int = 2"))
+        declared_parameters(template(tmp_path, "x: int = 1", "y: int = 2"))
     with pytest.raises(NotebookError, match="0 cells"):
-        declared(template(tmp_path, "x: int = 1", tag="other"))
+        declared_parameters(template(tmp_path, "x: int = 1", tag="other"))

@@ -12,11 +12,11 @@ import pytest
 from runbook_lib.run.client import CellRunner
 from runbook_lib.run.kernels import Kernel
 from runbook_lib.run.outcomes import mark_fresh
-from runbook_lib.run.progress import KEY, shown_below_the_cell
+from runbook_lib.run.progress import KEY, show_below_the_cell
 
 CELL = """import time
-from runbook_lib.run.progress import shown_below_the_cell
-tell = shown_below_the_cell()
+from runbook_lib.run.progress import show_below_the_cell
+tell = show_below_the_cell()
 for count in range(3):
     tell(f"dump: {count} of 2 MB")
     time.sleep(0.6)
@@ -48,7 +48,7 @@ def test_one_line_is_written_over_and_told_to_the_runner(tmp_path: Path) -> None
 
 
 def test_outside_of_a_kernel_nothing_is_shown() -> None:
-    script = "from runbook_lib.run.progress import shown_below_the_cell; shown_below_the_cell()('x')"
+    script = "from runbook_lib.run.progress import show_below_the_cell; show_below_the_cell()('x')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == ""
-    shown_below_the_cell()("x")
+    show_below_the_cell()("x")

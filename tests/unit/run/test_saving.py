@@ -38,7 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_a_thousand_outputs_in_one_second_are_one_save(clock: Clock, tmp_path: Path) -> None:
     saver = Saver(tmp_path / "x", Redactor())
     for _ in range(1000):
-        saver.maybe(object())
+        saver.save_if_due(object())
         clock.now += 0.0009
     assert len(clock.saves) == 1
 
@@ -48,7 +48,7 @@ def test_slow_saves_take_no_more_than_a_twentieth_of_the_time(clock: Clock, tmp_
     clock.cost_s = 0.5
     begun = clock.now
     for _ in range(10_000):
-        saver.maybe(object())
+        saver.save_if_due(object())
         clock.now += 0.01
     assert len(clock.saves) * clock.cost_s <= 0.05 * (clock.now - begun) + clock.cost_s
     assert len(clock.saves) >= 5
@@ -56,9 +56,9 @@ def test_slow_saves_take_no_more_than_a_twentieth_of_the_time(clock: Clock, tmp_
 
 def test_the_last_save_always_happens(clock: Clock, tmp_path: Path) -> None:
     saver = Saver(tmp_path / "x", Redactor())
-    saver.maybe(object())
-    saver.now(object())
-    saver.now(object(), durable=True)
+    saver.save_if_due(object())
+    saver.save_now(object())
+    saver.save_now(object(), durable=True)
     assert len(clock.saves) == 3
 
 
@@ -67,7 +67,7 @@ def test_a_save_that_fails_leaves_the_last_one_whole(tmp_path: Path, monkeypatch
 
     path = tmp_path / "notebook.ipynb"
     saver = Saver(path, Redactor())
-    saver.now(new_notebook())
+    saver.save_now(new_notebook())
     before = path.read_bytes()
 
     def full(*_: Any) -> None:
@@ -75,6 +75,6 @@ def test_a_save_that_fails_leaves_the_last_one_whole(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr("os.fdopen", full)
     with pytest.raises(OSError, match="No space"):
-        saver.now(new_notebook())
+        saver.save_now(new_notebook())
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["notebook.ipynb"]

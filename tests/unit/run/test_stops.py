@@ -21,7 +21,7 @@ def test_one_that_is_held_back_comes_at_the_end_of_what_must_not_be_torn() -> No
     done = []
 
     def torn_or_not() -> None:
-        with stops_as_exceptions() as stops, stops.held():
+        with stops_as_exceptions() as stops, stops.put_off():
             os.kill(os.getpid(), signal.SIGINT)
             done.append("whole")
 

@@ -6,7 +6,7 @@ import pytest
 
 from runbook_lib.core.errors import ConfigError, UsageError
 from runbook_lib.run.home import Home
-from runbook_lib.run.targets import available, refuse_unconfigured, resolve_target
+from runbook_lib.run.targets import refuse_unconfigured, resolve_target, target_names
 from runbook_lib.sandbox.home import Home as Sandbox
 
 
@@ -134,7 +134,7 @@ def test_with_several_sandboxes_up_it_asks_only_when_one_of_them_is_meant(
         monkeypatch.setattr("runbook_lib.sandbox.home.homes", lambda: found)
 
     up("one", "two")
-    assert available(home, {}) == ["sandbox"]
+    assert target_names(home, {}) == ["sandbox"]
     with pytest.raises(UsageError, match="one, two"):
         resolve_target(home, environ={})
     assert resolve_target(home, environ={"RUNBOOK_SANDBOX": "two"}).settings.web_url == "http://two"

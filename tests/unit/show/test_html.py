@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.show.html import anchor, band, chip, document, link, preformatted, rows_table, tag
-from runbook_lib.show.text import one_line, visible
+from runbook_lib.show.text import make_visible, one_line
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -56,7 +56,7 @@ def test_any_text_stays_text_in_every_place(read_page: Callable[[str], Any], tex
         *table,
     ]
     assert page.text.count(one_line(text)) >= 5 or not text.strip()
-    assert page.tagged("img")[0]["alt"] == page.tagged("p")[0]["class"] == visible(text)
+    assert page.tagged("img")[0]["alt"] == page.tagged("p")[0]["class"] == make_visible(text)
 
 
 @pytest.mark.parametrize(

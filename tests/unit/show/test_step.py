@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from runbook_lib.core.model import Status
 from runbook_lib.procedures.base import Exhibit, StepView
 from runbook_lib.show import exhibit, step_view
-from runbook_lib.show.evidence import ANSWERED_SHOWN, MARKS, proves, status_chip, status_words
+from runbook_lib.show.evidence import ANSWERED_SHOWN, MARKS, proves_something, status_chip, status_words
 
 Maker = Callable[..., Any]
 TABLE = Exhibit("table", "Attempts", {"columns": ["attempt"], "rows": [[1]]})
@@ -47,11 +47,11 @@ def test_every_status_has_a_mark_and_shows_whether_it_proves_anything(status: St
     assert status in MARKS
     assert ("dashed" in status_chip(status)) is not status.answered
     assert status_words(status).startswith("(") is not status.answered
-    assert proves(status) is status.answered
+    assert proves_something(status) is status.answered
 
 
 def test_a_status_that_nobody_knows_proves_nothing() -> None:
-    assert not proves("fine")
+    assert not proves_something("fine")
     assert "dashed" in status_chip("fine")
 
 

@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.show.text import (
-    cut,
-    duration,
-    finite,
-    grid,
-    moment_of,
-    number,
+    finite_number,
+    format_duration,
+    format_moment,
+    format_number,
+    make_visible,
     one_line,
-    padded,
+    pad,
+    parse_moment,
     plural,
-    visible,
-    when,
-    width,
+    shorten,
+    terminal_width,
+    text_grid,
 )
 
 
@@ -38,7 +38,7 @@ def test_lines_become_one_line() -> None:
 
 
 def test_spaces_are_kept_where_they_matter() -> None:
-    assert visible("  a   b\x1b") == "  a   b\\x1b"
+    assert make_visible("  a   b\x1b") == "  a   b\\x1b"
 
 
 @given(st.text(max_size=200), st.integers(1, 50))
@@ -51,14 +51,14 @@ def test_an_endless_text_costs_little_and_ends_in_an_ellipsis() -> None:
 
 
 def test_a_cut_says_how_much_was_cut() -> None:
-    assert cut("x" * 1510, 10) == "xxxxxxxxxx… (+1,500 characters)"
-    assert cut("short", 10) == "short"
+    assert shorten("x" * 1510, 10) == "xxxxxxxxxx… (+1,500 characters)"
+    assert shorten("short", 10) == "short"
 
 
 def test_none_is_a_dash_and_never_the_word_none() -> None:
     assert one_line(None) == "–"
-    assert number(None) == "–"
-    assert duration(None) == "–"
+    assert format_number(None) == "–"
+    assert format_duration(None) == "–"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_none_is_a_dash_and_never_the_word_none() -> None:
     ],
 )
 def test_durations_read_as_a_person_says_them(ms: object, shown: str) -> None:
-    assert duration(ms) == shown
+    assert format_duration(ms) == shown
 
 
 @pytest.mark.parametrize(
@@ -90,33 +90,33 @@ def test_durations_read_as_a_person_says_them(ms: object, shown: str) -> None:
     [(1234567, "1,234,567"), (True, "yes"), (0.12345, "0.123"), (1234.5, "1,234"), (3.0, "3"), (float("nan"), "–")],
 )
 def test_numbers_read_as_a_person_writes_them(value: object, shown: str) -> None:
-    assert number(value) == shown
+    assert format_number(value) == shown
 
 
 @given(st.one_of(st.integers(), st.floats(), st.booleans(), st.text(max_size=5), st.none()))
 def test_any_value_has_a_number_and_a_duration(value: object) -> None:
-    assert number(value) is not None
-    assert duration(value)
-    kept = finite(value)
+    assert format_number(value) is not None
+    assert format_duration(value)
+    kept = finite_number(value)
     assert kept is None or abs(kept) < float("inf")
 
 
 def test_a_moment_needs_a_zone() -> None:
-    assert moment_of("2026-11-23T08:54:00+01:00") is not None
-    assert moment_of("2026-11-23T08:54:00") is None
-    assert moment_of(None) is None
-    assert moment_of("0001-01-01T00:00:00Z") is None
-    assert moment_of("9999-12-31T00:00:00Z") is None
-    assert when("2026-11-23T08:54:00+01:00") == "2026-11-23 07:54:00 UTC"
-    assert when("yesterday") == "yesterday"
+    assert parse_moment("2026-11-23T08:54:00+01:00") is not None
+    assert parse_moment("2026-11-23T08:54:00") is None
+    assert parse_moment(None) is None
+    assert parse_moment("0001-01-01T00:00:00Z") is None
+    assert parse_moment("9999-12-31T00:00:00Z") is None
+    assert format_moment("2026-11-23T08:54:00+01:00") == "2026-11-23 07:54:00 UTC"
+    assert format_moment("yesterday") == "yesterday"
 
 
 def test_columns_line_up_beside_wide_characters() -> None:
-    assert width("名前") == 4
-    assert width(padded("名前", 6)) == 6
-    assert width(padded("名前が長い", 6)) == 6
-    lines = grid(["name", "n"], [["名前", "1"], ["ab", "10"]], right=frozenset({1})).split("\n")
-    assert {width(line) for line in lines} == {8}
+    assert terminal_width("名前") == 4
+    assert terminal_width(pad("名前", 6)) == 6
+    assert terminal_width(pad("名前が長い", 6)) == 6
+    lines = text_grid(["name", "n"], [["名前", "1"], ["ab", "10"]], right=frozenset({1})).split("\n")
+    assert {terminal_width(line) for line in lines} == {8}
 
 
 def test_one_is_singular() -> None:

@@ -314,9 +314,6 @@ def create_app(world: World, store: Store) -> Starlette:
                 return Response(status_code=200)
         return Response(status_code=404)
 
-    async def well(_request: Request) -> Response:
-        return PlainTextResponse("OK")
-
     async def counters(_request: Request) -> Response:
         return PlainTextResponse(manager.counters())
 
@@ -329,8 +326,6 @@ def create_app(world: World, store: Store) -> Starlette:
         ("POST", "/api/v2/silences", post_silence),
         ("DELETE", "/api/v2/silence/{id}", delete_silence),
         ("GET", "/metrics", counters),
-        ("GET", "/-/healthy", well),
-        ("GET", "/-/ready", well),
     ]
     return Starlette(routes=[Route(path, endpoint, methods=[method]) for method, path, endpoint in routes])
 

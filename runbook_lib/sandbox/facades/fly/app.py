@@ -3,10 +3,8 @@
 Shapes: the Machines API's published OpenAPI document, fly-go and flyctl for the rest (tests/specs/fly).
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 from starlette.applications import Starlette
@@ -17,7 +15,7 @@ from starlette.routing import Route
 from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.facades.fly import rows as fly_rows
 from runbook_lib.sandbox.facades.fly.prometheus import BadQuery, Prometheus
-from runbook_lib.sandbox.facades.fly.state import FlyState, Machine, machines, main_machine, set_check, set_state
+from runbook_lib.sandbox.facades.fly.state import FlyState, Machine, machines, main_machine, set_check
 from runbook_lib.sandbox.facades.providers.provider_door import new_id
 from runbook_lib.sandbox.world import World
 
@@ -106,59 +104,14 @@ class _Api:
         ]
         return JSONResponse([fly_rows.machine(self.world, m) for m in found])
 
-    async def get_machine(self, request: Request) -> Response:
-        """One machine."""
-        await self._probe()
-        return JSONResponse(fly_rows.machine(self.world, self._machine(request)))
-
     async def events(self, request: Request) -> Response:
         """What happened to a machine, newest first."""
         rows = fly_rows.events(self._machine(request))
         return JSONResponse(rows[: min(50, int(request.query_params.get("limit", "20")))])
 
-    async def wait(self, request: Request) -> Response:
-        """Block until the machine is in the state; 408 when the time is over."""
-        query, machine = request.query_params, self._machine(request)
-        wanted = {s for item in query.getlist("state") or ["started"] for s in item.split(",")}
-        timeout_s = int(query.get("timeout", "60"))
-        if not 0 < timeout_s <= 60 or not wanted <= {
-            "started",
-            "stopped",
-            "suspended",
-            "destroyed",
-            "failed",
-            "settled",
-        }:
-            raise _Refused(400, "invalid_argument: timeout must be between 1 and 60 and state a known one")
-        settled = {"started", "stopped", "suspended", "destroyed", "failed"}
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        while not (machine.state in wanted or ("settled" in wanted and machine.state in settled)):
-            if asyncio.get_running_loop().time() >= deadline:
-                raise _Refused(408, "deadline_exceeded: machine did not reach the state")
-            await asyncio.sleep(0.02)
-        version = fly_rows.machine(self.world, machine)["instance_id"]
-        return JSONResponse({"ok": True, "state": machine.state, "version": version})
-
-    async def start(self, request: Request) -> Response:
-        """Start a machine."""
-        machine = self._machine(request)
-        before = machine.state
-        set_state(self.world, machine, "started", event="start")
-        return JSONResponse({"previous_state": before, "migrated": False, "new_host": ""})
-
-    async def stop(self, request: Request) -> Response:
-        """Stop a machine."""
-        set_state(self.world, self._machine(request), "stopped", event="stop")
-        return JSONResponse({"ok": True})
-
     async def get_app(self, _: Request) -> Response:
         """The app."""
         return JSONResponse(fly_rows.app(self.world))
-
-    async def list_apps(self, request: Request) -> Response:
-        """The organization's apps."""
-        rows = [fly_rows.app(self.world)] if request.query_params.get("org_slug") == self.world.ids.fly_org else []
-        return JSONResponse({"apps": rows, "total_apps": len(rows)})
 
     async def secrets(self, _: Request) -> Response:
         """The app's secrets: names and digests, never values."""
@@ -176,36 +129,15 @@ class _Api:
         except ValueError as bad:
             raise _Refused(400, f"invalid next_token: {bad}") from bad
 
-    async def query(self, request: Request) -> Response:
-        """Prometheus's instant query."""
-        query = request.query_params
-        return self._prometheus(
-            "vector", lambda: self.prometheus.query(query.get("query", ""), self._time(query.get("time")))
-        )
-
     async def query_range(self, request: Request) -> Response:
         """Prometheus's range query."""
-        query = request.query_params
-        return self._prometheus(
-            "matrix",
-            lambda: self.prometheus.query_range(
-                query.get("query", ""), self._time(query["start"]), self._time(query["end"]), _step_s(query["step"])
-            ),
-        )
-
-    def _prometheus(self, kind: str, run: Callable[[], list[dict[str, Any]]]) -> Response:
+        asked = request.query_params
         try:
-            return JSONResponse({"status": "success", "data": {"resultType": kind, "result": run()}})
+            start, end = (datetime.fromtimestamp(float(asked[name]), UTC) for name in ("start", "end"))
+            rows = self.prometheus.query_range(asked.get("query", ""), start, end, _step_s(asked["step"]))
         except (BadQuery, ValueError, KeyError) as bad:
             return JSONResponse({"status": "error", "errorType": "bad_data", "error": str(bad)}, 400)
-
-    def _time(self, text: str | None) -> datetime:
-        if text is None:
-            return self.world.now()
-        try:
-            return datetime.fromtimestamp(float(text), UTC)
-        except ValueError:
-            return datetime.fromisoformat(text)
+        return JSONResponse({"status": "success", "data": {"resultType": "matrix", "result": rows}})
 
 
 def _step_s(text: str) -> float:
@@ -214,27 +146,19 @@ def _step_s(text: str) -> float:
 
 
 def _machines_routes(api: _Api) -> list[Route]:
-    one = "/v1/apps/{app}/machines/{machine}"
     reads: list[tuple[str, Handler]] = [
-        ("/v1/apps", api.list_apps),
         ("/v1/apps/{app}", api.get_app),
         ("/v1/apps/{app}/secrets", api.secrets),
         ("/v1/apps/{app}/machines", api.list_machines),
-        (one, api.get_machine),
-        (f"{one}/events", api.events),
-        (f"{one}/wait", api.wait),
+        ("/v1/apps/{app}/machines/{machine}/events", api.events),
     ]
-    writes: list[tuple[str, Handler]] = [(f"{one}/start", api.start), (f"{one}/stop", api.stop)]
-    return [Route(path, api.guarded(handler), methods=["GET"]) for path, handler in reads] + [
-        Route(path, api.guarded(handler), methods=["POST"]) for path, handler in writes
-    ]
+    return [Route(path, api.guarded(handler), methods=["GET"]) for path, handler in reads]
 
 
 def _api_routes(api: _Api) -> list[Route]:
     reads: list[tuple[str, Handler]] = [
         ("/api/v1/apps/{app}/releases", api.releases),
         ("/api/v1/apps/{app}/logs", api.logs),
-        ("/prometheus/{org}/api/v1/query", api.query),
         ("/prometheus/{org}/api/v1/query_range", api.query_range),
     ]
     return [Route(path, api.guarded(handler), methods=["GET"]) for path, handler in reads]

@@ -26,10 +26,6 @@ class Prometheus:
         self.world = world
         self._engine = Engine(self._metrics)
 
-    def query(self, text: str, at: datetime) -> list[dict[str, Any]]:
-        """An instant vector as Prometheus's `result`. Raises BadQuery."""
-        return self._engine.query(text, at)
-
     def query_range(self, text: str, start: datetime, end: datetime, step_s: float) -> list[dict[str, Any]]:
         """A matrix as Prometheus's `result`. Raises BadQuery."""
         return self._engine.query_range(text, start, end, step_s)

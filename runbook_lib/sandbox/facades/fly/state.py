@@ -110,12 +110,6 @@ def image_ref(world: World, deployment: Deployment) -> str:
     return f"registry.fly.io/{world.ids.fly_gateway_app}:deployment-{deployment.id}"
 
 
-def set_state(world: World, machine: Machine, state: str, *, event: str, exit_code: int | None = None) -> None:
-    """Move a machine to a state, and note the event that did it."""
-    machine.state = state
-    machine.events.append(Event(event, state, world.now(), exit_code=exit_code))
-
-
 def set_check(world: World, machine: Machine, *, is_passing: bool, output: str) -> None:
     """Write down what the health check found; its time moves only when its status does."""
     status = "passing" if is_passing else "critical"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runbook_lib.sandbox.facades.prometheus.promql import BadQuery, Counter, Engine, Unanswerable, counter_of, matches
@@ -199,9 +199,6 @@ def create_app(world: World, store: Store) -> Starlette:
     def rules(_request: Request) -> Response:
         return _data({"groups": [_group(metrics)]})
 
-    def alerts(_request: Request) -> Response:
-        return _data({"alerts": metrics.alerts_now()})
-
     def alertmanagers(_request: Request) -> Response:
         url = f"{world.endpoints.get('alertmanager', 'http://alertmanager')}/api/v2/alerts"
         return _data(
@@ -213,24 +210,16 @@ def create_app(world: World, store: Store) -> Starlette:
             {"startTime": "2026-01-01T00:00:00Z", "storageRetention": metrics.state.keeps, "reloadConfigSuccess": True}
         )
 
-    def buildinfo(_request: Request) -> Response:
-        return _data(
-            {"version": "3.5.0", "revision": "", "branch": "HEAD", "buildUser": "", "buildDate": "", "goVersion": ""}
-        )
-
     both = ["GET", "POST"]
     return Starlette(
         routes=[
-            Route("/-/healthy", lambda _request: PlainTextResponse("Prometheus Server is Healthy.\n")),
             Route("/api/v1/query", query, methods=both),
             Route("/api/v1/query_range", query_range, methods=both),
             Route("/api/v1/series", series, methods=both),
             Route("/api/v1/label/{name}/values", label_values),
             Route("/api/v1/rules", rules),
-            Route("/api/v1/alerts", alerts),
             Route("/api/v1/alertmanagers", alertmanagers),
             Route("/api/v1/status/runtimeinfo", runtimeinfo),
-            Route("/api/v1/status/buildinfo", buildinfo),
         ]
     )
 

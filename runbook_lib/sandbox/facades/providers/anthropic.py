@@ -17,7 +17,6 @@ from starlette.routing import Route
 from runbook_lib.sandbox.facades.providers.provider_door import (
     ProviderDoor,
     Reply,
-    count_tokens,
     down_page,
     new_id,
     read_json,
@@ -86,24 +85,14 @@ class Anthropic:
         }
         return self._answer(request, 200, body, None)
 
-    async def get_model(self, request: Request) -> Response:
-        """One model, or 404 `not_found_error`."""
-        if (refused := await self._refused_without_model(request)) is not None:
-            return refused
-        wanted = request.path_params["model"]
-        found = next((model for model in self.door.state.offered() if model.id == wanted), None)
-        if found is None:
-            return self._refuse(request, _unknown_model(wanted), wanted)
-        return self._answer(request, 200, _model_row(found), wanted)
-
-    async def count(self, request: Request) -> Response:
-        """`input_tokens` of a message list; costs nothing and meets no quota."""
-        if (refused := await self._refused_without_model(request)) is not None:
-            return refused
-        body = await read_json(request) or {}
-        if self.door.state.find_model(model := str(body.get("model"))) is None:
-            return self._refuse(request, _unknown_model(model), model)
-        return self._answer(request, 200, {"input_tokens": count_tokens(body.get("messages", []))}, model)
+    async def _refused_without_model(self, request: Request) -> Response | None:
+        mode = self.door.state.judge(_key(request), None)
+        await self.door.wait(mode)
+        if mode != "ok":
+            return self._refuse_mode(request, mode, None)
+        if "anthropic-version" not in request.headers:
+            return self._refuse(request, _NO_VERSION, None)
+        return None
 
     async def messages(self, request: Request) -> Response:
         """A message, whole or streamed, or the refusal that the provider's state calls for."""
@@ -158,15 +147,6 @@ class Anthropic:
 
         response = StreamingResponse(pieces(), media_type="text/event-stream", headers=self._headers(request_id))
         return self.door.remember(request, response, _key(request), model, request_id)
-
-    async def _refused_without_model(self, request: Request) -> Response | None:
-        mode = self.door.state.judge(_key(request), None)
-        await self.door.wait(mode)
-        if mode != "ok":
-            return self._refuse_mode(request, mode, None)
-        if "anthropic-version" not in request.headers:
-            return self._refuse(request, _NO_VERSION, None)
-        return None
 
     def _headers(self, request_id: str) -> dict[str, str]:
         state = self.door.state
@@ -275,8 +255,6 @@ def create_app(world: World) -> Starlette:
     api = Anthropic(world)
     routes = [
         Route("/v1/models", api.list_models, methods=["GET"]),
-        Route("/v1/models/{model:path}", api.get_model, methods=["GET"]),
         Route("/v1/messages", api.messages, methods=["POST"]),
-        Route("/v1/messages/count_tokens", api.count, methods=["POST"]),
     ]
     return Starlette(routes=routes, exception_handlers={404: api.not_found, 405: api.not_found})

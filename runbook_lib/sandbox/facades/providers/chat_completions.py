@@ -105,7 +105,6 @@ class ChatCompletions(ABC):
         """The routes both vendors have."""
         return [
             Route("/v1/models", self.list_models, methods=["GET"]),
-            Route("/v1/models/{model:path}", self.get_model, methods=["GET"]),
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
         ]
 
@@ -117,18 +116,6 @@ class ChatCompletions(ABC):
             return self._refuse(request, mode, key, None)
         rows = [self.model_row(model) for model in self.door.state.offered()]
         return self._answer(request, 200, self.models_body(rows), key, None)
-
-    async def get_model(self, request: Request) -> Response:
-        """One model, or 404 `model_not_found`."""
-        mode, key = self._judge(request, None)
-        await self.door.wait(mode)
-        if mode in ("down", "bad_key", "forbidden", "server_error"):
-            return self._refuse(request, mode, key, None)
-        wanted = request.path_params["model"]
-        found = next((model for model in self.door.state.offered() if model.id == wanted), None)
-        if found is None:
-            return self._refuse(request, "model_gone", key, wanted)
-        return self._answer(request, 200, self.model_row(found), key, None)
 
     async def chat(self, request: Request) -> Response:
         """A completion, whole or streamed, or the refusal that the provider's state calls for."""

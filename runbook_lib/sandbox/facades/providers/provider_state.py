@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Literal
 
 Mode = Literal[
     "ok",
@@ -30,8 +30,6 @@ Mode = Literal[
     "stream_error",  # 200, then an error inside the stream
     "down",  # what stands in front of the provider answers 503 with a page
 ]
-MODES: tuple[Mode, ...] = get_args(Mode)
-
 _SEEN_WITHOUT_MODEL: frozenset[Mode] = frozenset({"down", "bad_key", "forbidden", "server_error"})
 
 

@@ -1,7 +1,6 @@
 """The account itself, its balance, and checkout sessions."""
 
-from runbook_lib.sandbox.facades.stripe.call import Call, Page, Refused
-from runbook_lib.sandbox.facades.stripe.events import emit
+from runbook_lib.sandbox.facades.stripe.call import Call, Refused
 from runbook_lib.sandbox.facades.stripe.state import Obj, new_id
 
 
@@ -72,26 +71,3 @@ def create_checkout_session(call: Call) -> Obj:
         "url": f"https://checkout.stripe.com/c/pay/{id_}",
     }
     return call.book.add(session)
-
-
-def get_checkout_session(call: Call) -> Obj:
-    """One session."""
-    return call.get("checkout.session", call.ids["id"])
-
-
-def list_checkout_sessions(call: Call) -> Page:
-    """Sessions, by customer and status."""
-    items = [
-        s for s in call.book.newest_first("checkout.session") if call.matches(s, "customer", "status", "subscription")
-    ]
-    return Page(items, "/v1/checkout/sessions")
-
-
-def expire_checkout_session(call: Call) -> Obj:
-    """Close a session that nobody paid."""
-    session = call.get("checkout.session", call.ids["id"])
-    if session["status"] != "open":
-        raise Refused(400, f"Only Checkout Sessions with a status of open can be expired, not {session['status']}.")
-    session.update(status="expired", url=None)
-    emit(call, "checkout.session.expired", session)
-    return session

@@ -4,9 +4,8 @@ from typing import Any
 
 from runbook_lib.sandbox.facades.stripe import shapes
 from runbook_lib.sandbox.facades.stripe.call import Call, Page, Refused, as_integer
-from runbook_lib.sandbox.facades.stripe.events import changed, emit
+from runbook_lib.sandbox.facades.stripe.events import emit
 from runbook_lib.sandbox.facades.stripe.state import Obj
-from runbook_lib.sandbox.facades.stripe.status import end_subscription
 
 _CUSTOMER_TEXTS = ("description", "email", "name", "phone", "test_clock")
 
@@ -21,18 +20,6 @@ def create_customer(call: Call) -> Obj:
     _set_default_card(call, customer)
     call.book.add(customer)
     emit(call, "customer.created", customer)
-    return customer
-
-
-def update_customer(call: Call) -> Obj:
-    """Change a customer."""
-    customer = call.get("customer", call.ids["id"])
-    fields: Obj = {name: value for name in _CUSTOMER_TEXTS if (value := call.text(name)) is not None}
-    if "metadata" in call.params:
-        fields["metadata"] = call.metadata(customer["metadata"])
-    before = changed(customer, fields)
-    _set_default_card(call, customer)
-    emit(call, "customer.updated", customer, before)
     return customer
 
 
@@ -68,19 +55,6 @@ def get_customer(call: Call) -> Obj:
     return customer
 
 
-def delete_customer(call: Call) -> Obj:
-    """Delete a customer; its subscriptions end at once."""
-    customer = call.get("customer", call.ids["id"])
-    if customer.get("deleted"):
-        raise Refused(404, f"No such customer: '{customer['id']}'", code="resource_missing", param="id")
-    for subscription in call.book.newest_first("subscription"):
-        if subscription["customer"] == customer["id"] and subscription["status"] != "canceled":
-            end_subscription(call, subscription)
-    customer["deleted"] = True
-    emit(call, "customer.deleted", customer)
-    return {"id": customer["id"], "object": "customer", "deleted": True}
-
-
 def list_customers(call: Call) -> Page:
     """Customers, by e-mail and time."""
     items = [
@@ -91,24 +65,12 @@ def list_customers(call: Call) -> Page:
     return Page(items, "/v1/customers")
 
 
-def create_payment_method(call: Call) -> Obj:
-    """A card out of a test token."""
-    card = call.params.get("card")
-    token = card.get("token") if isinstance(card, dict) else None
-    return _test_card(call, token or "tok_visa")
-
-
 def attach_payment_method(call: Call) -> Obj:
     """Give a card to a customer."""
     customer = call.get("customer", call.needed("customer"), param="customer")
     card = _attach(call, call.ids["id"], customer)
     emit(call, "payment_method.attached", card)
     return card
-
-
-def get_payment_method(call: Call) -> Obj:
-    """One card."""
-    return call.get("payment_method", call.ids["id"])
 
 
 def create_product(call: Call) -> Obj:
@@ -121,21 +83,6 @@ def create_product(call: Call) -> Obj:
     product = call.book.add(shapes.product(call.book, call.now, **fields))
     emit(call, "product.created", product)
     return product
-
-
-def get_product(call: Call) -> Obj:
-    """One product."""
-    return call.get("product", call.ids["id"])
-
-
-def list_products(call: Call) -> Page:
-    """Products, by whether they are for sale."""
-    items = [
-        p
-        for p in call.book.newest_first("product")
-        if call.matches(p, "active") and call.in_range(p["created"], "created")
-    ]
-    return Page(items, "/v1/products")
 
 
 def create_price(call: Call) -> Obj:
@@ -179,21 +126,3 @@ def _recurring(sent: dict[str, Any]) -> Obj:
         meter=sent.get("meter"),
         aggregate_usage="sum" if sent.get("usage_type") == "metered" and not sent.get("meter") else None,
     )
-
-
-def get_price(call: Call) -> Obj:
-    """One price."""
-    return call.get("price", call.ids["id"])
-
-
-def list_prices(call: Call) -> Page:
-    """Prices, by product, kind and lookup keys."""
-    keys = call.params.get("lookup_keys")
-    items = [
-        p
-        for p in call.book.newest_first("price")
-        if call.matches(p, "active", "product", "type", "currency")
-        and call.in_range(p["created"], "created")
-        and (not keys or p["lookup_key"] in keys)
-    ]
-    return Page(items, "/v1/prices")

@@ -45,14 +45,6 @@ def create_item(call: Call) -> Obj:
     return item
 
 
-def delete_item(call: Call) -> Obj:
-    """Take an amount back."""
-    item = call.get("invoiceitem", call.ids["id"])
-    item["deleted"] = True
-    emit(call, "invoiceitem.deleted", item)
-    return {"id": item["id"], "object": "invoiceitem", "deleted": True}
-
-
 def draft(call: Call, id_: str) -> Obj:
     """An invoice that can still be changed. Raises Refused for any other."""
     invoice = call.get("invoice", id_)

@@ -1,9 +1,9 @@
 """Invoices: made, finalized, paid or refused."""
 
 from runbook_lib.sandbox.facades.stripe import shapes
-from runbook_lib.sandbox.facades.stripe.call import Call, Page, Refused
-from runbook_lib.sandbox.facades.stripe.events import changed, emit
-from runbook_lib.sandbox.facades.stripe.invoice_items import add_line, draft, item_line, subscription_line
+from runbook_lib.sandbox.facades.stripe.call import Call, Refused
+from runbook_lib.sandbox.facades.stripe.events import emit
+from runbook_lib.sandbox.facades.stripe.invoice_items import add_line, item_line, subscription_line
 from runbook_lib.sandbox.facades.stripe.state import Obj
 from runbook_lib.sandbox.facades.stripe.status import after_payment
 
@@ -64,30 +64,6 @@ def invoice_period(call: Call, subscription: Obj, reason: str, at: int | None = 
     return invoice
 
 
-def update_invoice(call: Call) -> Obj:
-    """Change an invoice's words."""
-    invoice = call.get("invoice", call.ids["id"])
-    fields: Obj = {"metadata": call.metadata(invoice["metadata"])} if "metadata" in call.params else {}
-    if (words := call.text("description")) is not None:
-        fields["description"] = words
-    before = changed(invoice, fields)
-    emit(call, "invoice.updated", invoice, before)
-    return invoice
-
-
-def delete_invoice(call: Call) -> Obj:
-    """Delete a draft."""
-    invoice = draft(call, call.ids["id"])
-    invoice["deleted"] = True
-    emit(call, "invoice.deleted", invoice)
-    return {"id": invoice["id"], "object": "invoice", "deleted": True}
-
-
-def finalize_invoice(call: Call) -> Obj:
-    """Make a draft final."""
-    return finalize(call, draft(call, call.ids["id"]))
-
-
 def finalize(call: Call, invoice: Obj, at: int | None = None) -> Obj:
     """Number a draft and open it; nothing to pay is paid at once."""
     now = call.now if at is None else at
@@ -101,35 +77,6 @@ def finalize(call: Call, invoice: Obj, at: int | None = None) -> Obj:
     emit(call, "invoice.finalized", invoice)
     if invoice["amount_due"] == 0:
         settle(call, invoice)
-    return invoice
-
-
-def send_invoice(call: Call) -> Obj:
-    """Send an invoice to its customer."""
-    invoice = call.get("invoice", call.ids["id"])
-    if invoice["status"] == "draft":
-        finalize(call, invoice)
-    emit(call, "invoice.sent", invoice)
-    return invoice
-
-
-def void_invoice(call: Call) -> Obj:
-    """Void an open invoice."""
-    return _end(call, "void", "voided_at", "invoice.voided")
-
-
-def mark_uncollectible(call: Call) -> Obj:
-    """Give an open invoice up."""
-    return _end(call, "uncollectible", "marked_uncollectible_at", "invoice.marked_uncollectible")
-
-
-def _end(call: Call, status: str, stamp: str, event: str) -> Obj:
-    invoice = call.get("invoice", call.ids["id"])
-    if invoice["status"] != "open":
-        raise Refused(400, f"You can only pass in open invoices. This invoice is {invoice['status']}.")
-    invoice["status"] = status
-    invoice["status_transitions"][stamp] = call.now
-    emit(call, event, invoice)
     return invoice
 
 
@@ -175,27 +122,3 @@ def settle(call: Call, invoice: Obj, at: int | None = None) -> None:
     invoice["status_transitions"]["paid_at"] = call.now if at is None else at
     emit(call, "invoice.paid", invoice)
     emit(call, "invoice.payment_succeeded", invoice)
-
-
-def get_invoice(call: Call) -> Obj:
-    """One invoice."""
-    return call.get("invoice", call.ids["id"])
-
-
-def invoice_lines(call: Call) -> Page:
-    """An invoice's lines."""
-    invoice = call.get("invoice", call.ids["id"])
-    return Page(invoice["lines"]["data"], invoice["lines"]["url"])
-
-
-def list_invoices(call: Call) -> Page:
-    """Invoices, by customer, subscription, status and time."""
-    if customer := call.text("customer"):
-        call.get("customer", customer, param="customer")
-    items = [
-        i
-        for i in call.book.newest_first("invoice")
-        if call.matches(i, "customer", "subscription", "status", "collection_method")
-        and call.in_range(i["created"], "created")
-    ]
-    return Page(items, "/v1/invoices")

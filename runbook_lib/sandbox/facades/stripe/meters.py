@@ -8,7 +8,6 @@ import uuid
 from typing import Any
 
 from runbook_lib.sandbox.facades.stripe.call import Call, Page, Refused, as_integer
-from runbook_lib.sandbox.facades.stripe.events import changed, emit
 from runbook_lib.sandbox.facades.stripe.state import Book, Obj, StripeState, new_id
 
 _GROUPS = {"hour": 3_600, "day": 86_400}
@@ -34,49 +33,10 @@ def new_meter(book: Book, now: int, event_name: str, display_name: str, **fields
     }
 
 
-def create_meter(call: Call) -> Obj:
-    """A meter for events of a name."""
-    name = str(call.needed("event_name"))
-    aggregation = call.needed("default_aggregation")
-    if any(m["event_name"] == name and m["status"] == "active" for m in call.book.of("billing.meter").values()):
-        message = f"An active meter with event_name {name} already exists."
-        raise Refused(400, message, code="resource_already_exists", param="event_name")
-    meter = new_meter(call.book, call.now, name, call.needed("display_name"), default_aggregation=aggregation)
-    for field in ("customer_mapping", "value_settings"):
-        if isinstance(sent := call.params.get(field), dict):
-            meter[field] = {**meter[field], **sent}
-    call.book.add(meter)
-    emit(call, "billing.meter.created", meter)
-    return meter
-
-
-def get_meter(call: Call) -> Obj:
-    """One meter."""
-    return call.get("billing.meter", call.ids["id"])
-
-
 def list_meters(call: Call) -> Page:
     """Meters, by status."""
     items = [m for m in call.book.newest_first("billing.meter") if call.matches(m, "status")]
     return Page(items, "/v1/billing/meters")
-
-
-def deactivate_meter(call: Call) -> Obj:
-    """Stop a meter."""
-    return _turn(call, "inactive", call.now, "billing.meter.deactivated")
-
-
-def reactivate_meter(call: Call) -> Obj:
-    """Start a meter again."""
-    return _turn(call, "active", None, "billing.meter.reactivated")
-
-
-def _turn(call: Call, status: str, stamp: int | None, event: str) -> Obj:
-    meter = call.get("billing.meter", call.ids["id"])
-    before = changed(meter, {"status": status, "updated": call.now})
-    meter["status_transitions"]["deactivated_at"] = stamp
-    emit(call, event, meter, before)
-    return meter
 
 
 def create_meter_event(call: Call) -> Obj:
@@ -130,27 +90,6 @@ def why_dropped(book: Book, event: Obj) -> str | None:
     except ValueError:
         return "meter_event_invalid_value"
     return None
-
-
-def adjust_meter_event(call: Call) -> Obj:
-    """Take one event back, within a day."""
-    cancel = call.params.get("cancel")
-    identifier = cancel.get("identifier") if isinstance(cancel, dict) else None
-    name = call.needed("event_name")
-    for event in call.book.meter_events:
-        if (event["identifier"], event["event_name"]) == (identifier, name):
-            if event["created"] < call.now - 86_400:
-                raise Refused(400, "The event is older than 24 hours and cannot be cancelled.")
-            event["_is_cancelled"] = True
-            return {
-                "object": "billing.meter_event_adjustment",
-                "cancel": {"identifier": identifier},
-                "event_name": name,
-                "livemode": call.book.livemode,
-                "status": "pending",
-                "type": "cancel",
-            }
-    raise Refused(400, f"No event found with identifier {identifier}.", code="resource_missing", param="cancel")
 
 
 def event_summaries(call: Call) -> Page:

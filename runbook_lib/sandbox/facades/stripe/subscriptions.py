@@ -166,11 +166,6 @@ def cancel_subscription(call: Call) -> Obj:
     return end_subscription(call, subscription)
 
 
-def get_subscription(call: Call) -> Obj:
-    """One subscription, ended or not."""
-    return call.get("subscription", call.ids["id"])
-
-
 def list_subscriptions(call: Call) -> Page:
     """Subscriptions by customer, price, status and time; those that ended only when asked for (`status=all` or `canceled`)."""
     _check_customer(call)
@@ -199,14 +194,3 @@ def _is_listed(status: str, wanted: str | None) -> bool:
     if wanted in (None, "ended"):
         return has_ended == (wanted == "ended")
     return wanted in ("all", status)
-
-
-def get_item(call: Call) -> Obj:
-    """One item."""
-    return call.get("subscription_item", call.ids["id"])
-
-
-def list_items(call: Call) -> Page:
-    """The items of one subscription."""
-    subscription = call.get("subscription", call.needed("subscription"), param="subscription")
-    return Page(subscription["items"]["data"], "/v1/subscription_items")

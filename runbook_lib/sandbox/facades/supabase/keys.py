@@ -68,11 +68,6 @@ def jwks(world: World) -> dict[str, list[dict[str, Any]]]:
     return {"keys": [_jwk(key) for key in signing_keys(world) if key.algorithm == "ES256" and key.status != "revoked"]}
 
 
-def public_jwk(key: SigningKey) -> dict[str, Any] | None:
-    """A key's public half as a JWK, or None for a shared secret."""
-    return _jwk(key) if key.algorithm == "ES256" else None
-
-
 def _jwk(key: SigningKey) -> dict[str, Any]:
     public = json.loads(ECAlgorithm.to_jwk(_private_key(key).public_key()))
     fields = {name: public[name] for name in ("crv", "kty", "x", "y")}

@@ -1,4 +1,4 @@
-"""The sandbox's Supabase Management API (api.supabase.com): the project, its keys, health, SQL, advisors, logs and backups.
+"""The sandbox's Supabase Management API (api.supabase.com): the project, its health, SQL, logs and backups.
 
 Answers are held against the vendor's OpenAPI document in tests/contract/test_supabase_management.py.
 Source: Management API reference and its OpenAPI document (May 2026).
@@ -19,17 +19,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from runbook_lib.sandbox.facades.supabase import keys as supabase_keys
-from runbook_lib.sandbox.facades.supabase.lints import Lint, finding
-from runbook_lib.sandbox.facades.supabase.lints_performance import PERFORMANCE
-from runbook_lib.sandbox.facades.supabase.lints_security import SECURITY
 from runbook_lib.sandbox.facades.supabase.log_query import LogQueryRefused, run_log_query
 from runbook_lib.sandbox.facades.supabase.management_query import QueryFailed, run_query
-from runbook_lib.sandbox.facades.supabase.state import SigningKey, SupabaseState, stable_uuid
+from runbook_lib.sandbox.facades.supabase.state import SupabaseState
 from runbook_lib.sandbox.world import World
 
 _SERVICES = ("auth", "db", "db_postgres_user", "pooler", "realtime", "rest", "storage", "pg_bouncer")
-_CALLS_A_MINUTE = 120
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -46,23 +41,12 @@ def create_management_app(world: World) -> Starlette:
     service = ManagementService(world)
     project = "/v1/projects/{ref}"
     routes = [
-        service.route("/v1/organizations", service.organizations, "organizations:read"),
-        service.route("/v1/projects", service.projects, "projects:read"),
         service.route(project, service.project, "projects:read"),
         service.route(f"{project}/health", service.health, "projects:read"),
-        service.route(f"{project}/readonly", service.readonly, "database:read"),
-        service.route(f"{project}/postgrest", service.postgrest, "rest:read"),
-        service.route(f"{project}/api-keys", service.api_keys, "secrets:read"),
-        service.route(f"{project}/api-keys/legacy", service.legacy_keys, "secrets:read"),
-        service.route(f"{project}/config/auth/signing-keys", service.signing_keys, "secrets:read"),
-        service.route(f"{project}/config/auth/signing-keys/legacy", service.legacy_signing_key, "secrets:read"),
         service.route(f"{project}/database/query/read-only", service.read_only_query, "database:read", "POST"),
-        service.route(f"{project}/database/query", service.query, "database:write", "POST"),
         service.route(f"{project}/database/migrations", service.migrations, "database:read"),
         service.route(f"{project}/database/backups", service.backups, "database:read"),
         service.route(f"{project}/database/backups/schedule", service.backup_schedule, "database:read"),
-        service.route(f"{project}/advisors/security", service.security_advisor, "advisors:read"),
-        service.route(f"{project}/advisors/performance", service.performance_advisor, "advisors:read"),
         service.route(f"{project}/analytics/endpoints/logs.all", service.logs, "analytics:read"),
     ]
     return Starlette(routes=routes, exception_handlers={ManagementError: _answer_error})
@@ -114,17 +98,9 @@ class ManagementService:
         if request.path_params.get("ref", self._world.ids.supabase_ref) != self._world.ids.supabase_ref:
             raise ManagementError(404, "Project not found")
 
-    async def organizations(self, _: Request) -> Response:
-        """The one organization of this account."""
-        return JSONResponse([{"id": self._organization, "slug": self._organization, "name": "NexusCore"}])
-
     @property
     def _organization(self) -> str:
         return hashlib.sha256(self._world.ids.supabase_ref.encode()).hexdigest()[:20]
-
-    async def projects(self, _: Request) -> Response:
-        """The one project."""
-        return JSONResponse([self._project()])
 
     async def project(self, _: Request) -> Response:
         """The project."""
@@ -182,76 +158,16 @@ class ManagementService:
         await connection.close()
         return None
 
-    async def readonly(self, _: Request) -> Response:
-        """Whether the database was put into read-only mode."""
-        rows = await self._ask("select current_setting('default_transaction_read_only') = 'on' as on", read_only=False)
-        body = {
-            "enabled": bool(rows[0]["on"]),
-            "override_enabled": False,
-            "override_active_until": "1970-01-01T00:00:00Z",
-        }
-        return JSONResponse(body)
-
-    async def postgrest(self, _: Request) -> Response:
-        """PostgREST's configuration."""
-        rest = self._state.rest
-        return JSONResponse(
-            {
-                "db_schema": ",".join(rest.schemas),
-                "max_rows": rest.max_rows or 0,
-                "db_extra_search_path": ",".join(rest.extra_search_path),
-                "db_pool": rest.pool_size,
-                "jwt_secret": self._world.keys.supabase_jwt_secret,
-            }
-        )
-
-    async def api_keys(self, request: Request) -> Response:
-        """Every API key; the secret ones masked unless `reveal=true`."""
-        reveal = request.query_params.get("reveal") == "true"
-        keys = self._world.keys
-        listed = [
-            ("anon", "legacy", keys.supabase_anon),
-            ("service_role", "legacy", keys.supabase_service_role),
-            ("default", "publishable", keys.supabase_publishable),
-            ("default", "secret", keys.supabase_secret),
-        ]
-        return JSONResponse(
-            [_key(*entry, reveal=reveal) for entry in listed if entry[2] not in self._state.revoked_keys]
-        )
-
-    async def legacy_keys(self, _: Request) -> Response:
-        """Whether the legacy keys are on."""
-        return JSONResponse({"enabled": self._state.legacy_keys_enabled})
-
-    async def signing_keys(self, _: Request) -> Response:
-        """Every JWT signing key."""
-        return JSONResponse({"keys": [_signing_key(key) for key in supabase_keys.signing_keys(self._world)]})
-
-    async def legacy_signing_key(self, _: Request) -> Response:
-        """The legacy JWT secret as a signing key."""
-        key = next((k for k in supabase_keys.signing_keys(self._world) if k.algorithm == "HS256"), None)
-        if key is None:
-            raise ManagementError(404, "Legacy signing key not found")
-        return JSONResponse(_signing_key(key))
-
     async def read_only_query(self, request: Request) -> Response:
         """SQL as `supabase_read_only_user`."""
-        return await self._query(request, read_only=True)
-
-    async def query(self, request: Request) -> Response:
-        """SQL as `postgres`, unless `read_only` is said."""
-        return await self._query(request, read_only=False)
-
-    async def _query(self, request: Request, *, read_only: bool) -> Response:
         try:
             body = json.loads(await request.body() or b"{}")
             sql, parameters = body["query"], body.get("parameters")
-            read_only = read_only or body.get("read_only") is True
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ManagementError(400, "query: Required") from None
         if not isinstance(sql, str) or not sql:
             raise ManagementError(400, "query: String must contain at least 1 character(s)")
-        return JSONResponse(await self._ask(sql, parameters, read_only=read_only), 201)
+        return JSONResponse(await self._ask(sql, parameters, read_only=True), 201)
 
     async def _ask(self, sql: str, parameters: list[Any] | None = None, *, read_only: bool) -> list[dict[str, Any]]:
         try:
@@ -298,20 +214,6 @@ class ManagementService:
             raise ManagementError(402, "Feature requires a higher plan")
         return JSONResponse({"schedule_for": self._state.backup_schedule, "updated_at": "2026-05-04T14:40:44+00:00"})
 
-    async def security_advisor(self, _: Request) -> Response:
-        """The security lints."""
-        return await self._advise(SECURITY)
-
-    async def performance_advisor(self, _: Request) -> Response:
-        """The performance lints."""
-        return await self._advise(PERFORMANCE)
-
-    async def _advise(self, lints: tuple[Lint, ...]) -> Response:
-        found = []
-        for lint in lints:
-            found += [finding(lint, row) for row in await self._ask(lint.sql, read_only=False)]
-        return JSONResponse({"lints": found})
-
     async def logs(self, request: Request) -> Response:
         """The log query."""
         asked = request.query_params
@@ -320,32 +222,6 @@ class ManagementService:
             return JSONResponse({"result": run_log_query(self._world, asked.get("sql"), since, until)})
         except LogQueryRefused as refused:
             return JSONResponse({"result": [], "error": str(refused)})
-
-
-def _key(name: str, kind: str, value: str, *, reveal: bool) -> dict[str, Any]:
-    open_to_all = kind != "secret"
-    return {
-        "name": name,
-        "type": kind,
-        "id": stable_uuid("key", value) if kind != "legacy" else name,
-        "api_key": value if open_to_all or reveal else f"{value[:15]}{'·' * 16}",
-        "prefix": value[:15] if kind == "secret" else None,
-        "hash": hashlib.sha256(value.encode()).hexdigest(),
-        "description": "Legacy anon API key" if name == "anon" else None,
-        "inserted_at": "2026-01-05T09:12:44.000000Z",
-        "updated_at": "2026-01-05T09:12:44.000000Z",
-    }
-
-
-def _signing_key(key: SigningKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "algorithm": key.algorithm,
-        "status": key.status,
-        "public_jwk": supabase_keys.public_jwk(key),
-        "created_at": _iso(key.created_at),
-        "updated_at": _iso(key.created_at),
-    }
 
 
 def _iso(at: datetime) -> str:

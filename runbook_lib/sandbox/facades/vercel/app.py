@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runbook_lib.sandbox.facades.vercel import changes as vercel_changes
@@ -17,13 +17,9 @@ from runbook_lib.sandbox.facades.vercel import rows as vercel_rows
 from runbook_lib.sandbox.facades.vercel.door import Door, Handler, Refused
 from runbook_lib.sandbox.facades.vercel.state import (
     PROJECT_NAMES,
-    TEAM_SLUG,
     VercelState,
     deployments_of,
     ms,
-    point_production,
-    production_of,
-    project_id,
     target_of,
 )
 from runbook_lib.sandbox.world import Deployment, World
@@ -46,17 +42,6 @@ class _Api(Door):
             row["expiresAt"] = ms(expires_at)
         return JSONResponse({"token": row})
 
-    async def teams(self, _: Request) -> Response:
-        """The teams the token sees."""
-        pagination = {"count": 1, "next": None, "prev": None}
-        return JSONResponse({"teams": [vercel_rows.team(self.world)], "pagination": pagination})
-
-    async def team(self, request: Request) -> Response:
-        """One team."""
-        if request.path_params["team"] not in (self.world.ids.vercel_team, TEAM_SLUG):
-            raise Refused(404, "not_found", "Team not found")
-        return JSONResponse(vercel_rows.team(self.world))
-
     async def projects(self, request: Request) -> Response:
         """The team's projects; none without the team."""
         self.check_team(request)
@@ -68,22 +53,6 @@ class _Api(Door):
     async def project(self, request: Request) -> Response:
         """One project by id or name."""
         return JSONResponse(vercel_rows.project(self.world, self.part(request, request.path_params["project"])))
-
-    async def domains(self, request: Request) -> Response:
-        """The project's production host names."""
-        part = self.part(request, request.path_params["project"])
-        rows = [
-            {
-                "name": name,
-                "apexName": ".".join(name.split(".")[-2:]),
-                "projectId": project_id(self.world, part),
-                "verified": True,
-                "redirect": None,
-                "gitBranch": None,
-            }
-            for name in vercel_rows.aliases(part)
-        ]
-        return JSONResponse({"domains": rows, "pagination": {"count": len(rows), "next": None, "prev": None}})
 
     async def deployments(self, request: Request) -> Response:
         """Deployments, newest first, filtered, a page at a time by `until`."""
@@ -131,25 +100,9 @@ class _Api(Door):
         found = self.find(request, request.path_params["deployment"])
         return JSONResponse(vercel_rows.one_deployment(self.world, found))
 
-    async def deployment_aliases(self, request: Request) -> Response:
-        """The host names that point to a deployment now."""
-        found = self.find(request, request.path_params["deployment"])
-        current = production_of(self.world, found.part)
-        names = vercel_rows.aliases(found.part) if current is not None and current.id == found.id else []
-        created = found.created_at.isoformat()
-        rows = [{"uid": f"alias_{name}", "alias": name, "created": created, "redirect": None} for name in names]
-        return JSONResponse({"aliases": rows})
-
     async def build_log(self, request: Request) -> Response:
         """What the build wrote."""
         return JSONResponse(build_events(self.world, self.find(request, request.path_params["deployment"])))
-
-    async def runtime_logs(self, request: Request) -> Response:
-        """The live stream of one deployment: nothing of the past, no filter."""
-        part = self.part(request, request.path_params["project"])
-        found = self.find(request, request.path_params["deployment"])
-        lines = vercel_logs.runtime_lines(self.world, part, found.id)
-        return StreamingResponse(lines, media_type="application/stream+json")
 
     async def variables(self, request: Request) -> Response:
         """A project's variables, without readable values."""
@@ -174,43 +127,11 @@ class _Api(Door):
     def _variables(self, part: str) -> list[Any]:
         return [v for v in self.world.variables if (v.platform, v.part) == ("vercel", part)]
 
-    async def promote(self, request: Request) -> Response:
-        """Give production to a deployment, without a rebuild; 409 when it has it already."""
-        part = self.part(request, request.path_params["project"])
-        to = self.find(request, request.path_params["deployment"])
-        current = production_of(self.world, part)
-        if current is not None and current.id == to.id:
-            raise Refused(409, "conflict", "Deployment is already the current production deployment")
-        point_production(self.world, part, to, "promote")
-        return JSONResponse({}, 201)
-
-    async def roll_back(self, request: Request) -> Response:
-        """Give production back to an older deployment, the one that is named."""
-        part = self.part(request, request.path_params["project"])
-        to = self.find(request, request.path_params["deployment"])
-        if to.state != "READY":
-            raise Refused(400, "bad_request", "The deployment is not ready and cannot be rolled back to")
-        point_production(self.world, part, to, "rollback")
-        return JSONResponse({}, 201)
-
-    async def trace(self, request: Request) -> Response:
-        """The captured trace of one request."""
-        part = self.part(request, request.query_params.get("projectId"))
-        found = vercel_logs.captured_trace(self.world, part, request.query_params.get("requestId", ""))
-        if found is None:
-            raise Refused(404, "not_found", "Trace not found")
-        return JSONResponse(found)
-
     async def alert_rules(self, request: Request) -> Response:
         """The team's alert rules, of one project or of all, and who is told."""
         wanted = request.query_params.get("projectId")
         rules = vercel_changes.alert_rules(self.world)
         return JSONResponse([rule for rule in rules if wanted in (None, rule["projectId"])])
-
-    async def alert_groups(self, request: Request) -> Response:
-        """No alert has fired: an empty array."""
-        self.check_team(request)
-        return JSONResponse([])
 
     async def request_logs(self, request: Request) -> Response:
         """The request log of the second host."""
@@ -254,34 +175,18 @@ def _api_routes(api: _Api) -> list[Route]:
     reads: list[tuple[str, Handler]] = [
         ("/v2/user", api.user),
         ("/v5/user/tokens/current", api.token),
-        ("/v1/teams", api.teams),
-        ("/v2/teams", api.teams),
-        ("/v2/teams/{team}", api.team),
-        ("/v9/projects", api.projects),
         ("/v10/projects", api.projects),
-        ("/v1/projects/traces", api.trace),
         ("/v9/projects/{project}", api.project),
-        ("/v9/projects/{project}/domains", api.domains),
-        ("/v9/projects/{project}/env", api.variables),
         ("/v10/projects/{project}/env", api.variables),
         ("/v1/projects/{project}/env/{variable}", api.variable),
         ("/v1/env", api.shared_variables),
         ("/v6/deployments", api.deployments),
         ("/v7/deployments", api.deployments),
         ("/v13/deployments/{deployment}", api.deployment),
-        ("/v2/deployments/{deployment}/aliases", api.deployment_aliases),
         ("/v3/deployments/{deployment}/events", api.build_log),
-        ("/v1/projects/{project}/deployments/{deployment}/runtime-logs", api.runtime_logs),
         ("/alerts/v2/alert-rules", api.alert_rules),
-        ("/alerts/v3/groups", api.alert_groups),
     ]
-    writes: list[tuple[str, Handler]] = [
-        ("/v10/projects/{project}/promote/{deployment}", api.promote),
-        ("/v1/projects/{project}/rollback/{deployment}", api.roll_back),
-        ("/v9/projects/{project}/rollback/{deployment}", api.roll_back),
-    ]
-    routes = [Route(path, api.guarded(handler), methods=["GET"]) for path, handler in reads]
-    return routes + [Route(path, api.guarded(handler), methods=["POST"]) for path, handler in writes]
+    return [Route(path, api.guarded(handler), methods=["GET"]) for path, handler in reads]
 
 
 def _logs_routes(api: _Api) -> list[Route]:

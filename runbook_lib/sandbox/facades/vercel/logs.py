@@ -1,14 +1,11 @@
 """Vercel's logs: the request log that its own CLI reads from the second host, the live stream, and captured traces."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from runbook_lib.sandbox.facades.vercel.state import VercelState, find_deployment, ms, rows_of, target_of
+from runbook_lib.sandbox.facades.vercel.state import VercelState, find_deployment, rows_of, target_of
 from runbook_lib.sandbox.world import LogLine, RequestRow, World
 
 _LEVELS = {"warn": "warning", "warning": "warning", "error": "error", "critical": "fatal", "fatal": "fatal"}
@@ -123,70 +120,3 @@ def _row(world: World, row: RequestRow, lines: dict[str, list[LogLine]]) -> dict
         "events": _events(row),
     }
     return {**shown, "traceId": row.trace_id} if row.trace_id else shown
-
-
-async def runtime_lines(world: World, part: str, deployment_id: str) -> AsyncIterator[bytes]:
-    """What a deployment logs from now on, one JSON object a line, until the stream's time is over."""
-    began = world.now()
-    seen: set[int] = set()
-    while (world.now() - began).total_seconds() < world.state(VercelState).stream_s:
-        for line in _recent(world.logs, began, part, deployment_id):
-            if id(line) not in seen:
-                seen.add(id(line))
-                yield json.dumps(_runtime_line(world, line, len(seen))).encode() + b"\n"
-        await asyncio.sleep(0.02)
-
-
-def _recent(lines: Iterable[LogLine], since: datetime, part: str, deployment_id: str) -> list[LogLine]:
-    return [
-        line
-        for line in lines
-        if line.platform == "vercel" and line.part == part and line.deployment_id == deployment_id and line.at >= since
-    ]
-
-
-def _runtime_line(world: World, line: LogLine, nth: int) -> dict[str, Any]:
-    row = next((r for r in reversed(world.requests) if line.request_id and r.request_id == line.request_id), None)
-    level = _LEVELS.get(line.level.lower(), "info")
-    return {
-        "level": "error" if level == "fatal" else level,
-        "message": line.message[:_MESSAGE_LIMIT],
-        "messageTruncated": len(line.message) > _MESSAGE_LIMIT,
-        "rowId": f"{ms(line.at)}{nth:06d}",
-        "source": "serverless",
-        "timestampInMs": ms(line.at),
-        "domain": row.host if row else "",
-        "requestMethod": row.method if row else "",
-        "requestPath": row.path if row else "",
-        "responseStatusCode": row.status if row else 0,
-    }
-
-
-def captured_trace(world: World, part: str, request_id: str) -> dict[str, Any] | None:
-    """The infrastructure's own trace of a request that was captured, or None."""
-    row = next((r for r in rows_of(world, part) if r.request_id == request_id), None)
-    if row is None or row.trace_id is None or request_id not in world.state(VercelState).captured:
-        return None
-    end = row.at + timedelta(milliseconds=row.duration_ms)
-    span = {
-        "spanId": row.trace_id[:16],
-        "name": f"{row.method} {row.path}",
-        "kind": 1,
-        "startTime": _pair(row.at),
-        "endTime": _pair(end),
-        "duration": [int(row.duration_ms // 1000), int(row.duration_ms % 1000 * 1_000_000)],
-        "attributes": {"http.method": row.method, "http.target": row.path, "http.status_code": row.status},
-        "events": [],
-        "links": [],
-        "library": {"name": "vercel"},
-        "resource": "vercel",
-        "status": {"code": 2 if row.status >= 500 else 1},
-        "traceFlags": 1,
-    }
-    resources = [{"name": "vercel", "attributes": {"service.name": "vercel"}}]
-    trace = {"traceId": row.trace_id, "rootSpanId": span["spanId"], "spans": [span], "resources": resources}
-    return {"trace": trace}
-
-
-def _pair(at: datetime) -> list[int]:
-    return [int(at.timestamp()), at.microsecond * 1000]

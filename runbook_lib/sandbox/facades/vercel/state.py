@@ -42,7 +42,6 @@ class VercelState:
     retention_h: float = 24.0
     delay_s: float = 0.0
     page_rows: int = 100
-    stream_s: float = 300.0
     calls_left: int | None = None
     calls_limit: int = 2_000
     alias_job_s: float = 0.5
@@ -53,7 +52,6 @@ class VercelState:
     deployment_extras: dict[str, dict[str, Any]] = field(default_factory=dict)
     project_extras: dict[str, dict[str, Any]] = field(default_factory=dict)
     build_logs: dict[str, list[str]] = field(default_factory=dict)
-    captured: set[str] = field(default_factory=set)
     alert_channels: dict[str, list[str]] = field(default_factory=lambda: {"slack": ["C0NEXUS"]})
     alert_types: list[str] = field(default_factory=lambda: ["error_anomaly", "usage_anomaly"])
     undeployed: list[str] = field(default_factory=list)

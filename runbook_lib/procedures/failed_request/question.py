@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from runbook_lib.core.clock import Window, parse_window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Json
-from runbook_lib.procedures.failed_request.looks import Sought
+from runbook_lib.procedures.failed_request.looks import RequestSearch
 from runbook_lib.sources.kit.ids import parse_traceparent, parse_vercel_id, trace_id_hex
 
 FIND = "Which request failed, and what does the platform say of it?"
@@ -21,13 +21,13 @@ _AROUND = timedelta(minutes=5)  # an id carries its time; clocks of edge and fun
 _LONGEST_ID = 256
 
 
-def is_one(parameters: Mapping[str, Json]) -> bool:
+def is_of_one_request(parameters: Mapping[str, Json]) -> bool:
     """Whether one request is asked for."""
     request_id, trace_id = (str(parameters.get(name) or "") for name in ("request_id", "trace_id"))
     return bool(parse_vercel_id(request_id).request_id or trace_id.strip())
 
 
-def sought(parameters: Mapping[str, Json], now: datetime) -> Sought:
+def read_search(parameters: Mapping[str, Json], now: datetime) -> RequestSearch:
     """What the parameters ask for.
 
     Raises:
@@ -46,10 +46,10 @@ def sought(parameters: Mapping[str, Json], now: datetime) -> Sought:
         window = Window(asked.at - _AROUND, min(now, asked.at + _AROUND))
     trace_id = _trace_id_of(str(parameters.get("trace_id") or ""))
     route, pasted = str(parameters.get("route") or ""), str(parameters.get("pasted_log") or "") or None
-    return Sought(now, window, asked.request_id, trace_id, asked.at, route, pasted)
+    return RequestSearch(now, window, asked.request_id, trace_id, asked.at, route, pasted)
 
 
-def sampled(parameters: Mapping[str, Json]) -> bool | None:
+def was_sampled(parameters: Mapping[str, Json]) -> bool | None:
     """What a traceparent that on-call gave says of itself; None without one."""
     context = parse_traceparent(str(parameters.get("trace_id") or ""))
     return context[1] if context else None
