@@ -43,9 +43,9 @@ def period_to(end: datetime | None, at: datetime) -> Window:
     return Window(since, until)
 
 
-def billing_period(record: dict[str, Json], at: datetime) -> Window:
-    """What an organization has used of its period up to a moment, by the record of its billing."""
-    return Window(period_to(moment(record.get("current_period_end")), at).since, at)
+def billing_period(ends_at: str | None, at: datetime) -> Window:
+    """An organization's period up to a moment, by the end that the record of its billing tells."""
+    return Window(period_to(moment(ends_at), at).since, at)
 
 
 def floor_hour(at: datetime) -> datetime:

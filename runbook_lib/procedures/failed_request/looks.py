@@ -1,11 +1,11 @@
 """What 01 looks at: for one request, or for a window of them, as far as its ids and its time are known so far."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runbook_lib.core.clock import Window
-from runbook_lib.core.model import Json
+from runbook_lib.core.records.project import BillingCustomer
 from runbook_lib.core.records.traces import Span
 from runbook_lib.io.observe import Look
 from runbook_lib.reading.periods import billing_period
@@ -151,11 +151,12 @@ def customer_of(org_id: str) -> list[Look]:
     return [supabase.billing_customer(org_id)]
 
 
-def quota_of(org_id: str, held: Mapping[str, Json], at: datetime) -> list[Look]:
-    """Usage and limits of an organization in the period of a moment, and its subscription; `held`: its plan, {} where unknown."""
-    looks = [supabase.usage(org_id, billing_period(dict(held), at)), team_files.plan_limits()]
-    if held.get("stripe_customer_id"):
-        looks.append(stripe.subscription(str(held["stripe_customer_id"])))
+def quota_of(org_id: str, plan: BillingCustomer | None, at: datetime) -> list[Look]:
+    """Usage and limits of an organization in the period of a moment, and its subscription; `plan`: None where it is not known."""
+    ends_at = plan["current_period_end"] if plan is not None else None
+    looks: list[Look] = [supabase.usage(org_id, billing_period(ends_at, at)), team_files.plan_limits()]
+    if plan is not None and plan["stripe_customer_id"]:
+        looks.append(stripe.subscription(plan["stripe_customer_id"]))
     return looks
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from runbook_lib.core.clock import Window, from_epoch_s, from_iso
 from runbook_lib.core.model import Conclusion, Json
+from runbook_lib.core.records.project import BillingCustomer
+from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.failed_request import looks, question, rules
 from runbook_lib.procedures.failed_request.exhibits import (
@@ -160,7 +162,8 @@ class OneRequest(Procedure):
             return Said("It was refused, but nothing tells for which organization.")
         self.ask("customer")
         self.ask("quota")
-        return Said(f"Organization {org_id} is on plan {self._plan().get('plan', '?')}.")
+        plan = self._plan()
+        return Said(f"Organization {org_id} is on plan {plan['plan'] if plan is not None else '?'}.")
 
     @step(question.BEHIND)
     def ask_what_lies_behind(self) -> Said:
@@ -237,9 +240,9 @@ class OneRequest(Procedure):
         statuses = [reading.refusal.status] if reading.refusal else [seen.row["status"] for seen in reading.mine]
         return any(may_be_quota(status) for status in statuses)
 
-    def _plan(self) -> Mapping[str, Json]:
-        """The organization's plan; {} where nobody told it."""
-        return next((look.value for look in self.evidence.customer if isinstance(look.value, dict)), {})
+    def _plan(self) -> BillingCustomer | None:
+        """The organization's plan; None where nobody told it."""
+        return next((plan for look in self.evidence.customer if (plan := record_of(look, BillingCustomer))), None)
 
     def _trace_began(self) -> datetime | None:
         """When the request's trace began; None without one."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.core.model import Finding, Kind, Observation, Suspect
+from runbook_lib.core.records.project import BillingCustomer, RecordedUsage
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.procedures.failed_request.reading import Reading
 from runbook_lib.reading.parts import WEB
@@ -110,11 +112,11 @@ def _by_subscription(quota: Sequence[Observation]) -> tuple[str, str]:
     Stripe's word counts for its customers, the database's for the others. A customer whose subscription could not be seen,
     or is not there, is judged by neither.
     """
-    plan = _value(quota, "billing_customer")
-    if plan.get("stripe_customer_id"):
+    plan = whole_record(_look(quota, "billing_customer"), BillingCustomer)
+    if plan is not None and plan["stripe_customer_id"]:
         source, status = "Stripe", str(_value(quota, "subscription").get("status", ""))
     else:
-        source, status = "the database", str(plan.get("status", ""))
+        source, status = "the database", (plan["status"] if plan is not None else None) or ""
     if not status:
         return "", ""
     if status in _SUBCODES:
@@ -127,9 +129,10 @@ def _by_usage(quota: Sequence[Observation]) -> tuple[str, str]:
 
     Records that hold nothing at all contradict whoever counted them, and prove neither.
     """
-    plan, usage = _value(quota, "billing_customer"), _value(quota, "usage")
-    limit = _value(quota, "plan_limits").get(str(plan.get("plan", "")), {})
-    if not limit or not usage or not usage.get("records", 1):
+    plan = whole_record(_look(quota, "billing_customer"), BillingCustomer)
+    usage = whole_record(_look(quota, "usage"), RecordedUsage)
+    limit = _value(quota, "plan_limits").get((plan["plan"] if plan is not None else None) or "", {})
+    if not limit or usage is None or not usage["records"]:
         return "", ""
     if over := units_used_up(usage, limit):
         return "over_limit", f"the records agree: {usage_in_words(usage, limit, over)} used in the period"
@@ -138,5 +141,10 @@ def _by_usage(quota: Sequence[Observation]) -> tuple[str, str]:
 
 def _value(quota: Sequence[Observation], call: str) -> dict[str, Any]:
     """What a look brought; {} where it was not made, brought nothing, or brought less than all."""
-    found = next((look for look in quota if look.call == call and look.status.answered), None)
+    found = _look(quota, call)
     return found.value if found is not None and isinstance(found.value, dict) else {}
+
+
+def _look(quota: Sequence[Observation], call: str) -> Observation | None:
+    """The first look of this name that was answered whole."""
+    return next((look for look in quota if look.call == call and look.status.answered), None)

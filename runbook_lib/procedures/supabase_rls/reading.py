@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.core.records.rights import (
@@ -36,7 +37,7 @@ class Evidence(Filed):
         people, organizations: the user and the organization, by SQL, Management API, REST.
         rows: counts past RLS, by REST as service_role and by the Management API.
         rest: the same read over PostgREST as the user. offers: whether PostgREST has each table, in an audit.
-        traffic, changes: for the situation; changes count from `changed_since`.
+        traffic, changes: for the situation; changes count from two hours before `asked_at`, the run's own moment.
     """
 
     user: str = ""
@@ -46,7 +47,7 @@ class Evidence(Filed):
     row_id: str = ""
     is_audit: bool = False
     is_file_asked: bool = False
-    changed_since: str = ""
+    asked_at: datetime | None = None
     not_used: Observation | None = None
     token: Observation | None = None
     people: Looks = ()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
-from runbook_lib.core.clock import Window, to_iso
+from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Json
 from runbook_lib.core.records.rights import RightsCatalogue, TablePolicy
@@ -64,7 +64,7 @@ class Rights(Procedure):
                     came_back=f"{len(value)} characters" if len(value) > _LONGEST else "it holds control characters",
                     do_next="Give an id, an e-mail address or a name as it stands in the database.",
                 )
-        self.evidence = Evidence(is_file_asked=bool(self.given["schema_file"]), changed_since=to_iso(self.before.since))
+        self.evidence = Evidence(is_file_asked=bool(self.given["schema_file"]), asked_at=self.look.now)
 
     @property
     def window(self) -> Window:

@@ -1,12 +1,13 @@
 """The first minute's questions for 03, and what displays and the postmortem keep of it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Change, Finding, Json, Situation, Suspect
 from runbook_lib.core.records.rights import JudgedPolicy, RefusedRequest
 from runbook_lib.judging.answers import rows_of
 from runbook_lib.procedures.supabase_rls.reading import Evidence, counted_in
+from runbook_lib.reading.changes import changes_of
 
 _ALOUD = ("rls.policy_recursion", "rls.grant_missing", "rls.not_exposed", "rls.jwt")
 _OF_ONE = ("rls.no_membership", "rls.other_org", "rls.invite_pending", "rls.role_too_low")
@@ -54,20 +55,8 @@ def _refused(evidence: Evidence) -> list[RefusedRequest]:
 
 def _changes(evidence: Evidence) -> tuple[Change, ...]:
     """Migrations, deployments and variables that changed in the two hours before, newest first."""
-    found = set()
-    for look in evidence.changes:
-        for row in rows_of(look):
-            at = str(row.get("at") or row.get("updated_at") or "")
-            if at and at >= evidence.changed_since:
-                found.add(Change(at, _words(row), str(row.get("url") or look.source)))
-    return tuple(sorted(found, key=lambda each: each.at, reverse=True)[:20])
-
-
-def _words(row: Mapping[str, Any]) -> str:
-    if row.get("name") and "commit" not in row and not row.get("what"):
-        return f"{row.get('part', '')} variable {row['name']} changed".strip()
-    commit = str(row.get("commit") or "")[:9]
-    return str(row.get("what") or f"{row.get('part', '')} deployed {commit} {row.get('message') or ''}".strip())
+    at = evidence.asked_at
+    return changes_of(evidence.changes, Window(at, at)) if at is not None else ()
 
 
 def facts_of(evidence: Evidence) -> dict[str, Json]:

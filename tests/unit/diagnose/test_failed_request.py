@@ -246,9 +246,10 @@ def test_a_request_as_fast_as_its_likes_is_not_slow() -> None:
 
 def quota(plan: str = "free", status: str = "active", tokens: int = 10) -> tuple[Any, ...]:
     """Looks at an organization's plan, usage and limits."""
+    customer = {"plan": plan, "status": status, "stripe_customer_id": None, "current_period_end": None}
     return (
-        look("supabase", "billing_customer", {"plan": plan, "status": status}),
-        look("supabase", "usage", {"tokens": tokens, "requests": 3}),
+        look("supabase", "billing_customer", customer),
+        look("supabase", "usage", {"tokens": tokens, "requests": 3, "records": 3}),
         look("team", "plan_limits", {"free": {"tokens": 100_000, "requests": 1000}}),
     )
 
