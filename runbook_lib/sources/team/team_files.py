@@ -5,6 +5,7 @@ import tomllib
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.usage import PlanLimit, PlanLimits
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need
 from runbook_lib.sources.team.service_levels_file import read_service_levels
@@ -12,14 +13,14 @@ from runbook_lib.sources.team.service_levels_file import read_service_levels
 _ASSIGNED = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=", re.MULTILINE)
 
 
-def plan_limits() -> Look:
-    """The plans' limits: {plan: {"tokens": a month or None, "requests": a month or None}}; None means no limit.
+def plan_limits() -> Look[PlanLimits]:
+    """The plans' limits.
 
     The file is `plan_limits.toml` unless RUNBOOK_PLAN_LIMITS names another: a table for each plan under `[plans]`, with
     whole numbers `tokens` and `requests`. Anything else in it is malformed, with the plan and the key.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[PlanLimits]:
         path = need(door, "plan_limits_file")
         text = door.read_text(path)
         try:
@@ -52,12 +53,12 @@ def service_levels() -> Look:
     return Look("team", "service_levels", {}, fetch)
 
 
-def _read(document: dict[str, Json]) -> dict[str, Json]:
+def _read(document: dict[str, Json]) -> PlanLimits:
     """The limits by plan. Raises ValueError for what is no limit."""
     plans = document.get("plans")
     if not isinstance(plans, dict) or not plans:
         raise ValueError("no table [plans.<name>]")
-    limits: dict[str, Json] = {}
+    limits: PlanLimits = {}
     for name, plan in plans.items():
         if not isinstance(plan, dict):
             raise ValueError(f"plans.{name} is no table")
@@ -67,7 +68,7 @@ def _read(document: dict[str, Json]) -> dict[str, Json]:
         for key, value in plan.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ValueError(f"plans.{name}.{key} is {value!r}, not a whole number of zero or more")
-        limits[name] = {"tokens": plan.get("tokens"), "requests": plan.get("requests")}
+        limits[name] = PlanLimit(tokens=plan.get("tokens"), requests=plan.get("requests"))
     return limits
 
 
