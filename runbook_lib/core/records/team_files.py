@@ -3,13 +3,6 @@
 from typing_extensions import TypedDict
 
 
-class PlanLimit(TypedDict):
-    """What a plan allows in a month; None: no limit."""
-
-    tokens: int | None
-    requests: int | None
-
-
 class Objective(TypedDict):
     """One promise. `kind`: availability, latency or webhooks; what a kind does not have is None, or an empty list.
 

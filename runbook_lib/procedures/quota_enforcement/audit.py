@@ -186,7 +186,9 @@ class EveryOrganization(QuotaEnforcement):
     def _ledgers_of(self, account: Account) -> list[Look]:
         meter, now = self.evidence.meter, self.evidence.now
         window = Window(floor_hour(min(account.period.since, now - BACK)), floor_hour(now))
-        looks = [stripe_usage.legacy_usage(str(item["id"])) for item in account.metered_items if not item.get("meter")]
+        looks: list[Look] = [
+            stripe_usage.legacy_usage(item["id"]) for item in account.metered_items if not item["meter"]
+        ]
         if meter:
             looks.append(stripe_usage.meter_usage(str(meter["id"]), account.customer_id, window))
             looks.append(stripe_usage.meter_errors(str(meter["id"]), window))

@@ -8,36 +8,40 @@ what it counts would be too little.
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status, canonical_json
+from runbook_lib.core.records.organizations import Organization, OrganizationRecord, PayingOrganization
+from runbook_lib.core.records.usage import LimitCrossing, UsageByOrganization, UsageHour, UsageRecordCount
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need, span_of
 from runbook_lib.sources.postgres import usage_sql as sql
 from runbook_lib.sources.supabase.api import ManagementApi
 
+Record = TypeVar("Record")
 Way = Literal["database", "management"]
 _SOURCES: dict[str, str] = {"database": "postgres", "management": "supabase"}
 
 
-def organization(org: str, way: Way = "database") -> Look:
-    """An organization by its id, its name or its Stripe customer: {"org_id", "name", "created_at", "has_record",
-    "stripe_customer_id", "plan", "status", "current_period_end", "time_zone" (of the database's session)}; fields of the billing
-    record are None where there is none. partial where several are called so; unknown: not_found."""
+def organization(org: str, way: Way = "database") -> Look[Organization]:
+    """An organization by its id, its name or its Stripe customer. partial where several are called so; unknown: not_found."""
     return _look(way, "organization", {"org": org}, lambda ask: sql.organization(ask, org))
 
 
-def organizations(way: Way = "database") -> Look:
-    """Every organization with its billing record, rows as `organization` has them, without created_at and time_zone."""
+def organizations(way: Way = "database") -> Look[list[OrganizationRecord]]:
+    """Every organization with its billing record."""
     return _look(way, "organizations", {}, sql.organizations, deadline_s=60)
 
 
-def by_hour(org_id: str, window: Window, edges: Sequence[datetime] = (), way: Way = "database") -> Look:
-    """What an organization used, by hour, provider and model: [[start in epoch s, provider, model, tokens, requests, records,
-    records without tokens]], oldest first. Hours are full UTC hours, cut in two where an edge falls within one, so that sums up to
-    an edge are exact. Nothing recorded: empty."""
+def by_hour(
+    org_id: str, window: Window, edges: Sequence[datetime] = (), way: Way = "database"
+) -> Look[list[UsageHour]]:
+    """What an organization used, by hour, provider and model, oldest first. Nothing recorded: empty.
+
+    Hours are full UTC hours, cut in two where an edge falls within one, so that sums up to an edge are exact.
+    """
     arguments = {"org_id": org_id, **span_of(window), "edges": [to_iso(edge) for edge in edges]}
     return _look(way, "by_hour", arguments, lambda ask: sql.by_hour(ask, org_id, window, edges), deadline_s=90)
 
@@ -50,9 +54,8 @@ def crossing(
     *,
     grace_s: float = 60.0,
     way: Way = "database",
-) -> Look:
-    """When a limit was reached, to the millisecond, and what was recorded since: {"at", "records_after", "tokens_after",
-    "first_after_at", "last_after_at"}; not reached: empty.
+) -> Look[LimitCrossing]:
+    """When a limit was reached, and what was recorded since; not reached: empty.
 
     Args:
         window: from the hour in which it was reached up to now.
@@ -70,9 +73,10 @@ def crossing(
     )
 
 
-def fleet(periods: Sequence[dict[str, str]], settled: datetime, recent: datetime, way: Way = "database") -> Look:
-    """What each of many organizations used, each in a period of its own: {org_id: {"tokens", "requests", "records",
-    "without_tokens", "settled_tokens", "recent_tokens", "last_at"}}; one that used nothing is left out.
+def fleet(
+    periods: Sequence[dict[str, str]], settled: datetime, recent: datetime, way: Way = "database"
+) -> Look[UsageByOrganization]:
+    """What each of many organizations used, each in a period of its own.
 
     Args:
         periods: [{"org_id", "since", "until", "counted_since"}], ISO times; `counted_since` is the full hour from which Stripe's
@@ -85,25 +89,24 @@ def fleet(periods: Sequence[dict[str, str]], settled: datetime, recent: datetime
     return _look(way, "fleet", arguments, lambda ask: sql.fleet(ask, periods, settled, recent), deadline_s=180)
 
 
-def payers(org_id: str, window: Window, way: Way = "database") -> Look:
-    """Up to three other organizations with a Stripe customer that used something in the window: [{"org_id", "stripe_customer_id"}];
-    none: empty."""
+def payers(org_id: str, window: Window, way: Way = "database") -> Look[list[PayingOrganization]]:
+    """Up to three other organizations with a Stripe customer that used something in the window; none: empty."""
     arguments = {"org_id": org_id, **span_of(window)}
     return _look(way, "payers", arguments, lambda ask: sql.payers(ask, org_id, window), deadline_s=30)
 
 
-def recorded(window: Window, org_id: str = "", way: Way = "database") -> Look:
-    """How many records there are of a window, of one organization or of all: {"records", "orgs"}."""
+def recorded(window: Window, org_id: str = "", way: Way = "database") -> Look[UsageRecordCount]:
+    """How many usage records there are of a window, of one organization or of all."""
     arguments = {**span_of(window), "org_id": org_id}
     return _look(way, "recorded", arguments, lambda ask: sql.recorded(ask, window, org_id), deadline_s=60)
 
 
 def _look(
-    way: Way, call: str, arguments: dict[str, Json], answer: Callable[[sql.Ask], Answer], deadline_s: float = 15
-) -> Look:
+    way: Way, call: str, arguments: dict[str, Json], answer: Callable[[sql.Ask], Answer[Record]], deadline_s: float = 15
+) -> Look[Record]:
     """A look that asks its statements one of the two ways."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[Record]:
         if way == "database":
             dsn = need(door, "database_url")
             return _read(answer, lambda statement, parameters: _over_connection(door, dsn, statement, parameters))
@@ -113,7 +116,7 @@ def _look(
     return Look(_SOURCES[way], call, arguments, fetch, deadline_s)
 
 
-def _read(answer: Callable[[sql.Ask], Answer], ask: sql.Ask) -> Answer:
+def _read(answer: Callable[[sql.Ask], Answer[Record]], ask: sql.Ask) -> Answer[Record]:
     """The answer; rows of another shape than was asked for are malformed, and no traceback."""
     try:
         return answer(ask)

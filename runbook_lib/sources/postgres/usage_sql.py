@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from runbook_lib.core.clock import Window, from_iso, to_iso
+from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
+from runbook_lib.core.records.organizations import Organization, OrganizationRecord, PayingOrganization
+from runbook_lib.core.records.usage import LimitCrossing, PeriodUsage, UsageByOrganization, UsageHour, UsageRecordCount
 from runbook_lib.sources.kit.asking import iso_of_text, one_organization, whole_number
 
 Ask = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
@@ -102,16 +104,20 @@ from public.usage_records where at >= %s::timestamptz and at < %s::timestamptz{o
 """
 
 
-def organization(ask: Ask, org: str) -> Answer:
-    """See `postgres_usage.organization`."""
+def organization(ask: Ask, org: str) -> Answer[Organization]:
+    """See `postgres.usage.organization`."""
     rows = ask(_ORG, [org, org, org])
     _check_sight(rows)
-    found = [_record(row) for row in rows if row["org_id"] is not None]
+    found = [
+        Organization(**_record(row), created_at=iso_of_text(row["created_at"]))
+        for row in rows
+        if row["org_id"] is not None
+    ]
     return one_organization(found, "org_id", "id, name or customer")
 
 
-def organizations(ask: Ask) -> Answer:
-    """See `postgres_usage.organizations`."""
+def organizations(ask: Ask) -> Answer[list[OrganizationRecord]]:
+    """See `postgres.usage.organizations`."""
     rows = ask(_ORGS, [MOST_ORGS + 1])
     _check_sight(rows)
     found = [_record(row) for row in rows]
@@ -120,8 +126,8 @@ def organizations(ask: Ask) -> Answer:
     return Answer(Status.ok, found) if found else Answer(Status.empty, [], "there is no organization")
 
 
-def by_hour(ask: Ask, org_id: str, window: Window, edges: Sequence[datetime]) -> Answer:
-    """See `postgres_usage.by_hour`."""
+def by_hour(ask: Ask, org_id: str, window: Window, edges: Sequence[datetime]) -> Answer[list[UsageHour]]:
+    """See `postgres.usage.by_hour`."""
     cuts = sorted(edge for edge in edges if window.since < edge < window.until and _is_within_hour(edge))
     start = _HOUR
     for edge in cuts:
@@ -129,8 +135,8 @@ def by_hour(ask: Ask, org_id: str, window: Window, edges: Sequence[datetime]) ->
         start = f"case when at >= {literal} then greatest({_HOUR}, {literal}) else {start} end"
     statement = _BY_HOUR.format(start=start)
     rows = ask(statement, [org_id, to_sql(window.since), to_sql(window.until), MOST_GROUPS + 1])
-    groups = [
-        [
+    groups: list[UsageHour] = [
+        (
             whole_number(row["start"]),
             _text(row["provider"]),
             _text(row["model"]),
@@ -138,7 +144,7 @@ def by_hour(ask: Ask, org_id: str, window: Window, edges: Sequence[datetime]) ->
             whole_number(row["requests"] or 0),
             whole_number(row["records"]),
             whole_number(row["records"]) - whole_number(row["with_tokens"]),
-        ]
+        )
         for row in rows[:MOST_GROUPS]
     ]
     if len(rows) > MOST_GROUPS:
@@ -150,8 +156,8 @@ def by_hour(ask: Ask, org_id: str, window: Window, edges: Sequence[datetime]) ->
 
 def crossing(
     ask: Ask, org_id: str, window: Window, before: dict[str, int], limits: dict[str, int | None], grace_s: float
-) -> Answer:
-    """See `postgres_usage.crossing`."""
+) -> Answer[LimitCrossing]:
+    """See `postgres.usage.crossing`."""
     never = 2**62
     tokens, requests = limits.get("tokens"), limits.get("requests")
     since, until = to_sql(window.since), to_sql(window.until)
@@ -184,32 +190,29 @@ def crossing(
     )
 
 
-def fleet(ask: Ask, asked: Sequence[dict[str, str]], settled: datetime, recent: datetime) -> Answer:
-    """See `postgres_usage.fleet`."""
+def fleet(
+    ask: Ask, asked: Sequence[dict[str, str]], settled: datetime, recent: datetime
+) -> Answer[UsageByOrganization]:
+    """See `postgres.usage.fleet`."""
     rows = ask(_FLEET, [json.dumps(list(asked)), to_sql(settled), to_sql(recent)])
-    names = ("tokens", "requests", "records", "without_tokens", "settled_tokens", "recent_tokens")
-    found = {
-        str(row["org_id"]): {
-            **{name: whole_number(row[name] or 0) for name in names},
-            "last_at": iso_of_text(row["last_at"]),
-        }
-        for row in rows
-    }
+    found = {str(row["org_id"]): _period_usage(row) for row in rows}
     return Answer(Status.ok, found) if found else Answer(Status.empty, {}, "nothing was recorded for any of them")
 
 
-def recorded(ask: Ask, window: Window, org_id: str) -> Answer:
-    """See `postgres_usage.recorded`."""
+def recorded(ask: Ask, window: Window, org_id: str) -> Answer[UsageRecordCount]:
+    """See `postgres.usage.recorded`."""
     of_org = " and org_id = %s::uuid" if org_id else ""
     parameters = [to_sql(window.since), to_sql(window.until), *([org_id] if org_id else [])]
     (row,) = ask(_RECORDED.format(of_org=of_org), parameters)
     return Answer(Status.ok, {"records": whole_number(row["records"]), "orgs": whole_number(row["orgs"])})
 
 
-def payers(ask: Ask, org_id: str, window: Window) -> Answer:
-    """See `postgres_usage.payers`."""
+def payers(ask: Ask, org_id: str, window: Window) -> Answer[list[PayingOrganization]]:
+    """See `postgres.usage.payers`."""
     rows = ask(_PAYERS, [org_id, to_sql(window.since), to_sql(window.until)])
-    found = [{name: _text(row[name]) for name in ("org_id", "stripe_customer_id")} for row in rows]
+    found: list[PayingOrganization] = [
+        {"org_id": _word(row["org_id"]), "stripe_customer_id": _word(row["stripe_customer_id"])} for row in rows
+    ]
     return Answer(Status.ok, found) if found else Answer(Status.empty, [], "no other customer used anything")
 
 
@@ -234,27 +237,38 @@ def _check_sight(rows: list[dict[str, Any]]) -> None:
         raise LookError(Status.denied, _HIDDEN, do_next=_HELP)
 
 
-def _record(row: dict[str, Any]) -> dict[str, Json]:
-    kept: dict[str, Json] = {name: _text(row[name]) for name in _TEXTS}
-    kept["has_record"] = bool(row["has_record"])
-    for name in ("created_at", "current_period_end"):
-        if row.get(name) is not None:
-            kept[name] = to_iso(from_iso(_with_zone(str(row[name]))))
-    kept["current_period_end"] = kept.get("current_period_end")
-    kept["time_zone"] = _text(row.get("time_zone"))
-    return kept
+def _record(row: dict[str, Any]) -> OrganizationRecord:
+    return {
+        "org_id": _word(row["org_id"]),
+        "name": _text(row["name"]),
+        "has_record": bool(row["has_record"]),
+        "stripe_customer_id": _text(row["stripe_customer_id"]),
+        "plan": _text(row["plan"]),
+        "status": _text(row["status"]),
+        "current_period_end": iso_of_text(row["current_period_end"]),
+        "time_zone": _text(row.get("time_zone")),
+    }
 
 
-_TEXTS = ("org_id", "name", "stripe_customer_id", "plan", "status")
+def _period_usage(row: dict[str, Any]) -> PeriodUsage:
+    return {
+        "tokens": whole_number(row["tokens"] or 0),
+        "requests": whole_number(row["requests"] or 0),
+        "records": whole_number(row["records"] or 0),
+        "without_tokens": whole_number(row["without_tokens"] or 0),
+        "settled_tokens": whole_number(row["settled_tokens"] or 0),
+        "recent_tokens": whole_number(row["recent_tokens"] or 0),
+        "last_at": iso_of_text(row["last_at"]),
+    }
 
 
 def _text(value: Any) -> str | None:
     """A text or None. Raises TypeError for anything else."""
-    if value is not None and not isinstance(value, str):
+    return None if value is None else _word(value)
+
+
+def _word(value: Any) -> str:
+    """A text. Raises TypeError for anything else."""
+    if not isinstance(value, str):
         raise TypeError(f"not a text: {value!r:.40}")
     return value
-
-
-def _with_zone(text: str) -> str:
-    """Postgres' text of a timestamptz as ISO 8601."""
-    return text.replace(" ", "T")

@@ -14,6 +14,12 @@ from typing import Any, TypeVar
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status, canonical_json
+from runbook_lib.core.records.subscriptions import (
+    ItemInShort,
+    Subscription,
+    SubscriptionInShort,
+    SubscriptionItem,
+)
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import rows_in, text_of
 from runbook_lib.sources.stripe.api import StripeApi, shaped
@@ -32,12 +38,10 @@ _MOST_OF_FLEET = 100_000
 _AT_ONCE = 8
 
 
-def fleet_subscriptions() -> Look:
-    """Every subscription of the account, ended ones included, newest first: rows as `stripe.subscription` has them with fewer
-    fields: {"id", "customer", "status", "period_start", "period_end", "plan", "org_id",
-    "paused", "created_at", "items": [{"id", "lookup_key", "usage_type", "meter"}]}. partial above 100,000."""
+def fleet_subscriptions() -> Look[list[SubscriptionInShort]]:
+    """Every subscription of the account, ended ones included, newest first. partial above 100,000."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[SubscriptionInShort]]:
         api = StripeApi(door)
 
         def ask(client: Any, paging: dict[str, Any]) -> Any:
@@ -53,17 +57,17 @@ def fleet_subscriptions() -> Look:
     return Look("stripe", "fleet_subscriptions", {}, fetch, deadline_s=180)
 
 
-def fleet_customers() -> Look:
+def fleet_customers() -> Look[dict[str, list[str]]]:
     """The organizations for which the account has more than one customer, by their metadata: {org_id: [customer id]}; none: empty.
     partial above 100,000 customers."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[dict[str, list[str]]]:
         rows, more = StripeApi(door).pages(
             lambda client, paging: client.v1.customers.list({**paging}), "Customers: read", _MOST_OF_FLEET
         )
         found: dict[str, list[str]] = defaultdict(list)
         for row in rows:
-            if org_id := shaped(_org_of, row)["org_id"]:
+            if org_id := shaped(_org_of, row):
                 found[org_id].append(str(row["id"]))
         double = {org_id: ids for org_id, ids in found.items() if len(ids) > 1}
         if more:
@@ -81,14 +85,14 @@ class Metered:
     window: Window
 
 
-def fleet_usage(meter_id: str, wanted: Sequence[Metered]) -> Look:
+def fleet_usage(meter_id: str, wanted: Sequence[Metered]) -> Look[dict[str, float | None]]:
     """What a meter has counted for each of many customers, in a window of each one's own: {customer: quantity}; 0 where nothing.
 
     Eight at a time. One that Stripe does not know counts None. partial where the deadline came first: {customer} of the rest are
     left out. Windows are widened to full hours.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[dict[str, float | None]]:
         return _of_many(door, list(wanted), lambda api, one: (one.customer, _total(api, meter_id, one)))
 
     digest = _digest([[each.customer, *each.window.as_dict().values()] for each in wanted])
@@ -96,13 +100,13 @@ def fleet_usage(meter_id: str, wanted: Sequence[Metered]) -> Look:
     return Look("stripe", "fleet_usage", arguments, fetch, deadline_s=30 + 0.06 * len(wanted))
 
 
-def fleet_legacy(item_ids: Sequence[str]) -> Look:
+def fleet_legacy(item_ids: Sequence[str]) -> Look[dict[str, float | None]]:
     """What usage records of many items add up to in their open period: {item id: total}, None for an item that is not there.
 
     Eight at a time; partial where the deadline came first. Where the version in use has no usage records any more: not_found.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[dict[str, float | None]]:
         version = door.settings.stripe_api_version
         if version[:10] >= BASIL:
             return Answer(Status.not_found, None, f"usage records left the API at {BASIL}.basil; asked as {version}")
@@ -112,20 +116,22 @@ def fleet_legacy(item_ids: Sequence[str]) -> Look:
     return Look("stripe", "fleet_legacy", arguments, fetch, deadline_s=30 + 0.06 * len(item_ids))
 
 
-def _org_of(row: dict[str, Json]) -> dict[str, Json]:
-    return {"org_id": text_of(row.get("metadata") or {}, "org_id")}
+def _org_of(row: dict[str, Json]) -> str | None:
+    return text_of(row.get("metadata") or {}, "org_id")
 
 
-def _of_many(door: Door, wanted: list[T], ask_one: Callable[[StripeApi, T], tuple[str, float | None]]) -> Answer:
+def _of_many(
+    door: Door, wanted: list[T], ask_one: Callable[[StripeApi, T], tuple[str, float | None]]
+) -> Answer[dict[str, float | None]]:
     """One answer for each, by its key, eight at a time, each thread with a client of its own."""
-    held = local()
+    of_thread = local()
     counted: dict[str, float | None] = {}
 
     def ask(one: T) -> tuple[str, float | None] | LookError:
-        if not hasattr(held, "api"):
-            held.api = StripeApi(door)
+        if not hasattr(of_thread, "api"):
+            of_thread.api = StripeApi(door)
         try:
-            return ask_one(held.api, one)
+            return ask_one(of_thread.api, one)
         except LookError as error:
             return error
 
@@ -188,7 +194,25 @@ def _total(api: StripeApi, meter_id: str, one: Metered) -> float | None:
     return float(sum(quantity for _, quantity in rows))
 
 
-def _short(row: dict[str, Any]) -> dict[str, Json]:
-    kept = ("id", "customer", "status", "period_start", "period_end", "plan", "org_id", "paused", "created_at")
-    items = [{name: item[name] for name in ("id", "lookup_key", "usage_type", "meter")} for item in row["items"]]
-    return {**{name: row[name] for name in kept}, "items": items}
+def _short(row: Subscription) -> SubscriptionInShort:
+    return {
+        "id": row["id"],
+        "customer": row["customer"],
+        "status": row["status"],
+        "period_start": row["period_start"],
+        "period_end": row["period_end"],
+        "plan": row["plan"],
+        "org_id": row["org_id"],
+        "paused": row["paused"],
+        "created_at": row["created_at"],
+        "items": [_item_in_short(item) for item in row["items"]],
+    }
+
+
+def _item_in_short(item: SubscriptionItem) -> ItemInShort:
+    return {
+        "id": item["id"],
+        "lookup_key": item["lookup_key"],
+        "usage_type": item["usage_type"],
+        "meter": item["meter"],
+    }

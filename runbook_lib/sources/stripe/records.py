@@ -5,6 +5,13 @@ from typing import Any
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.subscriptions import (
+    CurrentSubscription,
+    DeletedCustomer,
+    StripeAccess,
+    StripeCustomer,
+    StripeEvent,
+)
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import answer_with_rows, beyond_retention, judge_absence, rows_in, span_of, text_of
 from runbook_lib.sources.stripe.api import StripeApi, at_of, id_of, shaped
@@ -14,17 +21,13 @@ _EVENTS_KEPT_H = 30 * 24.0
 _MOST_EVENTS = 500
 
 
-def subscription(customer_id: str) -> Look:
-    """A customer's subscription; of several the one that counts (active before past_due before canceled, then the newest).
+def subscription(customer_id: str) -> Look[CurrentSubscription]:
+    """A customer's subscription; of several the one that counts.
 
-    {"id", "status", "customer", "period_start", "period_end" (of the subscription or, in newer versions, of its first item),
-    "cancel_at_period_end", "canceled_at", "ended_at", "created_at", "paused", "livemode", "latest_invoice", "plan" and "org_id" (of
-    its metadata), "items": [{"id", "price", "lookup_key", "nickname", "product", "usage_type", "meter", "quantity", "period_start",
-    "period_end" (None before basil)}], "others": how many more}. Without
-    any: empty; a customer that Stripe does not know: not_found.
+    Without any: empty; a customer that Stripe does not know: not_found.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[CurrentSubscription]:
         if not customer_id.strip():
             return Answer(Status.not_found, None, "the customer id is empty")
         api = StripeApi(door)
@@ -36,40 +39,36 @@ def subscription(customer_id: str) -> Look:
         found = [shaped(subscription_row, row) for row in rows]
         if not found:
             return Answer(Status.empty, None, "the customer has no subscription")
-        return Answer(Status.ok, {**by_weight(found)[0], "others": len(found) - 1})
+        return Answer(Status.ok, CurrentSubscription(**by_weight(found)[0], others=len(found) - 1))
 
     return Look("stripe", "subscription", {"customer_id": customer_id}, fetch)
 
 
-def customer(customer_id: str) -> Look:
-    """A customer: {"id", "email", "name", "livemode", "delinquent", "currency", "balance", "created_at", "metadata"}.
+def customer(customer_id: str) -> Look[StripeCustomer | DeletedCustomer]:
+    """A customer. One that Stripe does not know: not_found; one that was deleted: the same, with the word that it was."""
 
-    One that Stripe does not know: not_found; one that was deleted: the same, with {"deleted": True}.
-    """
-
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[StripeCustomer | DeletedCustomer]:
         if not customer_id.strip():
             return Answer(Status.not_found, None, "the customer id is empty")
         found = StripeApi(door).read(
             lambda client: client.v1.customers.retrieve(customer_id), "Customers: read", _customer, one=True
         )
-        if found.pop("deleted"):
-            return Answer(Status.not_found, {"deleted": True}, "the customer was deleted")
+        if found is None:
+            return Answer(Status.not_found, DeletedCustomer(deleted=True), "the customer was deleted")
         return Answer(Status.ok, found)
 
     return Look("stripe", "customer", {"customer_id": customer_id}, fetch)
 
 
-def events(window: Window, types: tuple[str, ...] = (), *, undelivered: bool = False) -> Look:
-    """Stripe's events of a window, newest first: {"id", "at", "type", "object", "customer", "api_version", "livemode",
-    "pending_webhooks", "request"}. Stripe keeps them 30 days.
+def events(window: Window, types: tuple[str, ...] = (), *, undelivered: bool = False) -> Look[list[StripeEvent]]:
+    """Stripe's events of a window, newest first. Stripe keeps them 30 days.
 
     Args:
         types: only these, for example `invoice.paid`; empty: all.
         undelivered: only those that some endpoint has not answered with a 2xx yet.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[StripeEvent]]:
         api = StripeApi(door)
         asked: dict[str, Any] = {
             "created": {"gte": int(window.since.timestamp()), "lte": int(window.until.timestamp())}
@@ -93,13 +92,13 @@ def events(window: Window, types: tuple[str, ...] = (), *, undelivered: bool = F
     return Look("stripe", "events", arguments, fetch, deadline_s=20)
 
 
-def health() -> Look:
-    """What the key may read: {"livemode", "api_version", "may_read": {"customers", "subscriptions", "events"}}.
+def health() -> Look[StripeAccess]:
+    """What the key may read.
 
     denied where one of them is refused, with what is missing; the value is there all the same.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[StripeAccess]:
         api = StripeApi(door)
         may: dict[str, bool] = {}
         refused: LookError | None = None
@@ -111,7 +110,7 @@ def health() -> Look:
                 if error.status != Status.denied:
                     raise
                 may[name], refused = False, error
-        value = {"livemode": api.is_live, "api_version": api.version, "may_read": may}
+        value: StripeAccess = {"livemode": api.is_live, "api_version": api.version, "may_read": may}
         if refused is None:
             return Answer(Status.ok, value)
         missing = ", ".join(f"{name.capitalize()}: read" for name, allowed in may.items() if not allowed)
@@ -127,11 +126,11 @@ _READS: dict[str, Any] = {
 }
 
 
-def _customer(row: dict[str, Json]) -> dict[str, Json]:
+def _customer(row: dict[str, Json]) -> StripeCustomer | None:
+    """None for one that was deleted."""
     if row.get("deleted"):
-        return {"deleted": True}
+        return None
     return {
-        "deleted": False,
         "id": str(row["id"]),
         "email": text_of(row, "email"),
         "name": text_of(row, "name"),
@@ -144,7 +143,7 @@ def _customer(row: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-def _event(row: dict[str, Json]) -> dict[str, Json]:
+def _event(row: dict[str, Json]) -> StripeEvent:
     held = row["data"]["object"]
     about = held.get("customer") or (held.get("id") if held.get("object") == "customer" else None)
     request = row.get("request")

@@ -1,18 +1,23 @@
 """Stripe's objects in the shapes that our looks hand out, and what Stripe says where there is no such object."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Json, Status
+from runbook_lib.core.records.meters import MeterHour, UsageRecordTotal
+from runbook_lib.core.records.subscriptions import Subscription, SubscriptionItem
 from runbook_lib.sources.kit.asking import number_of, rows_in, text_of
 from runbook_lib.sources.stripe.api import at_of, id_of
+
+T = TypeVar("T")
 
 BASIL = "2025-03-31"  # from here on usage records are gone, and periods are the items'
 _CURRENT_FIRST = ("active", "trialing", "past_due", "unpaid", "paused", "incomplete", "canceled", "incomplete_expired")
 
 
-def absent_means_not_found(ask: Any, what: str) -> Any:
+def absent_means_not_found(ask: Callable[[], T], what: str) -> T:
     """Run `ask`; Stripe's 400 for an id it does not know (`resource_missing`) becomes not_found."""
     try:
         return ask()
@@ -24,7 +29,7 @@ def absent_means_not_found(ask: Any, what: str) -> Any:
         raise
 
 
-def subscription_row(row: dict[str, Json]) -> dict[str, Json]:
+def subscription_row(row: dict[str, Json]) -> Subscription:
     """A subscription; its own period is that of its first item where the version keeps it there (since basil)."""
     items = rows_in(row["items"], "data")
     first: dict[str, Json] = items[0] if items else {}
@@ -48,7 +53,7 @@ def subscription_row(row: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-def by_weight(rows: list[dict[str, Json]]) -> list[dict[str, Json]]:
+def by_weight(rows: list[Subscription]) -> list[Subscription]:
     """Subscriptions, the one that counts first: active before past_due before canceled, then the newest."""
     newest = sorted(rows, key=lambda row: row["created_at"] or "", reverse=True)
     return sorted(
@@ -56,7 +61,7 @@ def by_weight(rows: list[dict[str, Json]]) -> list[dict[str, Json]]:
     )
 
 
-def _item(item: dict[str, Json]) -> dict[str, Json]:
+def _item(item: dict[str, Json]) -> SubscriptionItem:
     price = item["price"]
     recurring = price.get("recurring") or {}
     return {
@@ -79,17 +84,17 @@ def full_hours(window: Window) -> tuple[int, int]:
     return start - start % 3600, end + -end % 3600
 
 
-def bucket_row(row: dict[str, Json]) -> list[Json]:
-    """[start in epoch s, quantity] of a meter event summary."""
+def bucket_row(row: dict[str, Json]) -> MeterHour:
+    """A meter event summary."""
     quantity = number_of(row["aggregated_value"])
     start = row["start_time"]
     if quantity is None or isinstance(start, bool) or not isinstance(start, int):
         raise TypeError("a summary without start or quantity")
-    return [start, int(quantity) if float(quantity).is_integer() else quantity]
+    return start, int(quantity) if float(quantity).is_integer() else quantity
 
 
-def summary_row(row: dict[str, Json]) -> dict[str, Json]:
-    """A usage record summary: {"total", "invoice" (None: the open period), "since", "until"}."""
+def summary_row(row: dict[str, Json]) -> UsageRecordTotal:
+    """A usage record summary."""
     total = row["total_usage"]
     if isinstance(total, bool) or not isinstance(total, int):
         raise TypeError(f"total_usage is {total!r:.40}")

@@ -12,6 +12,8 @@ from typing import Any
 from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.meters import DroppedEvents, Meter, MeterHour, UsageRecordTotal
+from runbook_lib.core.records.subscriptions import OtherCustomer, Subscription
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, rows_in, span_of, text_of
 from runbook_lib.sources.stripe.api import StripeApi, at_of, shaped
@@ -32,13 +34,13 @@ _ERROR_REPORT = "v1.billing.meter.error_report_triggered"
 _MOST_REPORTS = 5
 
 
-def subscriptions(customer_id: str) -> Look:
-    """All of a customer's subscriptions, ended ones included, the one that counts first; rows as `stripe.subscription` has them.
+def subscriptions(customer_id: str) -> Look[list[Subscription]]:
+    """All of a customer's subscriptions, ended ones included, the one that counts first.
 
     Without any: empty; a customer that Stripe does not know: not_found.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[Subscription]]:
         if not customer_id.strip():
             return Answer(Status.not_found, None, "the customer id is empty")
         api = StripeApi(door)
@@ -53,14 +55,13 @@ def subscriptions(customer_id: str) -> Look:
     return Look("stripe", "subscriptions", {"customer_id": customer_id}, fetch)
 
 
-def customers_of(customer_id: str, org_id: str) -> Look:
+def customers_of(customer_id: str, org_id: str) -> Look[list[OtherCustomer]]:
     """Other customers that stand for the same organization: of the same e-mail address, or whose metadata names its id.
 
-    [{"id", "created_at", "same": "org_id" or "email", "subscriptions": how many are not ended}]; none: empty. The address itself
-    stays inside the look. A customer that was deleted or is unknown has no likes: empty.
+    None: empty; so it is for a customer that was deleted or is unknown. The address itself stays inside the look.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[OtherCustomer]]:
         api = StripeApi(door)
         try:
             own = api.read(lambda c: c.v1.customers.retrieve(customer_id), "Customers: read", dict, one=True)
@@ -76,22 +77,22 @@ def customers_of(customer_id: str, org_id: str) -> Look:
             return client.v1.customers.list({"email": email, **paging})
 
         rows, _ = api.pages(ask, "Customers: read", 100)
-        found = []
+        found: list[OtherCustomer] = []
         for row in rows:
-            other = shaped(_likeness, row)
-            if other["id"] == customer_id or other["org_id"] not in (None, org_id):
+            other, created_at, org = shaped(_identity, row)
+            if other == customer_id or org not in (None, org_id):
                 continue  # one person may own several organizations, each with a customer of its own
-            running, _ = api.pages(_of_customer(other["id"]), _SUBSCRIPTIONS, 100)
-            same = "org_id" if other.pop("org_id") == org_id else "email"
-            found.append({**other, "same": same, "subscriptions": len(running)})
+            running, _ = api.pages(_of_customer(other), _SUBSCRIPTIONS, 100)
+            same = "org_id" if org == org_id else "email"
+            found.append({"id": other, "created_at": created_at, "same": same, "subscriptions": len(running)})
         return Answer(Status.ok, found) if found else Answer(Status.empty, [], "no other customer of this address")
 
     return Look("stripe", "customers_of", {"customer_id": customer_id, "org_id": org_id}, fetch, deadline_s=15)
 
 
-def _likeness(row: dict[str, Json]) -> dict[str, Json]:
-    named = text_of(row.get("metadata") or {}, "org_id")
-    return {"id": str(row["id"]), "created_at": at_of(row["created"]), "org_id": named}
+def _identity(row: dict[str, Json]) -> tuple[str, str | None, str | None]:
+    """A customer's id, when it was made, and the organization that its metadata names."""
+    return str(row["id"]), at_of(row["created"]), text_of(row.get("metadata") or {}, "org_id")
 
 
 def _of_customer(customer_id: str) -> Any:
@@ -101,10 +102,10 @@ def _of_customer(customer_id: str) -> Any:
     return ask
 
 
-def meters() -> Look:
-    """The meters, active and inactive: [{"id", "event_name", "name", "status", "formula", "deactivated_at"}]; none: empty."""
+def meters() -> Look[list[Meter]]:
+    """The meters, active and inactive; none: empty."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[Meter]]:
         rows, _ = StripeApi(door).pages(lambda client, paging: client.v1.billing.meters.list({**paging}), _METERS, 200)
         found = [shaped(_meter, row) for row in rows]
         return Answer(Status.ok, found) if found else Answer(Status.empty, [], "the account has no meter")
@@ -112,13 +113,13 @@ def meters() -> Look:
     return Look("stripe", "meters", {}, fetch)
 
 
-def meter_usage(meter_id: str, customer_id: str, window: Window) -> Look:
-    """What a meter has counted for a customer by full hours: [[start in epoch s, quantity]], oldest first; none: empty.
+def meter_usage(meter_id: str, customer_id: str, window: Window) -> Look[list[MeterHour]]:
+    """What a meter has counted for a customer by full hours, oldest first; none: empty.
 
     The window is widened to full hours, as Stripe asks. A customer or meter that Stripe does not know: not_found.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[MeterHour]]:
         api = StripeApi(door)
         rows = _by_hour(api, meter_id, customer_id, window)
         return Answer(Status.ok, rows) if rows else Answer(Status.empty, [], "the meter counted nothing for it")
@@ -127,14 +128,13 @@ def meter_usage(meter_id: str, customer_id: str, window: Window) -> Look:
     return Look("stripe", "meter_usage", arguments, fetch, deadline_s=30)
 
 
-def legacy_usage(item_id: str) -> Look:
-    """What usage records of an item add up to, by billing period, newest first: [{"total", "invoice" (None: the open period),
-    "since", "until" (None for the open one)}].
+def legacy_usage(item_id: str) -> Look[list[UsageRecordTotal]]:
+    """What usage records of an item add up to, by billing period, newest first.
 
     Where the version in use has no usage records any more (basil and later), or the item is not there: not_found.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[UsageRecordTotal]]:
         api = StripeApi(door)
         if api.version[:10] >= BASIL:
             return Answer(
@@ -152,11 +152,13 @@ def legacy_usage(item_id: str) -> Look:
     return Look("stripe", "legacy_usage", {"item_id": item_id}, fetch, deadline_s=15)
 
 
-def meter_errors(meter_id: str, window: Window) -> Look:
-    """Meter events that were accepted and dropped later, by report, newest first: [{"at", "since", "until", "count", "codes":
-    {code: how many}, "examples": [identifier]}]; none: empty. Stripe keeps the events 30 days; the newest 5 reports are read."""
+def meter_errors(meter_id: str, window: Window) -> Look[list[DroppedEvents]]:
+    """Meter events that were accepted and dropped later, by report, newest first; none: empty.
 
-    def fetch(door: Door) -> Answer:
+    Stripe keeps the events 30 days; the newest 5 reports are read.
+    """
+
+    def fetch(door: Door) -> Answer[list[DroppedEvents]]:
         api = StripeApi(door, version=_THIN_VERSION)
         asked: Any = {"object_id": meter_id, "limit": 20}
         permission = "Events (v2): read"
@@ -181,7 +183,7 @@ def _retrieve_event(identity: str, client: Any) -> Any:
     return client.v2.core.events.retrieve(identity)
 
 
-def _by_hour(api: StripeApi, meter_id: str, customer_id: str, window: Window) -> list[list[Json]]:
+def _by_hour(api: StripeApi, meter_id: str, customer_id: str, window: Window) -> list[MeterHour]:
     start, end = full_hours(window)
     asked = {"customer": customer_id, "start_time": start, "end_time": end, "value_grouping_window": "hour"}
 
@@ -189,15 +191,10 @@ def _by_hour(api: StripeApi, meter_id: str, customer_id: str, window: Window) ->
         return client.v1.billing.meters.event_summaries.list(meter_id, {**asked, **paging})
 
     rows, _ = absent_means_not_found(lambda: api.pages(ask, _METERS, 10_000), "customer")
-    return [list(bucket) for bucket in sorted((_hour(row) for row in rows), key=lambda bucket: bucket[0])]
+    return sorted((shaped(bucket_row, row) for row in rows), key=lambda hour: hour[0])
 
 
-def _hour(row: dict[str, Json]) -> list[Json]:
-    found: Any = shaped(bucket_row, row)
-    return list(found)
-
-
-def _meter(row: dict[str, Json]) -> dict[str, Json]:
+def _meter(row: dict[str, Json]) -> Meter:
     return {
         "id": str(row["id"]),
         "event_name": str(row["event_name"]),
@@ -214,7 +211,7 @@ def _is_within(row: dict[str, Json], window: Window) -> bool:
     return at is not None and window.since <= from_iso(at) <= window.until + timedelta(days=1)
 
 
-def _report(document: dict[str, Json]) -> dict[str, Json]:
+def _report(document: dict[str, Json]) -> DroppedEvents:
     data = document["data"]
     types = rows_in(data["reason"], "error_types")
     examples = [

@@ -2,11 +2,11 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
-from runbook_lib.core.records.team_files import PlanLimit, ServiceLevels
+from runbook_lib.core.records.team_files import ServiceLevels
+from runbook_lib.core.records.usage import PlanLimit, PlanLimits
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need
 from runbook_lib.sources.team.service_levels_file import read_service_levels
@@ -14,14 +14,14 @@ from runbook_lib.sources.team.service_levels_file import read_service_levels
 _ASSIGNED = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=", re.MULTILINE)
 
 
-def plan_limits() -> Look[Mapping[str, PlanLimit]]:
-    """The limits, by plan.
+def plan_limits() -> Look[PlanLimits]:
+    """The plans' limits.
 
     The file is `plan_limits.toml` unless RUNBOOK_PLAN_LIMITS names another: a table for each plan under `[plans]`, with
     whole numbers `tokens` and `requests`. Anything else in it is malformed, with the plan and the key.
     """
 
-    def fetch(door: Door) -> Answer[Mapping[str, PlanLimit]]:
+    def fetch(door: Door) -> Answer[PlanLimits]:
         path = need(door, "plan_limits_file")
         text = door.read_text(path)
         try:
@@ -54,12 +54,12 @@ def service_levels() -> Look[ServiceLevels]:
     return Look("team", "service_levels", {}, fetch)
 
 
-def _read(document: dict[str, Json]) -> dict[str, PlanLimit]:
+def _read(document: dict[str, Json]) -> PlanLimits:
     """The limits by plan. Raises ValueError for what is no limit."""
     plans = document.get("plans")
     if not isinstance(plans, dict) or not plans:
         raise ValueError("no table [plans.<name>]")
-    limits: dict[str, PlanLimit] = {}
+    limits: PlanLimits = {}
     for name, plan in plans.items():
         if not isinstance(plan, dict):
             raise ValueError(f"plans.{name} is no table")
