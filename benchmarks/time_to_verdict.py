@@ -21,7 +21,7 @@ from runbook_lib.core.model import Observation
 from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.case import Case
-from runbook_lib.drills.kit.listed import CASES
+from runbook_lib.drills.kit.case_list import CASES
 from runbook_lib.io.observe import Observer
 from runbook_lib.run.headless import HeadlessRun, run_procedure
 from runbook_lib.run.home import Home

@@ -51,8 +51,8 @@ def drill(
     from runbook_lib.core.errors import UsageError
     from runbook_lib.drills.kit.arena import arena
     from runbook_lib.drills.kit.case import KINDS
+    from runbook_lib.drills.kit.case_list import select, through_the_notebook
     from runbook_lib.drills.kit.golden import keep_records, keep_wrong
-    from runbook_lib.drills.kit.listed import select, through_the_notebook
     from runbook_lib.drills.kit.results import as_json as as_document
     from runbook_lib.drills.kit.results import exit_code
 

@@ -163,7 +163,7 @@ def break_(
     need_sandbox("The sandbox cannot be broken")
     from runbook_lib.cli import printing
     from runbook_lib.drills.kit import faults
-    from runbook_lib.drills.kit.shown import bring_about
+    from runbook_lib.drills.kit.injection import bring_about
 
     fault = faults.find(code)
     told = bring_about(_attach(name), code, variant, act=act)

@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 _PR_SET_PDEATHSIG = 1
 
 
-def dies_with_parent(signal_number: int = signal.SIGKILL) -> Callable[[], None] | None:
+def tie_to_parent(signal_number: int = signal.SIGKILL) -> Callable[[], None] | None:
     """A function for the child, between fork and exec, that ties its life to its parent's; None where the kernel cannot.
 
     Linux sends `signal_number` when the parent's thread ends, whatever ended it, kill -9 included. Elsewhere the parts
@@ -53,7 +53,7 @@ async def spawn(
         stdout=stdout,
         stderr=stderr,
         pass_fds=tuple(pass_fds),
-        preexec_fn=dies_with_parent(end_signal),
+        preexec_fn=tie_to_parent(end_signal),
         cwd=cwd,
         limit=1 << 20,
         user=user,

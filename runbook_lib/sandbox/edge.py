@@ -70,7 +70,7 @@ class Edge:
             self._write_down(visit)
 
     @contextlib.asynccontextmanager
-    async def held(self, patience_s: float = 3.0) -> AsyncIterator[None]:
+    async def hold_requests(self, patience_s: float = 3.0) -> AsyncIterator[None]:
         """While another deployment takes over: new requests wait, those under way are let end, as long as patience lasts."""
         self._open.clear()
         try:
@@ -82,7 +82,7 @@ class Edge:
             self._open.set()
 
     @contextlib.asynccontextmanager
-    async def passing(self) -> AsyncIterator[None]:
+    async def pass_request(self) -> AsyncIterator[None]:
         """One request on its way to the part: it begins when no takeover is going on."""
         await self._open.wait()
         self._under_way += 1
@@ -180,15 +180,15 @@ class _Visit:
     def _refused_before(self) -> Refusal | None:
         rules, platform = self.edge.rules, self.edge.platform
         if rules.is_missing:
-            return platform.missing()
+            return platform.answer_nowhere()
         if rules.is_protected:
-            return platform.protected()
+            return platform.answer_login()
         if any(fnmatch.fnmatchcase(self.path, glob) for glob in rules.denied):
-            return platform.denied()
+            return platform.answer_denied()
         return None
 
     async def _passed_on(self) -> Refusal | None:
-        async with self.edge.passing():
+        async with self.edge.pass_request():
             return await self._pass_on()
 
     async def _pass_on(self) -> Refusal | None:
@@ -208,9 +208,9 @@ class _Visit:
             )
             answer = await edge._http.send(request, stream=True)
         except httpx.ConnectError:
-            return edge.platform.not_reachable(edge.part.upstream_port)
+            return edge.platform.answer_unreachable(edge.part.upstream_port)
         except httpx.HTTPError:
-            return edge.platform.died()
+            return edge.platform.answer_cut_off()
         try:
             await self._relay(answer)
         except httpx.HTTPError:
@@ -234,7 +234,7 @@ class _Visit:
 
     async def _broken_off(self) -> Refusal | None:
         """The part's answer ended in the middle: so does the client's."""
-        died = self.edge.platform.died()
+        died = self.edge.platform.answer_cut_off()
         if not self._has_begun:
             return died
         self.error = died.error

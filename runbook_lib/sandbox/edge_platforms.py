@@ -36,11 +36,11 @@ class Platform:
         """What the platform adds to every answer."""
         raise NotImplementedError
 
-    def not_reachable(self, port: int) -> Refusal:
+    def answer_unreachable(self, port: int) -> Refusal:
         """Nothing listens where the part should."""
         raise NotImplementedError
 
-    def died(self) -> Refusal:
+    def answer_cut_off(self) -> Refusal:
         """The part ended, or cut the connection, without an answer."""
         raise NotImplementedError
 
@@ -52,15 +52,15 @@ class Platform:
         """The part was killed for its memory."""
         raise NotImplementedError
 
-    def denied(self) -> Refusal:
+    def answer_denied(self) -> Refusal:
         """A firewall rule refused the request."""
         raise NotImplementedError
 
-    def protected(self) -> Refusal:
+    def answer_login(self) -> Refusal:
         """The platform asks for a login of its own."""
         raise NotImplementedError
 
-    def missing(self) -> Refusal:
+    def answer_nowhere(self) -> Refusal:
         """The host name leads nowhere."""
         raise NotImplementedError
 
@@ -81,11 +81,11 @@ class Vercel(Platform):
         """x-vercel-id, and that nothing was cached."""
         return {"server": "Vercel", "x-vercel-id": shown_id, "x-vercel-cache": "MISS"}
 
-    def not_reachable(self, port: int) -> Refusal:  # noqa: ARG002
+    def answer_unreachable(self, port: int) -> Refusal:  # noqa: ARG002
         """A function that cannot be reached is one that did not respond."""
         return self._failed(502, "NO_RESPONSE_FROM_FUNCTION", "An error occurred with this application.", row_status=-1)
 
-    def died(self) -> Refusal:
+    def answer_cut_off(self) -> Refusal:
         """The invocation ended in the middle."""
         log = "Runtime exited with error: signal: killed\nRuntime.ExitError"
         return self._failed(500, "FUNCTION_INVOCATION_FAILED", "A server error has occurred", log, row_status=-1)
@@ -103,7 +103,7 @@ class Vercel(Platform):
         )
         return self._failed(500, "FUNCTION_INVOCATION_FAILED", "A server error has occurred", log, row_status=-1)
 
-    def denied(self) -> Refusal:
+    def answer_denied(self) -> Refusal:
         """The firewall's deny action."""
         headers = {
             "content-type": "text/plain; charset=utf-8",
@@ -112,7 +112,7 @@ class Vercel(Platform):
         }
         return Refusal(403, 403, "FIREWALL_DENIED", "Forbidden\n\n{id}\n", headers)
 
-    def protected(self) -> Refusal:
+    def answer_login(self) -> Refusal:
         """Deployment protection: the login page with 401."""
         headers = {
             "content-type": "text/html; charset=utf-8",
@@ -123,7 +123,7 @@ class Vercel(Platform):
         body = "<!doctype html><html><title>Authentication Required</title><body>Authentication Required</body></html>"
         return Refusal(401, 401, "DEPLOYMENT_PROTECTED", body, headers)
 
-    def missing(self) -> Refusal:
+    def answer_nowhere(self) -> Refusal:
         """The alias leads to no deployment."""
         return self._failed(404, "DEPLOYMENT_NOT_FOUND", "The deployment could not be found on Vercel.")
 
@@ -150,11 +150,11 @@ class Railway(Platform):
         """X-Railway-Request-Id and the edge's name."""
         return {"server": "railway-edge", "x-railway-request-id": shown_id, "x-railway-edge": f"railway/{self.region}"}
 
-    def not_reachable(self, port: int) -> Refusal:  # noqa: ARG002
+    def answer_unreachable(self, port: int) -> Refusal:  # noqa: ARG002
         """Nothing listens on the port that Railway expects."""
         return self._failed(502, "Application failed to respond", "connection refused")
 
-    def died(self) -> Refusal:
+    def answer_cut_off(self) -> Refusal:
         """The connection was cut."""
         return self._failed(502, "Application failed to respond", "connection closed unexpectedly")
 
@@ -166,15 +166,15 @@ class Railway(Platform):
         """The container was killed."""
         return self._failed(502, "Application failed to respond", "connection closed unexpectedly")
 
-    def denied(self) -> Refusal:
+    def answer_denied(self) -> Refusal:
         """Railway has no firewall of one's own; its edge refuses abuse."""
         return self._failed(403, "Forbidden", "forbidden")
 
-    def protected(self) -> Refusal:
+    def answer_login(self) -> Refusal:
         """Railway asks for no login; the domain is taken off."""
-        return self.missing()
+        return self.answer_nowhere()
 
-    def missing(self) -> Refusal:
+    def answer_nowhere(self) -> Refusal:
         """The domain leads to no service."""
         return self._failed(404, "Application not found", "application not found")
 
@@ -203,12 +203,12 @@ class Fly(Platform):
         """fly-request-id and the proxy's signature."""
         return {"server": "Fly/9e4b1a02 (2026-10-28)", "via": "1.1 fly.io", "fly-request-id": shown_id}
 
-    def not_reachable(self, port: int) -> Refusal:
+    def answer_unreachable(self, port: int) -> Refusal:
         """No connection to the machine."""
         words = "[PC01] instance refused connection. is your app listening on 0.0.0.0:"
         return self._failed(502, f"{words}{port}? make sure it is not only listening on 127.0.0.1")
 
-    def died(self) -> Refusal:
+    def answer_cut_off(self) -> Refusal:
         """The connection was cut."""
         return self._failed(502, "[PC05] timed out or connection closed before a response was received")
 
@@ -220,15 +220,15 @@ class Fly(Platform):
         """The machine's kernel killed the app."""
         return self._failed(502, "Out of memory: Killed process 322 (uvicorn)")
 
-    def denied(self) -> Refusal:
+    def answer_denied(self) -> Refusal:
         """Fly has no firewall of one's own; the request is refused."""
         return self._failed(403, "request denied")
 
-    def protected(self) -> Refusal:
+    def answer_login(self) -> Refusal:
         """Fly asks for no login; no machine is public."""
-        return self.missing()
+        return self.answer_nowhere()
 
-    def missing(self) -> Refusal:
+    def answer_nowhere(self) -> Refusal:
         """No machine takes requests."""
         return self._failed(
             503, "[PR01] no known healthy instances found for route tcp/443. (hint: is your app shut down?)"

@@ -118,7 +118,7 @@ class Sandbox:
         """The handle of a sandbox that is up already. Raises UsageError when it is not, with those that are."""
         where = home.home_of(name)
         if not where.is_alive():
-            raise home.missing(name, cls.running())
+            raise home.no_such_sandbox(name, cls.running())
         return cls(where)
 
     @staticmethod

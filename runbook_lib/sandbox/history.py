@@ -64,7 +64,7 @@ class _Whole:
         return whole
 
 
-def condensed(system: System, part: str, past: Past) -> tuple[list[Trace], list[RequestRow]]:
+def condensed_past(system: System, part: str, past: Past) -> tuple[list[Trace], list[RequestRow]]:
     """The spans and the edge's rows of such a past, by time."""
     writer = _Writer(system, part)
     totals, failures, slows = _Whole(), _Whole(), _Whole()

@@ -70,7 +70,7 @@ class Home:
         try:
             state: dict[str, Any] = json.loads(self.state_file.read_text())
         except (OSError, ValueError) as error:
-            raise missing(self.name) from error
+            raise no_such_sandbox(self.name) from error
         return state
 
     def clear(self) -> None:
@@ -86,7 +86,7 @@ class Home:
         for _ in range(20):  # Postgres' own children may still be writing for a moment
             shutil.rmtree(self.folder, ignore_errors=True)
             if not self.folder.exists():
-                tidy(self.folder.parent)
+                remove_empty_root(self.folder.parent)
                 return
             time.sleep(0.05)
         raise SandboxError(
@@ -94,7 +94,7 @@ class Home:
         )
 
 
-def missing(name: str, up: Sequence[str] = ()) -> UsageError:
+def no_such_sandbox(name: str, up: Sequence[str] = ()) -> UsageError:
     """The error for a sandbox that is not up; `up`: the names of those that are."""
     start = f"Start it: runbook sandbox up --name {name}"
     return UsageError(
@@ -134,7 +134,7 @@ def made_base() -> Path:
     return folder
 
 
-def tidy(folder: Path) -> None:
+def remove_empty_root(folder: Path) -> None:
     """Remove the folder of all sandboxes when the last one is gone; one that the user chose stays."""
     if "RUNBOOK_SANDBOX_HOME" not in os.environ:
         with contextlib.suppress(OSError):

@@ -22,7 +22,7 @@ async def make_scratch(postgres: Postgres) -> None:
         await connection.execute(f"create database {SCRATCH} template template0".encode())
 
 
-def set_out(folder: Path, postgres: Postgres, schema: str | None, now: datetime) -> Mapping[str, str]:
+def write_team_files(folder: Path, postgres: Postgres, schema: str | None, now: datetime) -> Mapping[str, str]:
     """Write the files into the sandbox's folder; returns the settings that tell the runbook of them.
 
     Args:

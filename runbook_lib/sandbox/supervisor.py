@@ -21,7 +21,7 @@ from runbook_lib.sandbox import environment, recovery, repository
 from runbook_lib.sandbox.apps.billing import PLAN_LIMITS
 from runbook_lib.sandbox.children import CHECKOUT
 from runbook_lib.sandbox.control import Control
-from runbook_lib.sandbox.home import Home, tidy, write_private
+from runbook_lib.sandbox.home import Home, remove_empty_root, write_private
 from runbook_lib.sandbox.options import Options
 from runbook_lib.sandbox.primitives.breakage import Breakage
 from runbook_lib.sandbox.server import PartServer
@@ -95,7 +95,7 @@ def _announce(home: Home, options: Options, system: System, control_url: str, to
     write_private(levels_file, (CHECKOUT / "service_levels.toml").read_text("utf-8"))
     settings["RUNBOOK_SERVICE_LEVELS"] = str(levels_file)
     settings["RUNBOOK_GATEWAY_DOCKERFILE"] = str(repository.write(home.folder) / repository.DOCKERFILE)
-    settings |= recovery.set_out(home.folder, system.postgres, options.schema, system.world.now())
+    settings |= recovery.write_team_files(home.folder, system.postgres, options.schema, system.world.now())
     settings |= environment.machine_settings(system.api_url, os.getsid(0))
     if system.is_local:
         settings |= environment.workshop_settings(system.stripe_cli, system.api_env_file)
@@ -150,7 +150,7 @@ def main() -> None:
         if not home.folder.exists():
             break
         time.sleep(0.05)
-    tidy(home.folder.parent)
+    remove_empty_root(home.folder.parent)
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ class System:
             "instrumented": self.options.is_instrumented(part.name),
         }
 
-    def state_named(self, name: str) -> object:
+    def facade_state(self, name: str) -> object:
         """A façade's own memory: a provider by its name, anything else by its class's name.
 
         Raises:

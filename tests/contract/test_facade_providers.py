@@ -211,7 +211,7 @@ def test_a_retired_model_leaves_the_list_and_the_others_answer(client, world, na
     provider = world.providers[name]
     retired = next(model for model in provider.models if model.id == MODEL[name])
     retired.is_retired = True
-    other = next(model.id for model in provider.offered())
+    other = next(model.id for model in provider.offered_models())
     assert client.post(path(name), json=call(name)).status_code == 404
     assert client.post(path(name), json=call(name, model=other)).status_code == 200
     assert MODEL[name] not in client.get("/v1/models").text

@@ -11,8 +11,8 @@ from support.needs import missing
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.arena import Arena, arena
 from runbook_lib.drills.kit.case import Case
+from runbook_lib.drills.kit.case_list import CASES, cause_of, once_per_cause
 from runbook_lib.drills.kit.golden import keep_wrong
-from runbook_lib.drills.kit.listed import CASES, cause_of, once_per_cause
 from runbook_lib.procedures.catalogues import CATALOGUES
 
 THROUGH_THE_NOTEBOOK = {

@@ -2,8 +2,8 @@
 
 import pytest
 
+from runbook_lib.drills.kit.case_list import CASES, select
 from runbook_lib.drills.kit.golden import ablate_cases, replay_cases
-from runbook_lib.drills.kit.listed import CASES, select
 from runbook_lib.drills.kit.records import RECORDS, path_of, read_index
 from runbook_lib.procedures.catalogues import CATALOGUES
 

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 import runbook_lib.sources
 from runbook_lib.core.records.requests import VercelRequest
-from runbook_lib.drills.kit.listed import select
+from runbook_lib.drills.kit.case_list import select
 from runbook_lib.drills.kit.records import read
 from runbook_lib.io.observe import Look
 from runbook_lib.procedures.catalogues import CATALOGUES

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from runbook_lib.drills.kit.listed import CASES
+from runbook_lib.drills.kit.case_list import CASES
 from runbook_lib.drills.kit.records import read
 from runbook_lib.procedures.catalogues import CATALOGUES
 

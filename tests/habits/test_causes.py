@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.core.model import Kind
-from runbook_lib.drills.kit.listed import CASES as DRILLED
-from runbook_lib.drills.kit.listed import cause_of
+from runbook_lib.drills.kit.case_list import CASES as DRILLED
+from runbook_lib.drills.kit.case_list import cause_of
 from runbook_lib.judging.causes import Catalogue, Cause
 from runbook_lib.procedures.catalogues import CATALOGUES
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from runbook_lib.drills.kit import records
-from runbook_lib.drills.kit.listed import CASES
+from runbook_lib.drills.kit.case_list import CASES
 from runbook_lib.run.home import CHECKOUT
 
 

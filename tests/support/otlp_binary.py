@@ -6,14 +6,14 @@ from typing import Any
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from runbook_lib.sandbox.store.encode import grouped
+from runbook_lib.sandbox.store.encode import group_spans
 from runbook_lib.sandbox.store.model import Attributes, Span, Value
 
 
 def traces_data(spans: Iterable[Span]) -> bytes:
     """Spans as a binary TracesData message."""
     data = TracesData()
-    for resource, scopes in grouped(spans):
+    for resource, scopes in group_spans(spans):
         group = data.resource_spans.add(schema_url=resource.schema_url)
         group.resource.attributes.extend(_pb_attributes(resource.attributes))
         for scope, members in scopes:

@@ -7,7 +7,7 @@ from runbook_lib.drills.backup_restore.faults import DUMP, NUMBERED, backups, du
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.asking import Ask, Parameters, as_audit, audit_again
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import Result, Step, nothing, use
+from runbook_lib.drills.kit.fault import Result, Step, no_action, use
 from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, narrower
 from runbook_lib.sandbox import Sandbox
 
@@ -75,7 +75,7 @@ def _of_code(table: dict[str, Any], code: str, variant: str, otherwise: Any) -> 
 
 
 # Nobody has to act, and nothing has to arrive.
-_AT_REST: dict[str, Any] = {"exercise": nothing, "settle_s": 0.0, "ask": as_audit, "settings": SETTINGS}
+_AT_REST: dict[str, Any] = {"exercise": no_action, "settle_s": 0.0, "ask": as_audit, "settings": SETTINGS}
 
 
 def case(kind: str, name: str, status: str, codes: tuple[str, ...] = (), **more: Any) -> Case:

@@ -1,6 +1,6 @@
 """Faults of 08: backups that are missing, old, spoilt or untried, restores that lose something, and a schema that has drifted."""
 
-from runbook_lib.drills.kit.fault import Fault, Step, Variant, alias, fault, nothing, use
+from runbook_lib.drills.kit.fault import Fault, Step, Variant, alias, fault, no_action, use
 
 DUMP = "nightly.dump"
 _CUSTOM = "--format=custom"
@@ -17,13 +17,13 @@ def dump(*options: str, **more: object) -> Step:
     return use("dump_file", **{"name": DUMP, "options": [_CUSTOM, *options], **more})
 
 
-def piped(through: str) -> Step:
+def piped_dump(through: str) -> Step:
     """The same as plain SQL, through a filter that the team's job has."""
     return use("dump_file", name="nightly.sql", options=["--format=plain"], script="{dump} | " + through)
 
 
 def _fault(code: str, *steps: Step, **others: Variant) -> Fault:
-    return fault(code, *steps, by=nothing, **others)
+    return fault(code, *steps, by=no_action, **others)
 
 
 # A check that reads another table by its bare name: it holds in the database, and refuses every row of a restore.
@@ -64,11 +64,11 @@ _FAILED = (
     _fault(
         "backup.failed.last",
         backups(5, 29, 53, statuses=("FAILED", "COMPLETED", "COMPLETED")),
-        cancelled=Variant((backups(2, 20, 44, statuses=("CANCELLED", "COMPLETED", "COMPLETED")),), nothing),
-        ever=Variant((backups(5, 29, statuses=("FAILED", "FAILED")),), nothing),
+        cancelled=Variant((backups(2, 20, 44, statuses=("CANCELLED", "COMPLETED", "COMPLETED")),), no_action),
+        ever=Variant((backups(5, 29, statuses=("FAILED", "FAILED")),), no_action),
     ),
     _fault("backup.failed.stuck", backups(14, 23, statuses=("PENDING", "COMPLETED"))),
-    _fault("backup.failed.truncated", dump(keep_bytes=20_000), plain=Variant((piped("head -n 200"),), nothing)),
+    _fault("backup.failed.truncated", dump(keep_bytes=20_000), plain=Variant((piped_dump("head -n 200"),), no_action)),
 )
 _EMPTY = (
     _fault("backup.empty_file.no_bytes", use("dump_file", name=DUMP, script="true")),
@@ -102,10 +102,10 @@ _INCOMPLETE = (
 _LOST = (
     _fault(
         "restore.policies_lost.policies",
-        piped("grep -v '^CREATE POLICY'"),
-        left_out=Variant((dump("--no-policies"),), nothing),
+        piped_dump("grep -v '^CREATE POLICY'"),
+        left_out=Variant((dump("--no-policies"),), no_action),
     ),
-    _fault("restore.policies_lost.rls_off", piped("grep -v 'ENABLE ROW LEVEL SECURITY'")),
+    _fault("restore.policies_lost.rls_off", piped_dump("grep -v 'ENABLE ROW LEVEL SECURITY'")),
     _fault("restore.policies_lost.grants", dump("--no-acl")),
 )
 _DRIFTED = (
@@ -125,7 +125,7 @@ _DRIFTED = (
                     text="create table public.notes (id uuid primary key, org_id uuid references public.organizations (id));",
                 ),
             ),
-            nothing,
+            no_action,
         ),
     ),
     _fault(
@@ -170,7 +170,7 @@ FAULTS: tuple[Fault, ...] = (
         use("team_file", name="recovery_objectives.toml", text=_AIMS),
         short_rpo=Variant(
             (use("team_file", name="recovery_objectives.toml", text='[objectives]\nrpo = "23h"\n'), backups(1, 25)),
-            nothing,
+            no_action,
         ),
     ),
     _fault("pitr.window_short", backups(pitr=True, reaches_back_h=30.0, lags_h=0.05)),

@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
-from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import busy
+from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import many_visits
 from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.asking import Parameters
 from runbook_lib.drills.kit.case import Case
-from runbook_lib.drills.kit.fault import Step, nothing, use
+from runbook_lib.drills.kit.fault import Step, no_action, use
 from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, is_usual, narrower
 from runbook_lib.sandbox import Sandbox
 
 PROCEDURE = "07_deploy_llm_gateway"
 ON_FLY: Mapping[str, Any] = {"gateway_platform": "fly", "service_names": "several", "semconv": "old"}
 LATER = use("age", by_s=2 * 3600.0)  # what earlier cases broke is no longer among the newest requests
-ORDINARY = busy("chat", 12)  # users of every part: that nothing fails shows only where somebody came
+ORDINARY = many_visits("chat", 12)  # users of every part: that nothing fails shows only where somebody came
 AGED = use("age", by_s=600.0)  # Fly's proxy counts by five minutes: what came before lies in steps that have ended
 WITH_DOCKER = {
     "RUNBOOK_DOCKER_FOLDER": str(STAND_IN),
@@ -57,10 +57,10 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
     return case_of_fault(PROCEDURE, ("fault", "07"), code, variant, **given)
 
 
-def well(options: Mapping[str, Any], *before: Step) -> dict[str, Any]:
+def healthy_start(options: Mapping[str, Any], *before: Step) -> dict[str, Any]:
     """What a case in which nothing fails begins with: requests that were answered, where its platform shows them."""
     if options is ON_FLY:
-        return {"before": (AGED, *before), "exercise": nothing, "settle_s": 0.0, "active": False}
+        return {"before": (AGED, *before), "exercise": no_action, "settle_s": 0.0, "active": False}
     return {"before": (LATER, *before), "exercise": ORDINARY, "settle_s": 0.6, "active": False}
 
 
@@ -92,7 +92,7 @@ def _every_fault() -> list[Case]:
 
 def _healthy() -> list[Case]:
     def healthy(name: str, **more: Any) -> Case:
-        given = {**well(more.get("options", {})), **more}
+        given = {**healthy_start(more.get("options", {})), **more}
         return Case(f"healthy/07/{name}", PROCEDURE, "healthy", "ruled_out", **given)
 
     return [

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from runbook_lib.drills.deploy_llm_gateway.cases import AGED, ON_FLY, PROCEDURE, after_an_hour, well
+from runbook_lib.drills.deploy_llm_gateway.cases import AGED, ON_FLY, PROCEDURE, after_an_hour, healthy_start
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import nothing, use
+from runbook_lib.drills.kit.fault import no_action, use
 from runbook_lib.sandbox.repository import DOCKERFILE, FILES
 
 _USUAL = FILES[DOCKERFILE]
@@ -13,7 +13,7 @@ _OLD = "registry.fly.io/nexus-gateway:deployment-OLD"
 
 
 def _decoy(name: str, *before: Any, **more: Any) -> Case:
-    given = {**well(more.get("options", {}), *before), **more}
+    given = {**healthy_start(more.get("options", {}), *before), **more}
     return Case(f"decoy/07/{name}", PROCEDURE, "decoy", "ruled_out", **given)
 
 
@@ -22,7 +22,7 @@ def _dockerfile(name: str, text: str) -> Case:
 
 
 def _double(name: str, codes: tuple[str, ...], *faults: Injected, **more: Any) -> Case:
-    given: dict[str, Any] = {"settle_s": 0.0, "active": False, "again": after_an_hour, "exercise": nothing, **more}
+    given: dict[str, Any] = {"settle_s": 0.0, "active": False, "again": after_an_hour, "exercise": no_action, **more}
     aged = (AGED,) if "options" in more else ()
     return Case(f"double/07/{name}", PROCEDURE, "double", "confirmed", codes, faults=faults, before=aged, **given)
 
@@ -81,7 +81,7 @@ DECOYS: tuple[Case, ...] = (
 OPEN: tuple[Case, ...] = (
     Case(
         "decoy/07/fly/host-unknown", PROCEDURE, "decoy", "could_not_tell", before=(AGED, use("machine", host_status="unknown")),
-        exercise=nothing, settle_s=0.0, active=False, options=ON_FLY,
+        exercise=no_action, settle_s=0.0, active=False, options=ON_FLY,
     ),
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from runbook_lib.drills.kit.fault import Fault, Step, Variant, alias, fault, nothing, use
+from runbook_lib.drills.kit.fault import Fault, Step, Variant, alias, fault, no_action, use
 from runbook_lib.sandbox.repository import DOCKERFILE, FILES
 
 STAND_IN = (
@@ -26,16 +26,16 @@ def _file(old: str = "", new: str = "", text: str | None = None) -> Step:
 
 
 _IMAGE = (
-    fault("image.port_mismatch.served", _file('"8000"', '"8080"'), by=nothing,
-          by_exposing_it_too=Variant((_file("8000", "8080"),), nothing)),
-    fault("image.port_mismatch.expose", _file("EXPOSE 8000\n", ""), by=nothing,
-          another=Variant((_file("EXPOSE 8000", "EXPOSE 80"),), nothing)),
-    fault("image.port_mismatch.loopback", _file(text=re.sub(r', "--host", "[^"]+"', "", _USUAL)), by=nothing),
+    fault("image.port_mismatch.served", _file('"8000"', '"8080"'), by=no_action,
+          by_exposing_it_too=Variant((_file("8000", "8080"),), no_action)),
+    fault("image.port_mismatch.expose", _file("EXPOSE 8000\n", ""), by=no_action,
+          another=Variant((_file("EXPOSE 8000", "EXPOSE 80"),), no_action)),
+    fault("image.port_mismatch.loopback", _file(text=re.sub(r', "--host", "[^"]+"', "", _USUAL)), by=no_action),
     fault(
         "image.port_mismatch.platform",
         use("env", part="gateway", name="PORT", value="3000", restart=False),
         use("deploy", part="gateway", state="FAILED", error="Healthcheck failure", failed_step="HEALTHCHECK", serve=False),
-        by=nothing,
+        by=no_action,
         needs=ON_RAILWAY,
         domain=Variant((
             use("dial", of="RailwayState", field="service_extras.gateway", value={"domains": {
@@ -44,25 +44,25 @@ _IMAGE = (
                 "customDomains": []}}),
             use("http", part="gateway-edge", status=502,
                 body='{"status":"error","code":502,"message":"Application failed to respond"}'),
-        ), nothing, ON_RAILWAY),
-        fly=Variant((use("machine", internal_port=8080, check="critical"),), nothing, ON_FLY),
+        ), no_action, ON_RAILWAY),
+        fly=Variant((use("machine", internal_port=8080, check="critical"),), no_action, ON_FLY),
     ),
-    fault("image.build_file.missing", use("repository_file", path=DOCKERFILE), by=nothing),
-    fault("image.build_file.no_base", _file("FROM python:3.11-slim\n", ""), by=nothing),
-    fault("image.build_file.no_command", _file(text=_USUAL.partition("CMD")[0]), by=nothing),
-    fault("image.build_file.copy", _file("COPY requirements.txt", "COPY requirements/base.txt"), by=nothing),
-    fault("image.build_file.fails", _file("RUN pip install", "RUN exit 1 && pip install"), by=nothing,
-          told=_BUILDS),
+    fault("image.build_file.missing", use("repository_file", path=DOCKERFILE), by=no_action),
+    fault("image.build_file.no_base", _file("FROM python:3.11-slim\n", ""), by=no_action),
+    fault("image.build_file.no_command", _file(text=_USUAL.partition("CMD")[0]), by=no_action),
+    fault("image.build_file.copy", _file("COPY requirements.txt", "COPY requirements/base.txt"), by=no_action),
+    fault("image.build_file.fails", _file("RUN pip install", "RUN exit 1 && pip install"), by=no_action,
+          runbook_settings=_BUILDS),
     fault("image.build_file.exits", _file(text=_USUAL.partition("CMD")[0] + 'CMD ["python", "-c", "raise SystemExit(3)"]\n'),
-          by=nothing, told=_BUILDS),
+          by=no_action, runbook_settings=_BUILDS),
     fault("image.build_file.no_answer", _file(text=_USUAL.partition("CMD")[0] + 'CMD ["python", "-m", "http.server", "9000"]\n'),
-          by=nothing, told=_BUILDS),
+          by=no_action, runbook_settings=_BUILDS),
 )  # fmt: skip
 _STOPPED = (
     fault(
         "machine.stopped.no_autostart",
         use("machine", state="stopped", autostop="stop", autostart=False),
-        by=nothing,
+        by=no_action,
         needs=ON_FLY,
     ),
 )
@@ -75,30 +75,30 @@ FAULTS: tuple[Fault, ...] = (
         "machine.crash_loop",
         use("says", part="gateway", state="CRASHED", instances=["CRASHED"], error="exited with code 1"),
         use("process", part="gateway", action="kill"),
-        by=nothing,
+        by=no_action,
         needs=ON_RAILWAY,
-        restarting=Variant((use("says", part="gateway", instances=["RESTARTING"]),), nothing, ON_RAILWAY),
-        fly=Variant((use("machine", exits=4, exit_code=1),), nothing, ON_FLY),
-        fly_killed=Variant((use("machine", exits=3, exit_code=137),), nothing, ON_FLY),
+        restarting=Variant((use("says", part="gateway", instances=["RESTARTING"]),), no_action, ON_RAILWAY),
+        fly=Variant((use("machine", exits=4, exit_code=1),), no_action, ON_FLY),
+        fly_killed=Variant((use("machine", exits=3, exit_code=137),), no_action, ON_FLY),
     ),
     fault(
         "machine.out_of_memory",
         use("machine", exits=2, exit_code=137, out_of_memory=True),
-        by=nothing,
+        by=no_action,
         needs=ON_FLY,
         railway=Variant((
             use("says", part="gateway", state="CRASHED", instances=["CRASHED"], error="Container ran out of memory"),
             use("process", part="gateway", action="kill"),
-        ), nothing, ON_RAILWAY),
+        ), no_action, ON_RAILWAY),
     ),
-    fault("machine.check_failing", use("machine", check="critical"), by=nothing, needs=ON_FLY,
-          process=Variant((use("process", part="gateway", action="stop"),), nothing, ON_FLY)),
-    fault("machine.stopped", use("machine", nth=1, state="stopped"), by=nothing, needs=ON_FLY),
+    fault("machine.check_failing", use("machine", check="critical"), by=no_action, needs=ON_FLY,
+          process=Variant((use("process", part="gateway", action="stop"),), no_action, ON_FLY)),
+    fault("machine.stopped", use("machine", nth=1, state="stopped"), by=no_action, needs=ON_FLY),
     *_STOPPED,
-    fault("machine.host_unreachable", use("machine", nth=1, host_status="unreachable"), by=nothing, needs=ON_FLY),
-    fault("machine.image_mixed", use("machine", nth=1, image="registry.fly.io/nexus-gateway:deployment-OLD"), by=nothing,
+    fault("machine.host_unreachable", use("machine", nth=1, host_status="unreachable"), by=no_action, needs=ON_FLY),
+    fault("machine.image_mixed", use("machine", nth=1, image="registry.fly.io/nexus-gateway:deployment-OLD"), by=no_action,
           needs=ON_FLY,
-          all_old=Variant((use("machine", image="registry.fly.io/nexus-gateway:deployment-OLD"),), nothing, ON_FLY)),
-    fault("machine.asleep", use("machine", nth=1, state="stopped", autostop="stop"), by=nothing, needs=ON_FLY),
-    fault("region.missing", use("machine", primary_region="fra"), by=nothing, needs=ON_FLY),
+          all_old=Variant((use("machine", image="registry.fly.io/nexus-gateway:deployment-OLD"),), no_action, ON_FLY)),
+    fault("machine.asleep", use("machine", nth=1, state="stopped", autostop="stop"), by=no_action, needs=ON_FLY),
+    fault("region.missing", use("machine", primary_region="fra"), by=no_action, needs=ON_FLY),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 import threading
 from typing import TYPE_CHECKING
 
-from runbook_lib.drills.kit.fault import Exercise, Result, Variant, nothing, use
+from runbook_lib.drills.kit.fault import Exercise, Result, Variant, no_action, use
 
 if TYPE_CHECKING:
     from runbook_lib.sandbox.handle import Sandbox
@@ -12,7 +12,7 @@ _NEW = "d" * 40
 _ON_FLY, _ON_RAILWAY = {"gateway_platform": "fly"}, {"gateway_platform": "railway"}
 
 
-def busy(action: str = "usage", count: int = 24) -> Exercise:
+def many_visits(action: str = "usage", count: int = 24) -> Exercise:
     """So many users do the same, four at a time; returns what the last one got."""
 
     def act(sandbox: "Sandbox") -> Result:
@@ -32,7 +32,7 @@ GATEWAY: dict[str, dict[str, Variant]] = {
     "deploy.repo_not_connected": {
         "gateway": Variant(
             (use("dial", of="RailwayState", field="service_extras.gateway", value={"source": {"repo": None, "image": None}}),),
-            nothing,
+            no_action,
             _ON_RAILWAY,
         )
     },
@@ -44,17 +44,17 @@ GATEWAY: dict[str, dict[str, Variant]] = {
                     value=[{"name": "pytest", "status": "completed", "conclusion": "timed_out"}]),
                 use("deploy", part="gateway", commit_sha=_NEW),
             ),
-            nothing,
+            no_action,
         )
     },
     "deploy.env_missing": {
-        "gateway": Variant((use("env", part="gateway", name="ANTHROPIC_API_KEY", restart=False),), nothing),
-        "gateway_rag": Variant((use("env", part="gateway", name="SUPABASE_SERVICE_ROLE_KEY", restart=False),), nothing),
-        "gateway_fly": Variant((use("env", part="gateway", name="OPENAI_API_KEY", restart=False),), nothing, _ON_FLY),
+        "gateway": Variant((use("env", part="gateway", name="ANTHROPIC_API_KEY", restart=False),), no_action),
+        "gateway_rag": Variant((use("env", part="gateway", name="SUPABASE_SERVICE_ROLE_KEY", restart=False),), no_action),
+        "gateway_fly": Variant((use("env", part="gateway", name="OPENAI_API_KEY", restart=False),), no_action, _ON_FLY),
     },
     "deploy.env_stale": {
         "gateway": Variant(
-            (use("env", part="gateway", name="LLM_FALLBACK_CHAIN", value="openai/gpt-4o-mini", restart=False),), nothing
+            (use("env", part="gateway", name="LLM_FALLBACK_CHAIN", value="openai/gpt-4o-mini", restart=False),), no_action
         )
     },
     "deploy.build_failed.install": {
@@ -67,7 +67,7 @@ GATEWAY: dict[str, dict[str, Variant]] = {
                     'ERROR: failed to build: process "/bin/sh -c pip install" did not complete successfully: exit code: 1',
                 ]),
             ),
-            nothing,
+            no_action,
             _ON_RAILWAY,
         )
     },
@@ -80,22 +80,24 @@ GATEWAY: dict[str, dict[str, Variant]] = {
                     "ERROR: Missing required environment variable: GATEWAY_BUILD_KEY",
                 ]),
             ),
-            nothing,
+            no_action,
             _ON_RAILWAY,
         )
     },
     "deploy.not_ready": {
         "gateway": Variant(
-            (use("deploy", part="gateway", state="DEPLOYING", serve=False, minutes_ago=60.0),), nothing, _ON_RAILWAY
+            (use("deploy", part="gateway", state="DEPLOYING", serve=False, minutes_ago=60.0),), no_action, _ON_RAILWAY
         ),
-        "gateway_fly": Variant((use("deploy", part="gateway", state="running", serve=False, minutes_ago=60.0),), nothing, _ON_FLY),
+        "gateway_fly": Variant(
+            (use("deploy", part="gateway", state="running", serve=False, minutes_ago=60.0),), no_action, _ON_FLY
+        ),
     },
     "deploy.not_ready.blocked": {
-        "gateway": Variant((use("deploy", part="gateway", state="NEEDS_APPROVAL", serve=False),), nothing, _ON_RAILWAY)
+        "gateway": Variant((use("deploy", part="gateway", state="NEEDS_APPROVAL", serve=False),), no_action, _ON_RAILWAY)
     },
     "deploy.wrong_commit.not_deployed": {
         "gateway": Variant(
-            (use("push", paths=["apps/llm-gateway/main.py"], message="Retry once more", minutes_ago=40.0),), nothing
+            (use("push", paths=["apps/llm-gateway/main.py"], message="Retry once more", minutes_ago=40.0),), no_action
         )
     },
     "deploy.wrong_commit.other_branch": {
@@ -104,27 +106,27 @@ GATEWAY: dict[str, dict[str, Variant]] = {
                 use("push", branch="hotfix", commit_sha="e" * 40, paths=["apps/llm-gateway/x.py"]),
                 use("says", part="gateway", commit_sha="e" * 40),
             ),
-            nothing,
+            no_action,
             _ON_RAILWAY,
         )
     },
     "deploy.health_failing.no_answer": {
-        "gateway": Variant((use("process", part="gateway", action="stop"),), nothing)
+        "gateway": Variant((use("process", part="gateway", action="stop"),), no_action)
     },
     "deploy.health_failing.error": {
-        "gateway": Variant((use("http", part="gateway", path="/", status=500, body="Internal Server Error"),), nothing)
+        "gateway": Variant((use("http", part="gateway", path="/", status=500, body="Internal Server Error"),), no_action)
     },
     "deploy.health_failing.wrong_answer": {
         "gateway": Variant(
             (use("http", part="gateway", path="/", status=200, body="<html>nginx</html>",
                  headers={"content-type": "text/html"}),),
-            nothing,
+            no_action,
         )
     },
     "deploy.health_failing.at_deploy": {
         "gateway": Variant(
             (use("deploy", part="gateway", state="FAILED", error="Healthcheck failure", failed_step="HEALTHCHECK", serve=False),),
-            nothing,
+            no_action,
             _ON_RAILWAY,
         )
     },
@@ -134,11 +136,11 @@ GATEWAY: dict[str, dict[str, Variant]] = {
                 use("deploy", part="gateway", commit_sha=_NEW),
                 use("code", part="gateway", route="/v1/chat", raise_type="KeyError", raise_message="'choices'"),
             ),
-            busy("chat", 12),
+            many_visits("chat", 12),
         )
     },
     "deploy.in_progress": {
-        "gateway": Variant((use("deploy", part="gateway", state="BUILDING", serve=False),), nothing, _ON_RAILWAY)
+        "gateway": Variant((use("deploy", part="gateway", state="BUILDING", serve=False),), no_action, _ON_RAILWAY)
     },
     "deploy.errors_elsewhere": {
         "gateway": Variant(
@@ -146,7 +148,7 @@ GATEWAY: dict[str, dict[str, Variant]] = {
                 use("deploy", part="gateway", commit_sha=_NEW),
                 *(use("dial", of=name, field="mode", value="down") for name in ("openai", "anthropic", "together")),
             ),
-            busy("chat", 12),
+            many_visits("chat", 12),
         )
     },
 }  # fmt: skip

@@ -5,7 +5,7 @@ The verdict is still right from what remains, with the blind spot named; or coul
 
 from typing import Any
 
-from runbook_lib.drills.deploy_llm_gateway.cases import LATER, ON_FLY, after_an_hour, well
+from runbook_lib.drills.deploy_llm_gateway.cases import LATER, ON_FLY, after_an_hour, healthy_start
 from runbook_lib.drills.deploy_llm_gateway.cases import PROCEDURE as GATEWAY
 from runbook_lib.drills.deploy_llm_gateway.faults import STAND_IN
 from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY, WELL
@@ -31,7 +31,7 @@ def _case(
     name = "healthy" if injected is None else "fault"
     number = procedure[:2]
     given: dict[str, Any] = {
-        **well(more.get("options", {})),
+        **healthy_start(more.get("options", {})),
         "id": f"blind/{number}/{source}/{way}/{name}",
         **blind_fields(source, way),
         "faults": (injected,) if injected else (),
@@ -110,7 +110,7 @@ def _image() -> list[Case]:
     """A Dockerfile that is none, one that nobody named, a build that was asked for where no Docker is."""
 
     def blind(name: str, status: str, codes: tuple[str, ...] = (), **more: Any) -> Case:
-        given: dict[str, Any] = {**well({}), **more}
+        given: dict[str, Any] = {**healthy_start({}), **more}
         return Case(f"blind/07/{name}", GATEWAY, "blind_spot", status, codes, not_seen=("gateway_image",), **given)
 
     no_file = {"RUNBOOK_GATEWAY_DOCKERFILE": ""}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from runbook_lib.drills.deploy_llm_gateway.cases import LATER, after_an_hour
-from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import busy
+from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import many_visits
 from runbook_lib.drills.deploy_web_api.cases import ON_RAILWAY, PROCEDURE, WELL
 from runbook_lib.drills.kit.asking import Parameters
 from runbook_lib.drills.kit.case import Case, Injected
@@ -42,7 +42,7 @@ def _ask_for_the_newest(sandbox: Sandbox, _got: Result, _since: object) -> Param
 
 def _one_error(sandbox: Sandbox) -> Result:
     """Many requests, of which one fails."""
-    busy("usage", 12)(sandbox)
+    many_visits("usage", 12)(sandbox)
     sandbox.inject("code", part="api", route="/api/usage", raise_type="TypeError", raise_message="x", count=1)
     return sandbox.visit("usage")
 
@@ -55,7 +55,7 @@ _VERCELS_OWN = [
 ]
 
 DECOYS: tuple[Case, ...] = (
-    _decoy("a-good-deployment-with-traffic", use("deploy", part="api", commit_sha=_NEW), exercise=busy("usage", 12)),
+    _decoy("a-good-deployment-with-traffic", use("deploy", part="api", commit_sha=_NEW), exercise=many_visits("usage", 12)),
     _decoy("one-error-among-many", use("deploy", part="api", commit_sha=_NEW), exercise=_one_error),
     _decoy("a-push-that-touches-another-part", use("push", paths=["apps/llm-gateway/main.py", "docs/a.md"], minutes_ago=60.0)),
     _decoy(

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import GATEWAY, busy
-from runbook_lib.drills.kit.fault import Fault, Variant, alias, fault, nothing, use
+from runbook_lib.drills.deploy_llm_gateway.faults_of_gateway import GATEWAY, many_visits
+from runbook_lib.drills.kit.fault import Fault, Variant, alias, fault, no_action, use
 
 _UNDEFINED = ("TypeError", "Cannot read properties of undefined (reading 'plan')")
 _NEW = "d" * 40
@@ -12,7 +12,7 @@ _API_ON_RAILWAY = {"api_platform": "railway"}
 
 def _failed_build(code: str, error: str, *log: str, part: str = "web", **more: Any) -> Fault:
     step = use("deploy", part=part, state="ERROR", error=error, serve=False, build_log=list(log), **more)
-    return fault(code, step, by=nothing)
+    return fault(code, step, by=no_action)
 
 
 _CLONED = "Cloning github.com/nexuscore/nexuscore (Branch: main, Commit: ddddddd)"
@@ -59,39 +59,39 @@ _PREVIEWS = (
     fault(
         "deploy.preview_disabled.switched_off",
         use("dial", of="VercelState", field="project_extras.web", value={"previewDeploymentsDisabled": True}),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "deploy.preview_disabled.none_made",
         use("says", part="web", of="preview", minutes_ago=60.0 * 24 * 40),
         use("push", branch="new-tab", paths=["apps/web/app/tab.tsx"], pull=True, minutes_ago=60.0),
-        by=nothing,
+        by=no_action,
     ),
 )
 _NOT_READY = (
     fault(
         "deploy.not_ready.blocked",
         use("deploy", part="web", state="BLOCKED", error="Deployment is awaiting approval", serve=False),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "deploy.not_ready.paused",
         use("dial", of="VercelState", field="project_extras.api", value={"paused": True}),
         use("http", part="api-edge", status=503, body="This deployment is temporarily paused\n\nDEPLOYMENT_PAUSED\n"),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "deploy.not_ready.none",
         use("dial", of="VercelState", field="project_extras.web", value={"targets": {}}),
         use("dial", of="VercelState", field="undeployed", value=["web"]),
         use("edge", part="web", missing=True),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "deploy.not_ready.crashed",
         use("says", part="api", of="serving", state="CRASHED", instances=["CRASHED"], error="exited with code 1"),
         use("process", part="api", action="kill"),
-        by=nothing,
+        by=no_action,
         needs=_API_ON_RAILWAY,
     ),
 )  # fmt: skip
@@ -100,13 +100,13 @@ _ALIASES = (
         "deploy.alias_stale.rolled_back",
         use("hand_over", part="web"),
         use("deploy", part="web", commit_sha=_NEW, serve=False),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "deploy.alias_stale.staged",
         use("deploy", part="web", commit_sha=_NEW, serve=False),
         use("says", part="web", of="newest", fields={"readySubstate": "STAGED", "aliasAssigned": False}),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "deploy.alias_stale.failed",
@@ -114,41 +114,41 @@ _ALIASES = (
         use("says", part="api", of="newest", fields={
             "readySubstate": "STAGED", "aliasAssigned": False,
             "aliasError": {"code": "forbidden", "message": "The domain api.nexuscore.example is not verified"}}),
-        by=nothing,
+        by=no_action,
     ),
-    fault("deploy.alias_stale.missing", use("edge", part="web", missing=True), by=nothing),
+    fault("deploy.alias_stale.missing", use("edge", part="web", missing=True), by=no_action),
 )  # fmt: skip
 _COMMITS = (
     fault(
         "deploy.wrong_commit.not_deployed",
         use("push", paths=["apps/api/app/api/usage/route.ts"], message="Usage by model", minutes_ago=30.0),
-        by=nothing,
+        by=no_action,
     ),
-    fault("deploy.wrong_commit.older", use("hand_over", part="web", by="promote"), by=nothing),
+    fault("deploy.wrong_commit.older", use("hand_over", part="web", by="promote"), by=no_action),
     fault(
         "deploy.wrong_commit.other_branch",
         use("push", branch="hotfix", commit_sha="e" * 40, paths=["apps/api/lib/x.ts"]),
         use("says", part="api", commit_sha="e" * 40),
-        by=nothing,
+        by=no_action,
     ),
 )
 _HEALTH = (
-    fault("deploy.health_failing.no_answer", use("process", part="web", action="stop"), by=nothing),
+    fault("deploy.health_failing.no_answer", use("process", part="web", action="stop"), by=no_action),
     fault(
         "deploy.health_failing.error",
         use("code", part="api", route="/api/health", raise_type=_UNDEFINED[0], raise_message=_UNDEFINED[1]),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "deploy.health_failing.wrong_answer",
         use("http", part="api", path="/api/health", status=200, body="<html>Welcome</html>",
             headers={"content-type": "text/html"}),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "deploy.health_failing.at_deploy",
         use("deploy", part="api", state="FAILED", error="Healthcheck failure", failed_step="HEALTHCHECK", serve=False),
-        by=nothing,
+        by=no_action,
         needs=_API_ON_RAILWAY,
     ),
 )  # fmt: skip
@@ -160,7 +160,7 @@ _ERRORS = Fault(
                 use("deploy", part="api", commit_sha=_NEW),
                 use("code", part="api", route="/api/usage", raise_type=_UNDEFINED[0], raise_message=_UNDEFINED[1]),
             ),
-            busy("usage", 16),
+            many_visits("usage", 16),
         ),
         "web": Variant(
             (
@@ -168,7 +168,7 @@ _ERRORS = Fault(
                 use("code", part="web", route="/dashboard", raise_type=_UNDEFINED[0], raise_message=_UNDEFINED[1],
                     recorded_as="attributes"),
             ),
-            busy("dashboard", 16),
+            many_visits("dashboard", 16),
         ),
     },
 )  # fmt: skip
@@ -177,7 +177,7 @@ _OF_WEB_AND_API: tuple[Fault, ...] = (
     fault(
         "deploy.repo_not_connected",
         use("dial", of="VercelState", field="project_extras.web", value={"link": None}),
-        by=nothing,
+        by=no_action,
     ),
     alias("deploy.preview_disabled", _PREVIEWS[0]),
     *_PREVIEWS,
@@ -188,35 +188,35 @@ _OF_WEB_AND_API: tuple[Fault, ...] = (
             {"name": "build-and-test", "status": "completed", "conclusion": "failure"},
             {"name": "lint", "status": "completed", "conclusion": "success"}]),
         use("deploy", part="web", commit_sha=_NEW, serve=False),
-        by=nothing,
+        by=no_action,
         platform=Variant((
             use("deploy", part="api", commit_sha=_NEW, serve=False),
             use("says", part="api", of="newest", fields={"checksConclusion": "failed"}),
-        ), nothing),
+        ), no_action),
     ),
-    fault("deploy.env_missing", use("env", part="api", name="STRIPE_WEBHOOK_SECRET", restart=False), by=nothing,
-          web=Variant((use("env", part="web", name="NEXT_PUBLIC_SUPABASE_URL", restart=False),), nothing)),
+    fault("deploy.env_missing", use("env", part="api", name="STRIPE_WEBHOOK_SECRET", restart=False), by=no_action,
+          web=Variant((use("env", part="web", name="NEXT_PUBLIC_SUPABASE_URL", restart=False),), no_action)),
     fault(
         "deploy.env_missing.other_target",
         use("env", part="api", name="STRIPE_SECRET_KEY", targets=["preview"], restart=False),
-        by=nothing,
+        by=no_action,
     ),
     fault("deploy.env_stale", use("env", part="web", name="NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY", value="pk_test_another",
-                                  restart=False), by=nothing),
+                                  restart=False), by=no_action),
     alias("deploy.build_failed", _BUILDS[0]),
     *_BUILDS,
-    fault("deploy.canceled", use("deploy", part="web", state="CANCELED", serve=False), by=nothing),
-    fault("deploy.not_ready", use("deploy", part="web", state="BUILDING", serve=False, minutes_ago=50.0), by=nothing,
-          queued=Variant((use("deploy", part="api", state="QUEUED", serve=False, minutes_ago=15.0),), nothing)),
+    fault("deploy.canceled", use("deploy", part="web", state="CANCELED", serve=False), by=no_action),
+    fault("deploy.not_ready", use("deploy", part="web", state="BUILDING", serve=False, minutes_ago=50.0), by=no_action,
+          queued=Variant((use("deploy", part="api", state="QUEUED", serve=False, minutes_ago=15.0),), no_action)),
     *_NOT_READY,
     alias("deploy.alias_stale", _ALIASES[1]),
     *_ALIASES,
     alias("deploy.wrong_commit", _COMMITS[0]),
     *_COMMITS,
-    fault("deploy.protection_on", use("edge", part="web", protect=True), by=nothing,
+    fault("deploy.protection_on", use("edge", part="web", protect=True), by=no_action,
           settings=Variant((
               use("dial", of="VercelState", field="project_extras.api", value={"ssoProtection": {"deploymentType": "all"}}),
-              use("edge", part="api", protect=True)), nothing)),
+              use("edge", part="api", protect=True)), no_action)),
     alias("deploy.health_failing", _HEALTH[2]),
     *_HEALTH,
     _ERRORS,
@@ -224,21 +224,21 @@ _OF_WEB_AND_API: tuple[Fault, ...] = (
         "deploy.migration_missing",
         use("deploy", part="api", commit_sha=_NEW),
         use("sql", statement="alter table public.usage_records rename column requests to requests_v1"),
-        by=busy("usage", 6),
+        by=many_visits("usage", 6),
         table=Variant((
             use("deploy", part="api", commit_sha=_NEW),
             use("sql", statement="alter table public.usage_records rename to usage_records_v1; notify pgrst, 'reload schema'"),
-        ), busy("usage", 6)),
+        ), many_visits("usage", 6)),
     ),
-    fault("deploy.in_progress", use("deploy", part="web", state="BUILDING", serve=False), by=busy("chat", 12)),
-    fault("deploy.rolled_back", use("hand_over", part="web"), by=busy("dashboard", 12)),
+    fault("deploy.in_progress", use("deploy", part="web", state="BUILDING", serve=False), by=many_visits("chat", 12)),
+    fault("deploy.rolled_back", use("hand_over", part="web"), by=many_visits("dashboard", 12)),
     fault(
         "deploy.errors_elsewhere",
         use("deploy", part="api", commit_sha=_NEW),
         use("dial", of="openai", field="mode", value="down"),
         use("dial", of="anthropic", field="mode", value="down"),
         use("dial", of="together", field="mode", value="down"),
-        by=busy("chat", 12),
+        by=many_visits("chat", 12),
     ),
 )  # fmt: skip
 

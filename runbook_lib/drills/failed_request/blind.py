@@ -6,7 +6,7 @@ The verdict is still right from what remains, with the blind spot named; or coul
 from typing import Any
 
 from runbook_lib.drills.failed_request.asking import by_request
-from runbook_lib.drills.failed_request.cases import JAEGER, LOGS_ONLY, PROCEDURE, SEVERAL, several
+from runbook_lib.drills.failed_request.cases import JAEGER, LOGS_ONLY, PROCEDURE, SEVERAL, several_visits
 from runbook_lib.drills.kit.asking import since_fault
 from runbook_lib.drills.kit.blind import WAYS, blind_fields, hide
 from runbook_lib.drills.kit.case import Case, Injected
@@ -114,7 +114,7 @@ def _never_set_up() -> list[Case]:
 
     nothing: dict[str, Any] = {"options": {"uninstrumented": "everything"}}
     silent: dict[str, Any] = {"options": {"uninstrumented": "gateway"}}
-    several_chats: dict[str, Any] = {"ask": since_fault, "exercise": several("chat")}
+    several_chats: dict[str, Any] = {"ask": since_fault, "exercise": several_visits("chat")}
     unexplained = ("request.unexplained",)
     return [
         unseen_by("no-platform/window", **nothing, **several_chats, settings=_NO_PLATFORM),

@@ -132,12 +132,20 @@ def _healthy() -> list[Case]:
             cases.append(Case(id_, PROCEDURE, "healthy", status, exercise=action, options=options, ask=by_request))
         id_ = "/".join(part for part in ("healthy", kind, "window") if part)
         cases.append(
-            Case(id_, PROCEDURE, "healthy", "ruled_out", exercise=several("chat"), options=options, ask=since_fault)
+            Case(
+                id_,
+                PROCEDURE,
+                "healthy",
+                "ruled_out",
+                exercise=several_visits("chat"),
+                options=options,
+                ask=since_fault,
+            )
         )
     return cases
 
 
-def several(action: str, count: int = 6, **how: Any) -> Exercise:
+def several_visits(action: str, count: int = 6, **how: Any) -> Exercise:
     """So many visits, three at a time."""
 
     def act(sandbox: Sandbox) -> Result:
@@ -169,7 +177,7 @@ def _windows() -> list[Case]:
             variant,
             kind,
             ask=since_fault,
-            exercise=several(action),
+            exercise=several_visits(action),
             id="/".join(part for part in ("window", kind, code) if part),
         )
         for kind in ("", "jaeger", "logs-only")

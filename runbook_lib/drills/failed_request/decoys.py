@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from runbook_lib.drills.failed_request.asking import by_request, fresh_checkout, fresh_request
-from runbook_lib.drills.failed_request.cases import PROCEDURE, fault_case, several
+from runbook_lib.drills.failed_request.cases import PROCEDURE, fault_case, several_visits
 from runbook_lib.drills.kit.asking import since_fault
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Exercise, Result, Step, use, visit
@@ -120,7 +120,7 @@ def _decoys() -> list[Case]:
         decoy(
             "window-throttle-cured",
             use("dial", of="openai", field="mode", value="throttled"),
-            exercise=several("chat"),
+            exercise=several_visits("chat"),
             ask=since_fault,
             calm=True,
         ),
@@ -226,7 +226,7 @@ def _doubles() -> list[Case]:
             "window-two-causes",
             (Injected("request.db_failed.constraint"), Injected("request.stripe_failed.request_rejected")),
             ("request.db_failed.constraint", "request.stripe_failed.request_rejected"),
-            exercise=lambda sandbox: (several("chat", 9)(sandbox), sandbox.visit("checkout"))[1],
+            exercise=lambda sandbox: (several_visits("chat", 9)(sandbox), sandbox.visit("checkout"))[1],
             ask=since_fault,
             again=fresh_checkout,
             calm=True,

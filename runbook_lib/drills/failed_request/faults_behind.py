@@ -317,7 +317,7 @@ def _subscription_status(sandbox: "Sandbox") -> str:
     return f"books.false.objects.subscription.{found[0]['id']}.status"
 
 
-def used(tokens: int, requests: int, rows: int) -> Step:
+def write_usage(tokens: int, requests: int, rows: int) -> Step:
     """Usage of the free organization, written now."""
     return _sql(
         "insert into public.usage_records (org_id, tokens, requests, provider, model, at) "
@@ -328,11 +328,11 @@ def used(tokens: int, requests: int, rows: int) -> Step:
 
 
 _QUOTA = (
-    fault("request.quota_blocked.over_limit", used(200_000, 1, 1), by=visit("chat", org=_FREE)),
+    fault("request.quota_blocked.over_limit", write_usage(200_000, 1, 1), by=visit("chat", org=_FREE)),
     _plan("past_due"),
     _plan("canceled"),
     # the API counts rows where the plan counts requests: rows that stand for none use the plan up
-    fault("request.quota_blocked.wrongly", used(0, 0, 1_000), by=visit("chat", org=_FREE)),
+    fault("request.quota_blocked.wrongly", write_usage(0, 0, 1_000), by=visit("chat", org=_FREE)),
 )
 
 FAULTS: tuple[Fault, ...] = (

@@ -95,14 +95,16 @@ _NO_TRACE = (
         _SILENT_WEB,
         use("store", retention_s=3600.0),
         by=_of_yesterday,
-        told={"RUNBOOK_TRACE_RETENTION_H": "1"},  # a team knows how long its store keeps traces, and when they come
+        runbook_settings={
+            "RUNBOOK_TRACE_RETENTION_H": "1"
+        },  # a team knows how long its store keeps traces, and when they come
     ),
     fault(
         "trace.not_found.not_yet_ingested",
         _SILENT_WEB,
         use("store", delay_s=45.0),
         by=_with_context(),
-        told={"RUNBOOK_TRACE_DELAY_S": "60"},
+        runbook_settings={"RUNBOOK_TRACE_DELAY_S": "60"},
     ),
     fault("trace.not_found.no_context", _SILENT_WEB, by=visit("chat")),
     fault("trace.not_found.lost", _SILENT_WEB, by=_forgotten),

@@ -53,7 +53,7 @@ def ablate(record: Record, only: Iterable[int] | None = None, *, strip: bool = T
             if chosen is not None and place * len(WAYS) + turn not in chosen:
                 continue
             rest = list(record.observations)
-            rest[place] = without(look, way)
+            rest[place] = unanswered_look(look, way)
             yield _judged(record, whole, look.id, way, [look], rest)
     if strip:
         yield from _stripped(record, whole)
@@ -62,9 +62,11 @@ def ablate(record: Record, only: Iterable[int] | None = None, *, strip: bool = T
 def _stripped(record: Record, whole: dict[str, Json]) -> Iterator[Taken]:
     everything = record.observations
     for way in (Status.empty, Status.not_configured):
-        yield _judged(record, whole, f"everything {way}", way, everything, [without(each, way) for each in everything])
+        yield _judged(
+            record, whole, f"everything {way}", way, everything, [unanswered_look(each, way) for each in everything]
+        )
     for source in sorted({each.source for each in everything}):
-        rest = [each if each.source == source else without(each, Status.not_configured) for each in everything]
+        rest = [each if each.source == source else unanswered_look(each, Status.not_configured) for each in everything]
         gone = [each for each in everything if each.source != source]
         yield _judged(record, whole, f"all but {source}", Status.not_configured, gone, rest)
 
@@ -74,7 +76,7 @@ def pairs(record: Record) -> int:
     return len(record.observations) * len(WAYS)
 
 
-def without(look: Observation, way: Status) -> Observation:
+def unanswered_look(look: Observation, way: Status) -> Observation:
     """The look as it comes back when its source does not answer; `partial` keeps half of a list and nothing of a scalar."""
     value = _half(look.value) if way is Status.partial else None
     return replace(look, status=way, value=value, why=_TAKEN_AWAY, help="")

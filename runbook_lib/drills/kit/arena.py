@@ -14,7 +14,7 @@ from typing import Any
 from runbook_lib.core.errors import RunbookError
 from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit.case import Case, SandboxKey
-from runbook_lib.drills.kit.needs import lacking
+from runbook_lib.drills.kit.needs import missing_needs
 from runbook_lib.drills.kit.run_case import Outcome, run_case
 from runbook_lib.sandbox import Sandbox
 
@@ -94,7 +94,7 @@ class Arena:
         """Run one case; returns the sandbox if it is good for another one."""
         future = self.futures[case.id]
         future.set_running_or_notify_cancel()
-        if lacks := lacking(case):
+        if lacks := missing_needs(case):
             future.set_result(Outcome(case, None, None, 0.0, lacks=lacks))
             return sandbox
         try:

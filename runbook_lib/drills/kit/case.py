@@ -131,9 +131,9 @@ def why_wrong(case: Case, got: Got | None, error: str = "") -> str:
     unnamed = sorted(set(case.not_seen) - set(got.not_seen))
     if got.status == case.status and unnamed:
         return f"does not name {', '.join(unnamed)} as not seen"
-    return f"expected {told(case.status, case.codes)}, got {told(got.status, got.codes)}"
+    return f"expected {verdict_line(case.status, case.codes)}, got {verdict_line(got.status, got.codes)}"
 
 
-def told(status: str, codes: Sequence[str]) -> str:
+def verdict_line(status: str, codes: Sequence[str]) -> str:
     """A status with its codes, for a line."""
     return f"{status}: {', '.join(codes)}" if codes else status

@@ -18,7 +18,7 @@ _PROGRAM = Path(sys.executable).with_name("runbook")
 _GRACE_S = 15.0
 _NURSERY = multiprocessing.get_context("forkserver") if sys.platform == "linux" else None
 if _NURSERY is not None:
-    _NURSERY.set_forkserver_preload(["runbook_lib.drills.kit.preloaded"])
+    _NURSERY.set_forkserver_preload(["runbook_lib.drills.kit.preload"])
 
 
 def runbook(*arguments: str, settings: Path, limit_s: float) -> "subprocess.CompletedProcess[str]":

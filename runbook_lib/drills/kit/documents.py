@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from runbook_lib.core.model import VerdictStatus
 from runbook_lib.drills.kit.case import KINDS, Case
-from runbook_lib.drills.kit.listed import CASES, cause_of
+from runbook_lib.drills.kit.case_list import CASES, cause_of
 from runbook_lib.drills.kit.records import BROKEN, read_index
 
 _PROCEDURES = sorted({case.procedure for case in CASES})

@@ -45,7 +45,7 @@ def visit(action: str = "chat", **how: Any) -> Exercise:
     return act
 
 
-def nothing(_sandbox: "Sandbox") -> Result:
+def no_action(_sandbox: "Sandbox") -> Result:
     """No user is needed to bring the fault to light."""
     return {}
 
@@ -66,7 +66,7 @@ class Variant:
     needs: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def unmet(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def unmet_needs(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Those of its needs that a sandbox of these options does not meet."""
         return {name: value for name, value in self.needs.items() if options.get(name) != value}
 
@@ -89,7 +89,7 @@ class Fault:
         Raises:
             UsageError: an unknown variant, or a sandbox that cannot carry it; nothing is broken then.
         """
-        chosen = self.variant(self.fitting(sandbox, variant))
+        chosen = self.variant(self.fitting_variant(sandbox, variant))
         for step in chosen.steps:
             step.apply(sandbox)
         if chosen.settings:
@@ -97,9 +97,9 @@ class Fault:
 
     def exercise(self, sandbox: "Sandbox", variant: str = "") -> Result:
         """Do what a user does to run into it, and return what that user got. Raises UsageError as breaking does."""
-        return self.variant(self.fitting(sandbox, variant)).exercise(sandbox)
+        return self.variant(self.fitting_variant(sandbox, variant)).exercise(sandbox)
 
-    def fitting(self, sandbox: "Sandbox", variant: str = "") -> str:
+    def fitting_variant(self, sandbox: "Sandbox", variant: str = "") -> str:
         """The name of the variant that breaking it there would use.
 
         Raises:
@@ -107,14 +107,14 @@ class Fault:
         """
         asked = {variant: self.variant(variant)} if variant else self.variants
         for name, each in asked.items():
-            if not each.unmet(sandbox.options):
+            if not each.unmet_needs(sandbox.options):
                 return name
-        unmet = next(iter(asked.values())).unmet(sandbox.options)
+        unmet = next(iter(asked.values())).unmet_needs(sandbox.options)
         here = f"--name {sandbox.name}"
         raise UsageError(
             f"{self.code}{f' in its variant {variant}' if variant else ''} cannot be brought about in this sandbox",
             where=f"sandbox {sandbox.name}",
-            came_back=f"it needs {_told(unmet)}; this one has {_told({key: sandbox.options.get(key) for key in unmet})}",
+            came_back=f"it needs {_listed(unmet)}; this one has {_listed({key: sandbox.options.get(key) for key in unmet})}",
             do_next=f"Bring one that can carry it: runbook sandbox down {here} && "
             f"runbook sandbox up {here} {' '.join(_flag(*each) for each in unmet.items())}",
         )
@@ -133,14 +133,14 @@ def fault(
     *steps: Step,
     by: Exercise | None = None,
     needs: Any = None,
-    told: Any = None,
+    runbook_settings: Any = None,
     **others: Variant,
 ) -> Fault:
     """A fault with its usual variant, and other ones by name.
 
-    `needs`, and the settings that the runbook is `told`, are the usual one's (see `Variant`); the others have their own.
+    `needs` and `runbook_settings` are the usual one's (see `Variant`); the others have their own.
     """
-    return Fault(code, {"usual": Variant(steps, by or visit(), needs or {}, told or {}), **others})
+    return Fault(code, {"usual": Variant(steps, by or visit(), needs or {}, runbook_settings or {}), **others})
 
 
 def alias(code: str, of: Fault) -> Fault:
@@ -148,7 +148,7 @@ def alias(code: str, of: Fault) -> Fault:
     return Fault(code, of.variants)
 
 
-def _told(options: Mapping[str, Any]) -> str:
+def _listed(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {_word(value)}" for name, value in options.items())
 
 

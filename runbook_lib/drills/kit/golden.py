@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from runbook_lib.drills.kit import records
 from runbook_lib.drills.kit.ablation import Taken, ablate, pairs
 from runbook_lib.drills.kit.case import Case, Got, why_wrong
-from runbook_lib.drills.kit.listed import CASES
+from runbook_lib.drills.kit.case_list import CASES
 from runbook_lib.drills.kit.records import BROKEN, HEALED, Record
 from runbook_lib.drills.kit.run_case import Outcome, why_unwell
 from runbook_lib.run.home import Home
@@ -70,7 +70,7 @@ def keep_records(outcomes: Iterable[Outcome]) -> None:
             continue
         case = outcome.case
         records.write(case.procedure, case.id, outcome.records)
-        verdicts = {each.when: records.said(each.replay().verdict) for each in outcome.records}
+        verdicts = {each.when: records.verdict_claims(each.replay().verdict) for each in outcome.records}
         kept[case.procedure][case.id] = {"case": case.id, "commit": commit, **verdicts}
     for procedure, lines in kept.items():
         _write_index(procedure, {**records.read_index(procedure), **lines})
@@ -101,8 +101,8 @@ def replay_case(case: Case, line: dict[str, Any] | None) -> list[Replayed]:
 def _judged(case: Case, record: Record, line: dict[str, Any]) -> Replayed:
     verdict = record.replay().verdict
     why = _why_wrong(case, record.when, verdict)
-    if not why and records.said(verdict) != line.get(record.when):
-        why = f"another verdict than the index has: {records.said(verdict)}"
+    if not why and records.verdict_claims(verdict) != line.get(record.when):
+        why = f"another verdict than the index has: {records.verdict_claims(verdict)}"
     return Replayed(case, record.when, verdict, why)
 
 
@@ -183,7 +183,7 @@ def accept(replayed: Iterable[Replayed]) -> int:
             continue
         index = changed.setdefault(each.case.procedure, records.read_index(each.case.procedure))
         line = index.get(each.case.id)
-        now = records.said(each.verdict)
+        now = records.verdict_claims(each.verdict)
         if line is not None and line.get(each.when) != now:
             line[each.when] = now
             count += 1

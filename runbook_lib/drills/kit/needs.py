@@ -9,7 +9,7 @@ from runbook_lib.sandbox import npm
 from runbook_lib.sandbox.server import has_address
 
 
-def lacking(case: Case) -> str:
+def missing_needs(case: Case) -> str:
     """What the machine lacks for a case, in words; empty where it has all."""
     return "; ".join(why for need in case.needs if (why := _why_not(need)))
 

@@ -90,7 +90,7 @@ def path_of(procedure: str, case: str, folder: Path = RECORDS) -> Path:
     return folder / procedure / f"{case.replace('/', '-').replace(' ', '_')}.json.xz"
 
 
-def said(verdict: Mapping[str, Any]) -> dict[str, Any]:
+def verdict_claims(verdict: Mapping[str, Any]) -> dict[str, Any]:
     """What a verdict says as far as it must not change unnoticed: status and codes with their subjects, no ids, no times."""
     codes = {
         key: [f"{each['code']} · {each['subject']}" for each in verdict[key]]

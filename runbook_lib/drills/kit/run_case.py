@@ -17,7 +17,7 @@ from runbook_lib.core.errors import ArtifactError, RunbookError, SandboxError
 from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.asking import Parameters
-from runbook_lib.drills.kit.case import Case, Got, told, why_wrong
+from runbook_lib.drills.kit.case import Case, Got, verdict_line, why_wrong
 from runbook_lib.drills.kit.commands import runbook
 from runbook_lib.drills.kit.fault import Result
 from runbook_lib.drills.kit.records import BROKEN, HEALED, Record, record_of
@@ -159,7 +159,7 @@ def why_unwell(case: Case, healed: Got) -> str:
     """In a few words why the verdict after healing is not the one that the case expects of a system that is well; else empty."""
     if healed.status == "ruled_out" and set(healed.codes) == set(case.healed_codes):
         return ""
-    return f"after healing: {told(healed.status, healed.codes)}"
+    return f"after healing: {verdict_line(healed.status, healed.codes)}"
 
 
 def run_here(

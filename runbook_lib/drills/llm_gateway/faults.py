@@ -3,7 +3,7 @@
 import threading
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.drills.kit.fault import Exercise, Fault, Result, Step, Variant, alias, fault, nothing, use, visit
+from runbook_lib.drills.kit.fault import Exercise, Fault, Result, Step, Variant, alias, fault, no_action, use, visit
 
 if TYPE_CHECKING:
     from runbook_lib.sandbox.handle import Sandbox
@@ -208,7 +208,7 @@ _PROVIDERS = (
 )
 
 _NOT_BROKEN = (
-    fault("gateway.idle", use("traffic", rate_per_s=0.0), by=nothing),
+    fault("gateway.idle", use("traffic", rate_per_s=0.0), by=no_action),
     fault(
         "gateway.calls_not_seen",
         use("spans", part="gateway", drop=True),

@@ -7,7 +7,7 @@ from runbook_lib.core.clock import to_iso
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.asking import Parameters
 from runbook_lib.drills.kit.case import Case
-from runbook_lib.drills.kit.fault import Result, nothing
+from runbook_lib.drills.kit.fault import Result, no_action
 from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, narrower
 from runbook_lib.drills.quota_enforcement.faults import FREE, LARGE, PAYING
 from runbook_lib.sandbox import Sandbox
@@ -26,7 +26,7 @@ _BY_REQUESTS = tuple(_OF_ORG)
 _STATES = ("quota.within_limits", "quota.over_limit")
 
 
-def about(org: str) -> Any:
+def about_organization(org: str) -> Any:
     """How on-call asks about an organization: who was served since the trouble began."""
 
     def ask(_sandbox: Sandbox, _got: Result, since: datetime) -> Parameters:
@@ -35,7 +35,7 @@ def about(org: str) -> Any:
     return ask
 
 
-def again(org: str) -> Any:
+def about_healed_organization(org: str) -> Any:
     """The same question of the healed system: of what comes from now on."""
 
     def ask(_sandbox: Sandbox) -> Parameters:
@@ -51,8 +51,8 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
     given: dict[str, Any] = {
         "kind": "healthy" if code == "quota.within_limits" else "fault",
         "status": "ruled_out" if code in _STATES else "confirmed",
-        "ask": about(org),
-        "again": None if code == "quota.within_limits" else again(org),
+        "ask": about_organization(org),
+        "again": None if code == "quota.within_limits" else about_healed_organization(org),
         "healed_codes": ("quota.within_limits",),
         "settle_s": 1.2 if code == "usage.unrecorded" else 0.3 if waits else 0.0,
         "settings": AT_ONCE,
@@ -62,7 +62,12 @@ def fault_case(code: str, variant: str = "", **more: Any) -> Case:
 
 def case(id_: str, kind: str, status: str, codes: tuple[str, ...] = (), *, org: str = LARGE, **more: Any) -> Case:
     """Another case about one organization."""
-    given: dict[str, Any] = {"exercise": nothing, "ask": about(org), "settle_s": 0.0, "settings": AT_ONCE}
+    given: dict[str, Any] = {
+        "exercise": no_action,
+        "ask": about_organization(org),
+        "settle_s": 0.0,
+        "settings": AT_ONCE,
+    }
     return Case(id_, PROCEDURE, kind, status, codes, **{**given, **more})
 
 

@@ -45,7 +45,7 @@ _DECOYS = (
     _decoy("no-tokens-long-ago", broken.records("null", 5, "now() - interval '60 days'")),
     _decoy("over-in-an-earlier-period", broken.records("400000", 1, "now() - interval '40 days'", org=FREE), org=FREE),
     _decoy("others-not-reported", broken.ledger(PAYING, times=0.0)),
-    _decoy("others-over-their-limit", *broken.used_up(), exercise=broken.visits(FREE)),
+    _decoy("others-over-their-limit", *broken.use_up_tokens(), exercise=broken.visits(FREE)),
     _decoy("others-past-due", *broken.subscription_is("past_due", PAYING)),
     _decoy("busy-but-not-a-spike", broken.records("700000", 1)),
     _decoy("used-since-midnight-not-due", broken.records("5000", 3, "now() - n * interval '20 minutes'")),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from runbook_lib.drills.failed_request.faults_behind import used
-from runbook_lib.drills.kit.fault import Fault, Result, Step, Variant, alias, fault, nothing, use
+from runbook_lib.drills.failed_request.faults_behind import write_usage
+from runbook_lib.drills.kit.fault import Fault, Result, Step, Variant, alias, fault, no_action, use
 from runbook_lib.sandbox import plain_http
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def ledger(customer: str = LARGE, **how: Any) -> Step:
     return use("ledger", customer=customer, **how)
 
 
-def used_up(at: str = "now()") -> tuple[Step, ...]:
+def use_up_tokens(at: str = "now()") -> tuple[Step, ...]:
     """The free organization reaches its limit of tokens at a moment, and without a spike: there were such days before, and on the
     first of a month, when all of it is one day's, that is less than twice the highest of them."""
     model = "gpt-4o-limit"
@@ -208,39 +208,39 @@ def _known_elsewhere(sandbox: "Sandbox") -> str:
 
 
 def _subscription(code: str, status: str) -> Fault:
-    return fault(f"subscription.{code}", *subscription_is(status), by=nothing)
+    return fault(f"subscription.{code}", *subscription_is(status), by=no_action)
 
 
 _QUOTA = (
-    fault("quota.within_limits", by=nothing),
-    fault("quota.over_limit", *used_up(), by=visits(FREE)),
+    fault("quota.within_limits", by=no_action),
+    fault("quota.over_limit", *use_up_tokens(), by=visits(FREE)),
     fault(
         "quota.period_mismatch.calendar_month",
         billing("current_period_end = null"),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "quota.period_mismatch.stale",
         billing("current_period_end = current_period_end - interval '1 month'"),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "quota.period_mismatch.zone",
         billing("current_period_end = current_period_end + interval '5 hours'"),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "quota.period_mismatch.edge",
         billing("current_period_end = current_period_end + interval '3 days 7 seconds'"),
-        by=nothing,
-        second=Variant((billing("current_period_end = current_period_end - interval '1 second'"),), nothing),
+        by=no_action,
+        second=Variant((billing("current_period_end = current_period_end - interval '1 second'"),), no_action),
     ),
     # the API counts rows where the plan counts requests: rows that stand for none use the plan up
-    fault("quota.blocked_wrongly", used(0, 0, 1_000), by=visits(FREE, count=2)),
+    fault("quota.blocked_wrongly", write_usage(0, 0, 1_000), by=visits(FREE, count=2)),
     fault(
         "quota.not_enforced",
         use("env", part="api", name="QUOTA_ENFORCED", value="false"),
-        *used_up("now() - interval '10 minutes'"),
+        *use_up_tokens("now() - interval '10 minutes'"),
         by=visits(FREE, count=2),
     ),
 )
@@ -259,20 +259,23 @@ _RUN_FAILS = (
 )
 
 _REPORT = (
-    fault("usage.no_job", ledger("*", times=0.0), use("cron", off=True, forget=True), by=nothing),
+    fault("usage.no_job", ledger("*", times=0.0), use("cron", off=True, forget=True), by=no_action),
     fault(
         "usage.report_stale",
         ledger("*", times=0.0, **TWO_DAYS_AGO),
         use("cron", off=True, forget=True),
-        by=nothing,
-        failing=Variant((ledger("*", times=0.0, **TWO_DAYS_AGO), _NO_RUNS, *_RUN_FAILS), nothing),
+        by=no_action,
+        failing=Variant((ledger("*", times=0.0, **TWO_DAYS_AGO), _NO_RUNS, *_RUN_FAILS), no_action),
     ),
-    *(fault(f"usage.rejected.{sub}", ledger(dropped=code, **LAST_WEEK), by=nothing) for sub, code in _DROPPED.items()),
+    *(
+        fault(f"usage.rejected.{sub}", ledger(dropped=code, **LAST_WEEK), by=no_action)
+        for sub, code in _DROPPED.items()
+    ),
     fault(
         "usage.rejected.meter",
         use("stripe", method="POST", path=f"{_METER}/deactivate"),
         ledger("*", dropped="archived_meter", **TWO_DAYS_AGO),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "usage.report_partial.broken_off",
@@ -286,13 +289,13 @@ _REPORT = (
         use("cron", run=True, day=lambda _: f"{datetime.now(UTC) - timedelta(days=newest_due_day()):%Y-%m-%d}"),
         ledger("*", times=0.0, since_h=lambda _: hours_since_midnight(newest_due_day()) - 12),
         _NO_RUNS,
-        by=nothing,
+        by=no_action,
     ),
-    fault("usage.report_partial.left_out", ledger(times=0.0, **TWO_DAYS_AGO), by=nothing),
-    fault("usage.report_partial.short", ledger(times=0.5, **LAST_WEEK), by=nothing),
-    fault("usage.unreported", ledger(times=0.0, **LAST_WEEK), by=nothing),
-    fault("usage.double_reported", ledger(times=2.0, **LAST_WEEK), by=nothing),
-    fault("usage.shifted", ledger(shift_h=5.0), by=nothing),
+    fault("usage.report_partial.left_out", ledger(times=0.0, **TWO_DAYS_AGO), by=no_action),
+    fault("usage.report_partial.short", ledger(times=0.5, **LAST_WEEK), by=no_action),
+    fault("usage.unreported", ledger(times=0.0, **LAST_WEEK), by=no_action),
+    fault("usage.double_reported", ledger(times=2.0, **LAST_WEEK), by=no_action),
+    fault("usage.shifted", ledger(shift_h=5.0), by=no_action),
     fault(
         "usage.unrecorded",
         _sql(
@@ -302,8 +305,8 @@ _REPORT = (
         ),
         by=visits(PAYING, count=4),
     ),
-    fault("usage.unmetered", records("null", 5, "now() - n * interval '1 minute'"), by=nothing),
-    fault("usage.spike", records("1500000", 12, "now() - n * interval '5 minutes'"), by=nothing),
+    fault("usage.unmetered", records("null", 5, "now() - n * interval '1 minute'"), by=no_action),
+    fault("usage.spike", records("1500000", 12, "now() - n * interval '5 minutes'"), by=no_action),
 )
 
 _BILLING = (
@@ -321,9 +324,9 @@ _BILLING = (
             field=subscription_field("pause_collection"),
             value={"behavior": "void", "resumes_at": None},
         ),
-        by=nothing,
+        by=no_action,
     ),
-    fault("subscription.multiple", another_subscription(), by=nothing),
+    fault("subscription.multiple", another_subscription(), by=no_action),
     fault(
         "subscription.missing",
         use(
@@ -333,18 +336,18 @@ _BILLING = (
             status=200,
             body='{"object":"list","data":[],"has_more":false,"url":"/v1/subscriptions"}',
         ),
-        by=nothing,
+        by=no_action,
     ),
-    fault("subscription.status_mismatch", billing("status = 'past_due'"), by=nothing),
-    fault("plan.mismatch", billing("plan = 'pro'"), by=nothing),
+    fault("subscription.status_mismatch", billing("status = 'past_due'"), by=no_action),
+    fault("plan.mismatch", billing("plan = 'pro'"), by=no_action),
     fault(
         "limits.missing",
         use("limits", text="[plans.free]\ntokens = 100_000\n\n[plans.pro]\ntokens = 5_000_000\n"),
-        by=nothing,
-        gone=Variant((use("limits"),), nothing),
+        by=no_action,
+        gone=Variant((use("limits"),), no_action),
     ),
-    fault("customer.missing", billing("stripe_customer_id = 'cus_NoneOfThisId01'"), by=nothing),
-    fault("customer.missing.no_id", billing("stripe_customer_id = null"), by=nothing),
+    fault("customer.missing", billing("stripe_customer_id = 'cus_NoneOfThisId01'"), by=no_action),
+    fault("customer.missing.no_id", billing("stripe_customer_id = null"), by=no_action),
     fault(
         "customer.missing.wrong_mode",
         use(
@@ -355,7 +358,7 @@ _BILLING = (
             body=_known_elsewhere,
         ),
         use("http", part="stripe", path="/v1/subscriptions", status=400, body=_known_elsewhere),
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "customer.deleted",
@@ -366,7 +369,7 @@ _BILLING = (
             value=True,
         ),
         *subscription_is("canceled"),  # as Stripe does with the subscriptions of a customer that is deleted
-        by=nothing,
+        by=no_action,
     ),
     fault(
         "customer.duplicate",
@@ -379,7 +382,7 @@ _BILLING = (
                 "metadata[org_id]": org_id_of(sandbox),
             },
         ),
-        by=nothing,
+        by=no_action,
     ),
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from runbook_lib.drills.kit.blind import UNSEEN, deadline, hide, no_rows
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import Step, nothing, use
+from runbook_lib.drills.kit.fault import Step, no_action, use
 from runbook_lib.drills.service_levels.cases import PROCEDURE, WEEK
 from runbook_lib.drills.service_levels.faults_figures import DAY, HEALTHY
 
@@ -53,7 +53,7 @@ def _case(source: str, way: str, broken: bool) -> Case:
             faults=(_MISSED,),
             **common,
         )
-    common |= {"before": HEALTHY, "exercise": nothing}
+    common |= {"before": HEALTHY, "exercise": no_action}
     if way == "empty" and source == "stripe":
         return Case(
             f"blind/levels/{source}/{way}/healthy", status="could_not_tell", codes=("slo.no_data.nothing",), **common
@@ -73,7 +73,7 @@ def _each_source() -> list[Case]:
 
 
 def _several(name: str, sources: tuple[str, ...], status: str, codes: tuple[str, ...], **more: Any) -> Case:
-    given = {**_GIVEN, "settings": WEEK, "before": HEALTHY, "exercise": nothing, "not_seen": sources, **more}
+    given = {**_GIVEN, "settings": WEEK, "before": HEALTHY, "exercise": no_action, "not_seen": sources, **more}
     steps = tuple(_hide(source, "unreachable") for source in sources)
     return Case(f"blind/levels/{name}", status=status, codes=codes, after=(*steps, *given.pop("and_then", ())), **given)
 

@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runbook_lib.drills.kit.case import Case, Injected
-from runbook_lib.drills.kit.fault import Step, nothing, use
+from runbook_lib.drills.kit.fault import Step, no_action, use
 from runbook_lib.drills.service_levels.cases import PROCEDURE, WEEK
 from runbook_lib.drills.service_levels.faults_alerts import burst, muted_pages
 from runbook_lib.drills.service_levels.faults_figures import DAY, HEALTHY, events, month, outage
 
 _GIVEN: dict[str, Any] = {
     "procedure": PROCEDURE,
-    "exercise": nothing,
+    "exercise": no_action,
     "options": {"traffic": False},
     "settings": WEEK,
     "settle_s": 0.0,

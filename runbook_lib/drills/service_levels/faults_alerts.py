@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.drills.kit.fault import Fault, Step, Variant, alias, fault, nothing, use
+from runbook_lib.drills.kit.fault import Fault, Step, Variant, alias, fault, no_action, use
 from runbook_lib.drills.service_levels.faults_figures import HEALTHY, outage
 from runbook_lib.sandbox.facades.prometheus.state import Rule, usual_rules
 
@@ -59,11 +59,11 @@ def muted_pages(interval: dict[str, Any]) -> tuple[Step, ...]:
 
 
 def _alert_fault(code: str, *steps: Step, **others: Variant) -> Fault:
-    return fault(code, *HEALTHY, *steps, by=nothing, **others)
+    return fault(code, *HEALTHY, *steps, by=no_action, **others)
 
 
 def _variant(*steps: Step) -> Variant:
-    return Variant((*HEALTHY, *steps), nothing)
+    return Variant((*HEALTHY, *steps), no_action)
 
 
 _NO_RULE = _alert_fault(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.drills.kit.fault import Fault, Step, Variant, alias, fault, nothing, use
+from runbook_lib.drills.kit.fault import Fault, Step, Variant, alias, fault, no_action, use
 
 _PROMISES = Path(__file__).parent  # read by nobody here: the runbook is told where they are
 DAY = 1440.0
@@ -53,7 +53,7 @@ _NOWHERE_ELSE = {"api_platform": "vercel"}  # Railway counts a service's request
 
 
 def _figure(code: str, *steps: Step, needs: Any = None, **others: Variant) -> Fault:
-    return fault(code, *HEALTHY, *steps, by=nothing, needs=needs, **others)
+    return fault(code, *HEALTHY, *steps, by=no_action, needs=needs, **others)
 
 
 _SPARSE = {"per_min": 0.01, "failed": 0.0, "slow": 0.0}  # some four hundred requests a month
@@ -77,7 +77,7 @@ FAULTS: tuple[Fault, ...] = (
     _figure(
         "slo.availability_missed",
         outage("api", 12),
-        gateway=Variant((*HEALTHY, outage("gateway", 14)), nothing),
+        gateway=Variant((*HEALTHY, outage("gateway", 14)), no_action),
     ),
     _figure("slo.latency_missed", outage("api", 60, failed=0.0, slow=0.9)),
     _MISSED,
@@ -85,13 +85,13 @@ FAULTS: tuple[Fault, ...] = (
         "slo.webhook_missed.no_endpoint",
         *HEALTHY,
         use("dial", of="StripeState", field="books.false.objects.webhook_endpoint", value={}),
-        by=nothing,
+        by=no_action,
     ),
     alias("slo.budget_burning", _FAST),
     _FAST,
     _SLOW,
     alias("slo.no_data", _RETENTION),
-    fault("slo.no_data.nothing", *HEALTHY, by=nothing, told=_promising("worker")),
+    fault("slo.no_data.nothing", *HEALTHY, by=no_action, runbook_settings=_promising("worker")),
     _figure(
         "slo.no_data.unseen",
         use("process", part="tempo", action="stop"),
@@ -105,9 +105,9 @@ FAULTS: tuple[Fault, ...] = (
         *month("gateway"),
         *events(),
         use("history", part="api", since_min=2 * DAY, failed=0.001),
-        by=nothing,
+        by=no_action,
     ),
-    fault("slo.too_few_requests", *month("api", **_SPARSE), *month("gateway"), *events(), by=nothing),
+    fault("slo.too_few_requests", *month("api", **_SPARSE), *month("gateway"), *events(), by=no_action),
     fault(
         "slo.no_data.coarse",
         *month("api", slow=0.0),
@@ -115,9 +115,9 @@ FAULTS: tuple[Fault, ...] = (
         *events(),
         outage("api", 60, failed=0.0, slow=0.9, slow_ms=7000.0),
         use("process", part="tempo", action="stop"),
-        by=nothing,
+        by=no_action,
         needs=_NOWHERE_ELSE,
-        told=_promising("week"),
+        runbook_settings=_promising("week"),
     ),
     fault(
         "slo.sampling_biased",
@@ -125,7 +125,7 @@ FAULTS: tuple[Fault, ...] = (
         *month("gateway", until_min=2 * DAY, at_edge=False, traced=0.1, traced_failed=1.0),
         *month("gateway", since_min=2 * DAY, traced=0.1, traced_failed=1.0),
         *events(),
-        by=nothing,
-        told=_promising("counted"),
+        by=no_action,
+        runbook_settings=_promising("counted"),
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.asking import Parameters, audit_again
 from runbook_lib.drills.kit.case import Case
-from runbook_lib.drills.kit.fault import Result, nothing
+from runbook_lib.drills.kit.fault import Result, no_action
 from runbook_lib.drills.kit.fault_cases import case_of_fault, codes_of, narrower
 from runbook_lib.drills.stripe_webhooks.faults import OTHER_SECRET, event
 from runbook_lib.sandbox import Sandbox
@@ -114,10 +114,10 @@ def _healthy() -> list[Case]:
     workshop: dict[str, Any] = {"options": WORKSHOP, "needs": CLI}
     return [
         healthy("endpoint"),
-        healthy("endpoint/no-events", exercise=nothing, codes=QUIET),
+        healthy("endpoint/no-events", exercise=no_action, codes=QUIET),
         healthy("endpoint/one-event", ask=the_event),
         healthy("cli", **workshop),
-        healthy("cli/no-events", exercise=nothing, codes=QUIET, **workshop),
+        healthy("cli/no-events", exercise=no_action, codes=QUIET, **workshop),
         healthy("cli/one-event", ask=the_event, **workshop),
     ]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from runbook_lib.drills.kit.fault import Fault, Result, Step, Variant, alias, nothing, use
+from runbook_lib.drills.kit.fault import Fault, Result, Step, Variant, alias, no_action, use
 
 if TYPE_CHECKING:
     from runbook_lib.sandbox.handle import Sandbox
@@ -26,7 +26,7 @@ def event(sandbox: "Sandbox") -> Result:
     return {"event": sandbox.inject("subscription", org=ORG, status="past_due"), "who": {"org": ORG}}
 
 
-def unheard(sandbox: "Sandbox") -> Result:
+def event_nobody_hears(sandbox: "Sandbox") -> Result:
     """The same where a CLI has it and reaches nobody: it does not tell Stripe of that, so there is nothing to wait for."""
     return {"event": sandbox.inject("subscription", org=ORG, status="past_due", wait_s=0.2), "who": {"org": ORG}}
 
@@ -57,8 +57,10 @@ def _state_of_key(sandbox: "Sandbox") -> str:
     return f"keys.{sandbox.env['STRIPE_SECRET_KEY']}.state"
 
 
-def _v(*steps: Step, by: Callable[["Sandbox"], Result] = nothing, told: Mapping[str, str] | None = None) -> Variant:
-    return Variant(steps, by, settings=told or {})
+def _v(
+    *steps: Step, by: Callable[["Sandbox"], Result] = no_action, settings: Mapping[str, str] | None = None
+) -> Variant:
+    return Variant(steps, by, settings=settings or {})
 
 
 def _f(code: str, **variants: Variant) -> Fault:
@@ -69,7 +71,7 @@ def _f(code: str, **variants: Variant) -> Fault:
 
 def _anywhere(code: str, **more: Any) -> Fault:
     """What nothing in the sandbox is broken for: a state, or what the runbook was told."""
-    return Fault(code, {"usual": Variant((), nothing, **more)})
+    return Fault(code, {"usual": Variant((), no_action, **more)})
 
 
 _TWO = ["invoice.paid", "invoice.payment_failed"]
@@ -78,7 +80,7 @@ _HASTY = {"RUNBOOK_WEBHOOK_TIMEOUT_S": "2"}  # so that nobody has to be as slow 
 _NO_RETRY = use("dial", of="StripeState", field="retry_s", value=[600])
 
 _TARGETS = tuple(
-    _f(f"webhook.cli_wrong_target.{part}", usual=_v(use("stripe_cli", forward_to=target), by=unheard))
+    _f(f"webhook.cli_wrong_target.{part}", usual=_v(use("stripe_cli", forward_to=target), by=event_nobody_hears))
     for part, target in (
         ("port", forward(shift=1)),
         ("host", forward("nexuscore-api.invalid")),
@@ -92,7 +94,7 @@ _MODES = (
 _NOT_RUNNING = (
     _f(
         "webhook.api_not_running",
-        usual=_v(use("process", part="api", action="stop"), by=unheard),
+        usual=_v(use("process", part="api", action="stop"), by=event_nobody_hears),
         endpoint=_v(use("process", part="api-edge", action="stop"), by=event),
     ),
     _f("webhook.api_not_running.silent", usual=_v(use("http", part="api", hang=True))),
@@ -120,9 +122,9 @@ FAULTS: tuple[Fault, ...] = (
     *_MODES,
     _f(
         "webhook.address_family",
-        usual=_v(use("address", part="api", host="::1"), by=unheard),
+        usual=_v(use("address", part="api", host="::1"), by=event_nobody_hears),
         endpoint=_v(use("address", part="api-edge", host="::1"), by=event),
-        reverse=_v(use("stripe_cli", forward_to=forward("[::1]")), by=unheard),
+        reverse=_v(use("stripe_cli", forward_to=forward("[::1]")), by=event_nobody_hears),
     ),
     _f("webhook.endpoint_missing", endpoint=_v(use("webhook_endpoints", action="remove"))),
     _f(
@@ -176,7 +178,7 @@ FAULTS: tuple[Fault, ...] = (
             use("webhook_endpoints", secret=OTHER_SECRET),
             use("env", part="api", name="STRIPE_WEBHOOK_SECRET", value=OTHER_SECRET, restart=False),
             by=event,
-            told={"STRIPE_WEBHOOK_SECRET": OTHER_SECRET},  # whoever changed it told the runbook as well
+            settings={"STRIPE_WEBHOOK_SECRET": OTHER_SECRET},  # whoever changed it told the runbook as well
         ),
     ),
     _f(
@@ -205,9 +207,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _f(
         "webhook.handler_slow",
-        usual=_v(_SLOW, told=_HASTY),
-        endpoint=_v(_SLOW, told=_HASTY),
-        platform=_v(use("edge", part="api", time_limit_s=1.0), _SLOW, told=_HASTY),
+        usual=_v(_SLOW, settings=_HASTY),
+        endpoint=_v(_SLOW, settings=_HASTY),
+        platform=_v(use("edge", part="api", time_limit_s=1.0), _SLOW, settings=_HASTY),
     ),
     _f(
         "webhook.received_not_applied",

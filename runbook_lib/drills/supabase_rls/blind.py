@@ -9,9 +9,9 @@ from typing import Any
 from runbook_lib.drills.kit.blind import UNSEEN, blind_fields, deadline, hide
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Exercise, Result, use
-from runbook_lib.drills.supabase_rls.cases import made
+from runbook_lib.drills.supabase_rls.cases import rls_case
 from runbook_lib.drills.supabase_rls.faults_database import audit
-from runbook_lib.drills.supabase_rls.faults_session import access, signed_in
+from runbook_lib.drills.supabase_rls.faults_session import access, ask_with_own_token
 from runbook_lib.sandbox import Sandbox
 
 _NOWHERE = "postgresql://runbook:x@127.0.0.1:1/postgres"
@@ -35,17 +35,17 @@ _REST = "supabase"
 
 def _with_old_token(sandbox: Sandbox) -> Result:
     """The session is older than the fault: the user was signed in, and still is."""
-    return signed_in(sandbox)
+    return ask_with_own_token(sandbox)
 
 
 def _recursing(sandbox: Sandbox) -> Result:
-    got = signed_in(sandbox)
+    got = ask_with_own_token(sandbox)
     return {**got, "asked": {"table": "memberships"}}
 
 
 def _case(name: str, status: str, codes: tuple[str, ...], exercise: Exercise, *faults: Injected, **more: Any) -> Case:
     kind = "fault" if faults else "healthy"
-    return made(f"blind/03/{name}/{kind}", "blind_spot", status, codes, exercise=exercise, faults=faults, **more)
+    return rls_case(f"blind/03/{name}/{kind}", "blind_spot", status, codes, exercise=exercise, faults=faults, **more)
 
 
 def _without_sql() -> list[Case]:
@@ -73,7 +73,7 @@ def _without_sql() -> list[Case]:
     named = {"not_seen": ("postgres",), "settings": _NO_SQL}
     return [
         *cases,
-        _case("sql/token", "ruled_out", (), signed_in, **named),
+        _case("sql/token", "ruled_out", (), ask_with_own_token, **named),
         _case("sql/by-name", "could_not_tell", (), access(), _MEMBERSHIP, **named),
         _case("sql/grant", "confirmed", (_GRANT.code,), access(), _GRANT, **named),
         _case("sql/no-policy", "confirmed", ("rls.no_policy",), access(), Injected("rls.no_policy"), **named),
@@ -101,7 +101,7 @@ def _without_rest() -> list[Case]:
     return [
         *cases,
         # an honest empty list for a user who should see rows: the two ways contradict each other
-        _case("rest/empty/token", "could_not_tell", (), signed_in, after=empty),
+        _case("rest/empty/token", "could_not_tell", (), ask_with_own_token, after=empty),
         _case("rest/unreachable/recursion", "confirmed", (_RECURSION.code,), _recursing, _RECURSION,
               after=(hide(_REST, "unreachable"),), not_seen=(_REST,)),
     ]  # fmt: skip
@@ -127,9 +127,9 @@ def _one_way_alone() -> list[Case]:
     """With only one of the ways set up it does what it can."""
     rest_alone = {**_NO_SQL, **_NO_API}
     return [
-        _case("rest-alone/token", "ruled_out", (), signed_in, settings=rest_alone),
+        _case("rest-alone/token", "ruled_out", (), ask_with_own_token, settings=rest_alone),
         _case("rest-alone/recursion", "confirmed", (_RECURSION.code,), _recursing, _RECURSION, settings=rest_alone),
-        _case("rest-alone/grant", "confirmed", ("rls.grant_missing",), signed_in, _GRANT, settings=rest_alone,
+        _case("rest-alone/grant", "confirmed", ("rls.grant_missing",), ask_with_own_token, _GRANT, settings=rest_alone,
               never=("rls.grant_missing.table", "rls.grant_missing.column")),
         _case("rest-alone/membership", "could_not_tell", (), _with_old_token, _MEMBERSHIP, settings=rest_alone),
         _case("rest-alone/user-unknown", "confirmed", ("rls.user_unknown",),

@@ -12,7 +12,7 @@ from runbook_lib.drills.kit.fault_cases import case_of_fault, is_usual
 from runbook_lib.drills.supabase_rls import faults as known
 from runbook_lib.drills.supabase_rls.asking import by_access, same_user
 from runbook_lib.drills.supabase_rls.faults_database import audit
-from runbook_lib.drills.supabase_rls.faults_session import access, signed_in
+from runbook_lib.drills.supabase_rls.faults_session import access, ask_with_own_token
 
 PROCEDURE = "03_supabase_rls"
 FIRST_SCHEMA = str(Path(__file__).parents[3] / "tests" / "fixtures" / "001_init.sql")
@@ -21,7 +21,7 @@ _STATES = ("rls.row_absent",)
 _PATIENT = deadline(20)
 
 
-def made(name: str, kind: str, status: str, codes: tuple[str, ...], **more: Any) -> Case:
+def rls_case(name: str, kind: str, status: str, codes: tuple[str, ...], **more: Any) -> Case:
     """A case of 03: asked by what the user told, at once, with patience."""
     given: dict[str, Any] = {"ask": by_access, "settle_s": 0.0, **more}
     return Case(name, PROCEDURE, kind, status, codes, **{**given, "settings": {**_PATIENT, **more.get("settings", {})}})
@@ -55,13 +55,13 @@ def _every_fault() -> list[Case]:
 
 
 def _healthy(name: str, exercise: Exercise) -> Case:
-    return made(f"healthy/03/{name}", "healthy", "ruled_out", (), exercise=exercise)
+    return rls_case(f"healthy/03/{name}", "healthy", "ruled_out", (), exercise=exercise)
 
 
 _HEALTHY = (
     _healthy("a-member-reads", access()),
     _healthy("organization-by-name", access(org="Acme Rockets")),
-    _healthy("with-the-token", signed_in),
+    _healthy("with-the-token", ask_with_own_token),
     _healthy("every-table", audit),
     _healthy("own-profile", access(org="", table="profiles")),
     _healthy("own-profile-updated", access(org="", table="profiles", command="update")),
@@ -75,10 +75,10 @@ def _first_schema() -> list[Case]:
     recursion = ("rls.policy_recursion",)
     both = ("rls.policy_recursion", "rls.no_membership")
     return [
-        made("schema/a-member-is-refused", "fault", "confirmed", recursion, exercise=access(), **options),
-        made("schema/with-the-token", "fault", "confirmed", recursion, exercise=signed_in, **options),
-        made("schema/every-table", "fault", "confirmed", recursion, exercise=audit, **options),
-        made(
+        rls_case("schema/a-member-is-refused", "fault", "confirmed", recursion, exercise=access(), **options),
+        rls_case("schema/with-the-token", "fault", "confirmed", recursion, exercise=ask_with_own_token, **options),
+        rls_case("schema/every-table", "fault", "confirmed", recursion, exercise=audit, **options),
+        rls_case(
             "schema/and-no-membership", "double", "confirmed", both, faults=(Injected("rls.no_membership"),), **options
         ),
     ]

@@ -5,9 +5,15 @@ from typing import Any
 
 from runbook_lib.drills.kit.case import Case, Injected
 from runbook_lib.drills.kit.fault import Exercise, Result, Step, use
-from runbook_lib.drills.supabase_rls.cases import made
-from runbook_lib.drills.supabase_rls.faults_database import added, audit, reading, revoked, unreadable
-from runbook_lib.drills.supabase_rls.faults_session import access, minted, signed_in, sql, with_token
+from runbook_lib.drills.supabase_rls.cases import rls_case
+from runbook_lib.drills.supabase_rls.faults_database import (
+    add_policy,
+    audit,
+    reading,
+    revoke_grant,
+    without_read_policy,
+)
+from runbook_lib.drills.supabase_rls.faults_session import access, ask_with_own_token, mint_token, sql, with_token
 from runbook_lib.sandbox import Sandbox
 
 _MEMBER = "private.is_member(org_id)"
@@ -22,24 +28,28 @@ _WITHOUT_THE_FILE = {"RUNBOOK_MIGRATIONS": "", "RUNBOOK_NOT_USED": "migrations"}
 
 def _after_a_refusal(sandbox: Sandbox) -> Result:
     """A minute ago a session that had run out was refused; this one is another."""
-    with_token(sandbox, minted(exp=int(time.time()) - 3600, iat=int(time.time()) - 7200)(sandbox)["token"])
-    return signed_in(sandbox)
+    with_token(sandbox, mint_token(exp=int(time.time()) - 3600, iat=int(time.time()) - 7200)(sandbox)["token"])
+    return ask_with_own_token(sandbox)
 
 
 def _decoys() -> list[Case]:
     def decoy(name: str, *before: Step, exercise: Exercise | None = None, **more: Any) -> Case:
-        return made(f"decoy/03/{name}", "decoy", "ruled_out", (), before=before, exercise=exercise or access(), **more)
+        return rls_case(
+            f"decoy/03/{name}", "decoy", "ruled_out", (), before=before, exercise=exercise or access(), **more
+        )
 
     return [
         decoy("another-users-membership-is-gone", _AN_OWNER_OUT),
         decoy("another-tables-policy-recurses", reading("memberships", _ITSELF)),
-        decoy("another-table-has-no-policy", unreadable("api_keys")),
-        decoy("another-role-lacks-the-grant", revoked("select on public.usage_records", "anon")),
-        decoy("another-command-lacks-the-grant", revoked("delete on public.usage_records")),
-        decoy("a-restrictive-policy-that-holds", added("spent", "usage_records", "as restrictive for select using (tokens > 0)")),
-        decoy("a-restrictive-policy-that-is-always-true", added("all_restrictive", "usage_records", "as restrictive using (true)")),
-        decoy("one-of-two-policies-is-false", added("nobody", "usage_records", "for select using (provider = 'mistral')")),
-        decoy("open-to-all-explains-no-denial", added("everybody", "usage_records", "for select using (true)")),
+        decoy("another-table-has-no-policy", without_read_policy("api_keys")),
+        decoy("another-role-lacks-the-grant", revoke_grant("select on public.usage_records", "anon")),
+        decoy("another-command-lacks-the-grant", revoke_grant("delete on public.usage_records")),
+        decoy("a-restrictive-policy-that-holds",
+              add_policy("spent", "usage_records", "as restrictive for select using (tokens > 0)")),
+        decoy("a-restrictive-policy-that-is-always-true",
+              add_policy("all_restrictive", "usage_records", "as restrictive using (true)")),
+        decoy("one-of-two-policies-is-false", add_policy("nobody", "usage_records", "for select using (provider = 'mistral')")),
+        decoy("open-to-all-explains-no-denial", add_policy("everybody", "usage_records", "for select using (true)")),
         decoy(
             "an-invitation-beside-the-membership",
             sql(
@@ -50,10 +60,10 @@ def _decoys() -> list[Case]:
         ),
         decoy("a-deployment-coincides", use("deploy", part="api", message="Rename a helper")),
         decoy("an-older-session-was-refused", exercise=_after_a_refusal),
-        decoy("audience-that-nobody-checks", exercise=minted(aud="another-app")),
+        decoy("audience-that-nobody-checks", exercise=mint_token(aud="another-app")),
         decoy(
             "our-own-copy-of-the-secret-is-old",
-            exercise=signed_in,
+            exercise=ask_with_own_token,
             settings={"RUNBOOK_SUPABASE_JWT_SECRET": "the-secret-of-last-year-that-opens-nothing"},
         ),
         decoy(
@@ -64,9 +74,9 @@ def _decoys() -> list[Case]:
             ),
             exercise=audit,
         ),
-        decoy("always-true-for-the-service-role-alone", added("service_all", "api_keys", "to service_role using (true)"),
+        decoy("always-true-for-the-service-role-alone", add_policy("service_all", "api_keys", "to service_role using (true)"),
               exercise=audit, settings=_WITHOUT_THE_FILE),
-        decoy("always-true-and-restrictive", added("all_restrictive", "api_keys", "as restrictive using (true)"),
+        decoy("always-true-and-restrictive", add_policy("all_restrictive", "api_keys", "as restrictive using (true)"),
               exercise=audit, settings=_WITHOUT_THE_FILE),
         decoy(
             "locked-on-purpose",
@@ -89,7 +99,7 @@ def _decoys() -> list[Case]:
         ),
         decoy(
             "rows-of-everybody-for-members-of-anything",
-            added("plans_for_members", "organizations", "for select using (exists (select 1 from public.memberships))"),
+            add_policy("plans_for_members", "organizations", "for select using (exists (select 1 from public.memberships))"),
             exercise=audit,
             settings=_WITHOUT_THE_FILE,
         ),
@@ -98,14 +108,14 @@ def _decoys() -> list[Case]:
 
 def _expired(sandbox: Sandbox) -> Result:
     now = int(time.time())
-    return minted(iat=now - 7200, exp=now - 3600)(sandbox)
+    return mint_token(iat=now - 7200, exp=now - 3600)(sandbox)
 
 
 def _doubles() -> list[Case]:
     def double(name: str, *codes: str, exercise: Exercise | None = None, before: tuple[Step, ...] = ()) -> Case:
         """Faults in the order in which they explain the symptom."""
         found = tuple(Injected(code) for code in codes)
-        return made(
+        return rls_case(
             f"double/03/{name}",
             "double",
             "confirmed",
@@ -127,13 +137,13 @@ def _doubles() -> list[Case]:
         double("recursion-and-open-table", "rls.policy_recursion", "rls.disabled", exercise=audit),
         double("two-exposures", "rls.disabled.view", "rls.trusts_user_metadata", exercise=audit),
         double("open-and-drifted", "rls.policy_always_true", "rls.drift.flag", exercise=audit),
-        made(
+        rls_case(
             "double/03/overridden-and-denied", "double", "confirmed", ("rls.service_role_overridden",),
             faults=(Injected("rls.service_role_overridden"), Injected("rls.no_membership")),
         ),  # the user who is denied was never meant
-        made(
+        rls_case(
             "double/03/profile-and-membership", "double", "confirmed", ("rls.profile_missing",),
-            faults=(Injected("rls.profile_missing"),), exercise=signed_in,
+            faults=(Injected("rls.profile_missing"),), exercise=ask_with_own_token,
         ),  # without a profile there is no membership: a consequence
     ]  # fmt: skip
 

@@ -45,7 +45,7 @@ _IS_MEMBER = (
 )
 
 
-def added(name: str, table: str, what: str) -> Step:
+def add_policy(name: str, table: str, what: str) -> Step:
     """A new policy; dropped when healed."""
     return sql(f"create policy {name} on public.{table} {what}", f"drop policy {name} on public.{table}")
 
@@ -56,13 +56,13 @@ def reading(table: str, using: str) -> Step:
     return sql(f"{alter} ({using})", f"{alter} ({_MEMBER})")
 
 
-def unreadable(table: str) -> Step:
+def without_read_policy(table: str) -> Step:
     """No policy for reading a table's rows."""
     name = f"{table}_select_member on public.{table}"
     return sql(f"drop policy {name}", f"create policy {name} for select using ({_MEMBER})")
 
 
-def revoked(what: str, of: str = "authenticated") -> Step:
+def revoke_grant(what: str, of: str = "authenticated") -> Step:
     """A grant taken back; given again when healed."""
     return sql(f"revoke {what} from {of}", f"grant {what} to {of}")
 
@@ -117,7 +117,7 @@ _PERSON = (
 _POLICY = (
     fault(
         "rls.no_policy",
-        unreadable("usage_records"),
+        without_read_policy("usage_records"),
         by=access(),
         by_design=Variant((), access(command="insert")),
         only_for_the_service=Variant(
@@ -130,16 +130,20 @@ _POLICY = (
             access(),
         ),
         update_without_select=Variant(
-            (added("api_keys_update", "api_keys", f"for update using ({_MEMBER})"), unreadable("api_keys")),
+            (
+                add_policy("api_keys_update", "api_keys", f"for update using ({_MEMBER})"),
+                without_read_policy("api_keys"),
+            ),
             access(table="api_keys", command="update"),
         ),
     ),
     fault(
         "rls.restrictive_policy",
-        added("big_only", "usage_records", "as restrictive for select using (tokens > 1000000000)"),
+        add_policy("big_only", "usage_records", "as restrictive for select using (tokens > 1000000000)"),
         by=access(),
         some_rows=Variant(
-            (added("openai_only", "usage_records", "as restrictive for select using (provider = 'openai')"),), access()
+            (add_policy("openai_only", "usage_records", "as restrictive for select using (provider = 'openai')"),),
+            access(),
         ),
     ),
     fault(
@@ -162,17 +166,21 @@ _POLICY = (
         reading("usage_records", f"{_MEMBER} and provider = 'mistral'"),
         by=access(),
         insert=Variant(
-            (added("api_keys_insert", "api_keys", f"for insert with check ({_MEMBER} and auth.role() = 'nobody')"),),
+            (
+                add_policy(
+                    "api_keys_insert", "api_keys", f"for insert with check ({_MEMBER} and auth.role() = 'nobody')"
+                ),
+            ),
             access(table="api_keys", command="insert"),
         ),
         delete=Variant(
-            (added("usage_delete", "usage_records", f"for delete using ({_MEMBER} and at < '2020-01-01')"),),
+            (add_policy("usage_delete", "usage_records", f"for delete using ({_MEMBER} and at < '2020-01-01')"),),
             access(command="delete"),
         ),
     ),
     fault(
         "rls.returning_blocked",
-        added("invitations_insert_member", "invitations", f"for insert with check ({_MEMBER})"),
+        add_policy("invitations_insert_member", "invitations", f"for insert with check ({_MEMBER})"),
         reading("invitations", f"{_MEMBER} and accepted_at is not null"),
         by=_invites,
         founding=Variant((), _founds),
@@ -189,11 +197,11 @@ _UNNOTICED = sql(
 _WAY = (
     fault(
         "rls.grant_missing.schema",
-        revoked("usage on schema public", "authenticated, public"),
+        revoke_grant("usage on schema public", "authenticated, public"),
         by=access(),
         of_a_helper=Variant(
             (
-                revoked("usage on schema private"),
+                revoke_grant("usage on schema private"),
                 sql(
                     "create function public.may_see(org uuid) returns boolean language plpgsql stable as "
                     "$$ begin return private.is_member(org); end $$",
@@ -206,20 +214,20 @@ _WAY = (
     ),
     fault(
         "rls.grant_missing.table",
-        revoked("select on public.usage_records"),
+        revoke_grant("select on public.usage_records"),
         by=access(),
         write=Variant(
             (
-                added("usage_insert", "usage_records", f"for insert with check ({_MEMBER})"),
-                revoked("insert on public.usage_records"),
+                add_policy("usage_insert", "usage_records", f"for insert with check ({_MEMBER})"),
+                revoke_grant("insert on public.usage_records"),
             ),
             access(command="insert"),
         ),
-        as_audit=Variant((revoked("select on public.usage_records"),), audit),
+        as_audit=Variant((revoke_grant("select on public.usage_records"),), audit),
     ),
     fault(
         "rls.grant_missing.column",
-        revoked("select on public.usage_records"),
+        revoke_grant("select on public.usage_records"),
         sql(
             "grant select (id, org_id, at) on public.usage_records to authenticated",
             "revoke select (id, org_id, at) on public.usage_records from authenticated",
@@ -228,7 +236,7 @@ _WAY = (
     ),
     fault(
         "rls.grant_missing.function",
-        revoked("execute on function private.is_member(uuid)", "authenticated, public"),
+        revoke_grant("execute on function private.is_member(uuid)", "authenticated, public"),
         by=access(),
     ),
     fault(
@@ -276,13 +284,14 @@ _EXPOSED = (
     ),
     fault(
         "rls.policy_always_true",
-        added("api_keys_read", "api_keys", "for select using (true)"),
+        add_policy("api_keys_read", "api_keys", "for select using (true)"),
         by=audit,
         in_other_words=Variant(
-            (added("api_keys_read", "api_keys", "for select using (org_id = org_id or name is null)"),), audit
+            (add_policy("api_keys_read", "api_keys", "for select using (org_id = org_id or name is null)"),), audit
         ),
         for_all_signed_in=Variant(
-            (added("api_keys_read", "api_keys", "for select to authenticated using (auth.uid() is not null)"),), audit
+            (add_policy("api_keys_read", "api_keys", "for select to authenticated using (auth.uid() is not null)"),),
+            audit,
         ),
         by_a_function=Variant(
             (
@@ -290,14 +299,14 @@ _EXPOSED = (
                     "create function private.allowed() returns boolean language plpgsql stable as $$ begin return true; end $$",
                     "drop function private.allowed()",
                 ),
-                added("api_keys_write", "api_keys", "for insert with check (private.allowed())"),
+                add_policy("api_keys_write", "api_keys", "for insert with check (private.allowed())"),
             ),
             audit,
         ),
     ),
     fault(
         "rls.trusts_user_metadata",
-        added(
+        add_policy(
             "usage_by_claim",
             "usage_records",
             "for select using (org_id::text = auth.jwt() -> 'user_metadata' ->> 'org_id')",
@@ -317,7 +326,7 @@ _DRIFT = (
     ),
     fault(
         "rls.drift.policy_extra",
-        added("invitations_mine", "invitations", "for select using (email = auth.email())"),
+        add_policy("invitations_mine", "invitations", "for select using (email = auth.email())"),
         by=audit,
     ),
     fault("rls.drift.policy_changed", reading("usage_records", f"{_MEMBER} and requests > 0"), by=audit),

@@ -69,12 +69,12 @@ def _ask(sandbox: "Sandbox", method: str, path: str, json: Any = None, **headers
         raise SandboxError("The project did not answer", where=path, came_back=str(error)) from error
 
 
-def signed_in(sandbox: "Sandbox") -> Result:
+def ask_with_own_token(sandbox: "Sandbox") -> Result:
     """The user's own token, as Auth gives it."""
     return with_token(sandbox, sign_in(sandbox))
 
 
-def minted(key: str = "", **changed: Any) -> Exercise:
+def mint_token(key: str = "", **changed: Any) -> Exercise:
     """A token of somebody's own making, with the user's claims but for those that are changed (None: left out)."""
 
     def act(sandbox: "Sandbox") -> Result:
@@ -88,7 +88,7 @@ def minted(key: str = "", **changed: Any) -> Exercise:
 
 def _in_an_hour(sandbox: "Sandbox") -> Result:
     """Whoever signed it has a clock that is ahead."""
-    return minted(nbf=int(time.time()) + 3600)(sandbox)
+    return mint_token(nbf=int(time.time()) + 3600)(sandbox)
 
 
 def _anonymous(sandbox: "Sandbox") -> Result:
@@ -97,7 +97,7 @@ def _anonymous(sandbox: "Sandbox") -> Result:
 
 def _long_ago(sandbox: "Sandbox") -> Result:
     now = int(time.time())
-    return minted(iat=now - 7200, exp=now - 3600)(sandbox)
+    return mint_token(iat=now - 7200, exp=now - 3600)(sandbox)
 
 
 def _forged(sandbox: "Sandbox") -> Result:
@@ -121,7 +121,7 @@ def _service_key(sandbox: "Sandbox") -> Result:
 
 
 def _beside_the_service_key(sandbox: "Sandbox") -> Result:
-    return {**signed_in(sandbox), "apikey": sandbox.env["SUPABASE_SERVICE_ROLE_KEY"]}
+    return {**ask_with_own_token(sandbox), "apikey": sandbox.env["SUPABASE_SERVICE_ROLE_KEY"]}
 
 
 def _somebody_elses(sandbox: "Sandbox") -> Result:
@@ -145,17 +145,17 @@ _INVALID = (
     fault(
         "rls.jwt_invalid.signature",
         by=_forged,
-        another_secret=Variant((), minted("a-secret-of-another-project-0123456789")),
+        another_secret=Variant((), mint_token("a-secret-of-another-project-0123456789")),
     ),
     fault("rls.jwt_invalid.key", by=_rotated),
     fault(
         "rls.jwt_invalid.project",
-        by=minted("a-secret-of-another-project-0123456789", iss="https://abcdefghijklmnopqrst.supabase.co/auth/v1"),
+        by=mint_token("a-secret-of-another-project-0123456789", iss="https://abcdefghijklmnopqrst.supabase.co/auth/v1"),
     ),
     fault(
         "rls.jwt_invalid.audience",
         use("dial", of="SupabaseState", field="rest.jwt_audience", value="authenticated"),
-        by=minted(aud="another-app"),
+        by=mint_token(aud="another-app"),
     ),
     fault("rls.jwt_invalid.not_yet", by=_in_an_hour),
 )
@@ -165,16 +165,16 @@ FAULTS: tuple[Fault, ...] = (
     fault("rls.jwt_expired", by=_long_ago),
     alias("rls.jwt_invalid", _INVALID[1]),
     *_INVALID,
-    fault("rls.jwt_no_subject", by=minted(sub=None)),
+    fault("rls.jwt_no_subject", by=mint_token(sub=None)),
     fault(
         "rls.wrong_role",
         sql(
             f"update auth.users set role = 'anon' where email = '{USER}'",
             f"update auth.users set role = 'authenticated' where email = '{USER}'",
         ),
-        by=signed_in,
+        by=ask_with_own_token,
         service_key=Variant((), _service_key),
-        unknown=Variant((), minted(role="nexus_user")),
+        unknown=Variant((), mint_token(role="nexus_user")),
     ),
     fault("rls.wrong_user", by=_somebody_elses),
     fault("rls.service_role_overridden", by=_beside_the_service_key),

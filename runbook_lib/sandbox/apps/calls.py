@@ -84,7 +84,7 @@ class Caller:
         deadline_s = self.runtime.condition.now.timeout_s or timeout_s
         title = name or f"fetch {method} {url.partition('?')[0]}"
         with self.runtime.tracing.span(scope, title, SpanKind.CLIENT, described) as span:
-            sent = {**(headers or {}), **self.runtime.tracing.outgoing()}
+            sent = {**(headers or {}), **self.runtime.tracing.outgoing_headers()}
             try:
                 async with (
                     asyncio.timeout(deadline_s),
@@ -107,7 +107,7 @@ class Caller:
     @asynccontextmanager
     async def _way_out(self, url: str) -> AsyncIterator[None]:
         """What a network that is broken for this part alone does to a call; nothing for one that gets out."""
-        how = self.runtime.condition.blocked_how(url)
+        how = self.runtime.condition.egress_failure(url)
         if how == "hang":
             await asyncio.Event().wait()
         if how == "reset":

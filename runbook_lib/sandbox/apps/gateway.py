@@ -155,7 +155,7 @@ class Gateway:
         if isinstance(model, str) and model:
             members = [model, *(member for member in members if member != model)]
         targets = [Target(*member.partition("/")[::2]) for member in members if "/" in member]
-        known = [target for target in targets if self.providers.knows(target.provider)]
+        known = [target for target in targets if self.providers.has_adapter(target.provider)]
         return known[:1] if self.runtime.condition.now.no_fallback else known
 
     def _attempts(self) -> int:

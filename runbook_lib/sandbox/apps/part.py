@@ -90,7 +90,7 @@ class Part:
         page = self.pages.get((request.method, request.url.path))
         route = page.path if page else ""
         name = f"{request.method} {route}" if route else request.method
-        context = self.runtime.tracing.incoming(request.headers)
+        context = self.runtime.tracing.incoming_context(request.headers)
         attributes = self.root_attributes(request, route)
         started = asyncio.get_running_loop().time()
         with self.runtime.tracing.span(self.scope_name, name, SpanKind.SERVER, attributes, context) as root:
@@ -134,12 +134,12 @@ class Part:
             except Exception as error:
                 kind = error.kind if isinstance(error, Unhandled) else type(error).__name__
                 how = error.recorded_as if isinstance(error, Unhandled) else "event"
-                tracing.fail(span, kind, str(error), self.place(page), how)
+                tracing.fail(span, kind, str(error), self.stack_line(page), how)
                 self.runtime.log("error", f"{kind}: {error}", error={"type": kind}, route=page.path)
                 if send.status:  # the answer has begun: it can only be broken off
                     await cut(request.scope)
                     return
-                response = self.crashed()
+                response = self.crash_response()
         if response is not None:
             await response(request.scope, request.receive, send)
 
@@ -181,7 +181,7 @@ class Part:
                 attributes["vercel.deployment_id"] = deployment
         return {**attributes, **_other_request_ids(request)}
 
-    def place(self, page: Page) -> str:
+    def stack_line(self, page: Page) -> str:
         """The stack line of an exception in a handler."""
         folder = page.path.strip("/") or "(home)"
         return f"    at {page.method} (apps/{self.runtime.part}/app/{folder}/route.ts:41:17)"
@@ -195,7 +195,7 @@ class Part:
             else HTMLResponse("<!DOCTYPE html><h1>404</h1>This page could not be found.", 404)
         )
 
-    def crashed(self) -> Response:
+    def crash_response(self) -> Response:
         """What the framework answers when a handler raised."""
         return PlainTextResponse("Internal Server Error", 500)
 
@@ -227,7 +227,7 @@ class FastApiPart(Part):
             attributes["http.route"] = route
         return {**attributes, **_other_request_ids(request)}
 
-    def place(self, page: Page) -> str:
+    def stack_line(self, page: Page) -> str:
         """The stack line of an exception in a handler."""
         return f'  File "/app/main.py", line 88, in {page.path.strip("/").replace("/", "_") or "root"}'
 

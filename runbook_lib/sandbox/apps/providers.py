@@ -48,7 +48,7 @@ class Providers:
         self._runtime = runtime
         self._caller = Caller(runtime, is_python=True)
 
-    def knows(self, provider: str) -> bool:
+    def has_adapter(self, provider: str) -> bool:
         """Whether there is an adapter for it."""
         return provider in _BASES
 

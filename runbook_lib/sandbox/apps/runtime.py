@@ -52,7 +52,7 @@ class Runtime:
         """End a request as a platform does: no more work, no answer, and its unsent spans are lost."""
         if request in self.running:
             task, trace = self.running[request]
-            self.tracing.lose(trace)
+            self.tracing.drop_unsent(trace)
             task.cancel()
 
     def setting(self, *names: str) -> str | None:

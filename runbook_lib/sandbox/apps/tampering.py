@@ -119,7 +119,7 @@ class Condition:
         """The part's clock, epoch seconds."""
         return time.time() + self.now.clock_shift_s
 
-    def blocked_how(self, url: str) -> str:
+    def egress_failure(self, url: str) -> str:
         """How a call to this address fails to get out; empty where it does get out."""
         return next((blocked.how for blocked in self.now.blocked if url.startswith(blocked.to)), "")
 

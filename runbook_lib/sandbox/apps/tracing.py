@@ -145,12 +145,12 @@ class Tracing:
         self._exporter = _Exporter(condition, has_old_names)
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter, schedule_delay_millis=EXPORT_DELAY_MS))
 
-    def incoming(self, headers: Mapping[str, str]) -> Context:
+    def incoming_context(self, headers: Mapping[str, str]) -> Context:
         """The caller's trace context, or an empty one."""
         is_read = self._is_on and not self._condition.now.ignores_traceparent
         return propagate.extract(headers, context=Context()) if is_read else Context()
 
-    def outgoing(self) -> dict[str, str]:
+    def outgoing_headers(self) -> dict[str, str]:
         """Headers that carry the current trace context to a callee."""
         headers: dict[str, str] = {}
         if self._is_on and not self._condition.now.sends_no_traceparent:
@@ -174,7 +174,7 @@ class Tracing:
         ) as span:
             yield span
 
-    def lose(self, trace_id: str | None) -> None:
+    def drop_unsent(self, trace_id: str | None) -> None:
         """Spans of this trace that are not sent yet never will be: the platform killed the function under them."""
         if trace_id:
             self._exporter.lost_traces.add(int(trace_id, 16))

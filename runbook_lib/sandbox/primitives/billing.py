@@ -110,7 +110,7 @@ async def limits(breakage: "Breakage", text: str | None = None) -> None:
     async def undo() -> None:
         file.write_text(before)
 
-    breakage.when_healed(undo)
+    breakage.on_heal(undo)
     if text is None:
         file.unlink()
     else:
@@ -166,6 +166,6 @@ def _replace(breakage: "Breakage", held: Any, kept: list[Any]) -> None:
         held.clear()
         held.extend([*before, *new])
 
-    breakage.when_healed(undo)
+    breakage.on_heal(undo)
     held.clear()
     held.extend(kept)

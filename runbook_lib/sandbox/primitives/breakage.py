@@ -82,10 +82,10 @@ class Breakage:
             self.active.clear()
             await wait_healthy(self.system)
             for name in ("web", "api"):  # what began while something was broken is over before it is called healed
-                async with self.edge_of(name).held(_DRAINED_S):
+                async with self.edge_of(name).hold_requests(_DRAINED_S):
                     pass
 
-    def when_healed(self, undo: Undo) -> None:
+    def on_heal(self, undo: Undo) -> None:
         """Do this too when everything is undone."""
         self._undo.append(undo)
 
@@ -280,12 +280,12 @@ class Breakage:
 
     async def turn_dial(self, of: str, path: str, value: Any) -> None:
         """Set a field of a façade's state; the whole state is put back when healed."""
-        state = self.system.state_named(of)
+        state = self.system.facade_state(of)
         first = path.partition(".")[0]
         if first not in vars(state):
             raise UsageError(f"{of} has no dial {first}", do_next=f"Known: {', '.join(vars(state))}.")
         await self.replace_attribute(state, first, copy.deepcopy(vars(state)[first]))
-        dials.turn(state, of, path, value)
+        dials.set_dial(state, of, path, value)
 
     async def add_log(
         self, name: str, level: str, message: str, minutes_ago: float, attributes: dict[str, Any]
@@ -371,7 +371,7 @@ class Breakage:
 
     async def _take_over(self, part: PartProcess, deployment: Deployment) -> None:
         """Run a part from a deployment, as platforms do it: requests wait, and none is lost."""
-        async with self.system.edges[part.name].held():
+        async with self.system.edges[part.name].hold_requests():
             self.system.deployed(deployment)
             await self._restart_part(part)
 

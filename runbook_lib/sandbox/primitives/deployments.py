@@ -168,7 +168,7 @@ async def repository_file(breakage: "Breakage", path: str, text: str | None = No
         else:
             file.write_text(before, "utf-8")
 
-    breakage.when_healed(undo)
+    breakage.on_heal(undo)
     if text is None:
         file.unlink(missing_ok=True)
     else:

@@ -6,7 +6,7 @@ from typing import Any
 from runbook_lib.core.errors import UsageError
 
 
-def turn(state: object, of: str, path: str, value: Any) -> None:
+def set_dial(state: object, of: str, path: str, value: Any) -> None:
     """Set a field of a façade's state; dots lead inwards, and into a mapping by key.
 
     Raises:

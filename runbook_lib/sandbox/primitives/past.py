@@ -38,7 +38,7 @@ async def history(
     for each so many seconds. traced, traced_failed: shares that left a span. at_edge: whether the platform saw them.
     searchable: each row is one request, whose trace the backend holds like any other.
     """
-    from runbook_lib.sandbox.history import Past, condensed
+    from runbook_lib.sandbox.history import Past, condensed_past
 
     breakage.part(part)
     shares = {"failed": failed, "slow": slow, "traced": traced, "traced_failed": traced_failed or 0.0}
@@ -61,14 +61,14 @@ async def history(
         at_edge,
     )
     system = breakage.system
-    traces, rows = condensed(system, part, past)
+    traces, rows = condensed_past(system, part, past)
     store, world = system.store, system.world
     kept_s = since_min * 60 + 86_400
     if store.retention_s < kept_s:
         await breakage.replace_attribute(store, "retention_s", kept_s)
     if searchable:
         store.add(replace(span, count=1) for trace in traces for span in trace.spans)
-        breakage.when_healed(_forgetting(store, traces))
+        breakage.on_heal(_forgetting(store, traces))
     else:
         spans = sorted([*store.condensed, *traces], key=lambda trace: trace.start_ns)
         await breakage.replace_attribute(store, "condensed", spans)
@@ -125,4 +125,4 @@ async def events(
             book.of("event").pop(identity, None)
         book.deliveries[:] = [each for each in book.deliveries if each.event_id not in gone]
 
-    breakage.when_healed(undo)
+    breakage.on_heal(undo)

@@ -37,7 +37,7 @@ async def team_file(breakage: "Breakage", name: str, text: str | None = None, da
     async def undo() -> None:
         _write(path, before)
 
-    breakage.when_healed(undo)
+    breakage.on_heal(undo)
     _write(path, None if text is None else text.encode())
 
 
@@ -56,7 +56,7 @@ async def program(breakage: "Breakage", name: str, script: str) -> None:
         path.unlink(missing_ok=True)
         path.symlink_to(real)
 
-    breakage.when_healed(undo)
+    breakage.on_heal(undo)
     path.unlink(missing_ok=True)
     path.write_text("#!/bin/sh\n" + script.replace("{real}", str(real)) + "\n")
     path.chmod(0o755)
@@ -136,7 +136,7 @@ async def dump_file(
     async def undo() -> None:
         path.unlink(missing_ok=True)
 
-    breakage.when_healed(undo)
+    breakage.on_heal(undo)
     path.write_bytes(content)
     at = system.world.now().timestamp() - hours_ago * 3600
     os.utime(path, (at, at))

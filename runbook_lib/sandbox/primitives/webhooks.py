@@ -168,7 +168,7 @@ async def address(breakage: "Breakage", part: str, host: str = "::1") -> None:
     async def undo() -> None:
         await server.move(server.port, "127.0.0.1")
 
-    breakage.when_healed(undo)
+    breakage.on_heal(undo)
     await server.move(server.port, host)
 
 
@@ -218,7 +218,7 @@ async def _keep_stripe(breakage: "Breakage") -> Book:
             for task in list(breakage.system.world.state(Wire).tasks):
                 task.cancel()
 
-        breakage.when_healed(end_deliveries)  # what Stripe would still try belongs to the copy
+        breakage.on_heal(end_deliveries)  # what Stripe would still try belongs to the copy
     return state.book(False)
 
 
@@ -244,4 +244,4 @@ async def _keep_billing_records(breakage: "Breakage") -> None:
                 rows,
             )
 
-    breakage.when_healed(undo)
+    breakage.on_heal(undo)

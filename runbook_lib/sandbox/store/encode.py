@@ -26,7 +26,7 @@ _TEMPO_STATUSES = (None, "STATUS_CODE_OK", "STATUS_CODE_ERROR")
 Group = tuple[Resource, list[tuple[Scope, list[Span]]]]
 
 
-def grouped(spans: Iterable[Span]) -> list[Group]:
+def group_spans(spans: Iterable[Span]) -> list[Group]:
     """Spans by the export they came with and by scope, both in order of first appearance."""
     groups: dict[int, tuple[Resource, dict[int, tuple[Scope, list[Span]]]]] = {}
     for span in spans:
@@ -69,7 +69,7 @@ def _batches(
             },
             schemaUrl=resource.schema_url,
         )
-        for resource, scopes in grouped(spans)
+        for resource, scopes in group_spans(spans)
     ]
 
 

@@ -180,7 +180,7 @@ def _v1(store: Store, release: Release) -> dict[str, Endpoint]:
             if query.step_ns <= 0 or query.lookback_ns < 0 or query.lookback_ns // query.step_ns > _MAX_POINTS:
                 return V1.refusal(500, 'failed executing metrics query: bad_data: invalid parameter "step"')
             start_ns = query.end_ns - query.lookback_ns - query.rate_per_ns
-            return json_response(metric_family(name, store.counted(start_ns, query.end_ns), query, quantile))
+            return json_response(metric_family(name, store.counted_traces(start_ns, query.end_ns), query, quantile))
 
         return endpoint
 

@@ -114,7 +114,7 @@ class Store:
                     found.append(view)
         return found
 
-    def counted(self, start_ns: int | None = None, end_ns: int | None = None) -> list[Trace]:
+    def counted_traces(self, start_ns: int | None = None, end_ns: int | None = None) -> list[Trace]:
         """What metrics count: the traces of the window, and the condensed ones that began in it."""
         oldest_ns = self._oldest_ns(self.now_ns())
         first_ns = oldest_ns if start_ns is None else max(start_ns, oldest_ns)

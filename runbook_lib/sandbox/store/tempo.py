@@ -114,7 +114,7 @@ def _reader(store: Store, request: Request) -> tempo_search.Reader:
 
 def _counter(store: Store, request: Request) -> tempo_search.Reader:
     """What metrics read: condensed history too."""
-    return store.counted if _sees(store, request) else _nothing
+    return store.counted_traces if _sees(store, request) else _nothing
 
 
 def _nothing(_start_ns: int | None, _end_ns: int | None) -> list[Trace]:

@@ -13,7 +13,7 @@ from runbook_lib.sandbox.store.encode import json_value
 from runbook_lib.sandbox.store.tempo_search import Reader
 from runbook_lib.sandbox.store.traceql import Query, parse
 from runbook_lib.sandbox.store.traceql.metrics import Labels, Series, Window, evaluate
-from runbook_lib.sandbox.store.web import BadRequestError, unsigned
+from runbook_lib.sandbox.store.web import BadRequestError, read_unsigned
 
 MAX_RANGE_NS = 24 * 3600 * 10**9
 _MAX_SAMPLES = 100_000
@@ -46,7 +46,7 @@ def _query(request: Request) -> Query:
 
 
 def _bounds(request: Request) -> tuple[int, int]:
-    start_ns, end_ns = (unsigned(request, name, 0) * 10**9 for name in ("start", "end"))
+    start_ns, end_ns = (read_unsigned(request, name, 0) * 10**9 for name in ("start", "end"))
     if start_ns >= end_ns:
         raise BadRequestError(f"end time {end_ns} must be after start time {start_ns}")
     if end_ns - start_ns > MAX_RANGE_NS:

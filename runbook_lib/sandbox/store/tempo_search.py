@@ -17,14 +17,14 @@ from runbook_lib.sandbox.store.traceql import (
     Intrinsic,
     Query,
     getter,
-    mentioned,
+    mentioned_fields,
     parse,
     root_name,
     root_service,
     runner,
 )
 from runbook_lib.sandbox.store.traceql.tree import Field
-from runbook_lib.sandbox.store.web import BadRequestError, unsigned
+from runbook_lib.sandbox.store.web import BadRequestError, read_unsigned
 
 Reader = Callable[[int | None, int | None], list[Trace]]
 
@@ -42,7 +42,7 @@ def search(request: Request, store: Store, traces: Reader) -> dict[str, Any]:
     if others := sorted(set(request.query_params) - _READ):
         raise BadRequestError(f"the sandbox's Tempo searches by q alone, though Tempo may by {', '.join(others)}")
     start_s, end_s = _range(request)
-    limit = unsigned(request, "limit", _DEFAULT_LIMIT)
+    limit = read_unsigned(request, "limit", _DEFAULT_LIMIT)
     if limit == 0:
         raise BadRequestError("invalid limit: must be a positive number")
     if limit > _MAX_LIMIT:
@@ -50,7 +50,7 @@ def search(request: Request, store: Store, traces: Reader) -> dict[str, Any]:
     query = parse(request.query_params.get("q") or "{ }")
     if query.metric:
         raise BadRequestError("metrics queries are not supported by search, use /api/metrics/query_range")
-    spss = unsigned(request, "spss", _DEFAULT_SPSS)
+    spss = read_unsigned(request, "spss", _DEFAULT_SPSS)
     if end_s and end_s - start_s > MAX_RANGE_S:
         raise BadRequestError(
             f"range specified by start and end exceeds {format_go(MAX_RANGE_S * 10**9)}."
@@ -69,7 +69,7 @@ def in_range(store: Store, traces: Reader, start_s: int, end_s: int) -> list[Tra
 
 
 def _answer(candidates: list[Trace], query: Query, limit: int, spss: int) -> dict[str, Any]:
-    run, fields = runner(query), mentioned(query)
+    run, fields = runner(query), mentioned_fields(query)
     found: list[tuple[int, dict[str, Any]]] = []
     inspected = 0
     for trace in candidates:
@@ -141,7 +141,7 @@ def _shown(value: Any) -> dict[str, Any]:
 
 def _range(request: Request) -> tuple[int, int]:
     """start and end in seconds, both 0 when neither is given."""
-    end_s, start_s = unsigned(request, "end", 0), unsigned(request, "start", 0)
+    end_s, start_s = read_unsigned(request, "end", 0), read_unsigned(request, "start", 0)
     if (start_s or end_s) and end_s <= start_s:
         raise BadRequestError(f"http parameter start must be before end. received start={start_s} end={end_s}")
     return start_s, end_s

@@ -48,7 +48,7 @@ class AccessGate:
         await app(scope, receive, send)
 
 
-def unsigned(request: Request, name: str, default: int, *, bits: int = 32) -> int:
+def read_unsigned(request: Request, name: str, default: int, *, bits: int = 32) -> int:
     """A parameter read by Go's strconv.ParseUint. Raises BadRequestError in its words."""
     raw = request.query_params.get(name, "")
     if not raw:

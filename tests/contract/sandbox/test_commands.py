@@ -12,7 +12,7 @@ import pytest
 
 from runbook_lib.core.errors import UsageError
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.shown import unproven
+from runbook_lib.drills.kit.injection import warn_unproven
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.options import Options
 from runbook_lib.sandbox.primitives.general import PRIMITIVES
@@ -111,15 +111,15 @@ def test_on_a_plain_sandbox_every_fault_is_shown_by_a_drill_or_refused() -> None
     found = []
     for code in faults.codes():
         with contextlib.suppress(UsageError):
-            wanted = faults.find(code).variant(faults.find(code).fitting(plain))
-            if unproven(wanted, plain.options):
+            wanted = faults.find(code).variant(faults.find(code).fitting_variant(plain))
+            if warn_unproven(wanted, plain.options):
                 found.append(code)
     assert found == []
 
 
 def test_where_no_drill_has_shown_a_fault_break_says_so() -> None:
     wanted = faults.find("deploy.alias_stale").variant()
-    said = unproven(wanted, {**Options().as_dict(), "webhooks": "cli"})
+    said = warn_unproven(wanted, {**Options().as_dict(), "webhooks": "cli"})
     assert said.startswith("no drill has shown it in a sandbox with webhooks cli")
 
 

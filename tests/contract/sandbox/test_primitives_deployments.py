@@ -9,15 +9,8 @@ from support.sandbox_eyes import Eyes
 
 from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox import Sandbox
-from runbook_lib.sandbox.primitives.calls import PRIMITIVES
 
-_TESTED = set[str]()
 REPOSITORY = "/repos/nexuscore/nexuscore"
-
-
-def _inject(sandbox: Sandbox, primitive: str, **arguments: Any) -> Any:
-    _TESTED.add(primitive)
-    return sandbox.inject(primitive, **arguments)
 
 
 def _vercel(eyes: Eyes, path: str, **query: str) -> Any:
@@ -44,7 +37,7 @@ def _deployments(eyes: Eyes, part: str) -> list[dict[str, Any]]:
 def test_a_push_moves_the_branch_and_tells_the_files_it_touches(sandbox: Sandbox, eyes: Eyes) -> None:
     before = _deployments(eyes, "api")[0]["meta"]["githubCommitSha"]
     assert _github(eyes, f"/compare/{before}...main")["status"] == "identical"
-    sha = _inject(sandbox, "push", paths=["apps/api/route.ts"], message="Faster")
+    sha = sandbox.inject("push", paths=["apps/api/route.ts"], message="Faster")
     compared = _github(eyes, f"/compare/{before}...main")
     assert (compared["status"], compared["commits"][-1]["sha"]) == ("ahead", sha)
     assert [file["filename"] for file in compared["files"]] == ["apps/api/route.ts"]
@@ -53,7 +46,7 @@ def test_a_push_moves_the_branch_and_tells_the_files_it_touches(sandbox: Sandbox
 
 
 def test_a_pull_request_is_open_for_a_branch_that_was_pushed(sandbox: Sandbox, eyes: Eyes) -> None:
-    sha = _inject(sandbox, "push", branch="new-tab", pull=True)
+    sha = sandbox.inject("push", branch="new-tab", pull=True)
     assert sha in {row["head"]["sha"] for row in _github(eyes, "/pulls")}
     sandbox.heal()
     assert sha not in {row["head"]["sha"] for row in _github(eyes, "/pulls")}
@@ -78,7 +71,7 @@ def test_a_platform_says_something_else_of_a_deployment(
     sandbox: Sandbox, eyes: Eyes, said: dict[str, Any], field: str, shown: Any
 ) -> None:
     before = _deployments(eyes, "web")[0]
-    _inject(sandbox, "says", part="web", of="newest", **said)
+    sandbox.inject("says", part="web", of="newest", **said)
     after = _vercel(eyes, f"/v13/deployments/{before['uid']}")
     assert (after[field] if shown else after["meta"]["githubCommitSha"]) == (shown or "a" * 40)
     sandbox.heal()
@@ -87,7 +80,7 @@ def test_a_platform_says_something_else_of_a_deployment(
 
 def test_production_is_handed_over_and_the_part_runs_from_the_other_deployment(sandbox: Sandbox, eyes: Eyes) -> None:
     newest, _, older, _ = _deployments(eyes, "api")
-    _inject(sandbox, "hand_over", part="api")
+    sandbox.inject("hand_over", part="api")
     project = _vercel(eyes, f"/v9/projects/{sandbox.env['RUNBOOK_VERCEL_API_PROJECT']}")
     assert project["targets"]["production"]["id"] == older["uid"]
     assert (project["autoAssignCustomDomains"], project["lastAliasRequest"]["type"]) == (False, "rollback")
@@ -98,20 +91,20 @@ def test_production_is_handed_over_and_the_part_runs_from_the_other_deployment(s
 
 def test_production_can_only_be_handed_over_where_vercel_has_it(sandbox: Sandbox) -> None:
     with pytest.raises(UsageError, match="does not run on Vercel"):
-        _inject(sandbox, "hand_over", part="gateway")
+        sandbox.inject("hand_over", part="gateway")
 
 
 def test_a_file_of_the_repository_is_another_one_until_healed(sandbox: Sandbox) -> None:
     file = Path(sandbox.env["RUNBOOK_GATEWAY_DOCKERFILE"])
     before = file.read_text("utf-8")
-    _inject(sandbox, "repository_file", path="apps/llm-gateway/Dockerfile", text="FROM scratch\n")
+    sandbox.inject("repository_file", path="apps/llm-gateway/Dockerfile", text="FROM scratch\n")
     assert file.read_text("utf-8") == "FROM scratch\n"
-    _inject(sandbox, "repository_file", path="apps/llm-gateway/Dockerfile")
+    sandbox.inject("repository_file", path="apps/llm-gateway/Dockerfile")
     assert not file.exists()
     sandbox.heal()
     assert file.read_text("utf-8") == before
     with pytest.raises(UsageError, match="must lie in the repository"):
-        _inject(sandbox, "repository_file", path="../../elsewhere", text="x")
+        sandbox.inject("repository_file", path="../../elsewhere", text="x")
 
 
 def test_a_variable_is_narrowed_to_one_target_and_keeps_its_value(sandbox: Sandbox, eyes: Eyes) -> None:
@@ -139,8 +132,8 @@ def test_a_machine_of_flys_changes_ends_and_is_added() -> None:
             return found
 
         (before,) = machines()
-        _inject(sandbox, "machine", nth=1, region="fra", state="stopped", autostop="stop")
-        _inject(sandbox, "machine", exits=3, out_of_memory=True, exit_code=137, check="critical")
+        sandbox.inject("machine", nth=1, region="fra", state="stopped", autostop="stop")
+        sandbox.inject("machine", exits=3, out_of_memory=True, exit_code=137, check="critical")
         first, second = machines()
         assert (second["region"], second["state"]) == ("fra", "stopped")
         exits = [event for event in first["events"] if event["type"] == "exit"]
@@ -167,9 +160,3 @@ def test_a_deployment_takes_over_without_losing_a_request(sandbox: Sandbox) -> N
         visitor.join()
     assert made
     assert set(got) == {200}
-
-
-def test_every_primitive_of_deployments_is_tested_here() -> None:
-    if len(_TESTED) > 3:  # the whole file ran in this process
-        module = "runbook_lib.sandbox.primitives.deployments"
-        assert {name for name, made in PRIMITIVES.items() if made.__module__ == module} == _TESTED

@@ -12,12 +12,10 @@ from support.needs import missing
 
 from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox import Sandbox
-from runbook_lib.sandbox.primitives.calls import PRIMITIVES
 from runbook_lib.sandbox.server import has_address
 
 ORG = "Acme Rockets"
 ROUTE = "/api/stripe/webhook"
-_TESTED = set[str]()
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +29,6 @@ def workshop(made: Sandbox) -> Iterator[Sandbox]:
     """A developer's machine: the API's own process, and the real CLI that forwards to it."""
     yield made
     made.heal()
-
-
-def inject(sandbox: Sandbox, name: str, **arguments: Any) -> Any:
-    _TESTED.add(name)
-    return sandbox.inject(name, **arguments)
 
 
 def status_of(sandbox: Sandbox) -> str:
@@ -64,34 +57,34 @@ def until(what: Callable[[], Any], wanted: Any, limit_s: float = 60) -> None:
 
 
 def test_an_event_goes_through_the_real_cli_into_the_billing_record(workshop: Sandbox) -> None:
-    event = inject(workshop, "subscription", org=ORG, status="past_due")
+    event = workshop.inject("subscription", org=ORG, status="past_due")
     until(lambda: (pending(workshop, event), status_of(workshop)), (0, "past_due"))
     workshop.heal()
     assert status_of(workshop) == "active"
 
 
 def test_a_stopped_cli_hears_nothing_and_healing_starts_it_again(workshop: Sandbox) -> None:
-    inject(workshop, "stripe_cli", action="stop")
-    event = inject(workshop, "subscription", org=ORG)
+    workshop.inject("stripe_cli", action="stop")
+    event = workshop.inject("subscription", org=ORG)
     assert (pending(workshop, event), status_of(workshop)) == (0, "active")
     workshop.heal()
-    event = inject(workshop, "subscription", org=ORG)
+    event = workshop.inject("subscription", org=ORG)
     until(lambda: status_of(workshop), "past_due")
 
 
 def test_a_cli_without_events_ends_at_once_and_says_so_by_its_exit_code(workshop: Sandbox) -> None:
-    assert inject(workshop, "stripe_cli", arguments=["listen", "--forward-to", "localhost:3001"]) == 1
+    assert workshop.inject("stripe_cli", arguments=["listen", "--forward-to", "localhost:3001"]) == 1
 
 
 def test_a_cli_of_live_mode_hears_nothing_of_test_mode(workshop: Sandbox) -> None:
-    assert inject(workshop, "stripe_cli", key="live") is None
-    inject(workshop, "subscription", org=ORG)
+    assert workshop.inject("stripe_cli", key="live") is None
+    workshop.inject("subscription", org=ORG)
     assert status_of(workshop) == "active"
 
 
 def test_a_cli_by_npx_forwards_like_any_other(workshop: Sandbox) -> None:
-    inject(workshop, "stripe_cli", by_npx=True)
-    inject(workshop, "subscription", org=ORG)
+    workshop.inject("stripe_cli", by_npx=True)
+    workshop.inject("subscription", org=ORG)
     until(lambda: status_of(workshop), "past_due")
 
 
@@ -99,7 +92,7 @@ def test_an_api_on_another_address_is_not_reached_by_the_cli(workshop: Sandbox) 
     if not has_address("::1"):
         missing("this machine has no ::1")
     port = workshop.env["RUNBOOK_API_URL"].rpartition(":")[2]
-    inject(workshop, "address", part="api", host="::1")
+    workshop.inject("address", part="api", host="::1")
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{workshop.env['RUNBOOK_API_URL']}/api/health", trust_env=False)
     assert httpx.get(f"http://[::1]:{port}/api/health", trust_env=False).status_code == 200
@@ -108,30 +101,30 @@ def test_an_api_on_another_address_is_not_reached_by_the_cli(workshop: Sandbox) 
 
 
 def test_a_route_that_ignores_events_answers_well_and_changes_nothing(workshop: Sandbox) -> None:
-    inject(workshop, "webhook_code", ignores_events=True)
-    event = inject(workshop, "subscription", org=ORG)
+    workshop.inject("webhook_code", ignores_events=True)
+    event = workshop.inject("subscription", org=ORG)
     until(lambda: pending(workshop, event), 0)
     assert status_of(workshop) == "active"
 
 
 def test_a_route_that_rewrites_the_body_refuses_what_stripe_signs(workshop: Sandbox) -> None:
-    inject(workshop, "webhook_code", rewrites_body=True)
-    event = inject(workshop, "subscription", org=ORG)
+    workshop.inject("webhook_code", rewrites_body=True)
+    event = workshop.inject("subscription", org=ORG)
     assert (pending(workshop, event), status_of(workshop)) == (1, "active")
 
 
 def test_a_route_that_checks_nothing_takes_anything(workshop: Sandbox) -> None:
     url = f"{workshop.env['RUNBOOK_API_URL']}{ROUTE}"
     assert httpx.post(url, content=b'{"type":"x"}', trust_env=False).status_code == 400
-    inject(workshop, "webhook_code", verifies=False)
+    workshop.inject("webhook_code", verifies=False)
     assert httpx.post(url, content=b'{"type":"x"}', trust_env=False).status_code == 200
 
 
 def test_an_older_event_that_is_delivered_again_overwrites_the_newer(workshop: Sandbox) -> None:
-    inject(workshop, "subscription", org=ORG, status="past_due", seconds_ago=2)
-    inject(workshop, "subscription", org=ORG, status="active")
+    workshop.inject("subscription", org=ORG, status="past_due", seconds_ago=2)
+    workshop.inject("subscription", org=ORG, status="active")
     until(lambda: status_of(workshop), "active")
-    inject(workshop, "deliver_again", org=ORG, nth=1)
+    workshop.inject("deliver_again", org=ORG, nth=1)
     until(lambda: status_of(workshop), "past_due")
 
 
@@ -143,13 +136,13 @@ def test_an_endpoint_is_added_changed_and_removed(workshop: Sandbox) -> None:
         return rows
 
     assert listed() == []
-    inject(workshop, "webhook_endpoints", action="add", secret="whsec_of_its_own", api_version="2025-03-31.basil")
+    workshop.inject("webhook_endpoints", action="add", secret="whsec_of_its_own", api_version="2025-03-31.basil")
     (made,) = listed()
     assert (made["status"], made["api_version"], made["url"].endswith(ROUTE)) == ("enabled", "2025-03-31.basil", True)
     assert "whsec" not in str(made)
-    inject(workshop, "webhook_endpoints", status="disabled")
+    workshop.inject("webhook_endpoints", status="disabled")
     assert listed()[0]["status"] == "disabled"
-    inject(workshop, "webhook_endpoints", action="remove")
+    workshop.inject("webhook_endpoints", action="remove")
     assert listed() == []
 
 
@@ -190,9 +183,3 @@ def test_the_cli_ends_with_its_sandbox_and_leaves_no_file(stripe_cli: Path) -> N
 def test_what_cannot_be_is_refused(workshop: Sandbox, name: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         workshop.inject(name, **arguments)
-
-
-def test_every_primitive_of_webhooks_is_tested_here() -> None:
-    if len(_TESTED) > 3:  # the whole file ran in this process
-        module = "runbook_lib.sandbox.primitives.webhooks"
-        assert {name for name, made in PRIMITIVES.items() if made.__module__ == module} == _TESTED

@@ -6,8 +6,8 @@ import pytest
 
 from runbook_lib.drills.kit import records
 from runbook_lib.drills.kit.case import Got
+from runbook_lib.drills.kit.case_list import CASES
 from runbook_lib.drills.kit.golden import keep_wrong
-from runbook_lib.drills.kit.listed import CASES
 from runbook_lib.drills.kit.run_case import Outcome
 
 CASE = next(case for case in CASES if case.id == "08/fault/backup.none")

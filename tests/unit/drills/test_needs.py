@@ -6,7 +6,7 @@ from runbook_lib.core.errors import SandboxError
 from runbook_lib.drills.kit import needs
 from runbook_lib.drills.kit.arena import arena
 from runbook_lib.drills.kit.case import Case
-from runbook_lib.drills.kit.listed import CASES
+from runbook_lib.drills.kit.case_list import CASES
 from runbook_lib.drills.kit.results import as_json, exit_code
 from runbook_lib.sandbox import npm
 
@@ -36,7 +36,7 @@ def test_without_the_stripe_cli_its_cases_are_left_out_visibly(monkeypatch: pyte
 
 def test_a_machine_that_has_it_lacks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(npm, "stripe_cli", lambda: "/bin/stripe")
-    assert needs.lacking(CASE) == ""
+    assert needs.missing_needs(CASE) == ""
     needs._why_not.cache_clear()
 
 

@@ -29,13 +29,13 @@ def test_ids_have_the_platforms_form_and_are_never_the_same(platform: str, patte
 def _all(platform: str) -> list[Refusal]:
     here = PLATFORMS[platform]
     return [
-        here.not_reachable(8000),
-        here.died(),
+        here.answer_unreachable(8000),
+        here.answer_cut_off(),
         here.timed_out(15),
         here.out_of_memory(),
-        here.denied(),
-        here.protected(),
-        here.missing(),
+        here.answer_denied(),
+        here.answer_login(),
+        here.answer_nowhere(),
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from runbook_lib.core.errors import UsageError
 from runbook_lib.drills.kit import faults
-from runbook_lib.drills.kit.listed import CASES
+from runbook_lib.drills.kit.case_list import CASES
 from runbook_lib.sandbox.options import Options
 
 # Options that drills choose so that one case leaves nothing behind for the next, or so that figures are exact, not because
@@ -59,7 +59,7 @@ def test_every_drill_runs_in_a_sandbox_that_can_carry_its_faults() -> None:
         case.id: unmet
         for case in CASES
         for each in case.faults
-        if (unmet := faults.find(each.code).variant(each.variant).unmet({**Options().as_dict(), **case.options}))
+        if (unmet := faults.find(each.code).variant(each.variant).unmet_needs({**Options().as_dict(), **case.options}))
     }
     assert wrong == {}
 
@@ -95,10 +95,10 @@ def test_what_the_drills_tell_the_runbook_for_a_fault_stands_in_the_fault() -> N
 
 def test_without_a_variant_the_first_one_that_fits_is_meant() -> None:
     mismatch = faults.find("webhook.secret_mismatch")
-    assert mismatch.fitting(_sandbox(webhooks="cli")) == "usual"
-    assert mismatch.fitting(_sandbox()) == "endpoint"
-    assert faults.find("machine.out_of_memory").fitting(_sandbox()) == "railway"
-    assert faults.find("machine.out_of_memory").fitting(_sandbox(gateway_platform="fly")) == "usual"
+    assert mismatch.fitting_variant(_sandbox(webhooks="cli")) == "usual"
+    assert mismatch.fitting_variant(_sandbox()) == "endpoint"
+    assert faults.find("machine.out_of_memory").fitting_variant(_sandbox()) == "railway"
+    assert faults.find("machine.out_of_memory").fitting_variant(_sandbox(gateway_platform="fly")) == "usual"
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ from runbook_lib.sandbox import home
 for number in range(60):
     claimed = home.claim(f"{NAME}-{number}")
     shutil.rmtree(claimed.folder, ignore_errors=True)
-    home.tidy(claimed.folder.parent)
+    home.remove_empty_root(claimed.folder.parent)
 """
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook_lib.sandbox.store.traceql import mentioned, parse
+from runbook_lib.sandbox.store.traceql import mentioned_fields, parse
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_query_selects(selects, spans, query, names):
 
 def test_the_fields_a_query_mentions_are_told_once_in_order():
     query = parse("{ span.a = 1 && (status = error || span.c = 2) } && { span.b = nil } | select(span.a, name)")
-    assert [str(field) for field in mentioned(query)] == ["span.a", "status", "span.c", "span.b", "name"]
+    assert [str(field) for field in mentioned_fields(query)] == ["span.a", "status", "span.c", "span.b", "name"]
 
 
 def test_a_missing_root_has_no_name(selects, make):

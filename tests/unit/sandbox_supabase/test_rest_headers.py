@@ -10,7 +10,7 @@ from runbook_lib.sandbox.facades.postgrest.headers import (
     profile,
     range_status,
 )
-from runbook_lib.sandbox.facades.postgrest.hints import closest
+from runbook_lib.sandbox.facades.postgrest.hints import closest_name
 from runbook_lib.sandbox.facades.supabase.state import RestSettings
 
 SETTINGS = RestSettings(schemas=["public", "api"])
@@ -64,5 +64,5 @@ def test_every_sqlstate_has_its_status(code: str, authenticated: bool, status: i
 
 
 def test_a_hint_names_only_what_is_close() -> None:
-    assert closest("membership", ["memberships", "profiles"]) == "memberships"
-    assert closest("nothing", ["memberships", "profiles"]) is None
+    assert closest_name("membership", ["memberships", "profiles"]) == "memberships"
+    assert closest_name("nothing", ["memberships", "profiles"]) is None

@@ -79,7 +79,7 @@ class Alertmanager:
                     held.setdefault(fingerprint(each["labels"]), alert)
         return [(alert, key) for key, alert in held.items()]
 
-    def shown(self, alert: PostedAlert, key: str) -> dict[str, Any]:
+    def alert_row(self, alert: PostedAlert, key: str) -> dict[str, Any]:
         """A gettableAlert. That a time interval mutes its way is not said here: it is active, as the vendor has it."""
         silenced, inhibited = self._silenced(alert.labels), self._inhibited(alert.labels)
         return {
@@ -253,7 +253,7 @@ def create_app(world: World, store: Store) -> Starlette:
             {
                 "cluster": {"status": "ready", "name": "01SANDBOX", "peers": []},
                 "versionInfo": version,
-                "config": {"original": manager.state.masked()},
+                "config": {"original": manager.state.masked_config()},
                 "uptime": "2026-01-01T00:00:00Z",
             }
         )
@@ -268,7 +268,7 @@ def create_app(world: World, store: Store) -> Starlette:
         except ValueError as bad:
             return JSONResponse(str(bad), 400)
         found = [(alert, key) for alert, key in manager.alerts() if all(each.holds(alert.labels) for each in filters)]
-        return JSONResponse([manager.shown(alert, key) for alert, key in found])
+        return JSONResponse([manager.alert_row(alert, key) for alert, key in found])
 
     async def post_alerts(request: Request) -> Response:
         try:

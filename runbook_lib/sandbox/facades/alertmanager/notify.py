@@ -26,7 +26,7 @@ class Notice:
         return f"{self.route}:{{" + ", ".join(f'{name}="{value}"' for name, value in self.group.items()) + "}"
 
     @property
-    def common(self) -> Labels:
+    def common_labels(self) -> Labels:
         """The labels that all of its alerts have."""
         first, *others = [each.labels for each in self.alerts]
         return {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
@@ -34,7 +34,7 @@ class Notice:
     @property
     def title(self) -> str:
         """How many, what they are grouped by, and in brackets what else they have in common."""
-        rest = {name: value for name, value in self.common.items() if name not in self.group}
+        rest = {name: value for name, value in self.common_labels.items() if name not in self.group}
         title = f"[FIRING:{len(self.alerts)}] {_values(self.group)}"
         return f"{title} ({_values(rest)})" if rest else title
 
@@ -106,7 +106,7 @@ def _webhook(notice: Notice) -> dict[str, Any]:
             for alert in notice.alerts
         ],
         "groupLabels": notice.group,
-        "commonLabels": notice.common,
+        "commonLabels": notice.common_labels,
         "commonAnnotations": {
             name: value
             for name, value in notice.alerts[0].annotations.items()

@@ -54,10 +54,10 @@ def matcher(text: str) -> Matcher:
     found = _MATCHER.fullmatch(text)
     if found is None:
         raise ValueError(f"bad matcher format: {text}")
-    return checked(found[1], found[2], _value(found[3]))
+    return checked_matcher(found[1], found[2], _value(found[3]))
 
 
-def checked(name: str, sign: str, value: str) -> Matcher:
+def checked_matcher(name: str, sign: str, value: str) -> Matcher:
     """A matcher whose expression can be read. Raises ValueError."""
     try:
         re.compile(value if "~" in sign else "")

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from runbook_lib.sandbox.facades.alertmanager.routes import Labels, Matcher, checked
+from runbook_lib.sandbox.facades.alertmanager.routes import Labels, Matcher, checked_matcher
 
 SECRET = "<secret>"
 _SECRET_KEYS = ("routing_key", "api_url", "service_key", "password", "url")
@@ -46,7 +46,7 @@ class AlertmanagerState:
     resend: int = 3
     receiver_in_metrics: bool = True
 
-    def masked(self) -> str:
+    def masked_config(self) -> str:
         """The configuration as `/status` shows it."""
         return yaml.safe_dump(_masked(self.config), sort_keys=False)
 
@@ -104,7 +104,7 @@ def _matchers(asked: list[dict[str, Any]]) -> list[Matcher]:
     """A silence's matchers. Raises ValueError for one that cannot be read."""
     signs = {(True, False): "=", (False, False): "!=", (True, True): "=~", (False, True): "!~"}
     return [
-        checked(each["name"], signs[(each.get("isEqual", True), each.get("isRegex", False))], each["value"])
+        checked_matcher(each["name"], signs[(each.get("isEqual", True), each.get("isRegex", False))], each["value"])
         for each in asked
     ]
 

@@ -75,7 +75,7 @@ class _Api:
     async def compare(self, request: Request) -> Response:
         """What a head has that a base has not: commits and files."""
         base, dots, head = request.path_params["basehead"].partition("...")
-        ours, theirs = (github_state.reached_from(self.world, ref) for ref in (base, head))
+        ours, theirs = (github_state.commits_of(self.world, ref) for ref in (base, head))
         if not dots or ours is None or theirs is None:
             raise _Refused(404, "Not Found")
         held = {commit.sha for commit in ours}
@@ -141,7 +141,7 @@ class _Api:
             return JSONResponse([])
         rows = []
         for nth, (branch, title) in enumerate(self.world.state(GithubState).pulls.items(), 41):
-            reached = github_state.reached_from(self.world, branch)
+            reached = github_state.commits_of(self.world, branch)
             if reached:
                 rows.append(
                     {
@@ -159,7 +159,7 @@ class _Api:
         return JSONResponse(rows[::-1])
 
     def _at(self, request: Request) -> Commit:
-        reached = github_state.reached_from(self.world, request.path_params["ref"])
+        reached = github_state.commits_of(self.world, request.path_params["ref"])
         if not reached:
             raise _Refused(422, f"No commit found for SHA: {request.path_params['ref']}")
         return reached[-1]

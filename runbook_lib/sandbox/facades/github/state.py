@@ -58,7 +58,7 @@ def history(world: World) -> list[Commit]:
     return sorted(found.values(), key=lambda commit: commit.at)
 
 
-def reached_from(world: World, ref: str) -> list[Commit] | None:
+def commits_of(world: World, ref: str) -> list[Commit] | None:
     """The commits that a branch or a commit holds, oldest first; None for one that is unknown. A branch other than main
     begins at what main was when its first commit came."""
     commits = history(world)

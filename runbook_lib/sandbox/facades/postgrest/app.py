@@ -22,9 +22,9 @@ from runbook_lib.sandbox.facades.postgrest.errors import (
     connection_failed,
     from_postgres,
     no_schema_cache,
-    not_here,
     pool_timed_out,
     token_refused,
+    unsupported,
 )
 from runbook_lib.sandbox.facades.postgrest.headers import check_answer_kind, preferences, profile
 from runbook_lib.sandbox.facades.postgrest.openapi import describe
@@ -46,7 +46,7 @@ def create_app(world: World) -> Starlette:
         Route("/", service.root, methods=["GET", "HEAD"]),
         Route("/rpc/{function}", service.call, methods=_METHODS),
         Route("/{table}", service.table, methods=_METHODS),
-        Route("/{rest:path}", service.nowhere, methods=_METHODS),
+        Route("/{rest:path}", service.answer_nowhere, methods=_METHODS),
     ]
     return Starlette(routes=routes, exception_handlers={RestError: _answer_error})
 
@@ -72,7 +72,7 @@ class RestService:
         body = describe(snapshot, schema, f"{self._world.ids.supabase_ref}.supabase.co")
         return JSONResponse(body, media_type="application/openapi+json; charset=utf-8")
 
-    async def nowhere(self, _: Request) -> Response:
+    async def answer_nowhere(self, _: Request) -> Response:
         """Any other path."""
         raise RestError(404, "PGRST125", "Invalid path specified in request URL")
 
@@ -83,7 +83,7 @@ class RestService:
         headers = {key.lower(): value for key, value in request.headers.items()}
         schema, named = profile(request.method, headers, snapshot.settings)
         if "range" in headers and request.method in ("GET", "HEAD"):
-            raise not_here("the Range header")
+            raise unsupported("the Range header")
         check_answer_kind(headers.get("accept"))
         asked = Asked(
             method=request.method,
@@ -101,7 +101,7 @@ class RestService:
     async def call(self, request: Request) -> Response:
         """A function call: refused."""
         self._identify(request)
-        raise not_here("functions over /rpc")
+        raise unsupported("functions over /rpc")
 
     async def _run(self, context: Context, asked: Asked, plan: Plan, snapshot: Snapshot) -> Response:
         settings = self._world.state(SupabaseState).rest

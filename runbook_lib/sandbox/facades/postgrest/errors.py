@@ -64,7 +64,7 @@ def pool_timed_out() -> RestError:
     return RestError(504, "PGRST003", "Timed out acquiring connection from connection pool.")
 
 
-def not_here(what: str) -> RestError:
+def unsupported(what: str) -> RestError:
     """501 for what PostgREST does and the sandbox's does not; the code is none of PostgREST's, so that nobody takes it for one."""
     return RestError(
         501,
@@ -81,7 +81,7 @@ def from_postgres(error: psycopg.Error, authenticated: bool) -> RestError:
     if code is None:
         return RestError(503, "PGRST001", "Database client error. Retrying the connection.", str(error).strip())
     if code == "PGRST":
-        return not_here("answers that a function writes itself (raise sqlstate 'PGRST')")
+        return unsupported("answers that a function writes itself (raise sqlstate 'PGRST')")
     status = status_of(code, diagnosis.message_primary or "", authenticated)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     return RestError(

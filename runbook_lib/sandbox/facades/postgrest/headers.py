@@ -5,7 +5,7 @@ Source: PostgREST docs/references/api/preferences and resource_representation (r
 
 from dataclasses import dataclass, field
 
-from runbook_lib.sandbox.facades.postgrest.errors import RestError, not_here
+from runbook_lib.sandbox.facades.postgrest.errors import RestError, unsupported
 from runbook_lib.sandbox.facades.supabase.state import RestSettings
 
 _VALUES = {"return": ("representation", "minimal"), "count": ("exact",)}
@@ -24,7 +24,7 @@ class Preferences:
         """What was said of this preference, or None."""
         return self.said.get(name)
 
-    def applied(self, *names: str) -> dict[str, str]:
+    def applied_header(self, *names: str) -> dict[str, str]:
         """The `Preference-Applied` header for those of these that were said; empty when none was."""
         told = ", ".join(f"{name}={self.said[name]}" for name in names if name in self.said)
         return {"Preference-Applied": told} if told else {}
@@ -42,7 +42,7 @@ def preferences(values: list[str]) -> Preferences:
         if value in _VALUES.get(name, ()):
             found.said.setdefault(name, value)
         elif name in _NOT_HERE:
-            raise not_here(f"Prefer: {part}")
+            raise unsupported(f"Prefer: {part}")
     return found
 
 
@@ -54,7 +54,7 @@ def check_answer_kind(accept: str | None) -> None:
     """
     asked = [part.split(";")[0].strip() for part in (accept or "*/*").split(",")]
     if other := next((media for media in asked if media.lower().startswith(_OTHER_KINDS)), None):
-        raise not_here(f"Accept: {other}")
+        raise unsupported(f"Accept: {other}")
     if not any(media.lower() in _JSON for media in asked):
         raise RestError(406, "PGRST107", f"None of these media types are available: {', '.join(asked)}")
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
+def closest_name(name: str, known: Iterable[str]) -> str | None:
     """The known name most like this one, or None when none is like enough."""
     wanted = _grams(name)
     scored = [(_cosine(wanted, _grams(other)), other) for other in known]

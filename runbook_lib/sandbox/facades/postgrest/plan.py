@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.sandbox.facades.postgrest.cache import Snapshot, Table
-from runbook_lib.sandbox.facades.postgrest.errors import RestError, bad_body, not_here
+from runbook_lib.sandbox.facades.postgrest.errors import RestError, bad_body, unsupported
 from runbook_lib.sandbox.facades.postgrest.headers import Preferences
-from runbook_lib.sandbox.facades.postgrest.hints import closest
+from runbook_lib.sandbox.facades.postgrest.hints import closest_name
 from runbook_lib.sandbox.facades.postgrest.query import Query, parse
 from runbook_lib.sandbox.facades.postgrest.sql import Values, ident, order_sql, range_sql, where_sql
 
@@ -49,7 +49,7 @@ def plan_table(asked: Asked, snapshot: Snapshot, table_name: str) -> Plan:
         RestError: when the request cannot be understood, or names what the cache does not know.
     """
     if asked.method not in ("GET", "HEAD", "POST", "PATCH"):
-        raise not_here(f"the method {asked.method}")
+        raise unsupported(f"the method {asked.method}")
     table = snapshot.tables.get((asked.schema, table_name))
     query = parse(asked.query)
     if table is None:
@@ -73,7 +73,7 @@ def _read(asked: Asked, query: Query, table: Table, most: int | None) -> Plan:
 
 def _write(asked: Asked, query: Query, table: Table) -> Plan:
     if query.order or query.limit is not None or query.offset:
-        raise not_here("order, limit and offset of a write")
+        raise unsupported("order, limit and offset of a write")
     values, name = Values(), ident(table.schema, table.name)
     returns_body = asked.preferences.get("return") == "representation"
     returned = ", ".join(f"{name}.*" if c == "*" else f"{name}.{ident(c)}" for c in query.select)
@@ -105,7 +105,7 @@ def _row(asked: Asked) -> dict[str, Any]:
     """The one row of a JSON body. Raises RestError: PGRST102 for a body that is none, 501 for several rows and other formats."""
     media = asked.content_type.split(";")[0].strip().lower() or "application/json"
     if media in ("text/csv", "application/x-www-form-urlencoded"):
-        raise not_here(f"a body of {media}")
+        raise unsupported(f"a body of {media}")
     if media != "application/json":
         raise bad_body(f"Content-Type not acceptable: {media}")
     try:
@@ -113,14 +113,14 @@ def _row(asked: Asked) -> dict[str, Any]:
     except ValueError:
         raise bad_body("Empty or invalid json") from None
     if isinstance(row, list):
-        raise not_here("writes of several rows")
+        raise unsupported("writes of several rows")
     if not isinstance(row, dict):
         raise bad_body("Empty or invalid json")
     return row
 
 
 def _unknown_table(snapshot: Snapshot, schema: str, name: str) -> RestError:
-    near = closest(name, [t for s, t in snapshot.tables if s == schema])
+    near = closest_name(name, [t for s, t in snapshot.tables if s == schema])
     return RestError(
         404,
         "PGRST205",

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from runbook_lib.sandbox.facades.postgrest.errors import RestError, not_here, parse_failed
-from runbook_lib.sandbox.facades.postgrest.scanner import GrammarError, Scanner, listed, whole
+from runbook_lib.sandbox.facades.postgrest.errors import RestError, parse_failed, unsupported
+from runbook_lib.sandbox.facades.postgrest.scanner import GrammarError, Scanner, parse_list, parse_whole
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ def _sort_in(query: Query, key: str, value: str) -> None:
     elif key == "and":
         query.filters += _parsed("logic tree", value, all_of)
     elif key in ("or", "not.and", "not.or", "columns", "on_conflict"):
-        raise not_here(f"the query parameter {key}")
+        raise unsupported(f"the query parameter {key}")
     else:
         column = _parsed("tree path", key, _key)
         query.filters.append(_parsed("filter", value, lambda text: filter_value(column, text)))
@@ -92,39 +92,39 @@ def _sort_in(query: Query, key: str, value: str) -> None:
 
 def select(text: str) -> list[str]:
     """The columns of a whole `select` parameter."""
-    return whole(text, lambda scanner: listed(scanner, _selected))
+    return parse_whole(text, lambda scanner: parse_list(scanner, _selected))
 
 
 def _selected(scanner: Scanner) -> str:
     if scanner.peek("..."):
-        raise not_here("embedded resources")
+        raise unsupported("embedded resources")
     name = scanner.name()
     if not scanner.done and not scanner.peek(","):
-        raise not_here(f"embedded resources, aliases, casts, JSON paths and aggregates: select {scanner.text}")
+        raise unsupported(f"embedded resources, aliases, casts, JSON paths and aggregates: select {scanner.text}")
     return name
 
 
 def _key(text: str) -> str:
     """The column that a parameter's name means."""
-    return whole(text, _column)
+    return parse_whole(text, _column)
 
 
 def _column(scanner: Scanner) -> str:
     name = scanner.name()
     if scanner.peek("->") or (scanner.peek(".") and _OPERATOR.match(scanner.text, scanner.at + 1) is None):
-        raise not_here(f"JSON paths and columns of embedded resources: {scanner.text}")
+        raise unsupported(f"JSON paths and columns of embedded resources: {scanner.text}")
     return name
 
 
 def order(text: str) -> list[OrderTerm]:
     """The terms of a whole `order` parameter."""
-    return whole(text, lambda scanner: listed(scanner, _order_term))
+    return parse_whole(text, lambda scanner: parse_list(scanner, _order_term))
 
 
 def _order_term(scanner: Scanner) -> OrderTerm:
     column = scanner.name()
     if scanner.peek("(") or scanner.peek("->"):
-        raise not_here(f"orders by an embedded resource or a JSON path: {scanner.text}")
+        raise unsupported(f"orders by an embedded resource or a JSON path: {scanner.text}")
     direction = nulls = None
     while scanner.take("."):
         word = next((w for w in ("asc", "desc", "nullsfirst", "nullslast") if scanner.take(w)), None)
@@ -139,7 +139,7 @@ def _order_term(scanner: Scanner) -> OrderTerm:
 
 def filter_value(column: str, text: str) -> Filter:
     """A filter from the value of a parameter (`eq.5`, `not.in.(1,2)`)."""
-    return whole(text, lambda scanner: _comparison(scanner, column, _rest))
+    return parse_whole(text, lambda scanner: _comparison(scanner, column, _rest))
 
 
 def all_of(text: str) -> list[Filter]:
@@ -148,20 +148,20 @@ def all_of(text: str) -> list[Filter]:
     def rule(scanner: Scanner) -> list[Filter]:
         scanner.need("and")
         scanner.need("(")
-        found = listed(scanner, _condition)
+        found = parse_list(scanner, _condition)
         if not scanner.take(")"):
             raise scanner.unexpected('"," or ")"')
         return found
 
-    return whole("and" + text, rule)  # errors count their column from the operator on
+    return parse_whole("and" + text, rule)  # errors count their column from the operator on
 
 
 def _condition(scanner: Scanner) -> Filter:
     if any(scanner.peek(word) for word in ("and(", "or(", "not.")):
-        raise not_here("logic within logic")
+        raise unsupported("logic within logic")
     column = _column(scanner)
     scanner.need(".")
-    return _comparison(scanner, column, lambda s: s.quoted() if s.peek('"') else s.until(",)"))
+    return _comparison(scanner, column, lambda s: s.read_quoted() if s.peek('"') else s.read_until(",)"))
 
 
 def _rest(scanner: Scanner) -> str:
@@ -174,7 +174,7 @@ def _comparison(scanner: Scanner, column: str, value: Callable[[Scanner], str]) 
     found = _OPERATOR.match(scanner.text, scanner.at)
     name = found[1] if found else ""
     if name in _NOT_HERE or (name in COMPARED and scanner.peek(f"{name}(")):
-        raise not_here(f"the operator {scanner.text[scanner.at :].split('.')[0]}")
+        raise unsupported(f"the operator {scanner.text[scanner.at :].split('.')[0]}")
     if name not in (*COMPARED, "in", "is"):
         raise scanner.unexpected('"not" or operator (eq, gt, ...)')
     scanner.take(name)
@@ -194,7 +194,7 @@ def _list_value(scanner: Scanner) -> tuple[str, ...]:
     scanner.need("(")
     if scanner.take(")"):
         return ()
-    items = listed(scanner, lambda s: s.quoted() if s.peek('"') else s.until(",)"))
+    items = parse_list(scanner, lambda s: s.read_quoted() if s.peek('"') else s.read_until(",)"))
     scanner.need(")")
     return tuple(items)
 

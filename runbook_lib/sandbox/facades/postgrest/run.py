@@ -89,7 +89,10 @@ def _worded(asked: Asked, plan: Plan, result: Result) -> Response:
     if plan.kind == "read":
         lower, upper = plan.offset, plan.offset + result.rows - 1
         status = range_status(lower, upper, result.total)
-        headers = {"Content-Range": content_range(lower, upper, result.total), **asked.preferences.applied("count")}
+        headers = {
+            "Content-Range": content_range(lower, upper, result.total),
+            **asked.preferences.applied_header("count"),
+        }
         if status == 416:
             why = f"An offset of {lower} was requested, but there are only {result.total} rows."
             raise RestError(416, "PGRST103", "Requested range not satisfiable", why, headers={**headers, **named})
@@ -99,7 +102,7 @@ def _worded(asked: Asked, plan: Plan, result: Result) -> Response:
         covered = (1, 0) if is_insert else (0, result.rows - 1)
         headers = {
             "Content-Range": content_range(*covered, result.total),
-            **asked.preferences.applied("return", "count"),
+            **asked.preferences.applied_header("return", "count"),
         }
     body = result.body if plan.returns_body else ""
     if plan.returns_body:

@@ -52,7 +52,7 @@ class Scanner:
         came = "end of input" if self.done else f'"{self.text[self.at]}"'
         return GrammarError(f"unexpected {came} expecting {expecting}", self.at + 1)
 
-    def quoted(self) -> str:
+    def read_quoted(self) -> str:
         """A text in double quotes, backslash escaping; the opening quote comes next."""
         self.need('"')
         out: list[str] = []
@@ -70,7 +70,7 @@ class Scanner:
     def name(self) -> str:
         """A field name: quoted, or letters, digits, `_`, `$`, spaces within, and dashes that begin no arrow."""
         if self.peek('"'):
-            return self.quoted()
+            return self.read_quoted()
         if self.take("*"):
             return "*"
         start = self.at
@@ -84,7 +84,7 @@ class Scanner:
             raise self.unexpected("field name (* or [a..z0..9_$])")
         return found
 
-    def until(self, stops: str) -> str:
+    def read_until(self, stops: str) -> str:
         """Everything up to one of these characters (or the end)."""
         start = self.at
         while not self.done and self.text[self.at] not in stops:
@@ -92,7 +92,7 @@ class Scanner:
         return self.text[start : self.at]
 
 
-def whole(text: str, rule: Callable[[Scanner], T]) -> T:
+def parse_whole(text: str, rule: Callable[[Scanner], T]) -> T:
     """Apply a rule to the whole text.
 
     Raises:
@@ -105,7 +105,7 @@ def whole(text: str, rule: Callable[[Scanner], T]) -> T:
     return value
 
 
-def listed(scanner: Scanner, rule: Callable[[Scanner], T]) -> list[T]:
+def parse_list(scanner: Scanner, rule: Callable[[Scanner], T]) -> list[T]:
     """One or more of a rule, separated by commas."""
     items = [rule(scanner)]
     while True:

@@ -61,7 +61,7 @@ class SpanMetrics:
         if metric not in (_CALLS, _COUNT, _BUCKET):
             return {}
         grown: dict[Labels, list[tuple[float, float]]] = {}
-        for trace in self.store.counted():
+        for trace in self.store.counted_traces():
             for span in trace.spans:
                 for labels in self._labels(metric, span):
                     grown.setdefault(labels, []).append((span.end_ns / 1e9, float(span.count)))

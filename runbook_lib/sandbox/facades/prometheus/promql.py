@@ -94,7 +94,7 @@ class Engine:
 
     def query(self, text: str, at: datetime) -> list[dict[str, Any]]:
         """An instant vector as Prometheus's `result`; NaN is the value of a number, and of a vector that it has none."""
-        moments, is_number = np.array([at.timestamp()]), self.compiled(text).is_scalar
+        moments, is_number = np.array([at.timestamp()]), self.compile(text).is_scalar
         return [
             {"metric": dict(labels), "value": [at.timestamp(), number_text(float(values[0]))]}
             for labels, values in sorted(self.evaluate(text, moments).items())
@@ -103,7 +103,7 @@ class Engine:
 
     def scalar(self, text: str, at: datetime) -> str | None:
         """What an expression that is a number comes to; None for one that is a vector."""
-        compiled = self.compiled(text)
+        compiled = self.compile(text)
         if not compiled.is_scalar:
             return None
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -136,7 +136,7 @@ class Engine:
         with np.errstate(divide="ignore", invalid="ignore"):
             return {
                 labels: np.broadcast_to(np.asarray(values, dtype=float), moments.shape)
-                for labels, values in self.compiled(text).evaluate(moments).items()
+                for labels, values in self.compile(text).evaluate(moments).items()
             }
 
     @staticmethod
@@ -147,7 +147,7 @@ class Engine:
             raise BadQuery(f'invalid parameter "match[]": {text}')
         return selector
 
-    def compiled(self, text: str) -> Compiled:
+    def compile(self, text: str) -> Compiled:
         """A query ready to be evaluated. Raises BadQuery."""
         try:
             compiled, rest = self._either(_split(text))

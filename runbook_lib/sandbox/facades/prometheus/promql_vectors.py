@@ -74,7 +74,7 @@ class Matching:
             return tuple(pair for pair in labels if pair[0] in self.names)
         return tuple(pair for pair in labels if pair[0] not in self.names and pair[0] != NAME)
 
-    def kept(self, labels: Labels) -> Labels:
+    def kept_labels(self, labels: Labels) -> Labels:
         """The labels of a series that a comparison lets through."""
         return self.key(labels) if self.is_on else tuple(pair for pair in labels if pair[0] not in self.names)
 
@@ -136,7 +136,7 @@ def comparison(left: Compiled, right: Compiled, sign: str, matching: Matching) -
         theirs = _single(other, matching, "right")
         _single(one, matching, "left")
         return {
-            matching.kept(labels): np.where(operation(values, theirs[matching.key(labels)]), values, np.nan)
+            matching.kept_labels(labels): np.where(operation(values, theirs[matching.key(labels)]), values, np.nan)
             for labels, values in one.items()
             if matching.key(labels) in theirs
         }

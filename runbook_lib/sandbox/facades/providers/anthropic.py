@@ -70,7 +70,7 @@ class Anthropic:
         """`data, has_more, first_id, last_id`; pages by `limit`, `after_id`, `before_id`."""
         if (refused := await self._refused_without_model(request)) is not None:
             return refused
-        rows = [_model_row(model) for model in self.door.state.offered()]
+        rows = [_model_row(model) for model in self.door.state.offered_models()]
         ids = [row["id"] for row in rows]
         limit = int(request.query_params.get("limit", "20"))
         after, before = request.query_params.get("after_id"), request.query_params.get("before_id")
@@ -150,7 +150,7 @@ class Anthropic:
 
     def _headers(self, request_id: str) -> dict[str, str]:
         state = self.door.state
-        requests_left, tokens_left = (0, 0) if state.mode == "throttled" else state.remaining()
+        requests_left, tokens_left = (0, 0) if state.mode == "throttled" else state.remaining_quota()
         reset = (self.door.world.now() + timedelta(seconds=state.retry_after_s or 1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         headers = {"request-id": request_id, "anthropic-organization-id": "6f1c9a52-2c55-4b7e-9d0b-0b6f6d1c7a10"}
         for kind, limit, left in (

@@ -114,7 +114,7 @@ class ChatCompletions(ABC):
         await self.door.wait(mode)
         if mode in ("down", "bad_key", "forbidden", "server_error"):
             return self._refuse(request, mode, key, None)
-        rows = [self.model_row(model) for model in self.door.state.offered()]
+        rows = [self.model_row(model) for model in self.door.state.offered_models()]
         return self._answer(request, 200, self.models_body(rows), key, None)
 
     async def chat(self, request: Request) -> Response:

@@ -19,7 +19,7 @@ class OpenAI(ChatCompletions):
     def headers(self, request_id: str) -> dict[str, str]:
         """Request id, processing time, and the limits with resets spelt like `6m0s`."""
         state = self.door.state
-        requests_left, tokens_left = state.remaining()
+        requests_left, tokens_left = state.remaining_quota()
         if state.mode == "throttled":
             requests_left, tokens_left = (0, tokens_left) if state.throttled_by == "requests" else (requests_left, 0)
         return {

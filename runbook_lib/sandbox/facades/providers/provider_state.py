@@ -96,7 +96,7 @@ class ProviderState:
         if self.find_model(model) is None:
             return "model_gone"
         wrong = _first(m for m in (own, self.model_modes.get(model, "ok"), self.mode) if m != "ok")
-        if wrong == "ok" and min(self.remaining()) <= 0:
+        if wrong == "ok" and min(self.remaining_quota()) <= 0:
             return "throttled"
         return wrong
 
@@ -104,7 +104,7 @@ class ProviderState:
         """The model under this id, or None when it never was or is retired."""
         return next((m for m in self.models if m.id == model and not m.is_retired), None)
 
-    def offered(self) -> list[Model]:
+    def offered_models(self) -> list[Model]:
         """The models that the list shows now, newest first."""
         gone = self.mode == "model_gone"
         shown = [m for m in self.models if not (gone or m.is_retired or self.model_modes.get(m.id) == "model_gone")]
@@ -114,7 +114,7 @@ class ProviderState:
         """Count one call and its tokens against the limits of this minute."""
         self._spent.append((time.monotonic(), tokens))
 
-    def remaining(self) -> tuple[int, int]:
+    def remaining_quota(self) -> tuple[int, int]:
         """Requests and tokens left in the running minute; never negative."""
         horizon = time.monotonic() - 60.0
         while self._spent and self._spent[0][0] < horizon:

@@ -19,7 +19,7 @@ class Together(ChatCompletions):
     def headers(self, request_id: str) -> dict[str, str]:
         """Request id and both limits, in the names that Together uses."""
         state = self.door.state
-        requests_left, tokens_left = (0, 0) if (throttled := state.mode == "throttled") else state.remaining()
+        requests_left, tokens_left = (0, 0) if (throttled := state.mode == "throttled") else state.remaining_quota()
         return {
             "x-request-id": request_id,
             "x-ratelimit-limit": str(state.limit_requests),

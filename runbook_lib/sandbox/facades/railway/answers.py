@@ -37,7 +37,7 @@ def connection(rows: list[dict[str, Any]], first: int | None, after: str | None)
     }
 
 
-def paged(rows: Callable[[], list[dict[str, Any]]]) -> Callable[..., dict[str, Any]]:
+def paged_field(rows: Callable[[], list[dict[str, Any]]]) -> Callable[..., dict[str, Any]]:
     """A field that takes Relay's paging arguments; its rows are made when it is asked for."""
 
     def resolve(_: Any, first: int | None = None, after: str | None = None, **__: Any) -> dict[str, Any]:
@@ -181,8 +181,8 @@ def environment(world: World) -> dict[str, Any]:
         "createdAt": _FOUNDED,
         "updatedAt": _FOUNDED,
         "deletedAt": None,
-        "serviceInstances": paged(lambda: [service_instance(world, part) for part in SERVICE_NAMES]),
-        "variables": paged(lambda: _variables(world)),
+        "serviceInstances": paged_field(lambda: [service_instance(world, part) for part in SERVICE_NAMES]),
+        "variables": paged_field(lambda: _variables(world)),
     }
 
 
@@ -214,8 +214,8 @@ def project(world: World) -> dict[str, Any]:
         "createdAt": _FOUNDED,
         "updatedAt": _FOUNDED,
         "deletedAt": None,
-        "environments": paged(lambda: [environment(world)]),
-        "services": paged(lambda: [service(world, part) for part in SERVICE_NAMES]),
+        "environments": paged_field(lambda: [environment(world)]),
+        "services": paged_field(lambda: [service(world, part) for part in SERVICE_NAMES]),
     }
 
 

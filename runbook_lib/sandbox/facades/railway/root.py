@@ -31,7 +31,9 @@ class Root:
         self._caller = caller
 
     def _see(self, **ids: str | None) -> World:
-        self._caller.must_see(self._world, environment_id=ids.get("environmentId"), project_id=ids.get("projectId"))
+        self._caller.require_sight(
+            self._world, environment_id=ids.get("environmentId"), project_id=ids.get("projectId")
+        )
         return self._world
 
     def me(self, _: Any) -> dict[str, Any]:

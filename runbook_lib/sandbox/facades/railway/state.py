@@ -55,7 +55,7 @@ class Caller:
 
     kind: str  # account, project, nobody
 
-    def must_see(self, world: World, *, environment_id: str | None = None, project_id: str | None = None) -> None:
+    def require_sight(self, world: World, *, environment_id: str | None = None, project_id: str | None = None) -> None:
         """Raise "Not Authorized" unless the caller may see that environment or project."""
         if self.kind == "nobody":
             raise not_authorized()

@@ -80,7 +80,7 @@ class Call:
             raise Refused(400, f"Invalid string: {value}", param=name)
         return value or default
 
-    def needed(self, name: str) -> Any:
+    def require(self, name: str) -> Any:
         """A parameter that must be there."""
         value = self.params.get(name)
         if value in (None, ""):

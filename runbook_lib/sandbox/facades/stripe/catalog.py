@@ -67,7 +67,7 @@ def list_customers(call: Call) -> Page:
 
 def attach_payment_method(call: Call) -> Obj:
     """Give a card to a customer."""
-    customer = call.get("customer", call.needed("customer"), param="customer")
+    customer = call.get("customer", call.require("customer"), param="customer")
     card = _attach(call, call.ids["id"], customer)
     emit(call, "payment_method.attached", card)
     return card
@@ -75,7 +75,7 @@ def attach_payment_method(call: Call) -> Obj:
 
 def create_product(call: Call) -> Obj:
     """A product."""
-    fields: Obj = {"name": call.needed("name"), "description": call.text("description"), "metadata": call.metadata()}
+    fields: Obj = {"name": call.require("name"), "description": call.text("description"), "metadata": call.metadata()}
     if id_ := call.text("id"):
         if id_ in call.book.of("product"):
             raise Refused(400, "Product already exists.", code="resource_already_exists", param="id")
@@ -99,7 +99,7 @@ def create_price(call: Call) -> Obj:
         call.book,
         call.now,
         product=product,
-        currency=str(call.needed("currency")).lower(),
+        currency=str(call.require("currency")).lower(),
         unit_amount=call.integer("unit_amount", 0),
         lookup_key=call.text("lookup_key"),
         nickname=call.text("nickname"),

@@ -89,7 +89,7 @@ def raise_event(
     )
     if deliver:
         for endpoint in book.newest_first("webhook_endpoint"):
-            if wants(endpoint, type_):
+            if wants_event(endpoint, type_):
                 deliver_to_endpoint(world, book, event, endpoint)
         for listener in list(world.state(Wire).listeners.values()):
             if listener.livemode == book.livemode:
@@ -97,7 +97,7 @@ def raise_event(
     return event
 
 
-def wants(endpoint: Obj, type_: str) -> bool:
+def wants_event(endpoint: Obj, type_: str) -> bool:
     """Whether an endpoint is enabled and asks for this type."""
     return endpoint["status"] == "enabled" and bool({"*", type_} & set(endpoint["enabled_events"]))
 

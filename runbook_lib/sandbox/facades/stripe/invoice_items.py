@@ -9,7 +9,7 @@ from runbook_lib.sandbox.facades.stripe.state import Obj, new_id
 
 def create_item(call: Call) -> Obj:
     """An amount that waits for the customer's next invoice."""
-    customer = call.get("customer", call.needed("customer"), param="customer")
+    customer = call.get("customer", call.require("customer"), param="customer")
     amount = call.integer("amount", 0) or 0
     item = {
         "id": new_id("ii_"),
@@ -40,12 +40,12 @@ def create_item(call: Call) -> Obj:
     call.book.add(item)
     emit(call, "invoiceitem.created", item)
     if item["invoice"]:
-        invoice = draft(call, item["invoice"])
+        invoice = require_draft(call, item["invoice"])
         add_line(invoice, item_line(invoice, item))
     return item
 
 
-def draft(call: Call, id_: str) -> Obj:
+def require_draft(call: Call, id_: str) -> Obj:
     """An invoice that can still be changed. Raises Refused for any other."""
     invoice = call.get("invoice", id_)
     if invoice["status"] != "draft":

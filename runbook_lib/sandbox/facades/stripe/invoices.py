@@ -10,7 +10,7 @@ from runbook_lib.sandbox.facades.stripe.status import after_payment
 
 def create_invoice(call: Call) -> Obj:
     """A draft; `pending_invoice_items_behavior=include` takes in what waits."""
-    customer = call.get("customer", call.needed("customer"), param="customer")
+    customer = call.get("customer", call.require("customer"), param="customer")
     invoice = shapes.invoice(
         call.book,
         call.now,

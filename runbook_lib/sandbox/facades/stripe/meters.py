@@ -50,8 +50,8 @@ def create_meter_event(call: Call) -> Obj:
     if any(e["identifier"] == identifier and e["created"] > call.now - 86_400 for e in call.book.meter_events):
         message = f"An event already exists with identifier {identifier}."
         raise Refused(400, message, code="duplicate_meter_event", param="identifier")
-    payload = call.needed("payload")
-    return record_event(call.book, call.now, call.needed("event_name"), payload, timestamp, identifier)
+    payload = call.require("payload")
+    return record_event(call.book, call.now, call.require("event_name"), payload, timestamp, identifier)
 
 
 def record_event(book: Book, now: int, name: str, payload: dict[str, str], timestamp: int, identifier: str) -> Obj:
@@ -95,8 +95,8 @@ def why_dropped(book: Book, event: Obj) -> str | None:
 def event_summaries(call: Call) -> Page:
     """What one customer's events add up to, newest first: the whole range, or by hour or UTC day; empty groups are left out."""
     meter = call.get("billing.meter", call.ids["id"])
-    customer = call.get("customer", call.needed("customer"), param="customer")["id"]
-    start, end = (as_integer(call.needed(name), name) for name in ("start_time", "end_time"))
+    customer = call.get("customer", call.require("customer"), param="customer")["id"]
+    start, end = (as_integer(call.require(name), name) for name in ("start_time", "end_time"))
     group = call.text("value_grouping_window")
     if group is not None and group not in _GROUPS:
         raise Refused(400, "Invalid value_grouping_window: must be one of day or hour", param="value_grouping_window")
@@ -108,7 +108,7 @@ def event_summaries(call: Call) -> Page:
         raise Refused(400, "end_time must be after start_time.", param="end_time")
     width = unit if group else end - start
     values: dict[int, list[tuple[int, float]]] = {}
-    for timestamp, value in counted(call.state, call.book, meter, customer, call.now):
+    for timestamp, value in counted_events(call.state, call.book, meter, customer, call.now):
         if start <= timestamp < end:
             values.setdefault(start + (timestamp - start) // width * width, []).append((timestamp, value))
     items = [
@@ -126,7 +126,7 @@ def event_summaries(call: Call) -> Page:
     return Page(items, f"/v1/billing/meters/{meter['id']}/event_summaries")
 
 
-def counted(state: StripeState, book: Book, meter: Obj, customer: str, now: int) -> list[tuple[int, float]]:
+def counted_events(state: StripeState, book: Book, meter: Obj, customer: str, now: int) -> list[tuple[int, float]]:
     """(time, value) of the customer's events that this meter has counted by now."""
     to, of = meter["customer_mapping"]["event_payload_key"], meter["value_settings"]["event_payload_key"]
     return [

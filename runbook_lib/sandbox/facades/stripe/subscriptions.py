@@ -29,7 +29,7 @@ def period_end(start: int, recurring: Obj, count: int = 1) -> int:
 
 def create_subscription(call: Call) -> Obj:
     """Begin a subscription. A card that is declined leaves it `incomplete`; a trial is paid later."""
-    customer = call.get("customer", call.needed("customer"), param="customer")
+    customer = call.get("customer", call.require("customer"), param="customer")
     sent = call.params.get("items")
     if not isinstance(sent, list) or not sent:
         raise Refused(400, "Missing required param: items.", code="parameter_missing", param="items")

@@ -22,7 +22,7 @@ class AuthAdmin(AuthDoor):
         async with self.database() as connection:
             found, total = await users.page(connection, number, size)
         headers = {"x-total-count": str(total)}
-        return JSONResponse({"users": [users.shown(u) for u in found], "aud": "authenticated"}, headers=headers)
+        return JSONResponse({"users": [users.user_row(u) for u in found], "aud": "authenticated"}, headers=headers)
 
     async def create_user(self, request: Request) -> Response:
         """A new user, made by the admin."""
@@ -31,7 +31,7 @@ class AuthAdmin(AuthDoor):
         if not body.get("email"):
             raise AuthError(400, "validation_failed", "Cannot create a user without either an email or phone")
         email = email_of(body["email"])
-        password = self.checked(str(body["password"])) if body.get("password") else None
+        password = self.check_password(str(body["password"])) if body.get("password") else None
         async with self.database() as connection:
             if await users.find_by_email(connection, email):
                 message = "A user with this email address has already been registered"
@@ -46,13 +46,13 @@ class AuthAdmin(AuthDoor):
                 user_metadata=body.get("user_metadata"),
                 user_id=body.get("id"),
             )
-        return JSONResponse(users.shown(user))
+        return JSONResponse(users.user_row(user))
 
     async def get_user(self, request: Request) -> Response:
         """One user."""
         self.require_admin(request)
         async with self.database() as connection:
-            return JSONResponse(users.shown(await self._named(connection, request)))
+            return JSONResponse(users.user_row(await self._named(connection, request)))
 
     async def change_user(self, request: Request) -> Response:
         """Change a user."""
@@ -61,8 +61,8 @@ class AuthAdmin(AuthDoor):
         async with self.database() as connection:
             user = await self._named(connection, request)
             await users.change(connection, user["id"], self._changes(user, body))
-            user = await self.existing(connection, user["id"])
-        return JSONResponse(users.shown(user))
+            user = await self.require_existing(connection, user["id"])
+        return JSONResponse(users.user_row(user))
 
     def _changes(self, user: users.User, body: dict[str, Any]) -> dict[str, Any]:
         changes: dict[str, Any] = {}
@@ -71,12 +71,12 @@ class AuthAdmin(AuthDoor):
         if body.get("role"):
             changes["role"] = body["role"]
         if body.get("password"):
-            changes["encrypted_password"] = self.hashed(str(body["password"]))
+            changes["encrypted_password"] = self.hash_checked(str(body["password"]))
         if body.get("email_confirm"):
             changes["email_confirmed_at"] = self.world.now()
         for name, column in (("app_metadata", "raw_app_meta_data"), ("user_metadata", "raw_user_meta_data")):
             if body.get(name) is not None:
-                changes[column] = users.merged(user[column], body[name])
+                changes[column] = users.merge_metadata(user[column], body[name])
         return changes
 
     async def delete_user(self, request: Request) -> Response:

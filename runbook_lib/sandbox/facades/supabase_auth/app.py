@@ -89,10 +89,10 @@ class AuthService(AuthDoor):
                     session = turn_over(self.world, str(body.get("refresh_token", "")))
                 except RefreshRefused as refused:
                     raise _refresh_error(refused) from refused
-                user = await self.existing(connection, session.user_id)
+                user = await self.require_existing(connection, session.user_id)
             else:
                 raise AuthError(400, "invalid_credentials", "unsupported_grant_type")
-            user = await self.existing(connection, user["id"])
+            user = await self.require_existing(connection, user["id"])
         supabase_logs.auth_event(self.world, "Login" if grant == "password" else "token_refreshed", 200, None)
         return JSONResponse(token_answer(self.world, user, session))
 
@@ -121,40 +121,40 @@ class AuthService(AuthDoor):
                 connection, email=email, password=password, confirmed_at=confirmed, user_metadata=metadata
             )
         if confirmed is None:
-            return JSONResponse(users.shown(user))
+            return JSONResponse(users.user_row(user))
         return JSONResponse(token_answer(self.world, user, open_session(self.world, user)))
 
     async def logout(self, request: Request) -> Response:
         """End this session, the others, or all."""
         async with self.database() as connection:
-            user, claims = await self.signed_in(connection, request)
+            user, claims = await self.require_user(connection, request)
         end(self.world, user["id"], claims.get("session_id"), request.query_params.get("scope", "global"))
         return Response(status_code=204)
 
     async def user(self, request: Request) -> Response:
         """The user of the bearer token."""
         async with self.database() as connection:
-            user, _ = await self.signed_in(connection, request)
-        return JSONResponse(users.shown(user))
+            user, _ = await self.require_user(connection, request)
+        return JSONResponse(users.user_row(user))
 
     async def update_user(self, request: Request) -> Response:
         """Change one's own password or metadata."""
         body = await json_body(request)
         async with self.database() as connection:
-            user, _ = await self.signed_in(connection, request)
+            user, _ = await self.require_user(connection, request)
             changes: dict[str, Any] = {}
             if "data" in body:
-                changes["raw_user_meta_data"] = users.merged(user["raw_user_meta_data"], body["data"] or {})
+                changes["raw_user_meta_data"] = users.merge_metadata(user["raw_user_meta_data"], body["data"] or {})
             if body.get("password"):
-                changes["encrypted_password"] = self.hashed(str(body["password"]))
+                changes["encrypted_password"] = self.hash_checked(str(body["password"]))
             await users.change(connection, user["id"], changes)
-            user = await self.existing(connection, user["id"])
-        return JSONResponse(users.shown(user))
+            user = await self.require_existing(connection, user["id"])
+        return JSONResponse(users.user_row(user))
 
     def _credentials(self, body: dict[str, Any]) -> tuple[str, str]:
         if not body.get("password"):
             raise AuthError(400, "validation_failed", "Signup requires a valid password")
-        return email_of(body.get("email")), self.checked(str(body["password"]))
+        return email_of(body.get("email")), self.check_password(str(body["password"]))
 
 
 def _refresh_error(refused: RefreshRefused) -> AuthError:

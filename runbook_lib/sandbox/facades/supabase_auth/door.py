@@ -89,7 +89,7 @@ class AuthDoor:
         if self.claims(request).get("role") not in _ADMIN_ROLES:
             raise AuthError(403, "not_admin", "User not allowed")
 
-    async def signed_in(self, connection: AsyncConnection, request: Request) -> tuple[users.User, dict[str, Any]]:
+    async def require_user(self, connection: AsyncConnection, request: Request) -> tuple[users.User, dict[str, Any]]:
         """The user and the claims of a user's token whose session lives."""
         claims = self.claims(request)
         if not claims.get("sub"):
@@ -104,23 +104,23 @@ class AuthDoor:
             raise AuthError(403, "session_not_found", "Session from session_id claim in JWT does not exist")
         return user, claims
 
-    async def existing(self, connection: AsyncConnection, user_id: str) -> users.User:
+    async def require_existing(self, connection: AsyncConnection, user_id: str) -> users.User:
         """The user with this id, who must exist."""
         user = await users.find_by_id(connection, user_id)
         if user is None:
             raise AuthError(403, "user_not_found", "User from sub claim in JWT does not exist")
         return user
 
-    def checked(self, password: str) -> str:
+    def check_password(self, password: str) -> str:
         """The password, when it is long enough."""
         least = self.settings.minimum_password_length
         if len(password) < least:
             raise AuthError(422, "weak_password", f"Password should be at least {least} characters.")
         return password
 
-    def hashed(self, password: str) -> str:
+    def hash_checked(self, password: str) -> str:
         """The hash of a password that is long enough."""
-        return users.hash_password(self.checked(password))
+        return users.hash_password(self.check_password(password))
 
 
 async def json_body(request: Request) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from runbook_lib.sandbox.facades.supabase import keys as supabase_keys
 from runbook_lib.sandbox.facades.supabase.state import Session, SupabaseState
-from runbook_lib.sandbox.facades.supabase_auth.users import User, shown
+from runbook_lib.sandbox.facades.supabase_auth.users import User, user_row
 from runbook_lib.sandbox.world import World
 
 
@@ -65,7 +65,7 @@ def token_answer(world: World, user: User, session: Session) -> dict[str, Any]:
         "expires_in": lifetime,
         "expires_at": now + lifetime,
         "refresh_token": session.refresh_token,
-        "user": shown(user),
+        "user": user_row(user),
     }
 
 

@@ -105,12 +105,12 @@ async def delete(connection: AsyncConnection, user_id: str) -> None:
     await connection.execute("delete from auth.users where id = %(id)s::uuid", {"id": user_id})
 
 
-def merged(old: Any, new: dict[str, Any]) -> dict[str, Any]:
+def merge_metadata(old: Any, new: dict[str, Any]) -> dict[str, Any]:
     """Metadata after an update: keys set to null go, the others are laid over."""
     return {k: v for k, v in {**(old or {}), **new}.items() if v is not None}
 
 
-def shown(user: User) -> dict[str, Any]:
+def user_row(user: User) -> dict[str, Any]:
     """A user as the API gives it."""
     identity = {
         "identity_id": stable_uuid("identity", user["id"]),

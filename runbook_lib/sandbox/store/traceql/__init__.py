@@ -5,7 +5,7 @@
 Language: grafana.com/docs/tempo, "Construct a TraceQL query" and "TraceQL metrics functions".
 """
 
-from runbook_lib.sandbox.store.traceql.evaluate import mentioned, runner
+from runbook_lib.sandbox.store.traceql.evaluate import mentioned_fields, runner
 from runbook_lib.sandbox.store.traceql.fields import getter, root_name, root_service
 from runbook_lib.sandbox.store.traceql.parser import parse
 from runbook_lib.sandbox.store.traceql.tree import Attribute, Intrinsic, Metric, Query, TraceqlError
@@ -17,7 +17,7 @@ __all__ = [
     "Query",
     "TraceqlError",
     "getter",
-    "mentioned",
+    "mentioned_fields",
     "parse",
     "root_name",
     "root_service",

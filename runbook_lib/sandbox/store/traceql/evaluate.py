@@ -44,7 +44,7 @@ def runner(query: Query) -> Callable[[Trace], list[Span]]:
     return run
 
 
-def mentioned(query: Query) -> list[Field]:
+def mentioned_fields(query: Query) -> list[Field]:
     """The fields that the query asks about or selects: Tempo adds these, and no others, to the spans of a reply."""
     found: dict[Field, None] = {}
     for one in (query.first, *(each for _, each in query.rest)):

@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook_lib.sandbox.store.durations import parse_any
 from runbook_lib.sandbox.store.traceql.fields import INTRINSICS
-from runbook_lib.sandbox.store.traceql.tree import Attribute, Intrinsic, TraceqlError, not_here
+from runbook_lib.sandbox.store.traceql.tree import Attribute, Intrinsic, TraceqlError, unsupported
 
 _OPERATORS = ("&&", "||", ">=", "<=", "!=", "=~", "!~", "=", ">", "<", "|", "{", "}", "(", ")", ",")
 _ATTRIBUTE_ENDS = frozenset("{}()=~!<>&|^,")
@@ -155,4 +155,4 @@ class _Lexer:
         return TraceqlError(f"parse error at line {line}, col {column}: {message}")
 
     def _refused(self, message: str, start: int) -> TraceqlError:
-        return not_here(str(self._error(message, start)))
+        return unsupported(str(self._error(message, start)))

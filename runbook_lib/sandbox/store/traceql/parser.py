@@ -13,7 +13,7 @@ from runbook_lib.sandbox.store.traceql.tree import (
     Metric,
     Query,
     TraceqlError,
-    not_here,
+    unsupported,
 )
 
 _COMPARISONS = ("=", "!=", ">", ">=", "<", "<=", "=~", "!~")
@@ -69,7 +69,7 @@ class _Parser:
         token = self.next
         what = {"end": "$end", "string": "STRING", "field": "attribute"}.get(token.kind, str(token.value))
         said = f"parse error at line {token.line}, col {token.column}: syntax error: unexpected {what}{more}"
-        return TraceqlError(said) if token.kind == "end" else not_here(said)
+        return TraceqlError(said) if token.kind == "end" else unsupported(said)
 
     def query(self) -> Query:
         first, rest = self.filter(), []
@@ -100,7 +100,7 @@ class _Parser:
         function = self.take().value
         self.expect("(")
         if function == "histogram_over_time" and str(self.field()) != "duration":
-            raise not_here("histograms of other fields than duration")
+            raise unsupported("histograms of other fields than duration")
         self.expect(")")
         by: tuple[Field, ...] = ()
         if self.has("by", kind="word"):

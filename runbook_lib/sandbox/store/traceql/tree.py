@@ -10,7 +10,7 @@ class TraceqlError(ValueError):
     """The query cannot be read or makes no sense; the text is what Tempo would answer after `invalid TraceQL query: `."""
 
 
-def not_here(what: str) -> TraceqlError:
+def unsupported(what: str) -> TraceqlError:
     """The refusal of what Tempo reads and the sandbox's does not."""
     return TraceqlError(f"{what}: the sandbox's Tempo does not read this, though Tempo may")
 

@@ -9,8 +9,8 @@ from typing import Any
 from runbook_lib.drills.failed_request.faults_parts import make_history
 from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.case import KINDS, Case
+from runbook_lib.drills.kit.case_list import CASES
 from runbook_lib.drills.kit.fault import Variant
-from runbook_lib.drills.kit.listed import CASES
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.home import write_private
 from runbook_lib.sandbox.options import Options
@@ -34,7 +34,7 @@ def bring_about(sandbox: Sandbox, code: str, variant: str = "", *, act: bool = T
         UsageError: an unknown code or variant, or a sandbox that cannot carry it; nothing is broken then.
     """
     fault = faults.find(code)
-    chosen = fault.fitting(sandbox, variant)
+    chosen = fault.fitting_variant(sandbox, variant)
     wanted = fault.variant(chosen)
     case = _drill_of(wanted, sandbox.options)
     if case and case.calm and act:
@@ -58,7 +58,7 @@ def bring_about(sandbox: Sandbox, code: str, variant: str = "", *, act: bool = T
         if wanted.settings
         else "",
         "see": f"{here}runbook run {case.procedure}{words}" if case and act else "",
-        "unproven": unproven(wanted, sandbox.options),
+        "unproven": warn_unproven(wanted, sandbox.options),
     }
 
 
@@ -78,7 +78,7 @@ def _drill_of(wanted: Variant, options: dict[str, Any]) -> Case | None:
     return min(_drills_of(wanted), key=rank, default=None)
 
 
-def unproven(wanted: Variant, options: dict[str, Any]) -> str:
+def warn_unproven(wanted: Variant, options: dict[str, Any]) -> str:
     """A warning where no drill has shown the fault on such platforms: what is found there may be something else."""
 
     def kind(given: dict[str, Any]) -> tuple[Any, ...]:

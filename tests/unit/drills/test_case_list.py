@@ -1,6 +1,6 @@
 """Which cases run through the real notebook: of every fault one, whatever is selected."""
 
-from runbook_lib.drills.kit.listed import CASES, select, through_the_notebook
+from runbook_lib.drills.kit.case_list import CASES, select, through_the_notebook
 
 
 def test_every_fault_goes_through_the_notebook_once() -> None:

@@ -26,8 +26,9 @@ from runbook_lib.drills.quota_enforcement import decoys as quota_decoys
 from runbook_lib.drills.service_levels import blind as service_levels_blind
 from runbook_lib.drills.service_levels import cases as service_levels_cases
 from runbook_lib.drills.service_levels import decoys as service_levels_decoys
+from runbook_lib.drills.stripe_webhooks import blind as stripe_webhooks_blind
 from runbook_lib.drills.stripe_webhooks import cases as stripe_webhooks_cases
-from runbook_lib.drills.stripe_webhooks import others as stripe_webhooks_others
+from runbook_lib.drills.stripe_webhooks import decoys as stripe_webhooks_decoys
 from runbook_lib.drills.supabase_rls import blind as supabase_rls_blind
 from runbook_lib.drills.supabase_rls import cases as supabase_rls_cases
 from runbook_lib.drills.supabase_rls import decoys as supabase_rls_decoys
@@ -39,7 +40,8 @@ _LISTED: tuple[Case, ...] = (
     *failed_request_decoys.CASES,
     *failed_request_blind.CASES,
     *stripe_webhooks_cases.CASES,
-    *stripe_webhooks_others.CASES,
+    *stripe_webhooks_decoys.CASES,
+    *stripe_webhooks_blind.CASES,
     *supabase_rls_cases.CASES,
     *supabase_rls_decoys.CASES,
     *supabase_rls_blind.CASES,
