@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from runbook_lib.core.errors import RunbookError
 from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.calls import inject
 from runbook_lib.sandbox.traffic import Traffic
 
 Handler = Callable[[dict[str, Any]], Awaitable[Any]]
@@ -75,7 +76,7 @@ class Control:
         }
 
     async def _inject(self, asked: dict[str, Any]) -> Any:
-        return await self.breakage.inject(str(asked["primitive"]), dict(asked["arguments"]))
+        return await inject(self.breakage, str(asked["primitive"]), dict(asked["arguments"]))
 
     async def _heal(self, _: dict[str, Any]) -> None:
         await self.breakage.heal()

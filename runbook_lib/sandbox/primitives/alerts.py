@@ -1,18 +1,16 @@
 """Primitives of the alerting: silences that somebody set, alerts that somebody sent. Undone like all others."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook_lib.core.errors import UsageError
-from runbook_lib.sandbox.primitives.general import primitive
-
-if TYPE_CHECKING:
-    from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.registry import primitive
 
 
 @primitive
 async def silence(
-    breakage: "Breakage",
+    breakage: Breakage,
     matchers: list[dict[str, Any]],
     hours: float = 2.0,
     begins_in_hours: float = 0.0,
@@ -37,7 +35,7 @@ async def silence(
 
 
 @primitive
-async def alert(breakage: "Breakage", labels: dict[str, str], hours: float = 2.0) -> None:
+async def alert(breakage: Breakage, labels: dict[str, str], hours: float = 2.0) -> None:
     """An alert that somebody else sent to Alertmanager, and that is firing."""
     from runbook_lib.sandbox.facades.alertmanager.state import AlertmanagerState, PostedAlert, fingerprint
 

@@ -1,19 +1,17 @@
 """General ways of breaking what bills: the platform's scheduler, Stripe's ledgers and objects, the team's file of limits."""
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox import plain_http
 from runbook_lib.sandbox.facades.stripe.state import Book, Obj, add_key, now_s, stripe_state
-from runbook_lib.sandbox.primitives.general import primitive
-
-if TYPE_CHECKING:
-    from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.registry import primitive
 
 
 @primitive
-async def cron(breakage: "Breakage", run: bool = False, off: bool = False, day: str = "", forget: bool = False) -> int:
+async def cron(breakage: Breakage, run: bool = False, off: bool = False, day: str = "", forget: bool = False) -> int:
     """The platform's scheduler calls the API's daily usage report, or does so no more.
 
     run: now, for the UTC day `day` (YYYY-MM-DD; empty: yesterday); what it reports to Stripe is taken back when healed.
@@ -35,7 +33,7 @@ async def cron(breakage: "Breakage", run: bool = False, off: bool = False, day: 
 
 @primitive
 async def ledger(
-    breakage: "Breakage",
+    breakage: Breakage,
     customer: str = "*",
     since_h: float = 24 * 90.0,
     until_h: float = 0.0,
@@ -81,7 +79,7 @@ async def ledger(
 
 @primitive
 async def stripe(
-    breakage: "Breakage", method: str, path: str, form: dict[str, str] | None = None, livemode: bool = False
+    breakage: Breakage, method: str, path: str, form: dict[str, str] | None = None, livemode: bool = False
 ) -> str:
     """Somebody of the team does something at Stripe: one call of its API with a full key, as from the dashboard.
 
@@ -102,7 +100,7 @@ async def stripe(
 
 
 @primitive
-async def limits(breakage: "Breakage", text: str | None = None) -> None:
+async def limits(breakage: Breakage, text: str | None = None) -> None:
     """The team's file of plan limits holds another text, or is gone (no text)."""
     file = breakage.system.folder / "plan_limits.toml"
     before = file.read_text()
@@ -141,13 +139,13 @@ def _record(
     return [(int(at + shift_h * 3600), int(quantity * times), action)] if times else []
 
 
-async def _keep_ledgers(breakage: "Breakage", book: Book) -> None:
+async def _keep_ledgers(breakage: Breakage, book: Book) -> None:
     """Let healing put the ledgers back to what they are now."""
     for name in ("meter_events", "meter_errors", "usage"):
         await breakage.replace_attribute(book, name, copy.deepcopy(getattr(book, name)))
 
 
-async def _forget_runs(breakage: "Breakage") -> None:
+async def _forget_runs(breakage: Breakage) -> None:
     world = breakage.system.world
     rows: Any = [row for row in world.requests if "usage-report" not in row.path]
     lines: Any = [line for line in world.logs if line.attributes.get("job") != "usage-report"]
@@ -157,7 +155,7 @@ async def _forget_runs(breakage: "Breakage") -> None:
         _replace(breakage, held, kept)
 
 
-def _replace(breakage: "Breakage", held: Any, kept: list[Any]) -> None:
+def _replace(breakage: Breakage, held: Any, kept: list[Any]) -> None:
     """Leave only these in a log; healing brings the others back, before what came since."""
     before = list(held)
 

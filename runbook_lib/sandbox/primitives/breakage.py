@@ -1,15 +1,10 @@
 """What is broken in a sandbox at the moment: each thing that was done to it, and how each is undone."""
 
 import asyncio
-import contextlib
-import copy
-import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-
-import psycopg
 
 from runbook_lib.core.errors import SandboxError, UsageError
 from runbook_lib.sandbox import environment
@@ -17,14 +12,10 @@ from runbook_lib.sandbox.apps.tampering import Tampering
 from runbook_lib.sandbox.edge import Edge
 from runbook_lib.sandbox.part_process import PartProcess
 from runbook_lib.sandbox.postgres import SCHEMA
-from runbook_lib.sandbox.primitives import calls as primitive_calls
-from runbook_lib.sandbox.primitives import dials
-from runbook_lib.sandbox.primitives import general as primitives
-from runbook_lib.sandbox.primitives.ageing import make_older
 from runbook_lib.sandbox.primitives.overrides import Override
 from runbook_lib.sandbox.server import PartServer
 from runbook_lib.sandbox.system import System, wait_healthy
-from runbook_lib.sandbox.world import Deployment, LogLine, Variable
+from runbook_lib.sandbox.world import Deployment, Variable
 
 Undo = Callable[[], Awaitable[None]]
 SERVING = ("READY", "SUCCESS", "complete")
@@ -36,7 +27,12 @@ _DRAINED_S = 2.0
 class Breakage:
     """Breaks and heals one system. What is done to a part lasts over its restarts, until `heal`.
 
-    `active` lists (primitive, arguments) of what was injected since the last healing.
+    A primitive knows how what it does is undone, and leaves it here (`on_heal`).
+
+    Attributes:
+        active: (primitive, arguments) of what was injected since the last healing.
+        lock: held while something is broken or healed.
+        is_database_changed: healing puts the whole database back.
     """
 
     def __init__(self, system: System) -> None:
@@ -44,21 +40,9 @@ class Breakage:
         self.active: list[tuple[str, dict[str, Any]]] = []
         self._undo: list[Undo] = []
         self._restart: set[str] = set()
-        self._is_database_changed = False
+        self.is_database_changed = False
         self._kept: set[str] = set()
-        self._lock = asyncio.Lock()
-
-    async def inject(self, name: str, arguments: dict[str, Any]) -> Any:
-        """Use a primitive. Returns what it returns, mostly None.
-
-        Raises:
-            UsageError: no such primitive, argument or part.
-        """
-        checked = primitive_calls.check(name, arguments)
-        async with self._lock:
-            result = await primitives.PRIMITIVES[name](self, **checked)
-            self.active.append((name, checked))
-        return result
+        self.lock = asyncio.Lock()
 
     async def heal(self) -> None:
         """Undo everything, newest first, and wait until the sandbox is healthy again.
@@ -66,10 +50,10 @@ class Breakage:
         Raises:
             SandboxError: it did not become healthy.
         """
-        async with self._lock:
+        async with self.lock:
             while self._undo:
                 await self._undo.pop()()
-            if self._is_database_changed:
+            if self.is_database_changed:
                 await self._heal_database()
             needed = {name for name, part in self.system.parts.items() if name in self._restart or not part.is_running}
             for name in needed:  # with the variables as they are now that all is undone
@@ -88,6 +72,10 @@ class Breakage:
     def on_heal(self, undo: Undo) -> None:
         """Do this too when everything is undone."""
         self._undo.append(undo)
+
+    def restart_when_healed(self, part: str) -> None:
+        """Healing restarts this part with the variables as they are then."""
+        self._restart.add(part)
 
     def is_first(self, what: str) -> bool:
         """Whether this is asked for the first time since the last healing."""
@@ -134,17 +122,6 @@ class Breakage:
 
         self._undo.append(undo)
         overridable.replace([*before, override])
-
-    async def process(self, name: str, action: str, port: int) -> None:
-        """Stop, kill, start, restart or move a part, a server or Postgres."""
-        if action not in ("stop", "kill", "start", "restart", "move"):
-            raise UsageError("The action is stop, kill, start, restart or move", came_back=action)
-        if name == "postgres":
-            await self._process_postgres(action)
-        elif name in self.system.parts:
-            await self._process_part(self.part(name), action, port)
-        else:
-            await self._process_server(self.server(name), action, port)
 
     async def set_variable(
         self, name: str, key: str, value: str | None, restart: bool, targets: list[str] | None = None
@@ -229,42 +206,6 @@ class Breakage:
         self._undo.append(undo)
         await self._take_over(self.part(name), deployment)
 
-    async def run_sql(self, statement: str, undo_statement: str, role: str, hold: bool, connections: int) -> None:
-        """Run SQL; see the primitive."""
-        if role not in self.system.postgres.passwords:
-            raise UsageError("The role is supabase_admin or postgres", came_back=role)
-        held: list[psycopg.AsyncConnection[tuple[object, ...]]] = []
-
-        async def close() -> None:
-            for connection in held:
-                with contextlib.suppress(psycopg.Error):
-                    await connection.close()
-
-        self._undo.append(close)
-        dsn = self.system.postgres.dsn(role)
-        try:
-            for _ in range(connections):
-                held.append(await psycopg.AsyncConnection.connect(dsn, autocommit=True))
-            if hold:
-                connection = await psycopg.AsyncConnection.connect(dsn)
-                held.append(connection)
-                await connection.execute(statement.encode())
-            elif statement.strip():
-                async with self.system.postgres.connect(role) as connection:
-                    await connection.execute(statement.encode())
-        except psycopg.Error as error:
-            raise UsageError("The SQL was refused", came_back=str(error).strip()) from error
-        if undo_statement:
-
-            async def reverse() -> None:
-                async with self.system.postgres.connect(role) as connection:
-                    await connection.execute(undo_statement.encode())
-                    await connection.execute("notify pgrst, 'reload schema'")
-
-            self._undo.append(reverse)
-        elif not hold and statement.strip():
-            self._is_database_changed = True
-
     async def replace_attribute(self, target: object, name: str, value: Any) -> None:
         """Set an attribute; undone by putting back what it was, or by taking it off again."""
         held = vars(target).get(name, _MISSING)
@@ -278,96 +219,11 @@ class Breakage:
         self._undo.append(undo)
         setattr(target, name, value)
 
-    async def turn_dial(self, of: str, path: str, value: Any) -> None:
-        """Set a field of a façade's state; the whole state is put back when healed."""
-        state = self.system.facade_state(of)
-        first = path.partition(".")[0]
-        if first not in vars(state):
-            raise UsageError(f"{of} has no dial {first}", do_next=f"Known: {', '.join(vars(state))}.")
-        await self.replace_attribute(state, first, copy.deepcopy(vars(state)[first]))
-        dials.set_dial(state, of, path, value)
-
-    async def add_log(
-        self, name: str, level: str, message: str, minutes_ago: float, attributes: dict[str, Any]
-    ) -> None:
-        """Write a line into a platform's log, in its place in time."""
-        part, world = self.part(name), self.system.world
-        line = LogLine(
-            platform=part.platform,
-            part=name,
-            at=world.now() - timedelta(minutes=minutes_ago),
-            level=level,
-            message=message,
-            attributes=attributes,
-            deployment_id=part.deployment_id,
-            instance=part.instance,
-        )
-
-        async def undo() -> None:
-            with contextlib.suppress(ValueError):
-                world.logs.remove(line)
-
-        self._undo.append(undo)
-        place = sum(1 for earlier in world.logs if earlier.at <= line.at)
-        world.logs.insert(place, line)
-
-    async def age(self, by_s: float) -> None:
-        """Make what happened so far older."""
-        make_older(self.system, by_s)
-
-    async def _process_part(self, part: PartProcess, action: str, port: int) -> None:
-        async def undo() -> None:
-            if part.port != part.upstream_port:
-                self._restart.add(part.name)
-
-        self._undo.append(undo)
-        if action in ("stop", "restart", "move"):
-            await part.stop()
-        elif action == "kill":
-            await part.stop(signal.SIGKILL)
-        if action in ("start", "restart"):
-            await part.start()
-        elif action == "move":
-            await part.start(port)
-
-    async def _process_server(self, server: PartServer, action: str, port: int) -> None:
-        before = server.port
-
-        async def undo() -> None:
-            if server.port != before:
-                await server.move(before)
-            await server.start()
-
-        self._undo.append(undo)
-        if action == "move":
-            await server.move(port)
-            return
-        if action in ("stop", "kill", "restart"):
-            await server.stop()
-        if action in ("start", "restart"):
-            await server.start()
-
-    async def _process_postgres(self, action: str) -> None:
-        postgres = self.system.postgres
-        if action == "move":
-            raise UsageError("Postgres stays on its port", do_next="Use stop, kill, start or restart.")
-
-        async def undo() -> None:
-            if postgres.process is None:
-                await postgres.start()
-                self.system.record()
-
-        self._undo.append(undo)
-        if action in ("stop", "kill", "restart"):
-            await postgres.stop(is_crash=action == "kill")
-        if action in ("start", "restart"):
-            await undo()
-
     async def _heal_database(self) -> None:
         """Put the database and the roles' settings back."""
         await self.system.restore_database()
         await self.system.postgres.load(SCHEMA / "role_settings.sql", "supabase_admin")
-        self._is_database_changed = False
+        self.is_database_changed = False
 
     async def _take_over(self, part: PartProcess, deployment: Deployment) -> None:
         """Run a part from a deployment, as platforms do it: requests wait, and none is lost."""

@@ -7,25 +7,45 @@ from typing import Any, get_type_hints
 from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox.primitives import alerts as primitives_alerts
 from runbook_lib.sandbox.primitives import billing as primitives_billing
+from runbook_lib.sandbox.primitives import database as primitives_database
 from runbook_lib.sandbox.primitives import deployments as primitives_deployments
+from runbook_lib.sandbox.primitives import general as primitives_general
 from runbook_lib.sandbox.primitives import network as primitives_network
 from runbook_lib.sandbox.primitives import past as primitives_past
+from runbook_lib.sandbox.primitives import processes as primitives_processes
 from runbook_lib.sandbox.primitives import recovery as primitives_recovery
 from runbook_lib.sandbox.primitives import variables as primitives_variables
 from runbook_lib.sandbox.primitives import webhooks as primitives_webhooks
-from runbook_lib.sandbox.primitives.general import PRIMITIVES, Primitive
+from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.registry import PRIMITIVES, Primitive
 
 PRIMITIVE_MODULES = (  # importing them makes theirs usable by name
     primitives_alerts,
     primitives_billing,
+    primitives_database,
     primitives_deployments,
+    primitives_general,
     primitives_network,
     primitives_past,
+    primitives_processes,
     primitives_recovery,
     primitives_variables,
     primitives_webhooks,
 )
 _PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+async def inject(breakage: Breakage, name: str, arguments: dict[str, Any]) -> Any:
+    """Use a primitive. Returns what it returns, mostly None.
+
+    Raises:
+        UsageError: no such primitive, argument or part.
+    """
+    checked = check(name, arguments)
+    async with breakage.lock:
+        result = await PRIMITIVES[name](breakage, **checked)
+        breakage.active.append((name, checked))
+    return result
 
 
 def check(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +64,7 @@ def check(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     for key, item in known.items():
         if item.default is inspect.Parameter.empty and key not in arguments:
             raise UsageError(f"{name} needs {key}", do_next="See: runbook sandbox inject --help")
-    hints = get_type_hints(function, localns={"Breakage": object})
+    hints = get_type_hints(function)
     return {key: _as_type(f"{name}: {key}", value, hints[key]) for key, value in arguments.items()}
 
 

@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox.facades.fly import state as fly_state
@@ -16,18 +16,16 @@ from runbook_lib.sandbox.facades.fly.state import Check, Event, FlyState
 from runbook_lib.sandbox.facades.github.state import Commit, GithubState
 from runbook_lib.sandbox.facades.railway.state import active_of
 from runbook_lib.sandbox.facades.vercel.state import VercelState, deployments_of, point_production, production_of
-from runbook_lib.sandbox.primitives.general import primitive
+from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.registry import primitive
 from runbook_lib.sandbox.world import Deployment
-
-if TYPE_CHECKING:
-    from runbook_lib.sandbox.primitives.breakage import Breakage
 
 _WHICH = ("serving", "newest", "previous", "preview")
 
 
 @primitive
 async def push(
-    breakage: "Breakage",
+    breakage: Breakage,
     branch: str = "main",
     paths: list[str] | None = None,
     message: str = "Tidy up",
@@ -51,7 +49,7 @@ async def push(
 
 @primitive
 async def says(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     of: str = "serving",
     state: str = "",
@@ -82,7 +80,7 @@ async def says(
 
 
 @primitive
-async def hand_over(breakage: "Breakage", part: str, to: str = "previous", by: str = "rollback") -> None:
+async def hand_over(breakage: Breakage, part: str, to: str = "previous", by: str = "rollback") -> None:
     """Vercel gives production of web or api to another deployment, without a new build.
 
     to: newest or previous. by: rollback (newer ones no longer take over) or promote. The part runs from it.
@@ -101,7 +99,7 @@ async def hand_over(breakage: "Breakage", part: str, to: str = "previous", by: s
 
 @primitive
 async def machine(
-    breakage: "Breakage",
+    breakage: Breakage,
     nth: int = 0,
     region: str = "",
     state: str = "",
@@ -154,7 +152,7 @@ async def machine(
 
 
 @primitive
-async def repository_file(breakage: "Breakage", path: str, text: str | None = None) -> None:
+async def repository_file(breakage: Breakage, path: str, text: str | None = None) -> None:
     """A file of the repository's checkout beside the runbook holds something else, or (no text) is not there."""
     root = (breakage.system.folder / "repository").resolve()
     file = (root / path).resolve()
@@ -176,7 +174,7 @@ async def repository_file(breakage: "Breakage", path: str, text: str | None = No
         file.write_text(text, "utf-8")
 
 
-def _deployment(breakage: "Breakage", part: str, of: str) -> Deployment:
+def _deployment(breakage: Breakage, part: str, of: str) -> Deployment:
     """The deployment that serves, the newest of all, or the good one before the one that serves."""
     if of not in _WHICH:
         raise UsageError(f"of is one of: {', '.join(_WHICH)}", came_back=of)

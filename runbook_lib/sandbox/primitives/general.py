@@ -5,31 +5,26 @@ Nothing on the wire, in a log or in a part's environment says that or which prim
 A fault that nobody named is a few of these together; a named one (`faults/`) is nothing else.
 """
 
-from collections.abc import Awaitable, Callable
+import contextlib
+import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox.apps.tampering import Bug, SpanRule
+from runbook_lib.sandbox.primitives.ageing import make_older
+from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.dials import set_dial
 from runbook_lib.sandbox.primitives.overrides import Override
-
-if TYPE_CHECKING:
-    from runbook_lib.sandbox.primitives.breakage import Breakage
-
-Primitive = Callable[..., Awaitable[Any]]
-PRIMITIVES: dict[str, Primitive] = {}
-
-
-def primitive(function: Primitive) -> Primitive:
-    """Make a function usable by its name."""
-    PRIMITIVES[function.__name__] = function
-    return function
+from runbook_lib.sandbox.primitives.processes import process
+from runbook_lib.sandbox.primitives.registry import primitive
+from runbook_lib.sandbox.world import LogLine
 
 
 @primitive
 async def http(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     path: str = "*",
     method: str = "*",
@@ -57,7 +52,7 @@ async def http(
     first so many, or this share.
     """
     if refuse:
-        await breakage.process(part, "stop", 0)
+        await process(breakage, part)
         return
     override = Override(
         path=path,
@@ -81,19 +76,8 @@ async def http(
 
 
 @primitive
-async def process(breakage: "Breakage", part: str, action: str = "stop", port: int = 0) -> None:
-    """Any process stops, starts, dies, restarts, or moves to another port.
-
-    part: web, api, gateway, postgres, or any HTTP part of the supervisor (then its listening socket is meant).
-    action: stop (in good order), kill (-9: unsent spans are lost), start, restart, or move (the part listens on
-    `port`, 0 is any free one, while its edge still looks at the old one).
-    """
-    await breakage.process(part, action, port)
-
-
-@primitive
 async def env(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     name: str,
     value: str | None = None,
@@ -110,26 +94,7 @@ async def env(
 
 
 @primitive
-async def sql(
-    breakage: "Breakage",
-    statement: str,
-    undo: str = "",
-    role: str = "supabase_admin",
-    hold: bool = False,
-    connections: int = 0,
-) -> None:
-    """Any SQL runs in the sandbox's Postgres.
-
-    role: supabase_admin (superuser) or postgres (owner of NexusCore's tables). hold: run it in a transaction that
-    stays open until healed (a lock). connections: besides, hold so many idle connections open. undo: SQL that heals
-    it; without it the whole database, and what was set for Supabase's roles, is put back to what it was when the
-    sandbox came up. Settings of roles reach PostgREST after `notify pgrst, 'reload config'`.
-    """
-    await breakage.run_sql(statement, undo, role, hold, connections)
-
-
-@primitive
-async def clock(breakage: "Breakage", part: str, shift_s: float) -> None:
+async def clock(breakage: Breakage, part: str, shift_s: float) -> None:
     """A clock is shifted by so many seconds; ahead is positive.
 
     part: web, api or gateway (its spans, log lines and signature checks), or facades (every vendor's API at once).
@@ -143,7 +108,7 @@ async def clock(breakage: "Breakage", part: str, shift_s: float) -> None:
 
 @primitive
 async def spans(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     name: str = "*",
     scope: str = "*",
@@ -175,7 +140,7 @@ async def spans(
 
 @primitive
 async def code(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     route: str = "*",
     raise_type: str = "",
@@ -215,7 +180,7 @@ async def code(
 
 @primitive
 async def edge(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     time_limit_s: float | None = None,
     deny: str = "",
@@ -243,7 +208,7 @@ async def edge(
 
 @primitive
 async def deploy(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     state: str = "",
     commit_sha: str = "",
@@ -269,7 +234,7 @@ async def deploy(
 
 @primitive
 async def store(
-    breakage: "Breakage",
+    breakage: Breakage,
     delay_s: float | None = None,
     retention_s: float | None = None,
     forget: str = "",
@@ -292,7 +257,7 @@ async def store(
 
 
 @primitive
-async def traffic(breakage: "Breakage", rate_per_s: float = 0.0, actions: list[str] | None = None) -> None:
+async def traffic(breakage: Breakage, rate_per_s: float = 0.0, actions: list[str] | None = None) -> None:
     """The background traffic changes its rate (0 stops it), or does these actions only."""
     noise = breakage.system.traffic
     unknown = set(actions or ()) - set(noise.actions)
@@ -304,19 +269,24 @@ async def traffic(breakage: "Breakage", rate_per_s: float = 0.0, actions: list[s
 
 
 @primitive
-async def dial(breakage: "Breakage", of: str, field: str, value: Any) -> None:
+async def dial(breakage: Breakage, of: str, field: str, value: Any) -> None:
     """A vendor's façade behaves otherwise: one of its own dials is turned.
 
     of: openai, anthropic or together (ProviderState), or a façade's state: VercelState, RailwayState, FlyState,
     SupabaseState, StripeState, StatusPages. field: its name; dots lead inwards (rest.pool_size), and into a mapping
     by key (model_modes.gpt-4o-mini). value: as JSON.
     """
-    await breakage.turn_dial(of, field, value)
+    state = breakage.system.facade_state(of)
+    first = field.partition(".")[0]
+    if first not in vars(state):
+        raise UsageError(f"{of} has no dial {first}", do_next=f"Known: {', '.join(vars(state))}.")
+    await breakage.replace_attribute(state, first, copy.deepcopy(vars(state)[first]))
+    set_dial(state, of, field, value)
 
 
 @primitive
 async def log(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     level: str,
     message: str,
@@ -324,13 +294,31 @@ async def log(
     attributes: dict[str, Any] | None = None,
 ) -> None:
     """A line in the platform's log of web, api or gateway that belongs to no request: noise, or a hint of something."""
-    await breakage.add_log(part, level, message, minutes_ago, attributes or {})
+    running, world = breakage.part(part), breakage.system.world
+    line = LogLine(
+        platform=running.platform,
+        part=part,
+        at=world.now() - timedelta(minutes=minutes_ago),
+        level=level,
+        message=message,
+        attributes=attributes or {},
+        deployment_id=running.deployment_id,
+        instance=running.instance,
+    )
+
+    async def undo() -> None:
+        with contextlib.suppress(ValueError):
+            world.logs.remove(line)
+
+    breakage.on_heal(undo)
+    place = sum(1 for earlier in world.logs if earlier.at <= line.at)
+    world.logs.insert(place, line)
 
 
 @primitive
-async def age(breakage: "Breakage", by_s: float) -> None:
+async def age(breakage: Breakage, by_s: float) -> None:
     """Time passes: every request, log line and span so far becomes so many seconds older. Healing does not undo it."""
-    await breakage.age(by_s)
+    make_older(breakage.system, by_s)
 
 
 def _some(name: str, wanted: dict[str, Any], hint: str) -> dict[str, Any]:

@@ -2,20 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from runbook_lib.core.errors import UsageError
-from runbook_lib.sandbox.primitives.general import primitive
-
-if TYPE_CHECKING:
-    from runbook_lib.sandbox.primitives.breakage import Breakage
-    from runbook_lib.sandbox.store.model import Trace
-    from runbook_lib.sandbox.store.spans import Store
+from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.registry import primitive
+from runbook_lib.sandbox.store.model import Trace
+from runbook_lib.sandbox.store.spans import Store
 
 
 @primitive
 async def history(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     since_min: float,
     until_min: float = 0.0,
@@ -85,7 +82,7 @@ def _forgetting(store: "Store", traces: "list[Trace]") -> Callable[[], Awaitable
 
 @primitive
 async def events(
-    breakage: "Breakage",
+    breakage: Breakage,
     type: str,
     count: int,
     undelivered: int = 0,

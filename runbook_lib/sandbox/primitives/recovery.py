@@ -6,15 +6,12 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox import recovery
 from runbook_lib.sandbox.facades.supabase.state import Backup, BackupPlan, SupabaseState
-from runbook_lib.sandbox.primitives.general import primitive
-
-if TYPE_CHECKING:
-    from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.registry import primitive
 
 _STATUSES = ("COMPLETED", "FAILED", "PENDING", "REMOVED", "ARCHIVED", "CANCELLED")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
@@ -23,7 +20,7 @@ _SPOILT = 8  # few enough to stay within a block: a spoilt length of one reads l
 
 
 @primitive
-async def team_file(breakage: "Breakage", name: str, text: str | None = None, days_ago: float | None = None) -> None:
+async def team_file(breakage: Breakage, name: str, text: str | None = None, days_ago: float | None = None) -> None:
     """A file of the team's, in the sandbox's folder, holds this text instead; without text it is gone.
 
     name: plan_limits.toml, recovery_objectives.toml, restore_drills.jsonl, or any file of the checkout (repository/…).
@@ -42,7 +39,7 @@ async def team_file(breakage: "Breakage", name: str, text: str | None = None, da
 
 
 @primitive
-async def program(breakage: "Breakage", name: str, script: str) -> None:
+async def program(breakage: Breakage, name: str, script: str) -> None:
     """One of PostgreSQL's client programs is another one: this shell script, in which {real} stands for the real one.
 
     name: pg_dump, pg_restore, psql, pg_basebackup, pg_verifybackup, pg_ctl, initdb, postgres. The script gets the same
@@ -64,7 +61,7 @@ async def program(breakage: "Breakage", name: str, script: str) -> None:
 
 @primitive
 async def vendor_backups(
-    breakage: "Breakage",
+    breakage: Breakage,
     hours_ago: list[float] | None = None,
     statuses: list[str] | None = None,
     pitr: bool = False,
@@ -96,7 +93,7 @@ async def vendor_backups(
 
 @primitive
 async def dump_file(
-    breakage: "Breakage",
+    breakage: Breakage,
     name: str,
     options: list[str] | None = None,
     hours_ago: float = 0.0,
@@ -143,7 +140,7 @@ async def dump_file(
     return str(path)
 
 
-def _inside(breakage: "Breakage", name: str) -> Path:
+def _inside(breakage: Breakage, name: str) -> Path:
     """A path in the sandbox's folder. Raises UsageError for one that leads out of it, or to the sandbox's own records."""
     folder = breakage.system.folder.resolve()
     path = (folder / name).resolve()

@@ -5,7 +5,7 @@ Like those of `primitives`, each leaves behind how it is undone.
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 
@@ -13,10 +13,8 @@ from runbook_lib.core.errors import UsageError
 from runbook_lib.sandbox import environment
 from runbook_lib.sandbox.facades.vendors.status_pages import Incident, StatusPages
 from runbook_lib.sandbox.facades.vercel.state import VercelState
-from runbook_lib.sandbox.primitives.general import primitive
-
-if TYPE_CHECKING:
-    from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.registry import primitive
 
 _ROLES = ("anon", "service_role")
 _ENVIRONMENTS = {"production", "preview", "development"}
@@ -24,7 +22,7 @@ _ENVIRONMENTS = {"production", "preview", "development"}
 
 @primitive
 async def variable(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     name: str,
     targets: list[str] | None = None,
@@ -54,7 +52,7 @@ async def variable(
 
 @primitive
 async def supabase_key(
-    breakage: "Breakage",
+    breakage: Breakage,
     part: str,
     name: str,
     role: str = "service_role",
@@ -84,14 +82,14 @@ async def supabase_key(
 
 
 @primitive
-async def token_expiry(breakage: "Breakage", in_s: float) -> None:
+async def token_expiry(breakage: Breakage, in_s: float) -> None:
     """Vercel's token of the runbook expires so many seconds from now; negative has passed."""
     state = breakage.system.world.state(VercelState)
     await breakage.replace_attribute(state, "token_expires_at", breakage.system.world.now() + timedelta(seconds=in_s))
 
 
 @primitive
-async def second_home(breakage: "Breakage", part: str, platform: str, days_ago: float = 3.0) -> str:
+async def second_home(breakage: Breakage, part: str, platform: str, days_ago: float = 3.0) -> str:
     """web, api or gateway is live on another platform too (vercel, railway or fly). Returns that deployment's id."""
     world, own = breakage.system.world, breakage.part(part).platform
     if platform not in ("vercel", "railway", "fly") or platform == own:
@@ -102,9 +100,7 @@ async def second_home(breakage: "Breakage", part: str, platform: str, days_ago: 
 
 
 @primitive
-async def incident(
-    breakage: "Breakage", vendor: str, name: str = "Elevated error rates", impact: str = "major"
-) -> None:
+async def incident(breakage: Breakage, vendor: str, name: str = "Elevated error rates", impact: str = "major") -> None:
     """A vendor's status page tells of an incident that goes on; nothing else breaks.
 
     vendor: openai, anthropic, together, vercel, railway, fly, supabase or stripe. impact: minor, major or critical.

@@ -6,7 +6,6 @@ Primitives as in `primitives`; here because they belong together.
 import asyncio
 import contextlib
 import copy
-from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -15,17 +14,15 @@ from runbook_lib.sandbox.facades.stripe import plant as stripe_plant
 from runbook_lib.sandbox.facades.stripe.endpoints import new_endpoint
 from runbook_lib.sandbox.facades.stripe.events import Wire, deliver_to_endpoint, deliver_to_listener
 from runbook_lib.sandbox.facades.stripe.state import Book, Obj, add_key, new_id, now_s, stripe_state
-from runbook_lib.sandbox.primitives.general import primitive
+from runbook_lib.sandbox.primitives.breakage import Breakage
+from runbook_lib.sandbox.primitives.registry import primitive
 from runbook_lib.sandbox.server import has_address
 from runbook_lib.sandbox.world import World
-
-if TYPE_CHECKING:
-    from runbook_lib.sandbox.primitives.breakage import Breakage
 
 
 @primitive
 async def stripe_cli(
-    breakage: "Breakage",
+    breakage: Breakage,
     action: str = "restart",
     forward_to: str | None = None,
     events: list[str] | None = None,
@@ -61,7 +58,7 @@ async def stripe_cli(
 
 @primitive
 async def webhook_endpoints(
-    breakage: "Breakage",
+    breakage: Breakage,
     action: str = "change",
     url: str | None = None,
     status: str | None = None,
@@ -94,7 +91,7 @@ async def webhook_endpoints(
 
 @primitive
 async def subscription(
-    breakage: "Breakage",
+    breakage: Breakage,
     org: str,
     status: str = "past_due",
     deliver: bool = True,
@@ -118,7 +115,7 @@ async def subscription(
 
 
 @primitive
-async def deliver_again(breakage: "Breakage", org: str, nth: int = 1) -> str:
+async def deliver_again(breakage: Breakage, org: str, nth: int = 1) -> str:
     """An event of an organization's subscription is delivered once more, as Stripe's retries do; returns its id.
 
     nth: 0 is the newest of them, 1 the one before it.
@@ -141,7 +138,7 @@ async def deliver_again(breakage: "Breakage", org: str, nth: int = 1) -> str:
 
 @primitive
 async def webhook_code(
-    breakage: "Breakage", rewrites_body: bool = False, ignores_events: bool = False, verifies: bool = True
+    breakage: Breakage, rewrites_body: bool = False, ignores_events: bool = False, verifies: bool = True
 ) -> None:
     """A bug in the API's webhook route.
 
@@ -154,7 +151,7 @@ async def webhook_code(
 
 
 @primitive
-async def address(breakage: "Breakage", part: str, host: str = "::1") -> None:
+async def address(breakage: Breakage, part: str, host: str = "::1") -> None:
     """An HTTP part listens on another loopback address: ::1 instead of 127.0.0.1."""
     if host not in ("127.0.0.1", "::1"):
         raise UsageError("The address is 127.0.0.1 or ::1", came_back=host)
@@ -172,7 +169,7 @@ async def address(breakage: "Breakage", part: str, host: str = "::1") -> None:
     await server.move(server.port, host)
 
 
-def _customer(breakage: "Breakage", org: str) -> str:
+def _customer(breakage: Breakage, org: str) -> str:
     found = next((o for o in breakage.system.population.organizations if org in (o.id, o.name)), None)
     if found is None or found.customer is None:
         paying = [each.name for each in breakage.system.population.organizations if each.customer]
@@ -204,7 +201,7 @@ def _deliver(book: Book, event: Obj, world: World) -> None:
             deliver_to_listener(world, book, event, listener)
 
 
-async def _keep_stripe(breakage: "Breakage") -> Book:
+async def _keep_stripe(breakage: Breakage) -> Book:
     """From now on work on a copy of all that Stripe holds, which healing throws away; returns its test book.
 
     Copied once between healings: what is under way goes on in the same book.
@@ -222,7 +219,7 @@ async def _keep_stripe(breakage: "Breakage") -> Book:
     return state.book(False)
 
 
-async def _keep_billing_records(breakage: "Breakage") -> None:
+async def _keep_billing_records(breakage: Breakage) -> None:
     """Have healing put billing_customers back to what it is now."""
     if not breakage.is_first("billing records"):
         return

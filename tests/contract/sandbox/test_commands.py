@@ -15,7 +15,7 @@ from runbook_lib.drills.kit import faults
 from runbook_lib.drills.kit.injection import warn_unproven
 from runbook_lib.sandbox import Sandbox
 from runbook_lib.sandbox.options import Options
-from runbook_lib.sandbox.primitives.general import PRIMITIVES
+from runbook_lib.sandbox.primitives.calls import PRIMITIVES
 from runbook_lib.settings import read_env_file
 
 RUNBOOK = Path(sys.executable).with_name("runbook")
