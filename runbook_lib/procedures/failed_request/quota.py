@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runbook_lib.core.model import Finding, Json, Kind, Observation, Suspect
+from runbook_lib.core.model import Finding, Kind, Observation, Suspect
 from runbook_lib.core.records.project import BillingCustomer, RecordedUsage
-from runbook_lib.core.records.team_files import PlanLimit
+from runbook_lib.core.records.subscriptions import CurrentSubscription
+from runbook_lib.core.records.usage import PlanLimits
 from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.procedures.failed_request.reading import Reading
@@ -114,10 +115,10 @@ def _by_subscription(quota: Sequence[Observation]) -> tuple[str, str]:
     """
     customer = whole_record(_look(quota, "billing_customer"), BillingCustomer)
     if customer is not None and customer["stripe_customer_id"]:
-        subscription = whole_record(_look(quota, "subscription"), dict[str, Json])
-        source, status = "Stripe", str(subscription["status"]) if subscription is not None else ""
+        subscription = whole_record(_look(quota, "subscription"), CurrentSubscription)
+        source, status = "Stripe", (subscription["status"] or "") if subscription is not None else ""
     else:
-        source, status = "the database", str(customer["status"]) if customer is not None else ""
+        source, status = "the database", (customer["status"] or "") if customer is not None else ""
     if not status:
         return "", ""
     if status in _SUBCODES:
@@ -132,7 +133,7 @@ def _by_usage(quota: Sequence[Observation]) -> tuple[str, str]:
     """
     customer = whole_record(_look(quota, "billing_customer"), BillingCustomer)
     usage = whole_record(_look(quota, "usage"), RecordedUsage)
-    limits = whole_record(_look(quota, "plan_limits"), dict[str, PlanLimit]) or {}
+    limits = whole_record(_look(quota, "plan_limits"), PlanLimits) or {}
     limit = limits.get(customer["plan"] or "") if customer is not None else None
     if limit is None or usage is None or not usage["records"]:
         return "", ""
