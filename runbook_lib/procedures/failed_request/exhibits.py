@@ -1,11 +1,13 @@
 """What a failed request looks like: the waterfall, the attempts, the deployed commits, the links. Plain data for the displays."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from runbook_lib.core.model import Change, Json, Observation
+from runbook_lib.core.records.deployments import DeploymentRow
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.traces import Span
+from runbook_lib.judging.answers import rows_of
 from runbook_lib.reading.critical_path import critical_path
 from runbook_lib.reading.request_rows import LoggedRequest, baseline_p95_ms, is_failed, rows_like
 from runbook_lib.reading.root import Fate
@@ -13,6 +15,7 @@ from runbook_lib.reading.spans import duration_ms, fault
 from runbook_lib.reading.trace_causes import TraceReading
 
 _MOST_SPANS = 400
+DEPLOYMENT_LISTS = ("deployments", "releases")  # the looks that bring rows of deployments
 
 
 class _Looks(Protocol):
@@ -103,7 +106,7 @@ def latency_of(
     seen: Sequence[LoggedRequest],
     like: RequestRow | None,
     window: dict[str, str],
-    deployments: Sequence[dict[str, Any]],
+    deployments: Sequence[DeploymentRow],
 ) -> dict[str, Json]:
     """The traffic of the request's likes over the window, this request among them."""
     alike = rows_like(seen, like)
@@ -119,29 +122,35 @@ def latency_of(
         ],
         "window": window,
         "baseline_p95_ms": baseline_p95_ms(seen, like) if like else None,
-        "deployments": [{"at": each["at"], "label": str(each.get("commit") or "")[:7]} for each in deployments],
+        "deployments": [{"at": each["at"], "label": (each["commit"] or "")[:7]} for each in deployments],
         "request": {"at": like["at"], "ms": like["duration_ms"]} if like and like["at"] else None,
     }
 
 
-def deployed_commits(observations: Sequence[Observation], mine: Sequence[LoggedRequest]) -> list[dict[str, Json]]:
+def deployed_commits(observations: Sequence[Observation], mine: Sequence[LoggedRequest]) -> list[DeploymentRow]:
     """The deployment of each part that served the request: by its id where the row names it, else the newest before it."""
     every = [
-        item
+        row
         for look in observations
-        if look.status.has_content and isinstance(look.value, list)
-        for item in look.value
-        if isinstance(item, dict) and item.get("part") and item.get("commit") is not None
+        if look.call in DEPLOYMENT_LISTS
+        for row in rows_of(look, DeploymentRow)
+        if row["commit"] is not None
     ]
-    found: dict[str, dict[str, Json]] = {}
-    by_id = {str(item["id"]): item for item in every}
+    found: dict[str, DeploymentRow] = {}
+    by_id = {row["id"]: row for row in every}
     for seen in mine:
-        named = by_id.get(seen.row["deployment_id"] or "")
-        if named is not None:
-            found[str(named["part"])] = named
-    for item in sorted(every, key=lambda each: str(each.get("at")), reverse=True):
-        found.setdefault(str(item["part"]), item)
+        serving = by_id.get(seen.row["deployment_id"] or "")
+        if serving is not None:
+            found[serving["part"]] = serving
+    for row in sorted(every, key=lambda each: each["at"], reverse=True):
+        found.setdefault(row["part"], row)
     return [found[part] for part in sorted(found)]
+
+
+def deployed_table(deployed: Sequence[DeploymentRow]) -> Json:
+    """What is deployed of each part."""
+    rows = [[each["part"], each["platform"], each["commit"], each["at"], each["url"]] for each in deployed]
+    return {"columns": ["part", "platform", "commit", "at", "url"], "rows": rows}
 
 
 _ROW_COLUMNS: tuple[

@@ -15,6 +15,7 @@ from runbook_lib.procedures.failed_request.exhibits import (
     attempts_of,
     changes_table,
     deployed_commits,
+    deployed_table,
     latency_of,
     rows_table,
     table_of,
@@ -147,9 +148,8 @@ class OneRequest(Procedure):
         seen = self.ask("changes")
         changes = changes_of(seen, self.window)
         deployed = deployed_commits(seen, self._read().mine)
-        commits = [{name: each.get(name) for name in ("part", "platform", "commit", "at", "url")} for each in deployed]
         exhibits = [Exhibit("table", "Changes", changes_table(changes))] if changes else []
-        exhibits += [Exhibit("table", "What is deployed", table_of(commits))] if commits else []
+        exhibits += [Exhibit("table", "What is deployed", deployed_table(deployed))] if deployed else []
         return Said(f"{len(changes)} changes in the two hours before.", tuple(exhibits))
 
     @step(question.QUOTA)

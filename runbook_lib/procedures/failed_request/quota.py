@@ -3,10 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from runbook_lib.core.model import Finding, Kind, Observation, Suspect
 from runbook_lib.core.records.project import BillingCustomer, RecordedUsage
+from runbook_lib.core.records.subscriptions import CurrentSubscription
+from runbook_lib.core.records.usage import PlanLimits
 from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.procedures.failed_request.reading import Reading
@@ -112,11 +113,12 @@ def _by_subscription(quota: Sequence[Observation]) -> tuple[str, str]:
     Stripe's word counts for its customers, the database's for the others. A customer whose subscription could not be seen,
     or is not there, is judged by neither.
     """
-    plan = whole_record(_look(quota, "billing_customer"), BillingCustomer)
-    if plan is not None and plan["stripe_customer_id"]:
-        source, status = "Stripe", str(_value(quota, "subscription").get("status", ""))
+    customer = whole_record(_look(quota, "billing_customer"), BillingCustomer)
+    if customer is not None and customer["stripe_customer_id"]:
+        subscription = whole_record(_look(quota, "subscription"), CurrentSubscription)
+        source, status = "Stripe", (subscription["status"] or "") if subscription is not None else ""
     else:
-        source, status = "the database", (plan["status"] if plan is not None else None) or ""
+        source, status = "the database", (customer["status"] or "") if customer is not None else ""
     if not status:
         return "", ""
     if status in _SUBCODES:
@@ -129,22 +131,17 @@ def _by_usage(quota: Sequence[Observation]) -> tuple[str, str]:
 
     Records that hold nothing at all contradict whoever counted them, and prove neither.
     """
-    plan = whole_record(_look(quota, "billing_customer"), BillingCustomer)
+    customer = whole_record(_look(quota, "billing_customer"), BillingCustomer)
     usage = whole_record(_look(quota, "usage"), RecordedUsage)
-    limit = _value(quota, "plan_limits").get((plan["plan"] if plan is not None else None) or "", {})
-    if not limit or usage is None or not usage["records"]:
+    limits = whole_record(_look(quota, "plan_limits"), PlanLimits) or {}
+    limit = limits.get(customer["plan"] or "") if customer is not None else None
+    if limit is None or usage is None or not usage["records"]:
         return "", ""
     if over := units_used_up(usage, limit):
         return "over_limit", f"the records agree: {usage_in_words(usage, limit, over)} used in the period"
     return "wrongly", f"the records do not: {usage_in_words(usage, limit)} used in the period"
 
 
-def _value(quota: Sequence[Observation], call: str) -> dict[str, Any]:
-    """What a look brought; {} where it was not made, brought nothing, or brought less than all."""
-    found = _look(quota, call)
-    return found.value if found is not None and isinstance(found.value, dict) else {}
-
-
 def _look(quota: Sequence[Observation], call: str) -> Observation | None:
-    """The first look of this name that was answered whole."""
+    """The look of this name that was answered; None where none was."""
     return next((look for look in quota if look.call == call and look.status.answered), None)

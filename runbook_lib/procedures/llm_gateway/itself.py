@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
+from runbook_lib.core.records.deployments import DeploymentRow
 from runbook_lib.core.records.log_lines import LogLine
+from runbook_lib.core.records.machines import Machine
 from runbook_lib.core.records.parts import PartAnswer
-from runbook_lib.judging.answers import whole_record
+from runbook_lib.judging.answers import rows_of, whole_record
 from runbook_lib.procedures.failed_request.logs import log_findings
 from runbook_lib.procedures.llm_gateway.calls import iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
@@ -195,13 +197,12 @@ def _sees_little(evidence: Evidence) -> bool:
 def _not_running(evidence: Evidence) -> tuple[str, str] | None:
     """That the gateway's newest deployment, or every machine of it, does not run; None where its platform says otherwise."""
     for look in evidence.platform:
-        if not look.status.has_content or not isinstance(look.value, list) or not look.value:
-            continue
-        if look.call == "deployments" and str(look.value[0].get("state")) in ("CRASHED", "FAILED"):
-            newest = look.value[0]
-            return f"its newest deployment is {newest['state']} ({newest.get('error') or newest['id']})", look.id
-        if look.call == "machines" and all(str(each.get("state")) in _NOT_RUNNING for each in look.value):
-            return f"none of its {len(look.value)} machines runs", look.id
+        for newest in rows_of(look, DeploymentRow)[:1] if look.call == "deployments" else ():
+            if newest["state"] in ("CRASHED", "FAILED"):
+                return f"its newest deployment is {newest['state']} ({newest['error'] or newest['id']})", look.id
+        machines = rows_of(look, Machine) if look.call == "machines" else []
+        if machines and all(each["state"] in _NOT_RUNNING for each in machines):
+            return f"none of its {len(machines)} machines runs", look.id
     return None
 
 
@@ -217,11 +218,10 @@ def _was_deployed(reading: Reading, unreached: Sequence[tuple[float, str]]) -> b
     """Whether it was away for the moment that a deployment takes, and serves again."""
     first, last = unreached[0][0], unreached[-1][0]
     deployed = [
-        from_iso(str(row["at"])).timestamp()
+        from_iso(row["at"]).timestamp()
         for look in (*reading.evidence.platform, *reading.evidence.changes)
-        if look.call in ("deployments", "releases") and look.status.has_content and isinstance(look.value, list)
-        for row in look.value
-        if row.get("at")
+        if look.call in ("deployments", "releases")
+        for row in rows_of(look, DeploymentRow)
     ]
     back = any(not request.failed and request.at_s > last for request in reading.calls.requests)
     return (

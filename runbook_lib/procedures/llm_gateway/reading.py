@@ -1,15 +1,15 @@
 """What 04 saw, by topic, and what it reads as: the calls, the chain, what each provider answers to us."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.core.records.gateway import ChainSetting, FlyGatewaySettings
 from runbook_lib.core.records.providers import ModelsOnOffer, StatusPage
-from runbook_lib.judging.answers import whole_record
+from runbook_lib.core.records.variables import VariableName
+from runbook_lib.judging.answers import rows_of, whole_record
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.procedures.llm_gateway.calls import Call, Calls, Request
 from runbook_lib.procedures.llm_gateway.calls_reading import read_calls
@@ -187,19 +187,11 @@ def _changed_at(settings: Sequence[Observation], platform: Observation) -> float
     """When the chain's variable was set last, from the platform's list of variables."""
     fly = whole_record(platform, FlyGatewaySettings) if platform.source == "fly" else None
     told = fly["changed"].get(CHAIN) if fly is not None else None
-    for row in _rows(settings, "variables_names"):
-        if row.get("name") == CHAIN:
-            told = row.get("updated_at")
-    return from_iso(str(told)).timestamp() if told else None
-
-
-def _rows(looks: Iterable[Observation], call: str) -> list[Mapping[str, Any]]:
-    return [
-        row
-        for look in looks
-        if look.call == call and look.status.has_content and isinstance(look.value, list)
-        for row in look.value
-    ]
+    names = (row for look in settings if look.call == "variables_names" for row in rows_of(look, VariableName))
+    for row in names:
+        if row["name"] == CHAIN:
+            told = row["updated_at"]
+    return from_iso(told).timestamp() if told else None
 
 
 def _part(look: Observation) -> str:
