@@ -3,14 +3,20 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from runbook_lib.core.model import Finding, Kind, Observation, Suspect
+from runbook_lib.core.records.project import BillingCustomer, RecordedUsage
+from runbook_lib.core.records.subscriptions import CurrentSubscription
+from runbook_lib.core.records.usage import PlanLimits
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.failed_request.causes import CATALOGUE
 from runbook_lib.procedures.failed_request.reading import Reading
 from runbook_lib.reading.parts import WEB
 from runbook_lib.reading.plans import BLOCKING, ENDED, units_used_up, usage_in_words
 from runbook_lib.reading.request_rows import LoggedRequest
+
+Record = TypeVar("Record")
 
 # the sub-code for each status that keeps an organization out: 01 says only whether it may still be paid, 05 says more
 _SUBCODES = {status: "canceled" if status in ENDED else "past_due" for status in BLOCKING}
@@ -110,11 +116,12 @@ def _by_subscription(quota: Sequence[Observation]) -> tuple[str, str]:
     Stripe's word counts for its customers, the database's for the others. A customer whose subscription could not be seen,
     or is not there, is judged by neither.
     """
-    plan = _value(quota, "billing_customer")
-    if plan.get("stripe_customer_id"):
-        source, status = "Stripe", str(_value(quota, "subscription").get("status", ""))
+    plan = _whole(quota, "billing_customer", BillingCustomer)
+    subscription = _whole(quota, "subscription", CurrentSubscription)
+    if plan is not None and plan["stripe_customer_id"]:
+        source, status = "Stripe", subscription["status"] if subscription is not None else None
     else:
-        source, status = "the database", str(plan.get("status", ""))
+        source, status = "the database", plan["status"] if plan is not None else None
     if not status:
         return "", ""
     if status in _SUBCODES:
@@ -127,16 +134,16 @@ def _by_usage(quota: Sequence[Observation]) -> tuple[str, str]:
 
     Records that hold nothing at all contradict whoever counted them, and prove neither.
     """
-    plan, usage = _value(quota, "billing_customer"), _value(quota, "usage")
-    limit = _value(quota, "plan_limits").get(str(plan.get("plan", "")), {})
-    if not limit or not usage or not usage.get("records", 1):
+    plan, usage = _whole(quota, "billing_customer", BillingCustomer), _whole(quota, "usage", RecordedUsage)
+    limits = _whole(quota, "plan_limits", PlanLimits) or {}
+    limit = limits.get(plan["plan"] or "") if plan is not None else None
+    if limit is None or usage is None or not usage["records"]:
         return "", ""
     if over := units_used_up(usage, limit):
         return "over_limit", f"the records agree: {usage_in_words(usage, limit, over)} used in the period"
     return "wrongly", f"the records do not: {usage_in_words(usage, limit)} used in the period"
 
 
-def _value(quota: Sequence[Observation], call: str) -> dict[str, Any]:
-    """What a look brought; {} where it was not made, brought nothing, or brought less than all."""
-    found = next((look for look in quota if look.call == call and look.status.answered), None)
-    return found.value if found is not None and isinstance(found.value, dict) else {}
+def _whole(quota: Sequence[Observation], call: str, record: type[Record]) -> Record | None:
+    """What a look brought; None where it was not made, brought nothing, or brought less than all."""
+    return whole_record(next((look for look in quota if look.call == call and look.status.answered), None), record)

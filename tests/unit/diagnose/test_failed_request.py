@@ -248,7 +248,7 @@ def quota(plan: str = "free", status: str = "active", tokens: int = 10) -> tuple
     """Looks at an organization's plan, usage and limits."""
     return (
         look("supabase", "billing_customer", {"plan": plan, "status": status}),
-        look("supabase", "usage", {"tokens": tokens, "requests": 3}),
+        look("supabase", "usage", {"tokens": tokens, "requests": 3, "records": 3}),
         look("team", "plan_limits", {"free": {"tokens": 100_000, "requests": 1000}}),
     )
 
