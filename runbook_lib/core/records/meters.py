@@ -19,6 +19,11 @@ class Meter(TypedDict):
 MeterHour = tuple[int, float]  # start in epoch s, quantity; a short row, for there are many
 
 
+ReportedTotals = dict[
+    str, float | None
+]  # by customer (a meter's) or by item (usage records'); None: Stripe knows it not
+
+
 class UsageRecordTotal(TypedDict):
     """What usage records of an item add up to in one period. `invoice`: None for the open period; so is its `until`."""
 

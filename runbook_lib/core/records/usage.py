@@ -16,15 +16,20 @@ class LimitCrossing(TypedDict):
     last_after_at: str | None
 
 
-class PeriodUsage(TypedDict):
+class UsedUnits(TypedDict):
+    """How much was used of what a plan limits."""
+
+    tokens: int
+    requests: int
+
+
+class PeriodUsage(UsedUnits):
     """What an organization used in its period. `without_tokens`: how many of its records hold none.
 
     `settled_tokens`: from the full hour from which Stripe's ledger counts, up to what must have been reported. `recent_tokens`: of
     the newest part of the period. `last_at`: of its newest record.
     """
 
-    tokens: int
-    requests: int
     records: int
     without_tokens: int
     settled_tokens: int

@@ -89,7 +89,7 @@ class EveryOrganization(QuotaEnforcement):
         self.ask("usage", "ledger", "served", "refusals", "attributed")
         self.ask("everybody")
         screened = screen(self.evidence)
-        tokens = sum(int(each.used.get("tokens") or 0) for each in screened)
+        tokens = sum(each.tokens for each in screened)
         shown = Exhibit("usage", "Who spent it", shares_of(screened))
         return Said(f"{tokens:,} tokens in the running periods.", (shown,) if tokens else ())
 
@@ -105,7 +105,7 @@ class EveryOrganization(QuotaEnforcement):
             [
                 each.account.subject,
                 each.account.plan,
-                each.used.get("settled_tokens"),
+                each.used["settled_tokens"] if each.used else None,
                 each.reported,
                 ", ".join(each.reasons),
             ]
@@ -145,8 +145,8 @@ class EveryOrganization(QuotaEnforcement):
             return []
         if meter := self.evidence.meter:
             asked = [stripe_fleet.Metered(account.customer_id, window) for account, window in wanted]
-            return [stripe_fleet.fleet_usage(str(meter["id"]), asked)]
-        items = [str(item["id"]) for account, _ in wanted for item in account.metered_items]
+            return [stripe_fleet.fleet_usage(meter["id"], asked)]
+        items = [item["id"] for account, _ in wanted for item in account.metered_items]
         return [stripe_fleet.fleet_legacy(items)]
 
     @property
@@ -190,6 +190,6 @@ class EveryOrganization(QuotaEnforcement):
             stripe_usage.legacy_usage(item["id"]) for item in account.metered_items if not item["meter"]
         ]
         if meter:
-            looks.append(stripe_usage.meter_usage(str(meter["id"]), account.customer_id, window))
-            looks.append(stripe_usage.meter_errors(str(meter["id"]), window))
+            looks.append(stripe_usage.meter_usage(meter["id"], account.customer_id, window))
+            looks.append(stripe_usage.meter_errors(meter["id"], window))
         return looks

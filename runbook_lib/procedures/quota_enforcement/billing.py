@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
+from runbook_lib.core.records.subscriptions import AnySubscription, DeletedCustomer, OtherCustomer
+from runbook_lib.core.records.usage import PlanLimits
+from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.procedures.quota_enforcement.account import Account
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
-from runbook_lib.procedures.quota_enforcement.evidence import rows_seen
-from runbook_lib.reading.periods import in_words, moment
+from runbook_lib.reading.periods import in_words
 from runbook_lib.reading.plans import BLOCKING, ENDED
 
 _RUNNING = ("active", "trialing", "past_due", "unpaid")
@@ -33,9 +35,8 @@ def billing_suspects(account: Account) -> list[Suspect]:
         return []
     if account.has_answered("customer") or (account.subscriptions and not account.has_ended):
         return []
-    gone = (
-        f"subscription.{BLOCKING[str(account.subscription['status'])]}" if account.has_ended else "subscription.missing"
-    )
+    current = account.subscription
+    gone = f"subscription.{BLOCKING[current['status']]}" if current is not None else "subscription.missing"
     why = f"no subscription of {account.customer_id} runs, and whether the customer itself is still there was not seen"
     look = f"stripe customer {account.customer_id}: a key with read on customers"
     return [Suspect(code, account.subject, why, look) for code in ("customer.missing", "customer.deleted", gone)]
@@ -52,18 +53,17 @@ def _customer(account: Account) -> Iterator[Finding]:
     look = account.look("customer")
     if look is not None and look.status == Status.not_found:
         yield _gone(account, look)
-    others = account.look("customers_of")
-    rows = rows_seen([others] if others is not None else [])
-    doubles = [row for row in rows if row.get("same") == "org_id" or row.get("subscriptions")]
+    others = rows_of(account.look("customers_of"), OtherCustomer)
+    doubles = [row for row in others if row["same"] == "org_id" or row["subscriptions"]]
     if doubles:
-        ids = ", ".join(str(row["id"]) for row in doubles)
+        ids = ", ".join(row["id"] for row in doubles)
         words = f"besides {account.customer_id} Stripe has {ids} for the same organization"
         yield CATALOGUE.finding("customer.duplicate", account.subject, words, account.cite("record", "customers_of"))
 
 
 def _gone(account: Account, look: Observation) -> Finding:
     cited = [*account.cite("record"), look.id]
-    if isinstance(look.value, dict) and look.value.get("deleted"):
+    if whole_record(look, DeletedCustomer) is not None:
         return CATALOGUE.finding(
             "customer.deleted", account.subject, f"{account.customer_id} was deleted at Stripe", cited
         )
@@ -74,7 +74,7 @@ def _gone(account: Account, look: Observation) -> Finding:
 
 
 def _subscription(account: Account) -> Iterator[Finding]:
-    own = str(account.record.get("status") or "active")
+    own = account.status_on_record or "active"
     cited = account.cite("record", "subscriptions")
     look = account.look("subscriptions")
     if not account.customer_id:
@@ -84,25 +84,25 @@ def _subscription(account: Account) -> Iterator[Finding]:
         return
     if look is None or not look.status.answered or look.status is Status.not_found:
         return  # a customer that Stripe does not know: that is for the customer's own look to say
-    if not account.subscriptions:
+    current = account.subscription
+    if current is None:
         if account.is_paid and account.is_at_stripe:
             words = f"the plan is {account.plan}, and {account.customer_id} has no subscription"
             yield CATALOGUE.finding("subscription.missing", account.subject, words, cited)
         return
-    current = account.subscription
-    status, name = str(current.get("status")), str(current.get("id"))
+    status, name = current["status"], current["id"]
     if status in ENDED and not (account.is_paid and account.is_at_stripe):
         return  # a free organization needs none, and a deleted customer's have ended as well
     if status in BLOCKING:
-        since = current.get("ended_at") or current.get("canceled_at")
+        since = ended_at(current)
         ended = f" since {since}" if since and status in ENDED else ""
         yield CATALOGUE.finding(
             f"subscription.{BLOCKING[status]}", account.subject, f"Stripe says that {name} is {status}{ended}", cited
         )
-    elif current.get("paused"):
+    elif current["paused"]:
         words = f"{name} is {status}, and its invoices are not collected"
         yield CATALOGUE.finding("subscription.paused.collection", account.subject, words, cited)
-    running = [each for each in account.subscriptions if each.get("status") in _RUNNING]
+    running = [each for each in account.subscriptions if each["status"] in _RUNNING]
     if len(running) > 1:
         names = ", ".join(f"{each['id']} ({each['status']})" for each in running)
         yield CATALOGUE.finding(
@@ -113,19 +113,25 @@ def _subscription(account: Account) -> Iterator[Finding]:
         yield CATALOGUE.finding("subscription.status_mismatch", account.subject, words, cited)
 
 
+def ended_at(subscription: AnySubscription) -> str | None:
+    """When it ended, or was cancelled; None where it did not, or the list of all subscriptions does not tell."""
+    return (subscription["ended_at"] or subscription["canceled_at"]) if "ended_at" in subscription else None
+
+
 def plan_at_stripe(account: Account) -> str:
     """The plan that Stripe bills: its licensed price's lookup key, else the metadata's plan; empty where neither is a plan."""
-    look = account.evidence.limits
-    known = {"free", "pro", "enterprise", account.plan, *(look.value if look and isinstance(look.value, dict) else ())}
-    items = account.subscription.get("items") or []
-    keys = [str(item["lookup_key"]) for item in items if item.get("lookup_key") and item.get("usage_type") != "metered"]
-    return next((key for key in (*keys, str(account.subscription.get("plan") or "")) if key in known), "")
+    if account.subscription is None:
+        return ""
+    known = {"free", "pro", "enterprise", account.plan, *(record_of(account.evidence.limits, PlanLimits) or ())}
+    items = account.subscription["items"]
+    keys = [item["lookup_key"] for item in items if item["usage_type"] != "metered"]
+    return next((key for key in (*keys, account.subscription["plan"]) if key and key in known), "")
 
 
 def _plan(account: Account) -> Iterator[Finding]:
     billed = plan_at_stripe(account)
-    if billed and not account.has_ended and billed != account.plan:
-        words = f"billing_customers says {account.plan}, and Stripe bills {billed} ({account.subscription.get('id')})"
+    if billed and account.subscription and not account.has_ended and billed != account.plan:
+        words = f"billing_customers says {account.plan}, and Stripe bills {billed} ({account.subscription['id']})"
         yield CATALOGUE.finding(
             "plan.mismatch", account.subject, words, account.cite("record", "subscriptions", "limits")
         )
@@ -139,7 +145,7 @@ def _limits(account: Account) -> Iterator[Finding]:
     if look.status.proves_absence:
         yield CATALOGUE.finding("limits.missing", account.subject, f"there is no limits file: {look.why}", cited)
     elif look.status.answered and account.limit is None:
-        plans = ", ".join(sorted(look.value)) if isinstance(look.value, dict) else "none"
+        plans = ", ".join(sorted(whole_record(look, PlanLimits) or ())) or "none"
         yield CATALOGUE.finding(
             "limits.missing", account.subject, f"the limits file knows {plans}, and not {account.plan}", cited
         )
@@ -151,7 +157,7 @@ def _period(account: Account) -> Iterator[Finding]:
     if theirs is None or not account.record:
         return
     cited = account.cite("record", "subscriptions")
-    ours, now = moment(account.record.get("current_period_end")), account.evidence.now
+    ours, now = account.end_on_record, account.evidence.now
     stripe_says = f"Stripe's period is {theirs.since:%Y-%m-%d %H:%M:%S} to {theirs.until:%Y-%m-%d %H:%M:%S} UTC"
     if ours is None:
         words = f"billing_customers holds no period end, so the calendar month is counted; {stripe_says}"

@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypeVar
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.judging.answers import rows_of
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.reading.periods import moment
 
+Record = TypeVar("Record")
 Looks = tuple[Observation, ...]
 ROUTE = "/api/chat"
 DAILY = timedelta(hours=26)
@@ -22,9 +25,9 @@ def pick(looks: Iterable[Observation]) -> Observation | None:
     return next(iter(answered or made), None)
 
 
-def rows_seen(looks: Iterable[Observation]) -> list[Any]:
+def rows_seen(looks: Iterable[Observation], record: type[Record]) -> list[Record]:
     """Every row that came back, of incomplete answers too: for what is positive where it is there, and no proof where it is not."""
-    return [row for look in looks if look.status.has_content and isinstance(look.value, list) for row in look.value]
+    return [row for look in looks for row in rows_of(look, record)]
 
 
 def known_since(log: Iterable[Observation]) -> datetime | None:
@@ -33,7 +36,7 @@ def known_since(log: Iterable[Observation]) -> datetime | None:
     oldest: list[datetime] = []
     for look in log:
         if look.status is Status.partial:
-            times = [at for row in rows_seen([look]) if (at := moment(row.get("at"))) is not None]
+            times = [at for row in rows_of(look, RequestRow) if (at := moment(row["at"])) is not None]
             if not times:
                 return None
             oldest.append(min(times))

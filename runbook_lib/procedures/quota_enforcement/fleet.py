@@ -17,7 +17,7 @@ from runbook_lib.procedures.quota_enforcement.enforced import lost_by_log, refus
 from runbook_lib.procedures.quota_enforcement.fleet_evidence import Fleet
 from runbook_lib.procedures.quota_enforcement.screening import Screened, details, screen
 from runbook_lib.procedures.quota_enforcement.verdict import Judged, judge, situation_of
-from runbook_lib.reading.plans import usage_in_words
+from runbook_lib.reading.plans import UNITS, UNUSED, usage_in_words
 
 _NAMED = 5  # more organizations with the same cause are told as one finding
 _ALL = "several organizations"
@@ -120,7 +120,7 @@ def _within(fleet: Fleet, screened: Sequence[Screened]) -> Finding:
     nearest = max(screened, key=_share)
     near = ""
     if _share(nearest) > 0:
-        used = usage_in_words(nearest.used, nearest.account.limit or {})
+        used = usage_in_words(nearest.used or UNUSED, nearest.account.known_limit)
         near = f"; nearest to its limit is {nearest.account.subject}: {used}"
     cited = [look for look in (*fleet.organizations, *fleet.usage) if look.status.answered]
     words = f"{len(screened)} organizations are within their limits, and Stripe holds all that is due{near}"
@@ -128,8 +128,5 @@ def _within(fleet: Fleet, screened: Sequence[Screened]) -> Finding:
 
 
 def _share(each: Screened) -> float:
-    limit = each.account.limit or {}
-    return max(
-        (float(each.used.get(unit) or 0) / limit[unit] for unit in ("tokens", "requests") if limit.get(unit)),
-        default=0.0,
-    )
+    used, limit = each.used, each.account.known_limit
+    return max((used[unit] / most for unit in UNITS if used and (most := limit[unit])), default=0.0)

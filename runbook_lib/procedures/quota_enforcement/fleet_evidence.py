@@ -4,14 +4,17 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Observation
-from runbook_lib.judging.answers import whole_object, whole_rows
+from runbook_lib.core.records.meters import Meter, ReportedTotals
+from runbook_lib.core.records.organizations import OrganizationRecord
+from runbook_lib.core.records.subscriptions import SubscriptionInShort
+from runbook_lib.core.records.usage import UsageByOrganization
+from runbook_lib.judging.answers import record_of, rows_of, whole_record, whole_rows
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.procedures.quota_enforcement.account import Account, meter_of
-from runbook_lib.procedures.quota_enforcement.evidence import DAILY, ROUTE, Evidence, Looks, pick, rows_seen
+from runbook_lib.procedures.quota_enforcement.evidence import DAILY, ROUTE, Evidence, Looks, pick
 from runbook_lib.reading.periods import moment
 
 _WEIGHT = ("active", "trialing", "past_due", "unpaid", "paused", "incomplete", "canceled", "incomplete_expired")
@@ -65,33 +68,31 @@ class Fleet(Filed):
     @cached_property
     def accounts(self) -> list[Account]:
         """Every organization with its subscriptions."""
-        by_customer: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in whole_rows(self.subscriptions):
-            by_customer[str(row["customer"])].append(row)
+        by_customer: dict[str, list[SubscriptionInShort]] = defaultdict(list)
+        for subscription in whole_rows(self.subscriptions, SubscriptionInShort):
+            by_customer[subscription["customer"]].append(subscription)
         for of_one in by_customer.values():
             of_one.sort(key=_weight)
         shared = replace(self.base, subscriptions=self.subscriptions)
-        known = pick(self.organizations)
         return [
-            Account(shared, row, by_customer.get(str(row.get("stripe_customer_id") or ""), []))
-            for row in rows_seen([known] if known is not None else [])
+            Account(shared, row, by_customer.get(row["stripe_customer_id"] or "", []))
+            for row in rows_of(pick(self.organizations), OrganizationRecord)
         ]
 
     @cached_property
-    def meter(self) -> dict[str, Any] | None:
+    def meter(self) -> Meter | None:
         """The meter that counts tokens; None where there is none."""
-        return meter_of(whole_rows(self.meters), [])
+        return meter_of(whole_rows(self.meters, Meter), [])
 
     @property
-    def used(self) -> dict[str, dict[str, Any]]:
+    def used(self) -> UsageByOrganization:
         """What the database added up, by organization."""
-        return whole_object(pick(self.usage))
+        return whole_record(pick(self.usage), UsageByOrganization) or {}
 
     @property
-    def reported(self) -> dict[str, float | None]:
+    def reported(self) -> ReportedTotals:
         """What Stripe holds, by customer (meter) or by item (usage records); of those that it was asked about in time."""
-        look = self.ledger
-        return look.value if look is not None and look.status.has_content and isinstance(look.value, dict) else {}
+        return record_of(self.ledger, ReportedTotals) or {}
 
     def looked_at(self, account: Account) -> list[Observation]:
         """The looks that were made at one organization alone."""
@@ -137,7 +138,6 @@ def _is_of(look: Observation, account: Account) -> bool:
     return "customer_id" not in said or bool(said["customer_id"] == account.customer_id)
 
 
-def _weight(row: dict[str, Any]) -> tuple[int, float]:
-    status = str(row.get("status"))
-    created = moment(row.get("created_at"))
+def _weight(row: SubscriptionInShort) -> tuple[int, float]:
+    status, created = row["status"], moment(row["created_at"])
     return (_WEIGHT.index(status) if status in _WEIGHT else 99, -(created.timestamp() if created else 0))

@@ -8,11 +8,11 @@ from typing import ClassVar
 from runbook_lib.core.clock import Window, parse_time, parse_window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.usage import UsedUnits
 from runbook_lib.io.observe import Look
 from runbook_lib.procedures.base import Procedure, Topic
 from runbook_lib.procedures.quota_enforcement.account import Account
 from runbook_lib.procedures.quota_enforcement.evidence import ROUTE, known_since
-from runbook_lib.reading.plans import UNITS
 from runbook_lib.sources.postgres import usage as postgres_usage
 from runbook_lib.sources.postgres.usage import Way
 from runbook_lib.sources.railway import logs as railway
@@ -109,10 +109,9 @@ def log_of_changes(window: Window) -> list[Look]:
     return [vercel.deployments("api", window), vercel.env_changes("api"), railway.deployments("api")]
 
 
-def crossing_of(account: Account, window: Window, before: dict[str, int], way: Way = "database") -> Look:
+def crossing_of(account: Account, window: Window, before: UsedUnits, way: Way = "database") -> Look:
     """When an organization's limit was reached, and what was recorded since; see `verdict.limit_hour`."""
-    limits = {unit: (account.limit or {}).get(unit) for unit in UNITS}
-    return postgres_usage.crossing(account.org_id, window, before, limits, way=way)
+    return postgres_usage.crossing(account.org_id, window, before, account.known_limit, way=way)
 
 
 def _span(text: str, now: datetime) -> timedelta:

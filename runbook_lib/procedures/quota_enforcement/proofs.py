@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.judging.answers import whole_object, whole_rows
+from runbook_lib.core.records.organizations import OrganizationRecord
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.core.records.subscriptions import AnySubscription, Subscription, SubscriptionInShort
+from runbook_lib.judging.answers import whole_record, whole_rows
 from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.quota_enforcement.account import metered_items_of
 from runbook_lib.procedures.quota_enforcement.evidence import known_since, rows_seen
@@ -22,10 +25,12 @@ LOGS = ("vercel.request_log", "railway.http_log")
 def no_customer(seen: Seen) -> Proof:
     """No customer at Stripe is on record: of the organization, or of any."""
     for look in seen.of(*ONE):
-        if whole_object(look) and not whole_object(look).get("stripe_customer_id"):
+        one = whole_record(look, OrganizationRecord)
+        if one is not None and not one["stripe_customer_id"]:
             return [look]
     for look in seen.of(*ALL):
-        if whole_rows(look) and not any(row.get("stripe_customer_id") for row in whole_rows(look)):
+        everyone = whole_rows(look, OrganizationRecord)
+        if everyone and not any(row["stripe_customer_id"] for row in everyone):
             return [look]
     return ()
 
@@ -34,18 +39,19 @@ def nothing_metered(seen: Seen) -> Proof:
     """No running subscription has a price that goes by usage: none of it has to reach Stripe."""
     one = seen.of("stripe.subscriptions") if seen.of(*ONE) else ()
     for look in one:
-        current = whole_rows(look)[:1]  # the one that counts comes first
+        current = whole_rows(look, Subscription)[:1]  # the one that counts comes first
         if look.status.answered and not any(_is_metered(row) for row in current):
             return [look]
     for look in seen.of("stripe.fleet_subscriptions"):
-        if look.status.answered and not any(_is_metered(row) for row in whole_rows(look)):
+        if look.status.answered and not any(_is_metered(row) for row in whole_rows(look, SubscriptionInShort)):
             return [look]
     return ()
 
 
 def ledger_of_one(seen: Seen) -> Proof:
     """What Stripe holds of the organization's usage was read whole: the meter's hours, usage records' sums, or both."""
-    customers = {whole_object(look).get("stripe_customer_id") for look in seen.of(*ONE)}
+    records = [whole_record(look, OrganizationRecord) for look in seen.of(*ONE)]
+    customers = {record["stripe_customer_id"] if record else None for record in records}
     hours = [look for look in seen.of("stripe.meter_usage") if look.arguments.get("customer_id") in customers]
     sums = seen.of("stripe.legacy_usage")
     held = [*hours, *(look for look in sums if look.status is Status.ok)]
@@ -79,14 +85,14 @@ def traced(seen: Seen) -> Proof:
 def refusals_logged(seen: Seen) -> Proof:
     """The access log of every platform that is set up was read for refusals, and one of them holds requests of the API."""
     looks = _logged(seen, ("429", "402"))
-    return looks if all(look.status.answered for look in looks) and rows_seen(_of_api(seen)) else ()
+    return looks if all(look.status.answered for look in looks) and rows_seen(_of_api(seen), RequestRow) else ()
 
 
 def served_logged(seen: Seen) -> Proof:
     """The access log was read for what was served, and what all organizations wrote was counted over the same time. Of a log that
     holds more than was read the newest requests are known, and stand for the others."""
     looks = _logged(seen, ("200",))
-    if not looks or not rows_seen(_of_api(seen)):
+    if not looks or not rows_seen(_of_api(seen), RequestRow):
         return ()
     counted = [
         look
@@ -97,7 +103,7 @@ def served_logged(seen: Seen) -> Proof:
     if any(not look.status.answered for look in looks):
         counted = [look for look in counted if since is not None and look.arguments.get("since") == to_iso(since)]
         return [*looks, *counted] if counted else ()
-    return [*looks, *counted] if counted or not rows_seen(looks) else ()
+    return [*looks, *counted] if counted or not rows_seen(looks, RequestRow) else ()
 
 
 def _logged(seen: Seen, statuses: Sequence[str]) -> Proof:
@@ -119,8 +125,8 @@ def _of_api(seen: Seen) -> list[Observation]:
     return list(seen.of(*LOGS))
 
 
-def _is_metered(row: dict[str, object]) -> bool:
-    return bool(metered_items_of(row)) and row.get("status") not in ENDED
+def _is_metered(subscription: AnySubscription) -> bool:
+    return bool(metered_items_of(subscription)) and subscription["status"] not in ENDED
 
 
 def _asked(look: Observation) -> str:

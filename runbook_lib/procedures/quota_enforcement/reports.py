@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
-from runbook_lib.judging.answers import whole_rows
+from runbook_lib.core.records.meters import DroppedEvents, Meter, MeterHour, UsageRecordTotal
+from runbook_lib.core.records.organizations import PayingOrganization
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.judging.answers import rows_of, whole_rows
 from runbook_lib.procedures.quota_enforcement import ledgers
 from runbook_lib.procedures.quota_enforcement.account import Account, meter_of
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
@@ -66,12 +69,11 @@ def is_reported(account: Account) -> bool:
 
 def runs_of(account: Account) -> list[Run]:
     """The runs of the report that the platform's log tells of, oldest first."""
-    look, runs = account.look("runs"), []
-    for row in rows_seen([look] if look is not None else []):
-        at, status = moment(row.get("at")), row.get("status")
+    runs = []
+    for row in rows_of(account.look("runs"), RequestRow):
+        at, status = moment(row["at"]), row["status"]
         if at is not None and status is not None:
-            words = "; ".join(str(line.get("message")) for line in row.get("logs") or ())
-            runs.append(Run(at, int(status), words))
+            runs.append(Run(at, status, "; ".join(line["message"] for line in row["logs"])))
     return sorted(runs, key=lambda run: run.at)
 
 
@@ -82,8 +84,13 @@ def meter_reading(account: Account) -> Reconciled | None:
         return None
     since = _since(look)
     recorded = {start: tokens for start, tokens in account.hours.items() if start >= since}
-    reported = {int(start): float(quantity) for start, quantity in look.value or ()}
-    return ledgers.reconcile(recorded, reported, account.settled.timestamp())
+    return ledgers.reconcile(recorded, _by_start(look), account.settled.timestamp())
+
+
+def _by_start(look: Observation | None) -> dict[int, float]:
+    """What a meter counted, by the start of its hours."""
+    hours: list[MeterHour] = whole_rows(look, tuple)
+    return dict(hours)
 
 
 def _since(look: Observation) -> int:
@@ -123,12 +130,13 @@ def _sums(account: Account) -> list[Observation]:
 def _is_only_ledger(account: Account) -> bool:
     """Whether Stripe has no meter that could say it by the hour."""
     return (
-        account.has_answered("meters") and meter_of(whole_rows(account.look("meters")), account.metered_items) is None
+        account.has_answered("meters")
+        and meter_of(whole_rows(account.look("meters"), Meter), account.metered_items) is None
     )
 
 
 def _open_total(look: Observation) -> float:
-    return float(next((row["total"] for row in look.value if row.get("invoice") is None), 0))
+    return float(next((row["total"] for row in rows_of(look, UsageRecordTotal) if row["invoice"] is None), 0))
 
 
 def _of_period(account: Account, buckets: Buckets) -> dict[int, float]:
@@ -207,16 +215,15 @@ def _judge_absent(account: Account, meter: Reconciled, cited: list[str], found: 
 
 def _metered_total(account: Account) -> float:
     """What the meter holds of the period."""
-    rows = whole_rows(account.look("meter_usage"))
-    return sum(_of_period(account, {int(start): float(quantity) for start, quantity in rows}).values())
+    return sum(_of_period(account, _by_start(account.look("meter_usage"))).values())
 
 
 def _rejected(account: Account, oldest: int) -> tuple[str, str]:
     """The code and the words where Stripe says that it dropped events since then, or the meter takes none; empty where not."""
-    errors, meters = account.look("errors"), account.look("meters")
+    errors = account.look("errors")
     counts: dict[str, int] = {}
-    for report in whole_rows(errors):
-        at = moment(report.get("at"))
+    for report in whole_rows(errors, DroppedEvents):
+        at = moment(report["at"])
         if at is not None and at.timestamp() >= oldest:
             for code, count in report["codes"].items():
                 counts[code] = counts.get(code, 0) + count
@@ -225,11 +232,11 @@ def _rejected(account: Account, oldest: int) -> tuple[str, str]:
         told = ", ".join(f"{code} {count} times" for code, count in counts.items())
         sub = _REJECTED.get(most)
         return f"usage.rejected.{sub}" if sub else "usage.rejected", f"Stripe dropped events: {told}"
-    meter = meter_of(whole_rows(meters), account.metered_items)
-    if meter and meter.get("status") == "inactive" and errors is not None and errors.status.answered:
+    meter = meter_of(whole_rows(account.look("meters"), Meter), account.metered_items)
+    if meter and meter["status"] == "inactive" and errors is not None and errors.status.answered:
         return (
             "usage.rejected.meter",
-            f"the meter {meter['event_name']} is inactive since {meter.get('deactivated_at')}",
+            f"the meter {meter['event_name']} is inactive since {meter['deactivated_at']}",
         )
     return "", ""
 
@@ -317,7 +324,8 @@ def _others_until(account: Account) -> int | None:
     """The end of the newest hour that any other customer's usage is reported up to; None where none is, or none was seen."""
     if account.evidence.in_fleet:
         return int(account.evidence.others_until) if account.evidence.others_until is not None else None
-    ends = [int(start) + HOUR_S for start, quantity in rows_seen(account.evidence.peers) if quantity]
+    hours: list[MeterHour] = rows_seen(account.evidence.peers, tuple)
+    ends = [start + HOUR_S for start, quantity in hours if quantity]
     return max(ends, default=None)
 
 
@@ -330,12 +338,12 @@ def _others_are_known(account: Account) -> bool:
         return False
     if account.evidence.peers:
         return all(look.status.answered for look in account.evidence.peers)
-    return not whole_rows(account.look("payers")) or account.has_answered("runs")
+    return not whole_rows(account.look("payers"), PayingOrganization) or account.has_answered("runs")
 
 
 def _ever_summed(account: Account) -> bool | None:
     """Whether any usage was ever reported by usage records; None where they were not all seen."""
-    if any(row["total"] for look in _sums(account) for row in look.value):
+    if any(row["total"] for look in _sums(account) for row in rows_of(look, UsageRecordTotal)):
         return True
     return False if all(look.status.answered for look in account.evidence.legacy) else None
 

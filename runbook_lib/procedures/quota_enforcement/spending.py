@@ -43,7 +43,7 @@ def spike_of(account: Account) -> Spike | None:
         return None
     recent, *before = days
     usual, highest = median(before), max(before)
-    limit = account.limit.get("tokens")
+    limit = account.limit["tokens"]
     floor = limit * _LEAST_SHARE if limit else 0
     if recent < max(_TIMES_USUAL * usual, _TIMES_HIGHEST * highest, floor, 1):
         return None
@@ -103,7 +103,7 @@ def forecasts(account: Account) -> list[Forecast]:
     recent = account.used(datetime.fromtimestamp(begun, UTC), now)
     found = []
     for unit in UNITS:
-        limit = (account.limit or {}).get(unit)
+        limit = account.known_limit[unit]
         if limit is None:
             continue
         pace, used = recent[unit] / days, account.used_now[unit]
@@ -132,9 +132,9 @@ def usage_exhibit(account: Account) -> dict[str, Any]:
     models: dict[str, list[int]] = {}
     for group in account.groups:
         if period.since.timestamp() <= group.start < now.timestamp():
-            held = hours.setdefault(group.start, [0, 0])
-            held[0] += group.tokens
-            held[1] += group.requests
+            hour = hours.setdefault(group.start, [0, 0])
+            hour[0] += group.tokens
+            hour[1] += group.requests
             share = models.setdefault(f"{group.provider}/{group.model}", [0, 0, 0])
             share[0] += group.tokens
             share[1] += group.requests

@@ -6,8 +6,11 @@ from typing import ClassVar
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Conclusion, Json
+from runbook_lib.core.records.meters import Meter
+from runbook_lib.core.records.organizations import PayingOrganization
+from runbook_lib.core.records.usage import LimitCrossing
 from runbook_lib.io.observe import Look
-from runbook_lib.judging.answers import whole_object, whole_rows
+from runbook_lib.judging.answers import whole_record, whole_rows
 from runbook_lib.procedures.base import Exhibit, Said, Topic, step
 from runbook_lib.procedures.quota_enforcement import reports
 from runbook_lib.procedures.quota_enforcement import verdict as one
@@ -190,10 +193,9 @@ class OneOrganization(QuotaEnforcement):
         if not self.evidence.crossings:
             refused = len(self.account.refused)
             return Said(f"No limit is used up; {refused} of its requests were refused in the window.")
-        value = whole_object(self.evidence.look("crossings"))
-        return Said(
-            f"The limit was reached at {value.get('at')}; {value.get('records_after', '?')} records came after it."
-        )
+        crossing = whole_record(self.evidence.look("crossings"), LimitCrossing)
+        at, later = (crossing["at"], crossing["records_after"]) if crossing else (None, "?")
+        return Said(f"The limit was reached at {at}; {later} records came after it.")
 
     def diagnose(self) -> Conclusion:
         """The verdict on the organization."""
@@ -206,7 +208,7 @@ class OneOrganization(QuotaEnforcement):
             return []
         now = self.evidence.now
         edges = [account.period.since]
-        ours = moment(account.record.get("current_period_end"))
+        ours = account.end_on_record
         edges += [ours] if ours is not None and ours < now else []
         since = floor_hour(min(account.period.since, calendar_month(now).since, now - BACK))
         return [postgres_usage.by_hour(account.org_id, Window(since, now), sorted(set(edges)), way)]
@@ -215,14 +217,14 @@ class OneOrganization(QuotaEnforcement):
         """Usage records of the items that no meter counts; none where nothing of it goes to Stripe."""
         account = self.account
         items = account.metered_items if reports.is_reported(account) else []
-        return [stripe_usage.legacy_usage(str(item["id"])) for item in items if not item.get("meter")]
+        return [stripe_usage.legacy_usage(item["id"]) for item in items if not item["meter"]]
 
     def hours_of(self, customer_id: str) -> list[Look]:
         """A customer's usage by the organization's meter, over the time for which usage was added up; none without a meter."""
         meter, account = self._meter(), self.account
         if meter is None or not reports.is_reported(account):
             return []
-        return [stripe_usage.meter_usage(str(meter["id"]), customer_id, self._reported_window(account))]
+        return [stripe_usage.meter_usage(meter["id"], customer_id, self._reported_window(account))]
 
     def where_it_differs(self, looks: Callable[[], list[Look]]) -> list[Look]:
         """Looks that are made only where something is wrong with the ledgers."""
@@ -236,19 +238,17 @@ class OneOrganization(QuotaEnforcement):
     def dropped(self) -> list[Look]:
         """What Stripe dropped of the meter's events."""
         meter = self._meter()
-        return (
-            [] if meter is None else [stripe_usage.meter_errors(str(meter["id"]), self._reported_window(self.account))]
-        )
+        return [] if meter is None else [stripe_usage.meter_errors(meter["id"], self._reported_window(self.account))]
 
     def peers(self) -> list[Look]:
         """How others fare."""
-        others = whole_rows(self.evidence.look("payers"))
+        others = whole_rows(self.evidence.look("payers"), PayingOrganization)
         return [look for row in others for look in self.hours_of(row["stripe_customer_id"])]
 
     def events(self) -> list[Look]:
         """What Stripe told of its subscriptions since it was first refused for one."""
         account = self.account
-        unpaid = [at for row in account.refused if row["status"] == 402 and (at := moment(row.get("at"))) is not None]
+        unpaid = [at for each in account.refused if each.status == 402 and (at := moment(each.at)) is not None]
         if not unpaid or not account.customer_id:
             return []
         return [stripe.events(Window(min(unpaid), self.evidence.now), _TOLD)]
@@ -259,8 +259,8 @@ class OneOrganization(QuotaEnforcement):
         place = one.limit_hour(account)
         return [] if place is None else [crossing_of(account, *place, way)]
 
-    def _meter(self) -> dict[str, Json] | None:
-        return meter_of(whole_rows(self.evidence.meters), self.account.metered_items)
+    def _meter(self) -> Meter | None:
+        return meter_of(whole_rows(self.evidence.meters, Meter), self.account.metered_items)
 
     def _reported_window(self, account: Account) -> Window:
         now = self.evidence.now
@@ -268,7 +268,7 @@ class OneOrganization(QuotaEnforcement):
 
 
 def _told_account(account: Account) -> str:
-    status = account.subscription.get("status") or account.record.get("status") or "no record"
+    status = (account.subscription and account.subscription["status"]) or account.status_on_record or "no record"
     since, until = account.period.since, account.period.until
     return (
         f"{account.subject} is on plan {account.plan}, {status}; its period runs from {since:%Y-%m-%d %H:%M:%S} to "
@@ -278,20 +278,20 @@ def _told_account(account: Account) -> str:
 
 def _agreement(account: Account) -> dict[str, list[object]]:
     """Record, Stripe and file side by side."""
-    record, theirs, limit = account.record, account.subscription, account.limit or {}
-    period = account.stripe_period
+    theirs, limit, period = account.subscription, account.known_limit, account.stripe_period
+    ends = account.record["current_period_end"] if account.record else None
     rows: list[object] = [
         [
             "plan",
-            record.get("plan"),
+            account.record["plan"] if account.record else None,
             plan_at_stripe(account) or None,
             account.plan if account.limit is not None else None,
         ],
-        ["status", record.get("status"), theirs.get("status"), None],
-        ["period ends", record.get("current_period_end"), period.as_dict()["until"] if period else None, None],
-        ["customer", record.get("stripe_customer_id"), theirs.get("customer"), None],
-        ["tokens a period", None, None, limit.get("tokens")],
-        ["requests a period", None, None, limit.get("requests")],
+        ["status", account.status_on_record, theirs["status"] if theirs else None, None],
+        ["period ends", ends, period.as_dict()["until"] if period else None, None],
+        ["customer", account.customer_id or None, theirs["customer"] if theirs else None, None],
+        ["tokens a period", None, None, limit["tokens"]],
+        ["requests a period", None, None, limit["requests"]],
     ]
     return {"columns": ["", "billing_customers", "Stripe", "limits file"], "rows": rows}
 

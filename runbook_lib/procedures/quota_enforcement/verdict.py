@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.model import Conclusion, Finding, Situation, Status, Suspect, VerdictStatus
-from runbook_lib.judging.answers import whole_object
+from runbook_lib.core.records.usage import LimitCrossing, UsedUnits
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.quota_enforcement.account import Account, read
-from runbook_lib.procedures.quota_enforcement.billing import billing_findings, billing_suspects
+from runbook_lib.procedures.quota_enforcement.billing import billing_findings, billing_suspects, ended_at
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
 from runbook_lib.procedures.quota_enforcement.enforced import Enforced, enforcement_findings, recording_findings
 from runbook_lib.procedures.quota_enforcement.evidence import Evidence
@@ -23,7 +24,7 @@ from runbook_lib.procedures.quota_enforcement.spending import (
 )
 from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.periods import moment
-from runbook_lib.reading.plans import UNITS, usage_in_words
+from runbook_lib.reading.plans import units_used_up, usage_in_words
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def judge(account: Account) -> Judged:
 
 def _within_limits(account: Account) -> Finding:
     """All is well: how much is used of what, and when it will be used up."""
-    used = usage_in_words(account.used_now, account.limit or {}) or "no limit"
+    used = usage_in_words(account.used_now, account.known_limit) or "no limit"
     words = "; ".join(told_forecast(each) for each in forecasts(account)) or used
     return CATALOGUE.finding("quota.within_limits", account.subject, words, account.cite("record", "by_hour", "limits"))
 
@@ -108,7 +109,7 @@ def situation_of(judged: Sequence[Judged]) -> Situation:
         limit = to_iso(onset + timedelta(minutes=5))
         changes = tuple(change for change in changes if change.at <= limit)
     wrongly = sum(each.enforced.wrongly for each in wrong)
-    last = [str(row["at"]) for each in wrong for row in each.account.refused]
+    last = [refused.at for each in wrong for refused in each.account.refused if refused.at]
     return Situation(
         ongoing=True if onset or any(_is_standing(each) for each in wrong) else None,
         onset=to_iso(onset) if onset else None,
@@ -127,14 +128,15 @@ def _onset(judged: Judged) -> datetime | None:
     ):
         return datetime.fromtimestamp(judged.reports.onset, UTC) if judged.reports.onset is not None else None
     if code.startswith("quota.blocked") and judged.account.refused:
-        return moment(judged.account.refused[0]["at"])
+        return moment(judged.account.refused[0].at)
     if code.startswith("quota.not_enforced"):
-        return moment(whole_object(judged.account.look("crossings")).get("at"))
+        crossing = whole_record(judged.account.look("crossings"), LimitCrossing)
+        return moment(crossing["at"]) if crossing else None
     spike = spike_of(judged.account)
     if code == "usage.spike" and spike:
         return datetime.fromtimestamp(spike.since, UTC)
     if code.startswith("subscription.canceled"):
-        return moment(judged.account.subscription.get("ended_at") or judged.account.subscription.get("canceled_at"))
+        return moment(ended_at(judged.account.subscription)) if judged.account.subscription else None
     return None
 
 
@@ -143,23 +145,22 @@ def _is_standing(judged: Judged) -> bool:
     return any(each.code.split(".")[0] in ("subscription", "plan", "customer", "limits") for each in judged.faults)
 
 
-def limit_hour(account: Account) -> tuple[Window, dict[str, int]] | None:
+def limit_hour(account: Account) -> tuple[Window, UsedUnits] | None:
     """Where to look for the moment at which the limit was reached: from that hour to now, and what was used before it.
 
     None where no limit is reached.
     """
-    limit = account.limit or {}
-    used = dict.fromkeys(UNITS, 0)
+    used = UsedUnits(tokens=0, requests=0)
     since = account.period.since.timestamp()
-    by_start: dict[int, dict[str, int]] = {}
+    by_start: dict[int, UsedUnits] = {}
     for group in account.groups:
         if since <= group.start < account.evidence.now.timestamp():
-            mine = by_start.setdefault(group.start, dict.fromkeys(UNITS, 0))
+            mine = by_start.setdefault(group.start, UsedUnits(tokens=0, requests=0))
             mine["tokens"] += group.tokens
             mine["requests"] += group.requests
     for start, mine in sorted(by_start.items()):
-        after = {unit: used[unit] + mine[unit] for unit in UNITS}
-        if any(limit.get(unit) is not None and after[unit] >= limit[unit] for unit in UNITS):
+        after = UsedUnits(tokens=used["tokens"] + mine["tokens"], requests=used["requests"] + mine["requests"])
+        if units_used_up(after, account.known_limit):
             return Window(datetime.fromtimestamp(start, UTC), account.evidence.now), used
         used = after
     return None

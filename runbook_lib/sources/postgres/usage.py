@@ -14,7 +14,14 @@ from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status, canonical_json
 from runbook_lib.core.records.organizations import Organization, OrganizationRecord, PayingOrganization
-from runbook_lib.core.records.usage import LimitCrossing, UsageByOrganization, UsageHour, UsageRecordCount
+from runbook_lib.core.records.usage import (
+    LimitCrossing,
+    PlanLimit,
+    UsageByOrganization,
+    UsageHour,
+    UsageRecordCount,
+    UsedUnits,
+)
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import need, span_of
 from runbook_lib.sources.postgres import usage_sql as sql
@@ -49,8 +56,8 @@ def by_hour(
 def crossing(
     org_id: str,
     window: Window,
-    before: dict[str, int],
-    limits: dict[str, int | None],
+    before: UsedUnits,
+    limits: PlanLimit,
     *,
     grace_s: float = 60.0,
     way: Way = "database",
@@ -60,7 +67,7 @@ def crossing(
     Args:
         window: from the hour in which it was reached up to now.
         before: tokens and requests used in the period before the window.
-        limits: tokens and requests that the plan allows; None is no limit.
+        limits: what the plan allows.
         grace_s: what was under way when it was reached, and is recorded so much later, does not count.
     """
     arguments = {"org_id": org_id, **span_of(window), "before": before, "limits": limits, "grace_s": grace_s}

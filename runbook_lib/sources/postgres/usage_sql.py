@@ -14,7 +14,15 @@ from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.organizations import Organization, OrganizationRecord, PayingOrganization
-from runbook_lib.core.records.usage import LimitCrossing, PeriodUsage, UsageByOrganization, UsageHour, UsageRecordCount
+from runbook_lib.core.records.usage import (
+    LimitCrossing,
+    PeriodUsage,
+    PlanLimit,
+    UsageByOrganization,
+    UsageHour,
+    UsageRecordCount,
+    UsedUnits,
+)
 from runbook_lib.sources.kit.asking import iso_of_text, one_organization, whole_number
 
 Ask = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
@@ -155,17 +163,17 @@ def by_hour(ask: Ask, org_id: str, window: Window, edges: Sequence[datetime]) ->
 
 
 def crossing(
-    ask: Ask, org_id: str, window: Window, before: dict[str, int], limits: dict[str, int | None], grace_s: float
+    ask: Ask, org_id: str, window: Window, before: UsedUnits, limits: PlanLimit, grace_s: float
 ) -> Answer[LimitCrossing]:
     """See `postgres.usage.crossing`."""
     never = 2**62
-    tokens, requests = limits.get("tokens"), limits.get("requests")
+    tokens, requests = limits["tokens"], limits["requests"]
     since, until = to_sql(window.since), to_sql(window.until)
     (row,) = ask(
         _CROSSING,
         [
-            before.get("tokens", 0),
-            before.get("requests", 0),
+            before["tokens"],
+            before["requests"],
             org_id,
             since,
             until,

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status, canonical_json
+from runbook_lib.core.records.meters import ReportedTotals
 from runbook_lib.core.records.subscriptions import (
     ItemInShort,
     Subscription,
@@ -85,14 +86,14 @@ class Metered:
     window: Window
 
 
-def fleet_usage(meter_id: str, wanted: Sequence[Metered]) -> Look[dict[str, float | None]]:
+def fleet_usage(meter_id: str, wanted: Sequence[Metered]) -> Look[ReportedTotals]:
     """What a meter has counted for each of many customers, in a window of each one's own: {customer: quantity}; 0 where nothing.
 
     Eight at a time. One that Stripe does not know counts None. partial where the deadline came first: {customer} of the rest are
     left out. Windows are widened to full hours.
     """
 
-    def fetch(door: Door) -> Answer[dict[str, float | None]]:
+    def fetch(door: Door) -> Answer[ReportedTotals]:
         return _of_many(door, list(wanted), lambda api, one: (one.customer, _total(api, meter_id, one)))
 
     digest = _digest([[each.customer, *each.window.as_dict().values()] for each in wanted])
@@ -100,13 +101,13 @@ def fleet_usage(meter_id: str, wanted: Sequence[Metered]) -> Look[dict[str, floa
     return Look("stripe", "fleet_usage", arguments, fetch, deadline_s=30 + 0.06 * len(wanted))
 
 
-def fleet_legacy(item_ids: Sequence[str]) -> Look[dict[str, float | None]]:
+def fleet_legacy(item_ids: Sequence[str]) -> Look[ReportedTotals]:
     """What usage records of many items add up to in their open period: {item id: total}, None for an item that is not there.
 
     Eight at a time; partial where the deadline came first. Where the version in use has no usage records any more: not_found.
     """
 
-    def fetch(door: Door) -> Answer[dict[str, float | None]]:
+    def fetch(door: Door) -> Answer[ReportedTotals]:
         version = door.settings.stripe_api_version
         if version[:10] >= BASIL:
             return Answer(Status.not_found, None, f"usage records left the API at {BASIL}.basil; asked as {version}")
@@ -122,10 +123,10 @@ def _org_of(row: dict[str, Json]) -> str | None:
 
 def _of_many(
     door: Door, wanted: list[T], ask_one: Callable[[StripeApi, T], tuple[str, float | None]]
-) -> Answer[dict[str, float | None]]:
+) -> Answer[ReportedTotals]:
     """One answer for each, by its key, eight at a time, each thread with a client of its own."""
     of_thread = local()
-    counted: dict[str, float | None] = {}
+    counted: ReportedTotals = {}
 
     def ask(one: T) -> tuple[str, float | None] | LookError:
         if not hasattr(of_thread, "api"):

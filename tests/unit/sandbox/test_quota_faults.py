@@ -22,7 +22,7 @@ def test_the_day_that_is_struck_is_due(hour: float, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(faults, "datetime", Clock)
     struck_from = MIDNIGHT - timedelta(days=faults.newest_due_day())
-    account = Account(Evidence(now, Window(now - timedelta(hours=24), now)), {})
+    account = Account(Evidence(now, Window(now - timedelta(hours=24), now)))
     assert account.settled == struck_from + timedelta(days=1)
     assert faults.hours_since_midnight(faults.newest_due_day()) == pytest.approx(
         (now - struck_from).total_seconds() / 3600 + 0.25
