@@ -116,7 +116,7 @@ class World:
         """Everything as the steps would see it."""
         window = Window(NOW - timedelta(minutes=30), NOW)
         told = {
-            "rows": self.local, "parts": {part: {"is_local": False, "is_given": True} for part in _PARTS},
+            "rows": self.local, "parts": {part: {"is_local": False, "is_given": True, "hosts": []} for part in _PARTS},
             "service_name": "nexuscore", "project_ref": REF, "trace_delay_s": 30.0, **self.told,
         }  # fmt: skip
         lists = [self._look(PLATFORM[part], "variables", deepcopy(rows), part=part) for part, rows in self.rows.items()]

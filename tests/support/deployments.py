@@ -28,11 +28,13 @@ def ago(**how: float) -> str:
 
 
 def deployment(id: str, at: str, commit: str | None = HEAD, state: str = "READY", **more: Any) -> dict[str, Any]:
-    """A row of a platform's list."""
+    """A deployment on Vercel, whole; a list's row has some of it."""
     base = {
         "id": id, "at": at, "state": state, "commit": commit, "branch": "main", "message": "Change", "url": f"{id}.vercel.app",
         "target": "production", "part": "api", "platform": "vercel", "error": None,
-        "ready_at": to_iso(datetime.fromisoformat(at) + timedelta(seconds=40)), "can_roll_back": id != "dpl_new",
+        "ready_at": to_iso(datetime.fromisoformat(at) + timedelta(seconds=40)), "can_roll_back": id != "dpl_new", "image": None,
+        "inspect_url": None, "reason": None, "error_code": None, "error_step": None, "aliases": [], "alias_error": None,
+        "substate": None, "checks_state": None, "checks_conclusion": None, "out_of_memory": None, "project": None,
     }  # fmt: skip
     return {**base, **more}
 
@@ -78,7 +80,7 @@ def evidence(*sites: Site, kind: type[Evidence] = Evidence, **more: Any) -> Any:
     topics: dict[str, list[Observation]] = defaultdict(list)
     for one in sites:
         reading, part = read(one), {"part": one.part}
-        serving, judged = (str((row or {}).get("commit")) for row in (reading.serving, reading.judged))
+        serving, judged = (row.commit if row else None for row in (reading.serving, reading.judged))
         asked = {"repository": reading.repository} if reading.repository else {}
         for topic, looks, arguments in (
             ("projects", [one.project], part),

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from runbook_lib.core.model import Observation
-from runbook_lib.judging.answers import object_of
+from runbook_lib.core.records.gateway import ChainSetting
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.deploy_llm_gateway.causes import BUILD
 from runbook_lib.procedures.deploy_llm_gateway.image import Image, read_image
 from runbook_lib.procedures.deployments import evidence as deployments
-from runbook_lib.procedures.deployments.reading import is_whole
+from runbook_lib.procedures.deployments.reading import read
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,14 @@ class Evidence(deployments.Evidence):
     @property
     def providers(self) -> list[str] | None:
         """The providers of the chain, in order; None where it is not known."""
-        if not is_whole(self.chain):
+        setting = whole_record(self.chain, ChainSetting)
+        if setting is None:
             return None
-        text = str(object_of(self.chain).get("chain") or "")
-        return [member.strip().partition("/")[0] for member in text.split(",") if "/" in member]
+        return [member.strip().partition("/")[0] for member in setting["chain"].split(",") if "/" in member]
 
     @property
     def image(self) -> Image | None:
         """The Dockerfile's image, under the start command that the platform may put in place of its own."""
-        starts = (object_of(site.project).get("start_command") for site in self.sites)
-        return read_image(self.dockerfile, next((str(start) for start in starts if start), ""))
+        services = (read(site).railway_service for site in self.sites)
+        starts = (service["start_command"] for service in services if service is not None)
+        return read_image(self.dockerfile, next((start for start in starts if start), ""))

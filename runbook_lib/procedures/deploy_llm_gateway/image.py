@@ -7,12 +7,11 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.judging.answers import object_of
+from runbook_lib.core.records.images import Dockerfile, ImageRun, Instruction
+from runbook_lib.judging.answers import record_of, whole_record
 from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
-from runbook_lib.procedures.deployments.reading import is_whole
 from runbook_lib.procedures.deployments.rules import Judged
 
 WANTED = 8000
@@ -45,14 +44,14 @@ class Image:
 
 def read_image(look: Observation | None, start_command: str = "") -> Image | None:
     """The image of a Dockerfile that was read whole; None where it was not. `start_command`: the platform's, in place of its."""
-    held = object_of(look)
-    if not held or not is_whole(look):
+    file = whole_record(look, Dockerfile)
+    if file is None:
         return None
-    stage = _last_stage(held["instructions"])
+    stage = _last_stage(file["instructions"])
     env = _variables(stage)
     command = start_command or _command(stage)
     served, follows, host = _serves(command, env)
-    base = next((str(row["text"]).split() for row in stage if row["name"] == "FROM"), [])
+    base = next((row["text"].split() for row in stage if row["name"] == "FROM"), [])
     named = next((word for word in base if not word.startswith("--")), "")
     return Image(
         base=named,
@@ -61,8 +60,8 @@ def read_image(look: Observation | None, start_command: str = "") -> Image | Non
         served=served,
         follows_port=follows,
         host=host,
-        user=next((str(row["text"]) for row in reversed(stage) if row["name"] == "USER"), ""),
-        has_check=any(row["name"] == "HEALTHCHECK" and str(row["text"]).upper() != "NONE" for row in stage),
+        user=next((row["text"] for row in reversed(stage) if row["name"] == "USER"), ""),
+        has_check=any(row["name"] == "HEALTHCHECK" and row["text"].upper() != "NONE" for row in stage),
     )
 
 
@@ -76,16 +75,18 @@ def judge_file(look: Observation | None, built: Observation | None, image: Image
             )
         )
         return found
-    held = object_of(look)
-    if image is None or not held:
+    dockerfile = record_of(look, Dockerfile)
+    if image is None or dockerfile is None:
         return found
-    file = str(held["path"]).rsplit("/", 1)[-1]
+    file = dockerfile["path"].rsplit("/", 1)[-1]
     if not image.base:
         found.faults.append(CATALOGUE.finding("image.build_file.no_base", file, f"{file} has no FROM", [look]))
-    for row in held["copies"]:
-        if not row["there"]:
-            summary = f"{file} line {row['line']} copies {row['source']}, which is not there"
-            found.faults.append(CATALOGUE.finding("image.build_file.copy", f"{file}: {row['source']}", summary, [look]))
+    for copied in dockerfile["copies"]:
+        if not copied["there"]:
+            summary = f"{file} line {copied['line']} copies {copied['source']}, which is not there"
+            found.faults.append(
+                CATALOGUE.finding("image.build_file.copy", f"{file}: {copied['source']}", summary, [look])
+            )
     if not image.command and image.base and not re.search(r"(?:uvicorn|gunicorn|fastapi)", image.base):
         found.faults.append(
             CATALOGUE.finding("image.build_file.no_command", file, f"{file} has neither CMD nor ENTRYPOINT", [look])
@@ -114,22 +115,22 @@ def _ports(look: Observation | None, image: Image, file: str) -> Judged:
 
 def _ran(look: Observation | None, built: Observation | None, file: str) -> Judged:
     """What Docker made of it, where it was asked."""
-    found, held = Judged(), object_of(built)
-    if not held or not is_whole(built):
+    found, run = Judged(), whole_record(built, ImageRun)
+    if run is None:
         return found
-    if not held["built"]:
-        errors = held["log"]["errors"]
-        said = errors[-1]["text"] if errors else " ".join(held["log"]["last"][-1:])
+    if not run["built"]:
+        errors = run["log"]["errors"]
+        said = errors[-1]["text"] if errors else " ".join(run["log"]["last"][-1:])
         found.faults.append(
             CATALOGUE.finding("image.build_file.fails", file, f"docker build of {file} fails: {said}", [look, built])
         )
-    elif held["exit_code"] is not None or not held["started"]:
-        said = " ".join(held["said"][-2:])[:300]
-        summary = f"{file} builds, and its container ends with {held['exit_code']}: {said}"
+    elif run["exit_code"] is not None or not run["started"]:
+        said = " ".join(run["said"][-2:])[:300]
+        summary = f"{file} builds, and its container ends with {run['exit_code']}: {said}"
         found.faults.append(CATALOGUE.finding("image.build_file.exits", file, summary, [look, built]))
-    elif held["answers"] is None or held["answers"] >= 500:
-        answer = "nothing" if held["answers"] is None else held["answers"]
-        summary = f"{file} builds and runs, and answers {answer} on {WANTED}: {' '.join(held['said'][-2:])[:200]}"
+    elif run["answers"] is None or run["answers"] >= 500:
+        answer = "nothing" if run["answers"] is None else run["answers"]
+        summary = f"{file} builds and runs, and answers {answer} on {WANTED}: {' '.join(run['said'][-2:])[:200]}"
         found.faults.append(CATALOGUE.finding("image.build_file.no_answer", file, summary, [look, built]))
     return found
 
@@ -177,13 +178,13 @@ def table(image: Image) -> list[tuple[str, str, str]]:
     ]
 
 
-def _last_stage(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _last_stage(rows: Sequence[Instruction]) -> list[Instruction]:
     """The instructions of the last stage, after those of the stage that it begins from."""
-    stages: dict[str, list[Mapping[str, Any]]] = {}
-    stage: list[Mapping[str, Any]] = []
+    stages: dict[str, list[Instruction]] = {}
+    stage: list[Instruction] = []
     for row in rows:
         if row["name"] == "FROM":
-            words = [word for word in str(row["text"]).split() if not word.startswith("--")]
+            words = [word for word in row["text"].split() if not word.startswith("--")]
             before = stages.get(words[0].lower(), []) if words else []
             stage = [*before] if before else [row]
             if len(words) >= 3 and words[1].upper() == "AS":
@@ -193,21 +194,21 @@ def _last_stage(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return stage
 
 
-def _variables(stage: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _variables(stage: Sequence[Instruction]) -> dict[str, str]:
     held: dict[str, str] = {}
     for row in stage:
         if row["name"] in ("ENV", "ARG"):
-            held |= dict(pair.split("=", 1) for pair in str(row["text"]).split() if "=" in pair)
+            held |= dict(pair.split("=", 1) for pair in row["text"].split() if "=" in pair)
     return held
 
 
-def _command(stage: Sequence[Mapping[str, Any]]) -> str:
+def _command(stage: Sequence[Instruction]) -> str:
     """ENTRYPOINT and CMD as one line; of each the last counts."""
     words: list[str] = []
     for name in ("ENTRYPOINT", "CMD"):
         row = next((row for row in reversed(stage) if row["name"] == name), None)
         if row is not None:
-            words += [shlex.join(row["words"]) if row["words"] is not None else str(row["text"])]
+            words += [shlex.join(row["words"]) if row["words"] is not None else row["text"]]
     return " ".join(filter(None, words))
 
 
@@ -246,9 +247,9 @@ def _words(command: str) -> list[str]:
     return [word for word in words if " " not in word] + inner
 
 
-def _exposed(row: Mapping[str, Any], env: Mapping[str, str]) -> list[int]:
+def _exposed(row: Instruction, env: Mapping[str, str]) -> list[int]:
     found = []
-    for word in str(row["text"]).split():
+    for word in row["text"].split():
         text = re.sub(r"\$\{?(\w+)\}?", lambda match: env.get(match[1], ""), word).partition("/")[0]
         if text.isdigit():
             found.append(int(text))

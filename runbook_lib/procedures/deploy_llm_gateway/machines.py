@@ -3,19 +3,20 @@
 Memory is named only where the platform says so: an exit code of 137 alone is somebody's kill.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Observation, Suspect
-from runbook_lib.judging.answers import object_of
+from runbook_lib.core.records.deployments import RailwayDeploymentDetail, ServingRailwayDeployment
+from runbook_lib.core.records.machines import MachineExit, MachineState
+from runbook_lib.core.records.parts import PartAnswer
+from runbook_lib.judging.answers import record_of, rows_of
 from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.deploy_llm_gateway.image import WANTED, Image
-from runbook_lib.procedures.deployments.reading import Reading, is_whole, rows_in, word
+from runbook_lib.procedures.deployments.reading import Reading, is_whole
 from runbook_lib.procedures.deployments.rules import Judged, failed_step
 
-Machine = Mapping[str, Any]
 _LOOP, _WITHIN, _RECENT = 3, timedelta(minutes=10), timedelta(minutes=30)
 _STOPPED = ("stopped", "suspended", "stopping", "suspending", "failed")
 _MEMORY = ("out of memory", "oom", "memory limit", "ran out of memory")
@@ -24,7 +25,7 @@ _MEMORY = ("out of memory", "oom", "memory limit", "ran out of memory")
 def judge_machines(look: Observation | None, reading: Reading, regions: Sequence[str], now: datetime) -> Judged:
     """Fly's machines, one by one and together."""
     found = Judged()
-    rows = [row for row in rows_in(look) if row["state"] not in ("destroyed", "destroying", "created")]
+    rows = [row for row in rows_of(look, MachineState) if row["state"] not in ("destroyed", "destroying", "created")]
     if not rows:
         return found
     for row in rows:
@@ -35,7 +36,7 @@ def judge_machines(look: Observation | None, reading: Reading, regions: Sequence
     return found
 
 
-def _one(row: Machine, look: Observation | None, now: datetime) -> Judged:
+def _one(row: MachineState, look: Observation | None, now: datetime) -> Judged:
     found, name = Judged(), f"machine {row['id']} ({row['region']})"
     if row["host_status"] == "unreachable":
         summary = f"{name}: its host does not answer, so what is told of it is old"
@@ -46,8 +47,9 @@ def _one(row: Machine, look: Observation | None, now: datetime) -> Judged:
         found.open.append(
             Suspect("machine.host_unreachable", name, why, "Fly.io: the machine's host_status in a minute")
         )
-    exits = [exit_ for exit_ in row["exits"] if not exit_["requested"] and exit_["at"]]
-    recent = [exit_ for exit_ in exits if now - from_iso(str(exit_["at"])) <= _RECENT]
+    recent = [
+        each for each in row["exits"] if not each["requested"] and each["at"] and now - from_iso(each["at"]) <= _RECENT
+    ]
     killed = [exit_ for exit_ in recent if exit_["out_of_memory"]]
     loops = _is_loop(recent)
     if killed:
@@ -62,20 +64,19 @@ def _one(row: Machine, look: Observation | None, now: datetime) -> Judged:
         found.add(_stopped(row, name, look, is_ending=is_ending))
     failing = [check for check in row["checks"] if check["status"] == "critical"]
     if failing and row["state"] == "started":
-        said = str(failing[0]["output"] or "")[:160]
+        said = (failing[0]["output"] or "")[:160]
         summary = f"{name}: check {failing[0]['name']} is critical since {failing[0]['changed_at']}: {said}"
         finding = CATALOGUE.finding("machine.check_failing", name, summary, [look])
         (found.also if is_ending else found.faults).append(finding)
     return found
 
 
-def _is_loop(exits: Sequence[Mapping[str, Any]]) -> bool:
-    if len(exits) < _LOOP:
-        return False
-    return from_iso(str(exits[0]["at"])) - from_iso(str(exits[_LOOP - 1]["at"])) <= _WITHIN
+def _is_loop(exits: Sequence[MachineExit]) -> bool:
+    times = [from_iso(each["at"]) for each in exits[:_LOOP] if each["at"]]
+    return len(times) == _LOOP and times[0] - times[-1] <= _WITHIN
 
 
-def _stopped(row: Machine, name: str, look: Observation | None, *, is_ending: bool) -> Judged:
+def _stopped(row: MachineState, name: str, look: Observation | None, *, is_ending: bool) -> Judged:
     found = Judged()
     sleeps = row["autostop"] in ("stop", "suspend") and row["state"] in (
         "stopped",
@@ -96,16 +97,16 @@ def _stopped(row: Machine, name: str, look: Observation | None, *, is_ending: bo
     return found
 
 
-def _images(rows: Sequence[Machine], look: Observation | None, reading: Reading) -> Judged:
+def _images(rows: Sequence[MachineState], look: Observation | None, reading: Reading) -> Judged:
     """Whether every machine that can be reached runs the newest release; while one is being rolled out they rightly differ."""
     found = Judged()
     newest = reading.rows[0] if reading.rows else None
-    if newest is not None and word(newest) == "building":
+    if newest is not None and newest.word == "building":
         return found
     reached = [row for row in rows if row["host_status"] != "unreachable" and row["image"]]
-    images = {str(row["image"]) for row in reached}
-    good = next((row for row in reading.rows if word(row) == "ready"), None)
-    wanted = _bare(str(good["image"])) if good and good.get("image") else ""
+    images = {row["image"] or "" for row in reached}
+    good = next((row for row in reading.rows if row.word == "ready"), None)
+    wanted = _bare(good.image) if good and good.image else ""
     if len(images) > 1 and not is_whole(reading.site.deployments):
         why = f"the machines run {len(images)} images, and whether a release is being rolled out could not be read"
         found.open.append(Suspect("machine.image_mixed", "machines", why, "Fly.io: the app's releases"))
@@ -127,10 +128,10 @@ def _bare(image: str) -> str:
     return image.removeprefix("registry.fly.io/").partition("@")[0]
 
 
-def _regions(rows: Sequence[Machine], look: Observation | None, regions: Sequence[str]) -> Judged:
+def _regions(rows: Sequence[MachineState], look: Observation | None, regions: Sequence[str]) -> Judged:
     """The regions that should serve: those that were named, else the app's own primary region."""
     found = Judged()
-    wanted = list(regions) or sorted({str(row["primary_region"]) for row in rows if row["primary_region"]})
+    wanted = list(regions) or sorted({row["primary_region"] for row in rows if row["primary_region"]})
     for region in dict.fromkeys(wanted):
         here = [row for row in rows if row["region"] == region]
         serves = [row for row in here if row["state"] in ("started", "starting", "replacing") or _wakes(row)]
@@ -142,33 +143,40 @@ def _regions(rows: Sequence[Machine], look: Observation | None, regions: Sequenc
     return found
 
 
-def _wakes(row: Machine) -> bool:
+def _wakes(row: MachineState) -> bool:
     return row["autostop"] in ("stop", "suspend") and row["autostart"] is not False
 
 
 def judge_instances(reading: Reading) -> Judged:
     """Railway's instances of what serves or was deployed last: a crash is told by their states, memory by its diagnosis alone."""
-    site, found = reading.site, Judged()
-    held = object_of(site.detail)
-    details = [held] if held else []
-    known = {str(each["id"]) for each in details}
-    for each in [*details, *(row for row in reading.project.get("serving") or () if row["id"] not in known)]:
-        found.add(_instances(reading, each))
+    site, found, service = reading.site, Judged(), reading.railway_service
+    whole = record_of(site.detail, RailwayDeploymentDetail)
+    if whole is not None:
+        steps = " ".join(event["error"] or "" for event in whole["events"])
+        found.add(_instances(reading, whole, whole["diagnosis"], steps))
+    for serving in service["serving"] if service is not None else ():
+        if whole is None or serving["id"] != whole["id"]:
+            found.add(_instances(reading, serving, None, ""))
     return found
 
 
-def _instances(reading: Reading, detail: Mapping[str, Any]) -> Judged:
-    site, found = reading.site, Judged()
-    states = [str(state) for state in detail["instances"]]
-    events = detail.get("events") or ()
-    said = f"{detail.get('diagnosis') or ''} {' '.join(str(e.get('error') or '') for e in events)}".lower()
+def _instances(
+    reading: Reading,
+    deployment: RailwayDeploymentDetail | ServingRailwayDeployment,
+    diagnosis: str | None,
+    steps: str,
+) -> Judged:
+    """`diagnosis`, `steps`: the platform's words on the deployment, and on its steps."""
+    site, found, states = reading.site, Judged(), deployment["instances"]
     bad = [state for state in states if state in ("CRASHED", "RESTARTING", "EXITED")]
-    if detail["state"] != "CRASHED" and not bad:
+    if deployment["state"] != "CRASHED" and not bad:
         return found
-    name = f"{site.name}: {detail['id']}"
-    told = f"{site.name}: deployment {detail['id']} is {detail['state']}, its instances {', '.join(states) or 'none'}"
+    said = f"{diagnosis or ''} {steps}".lower()
+    name = f"{site.name}: {deployment['id']}"
+    shown = ", ".join(states) or "none"
+    told = f"{site.name}: deployment {deployment['id']} is {deployment['state']}, its instances {shown}"
     code = "machine.out_of_memory" if any(words in said for words in _MEMORY) else "machine.crash_loop"
-    said_by = f": {detail['diagnosis']}" if detail.get("diagnosis") else ""
+    said_by = f": {diagnosis}" if diagnosis else ""
     found.faults.append(CATALOGUE.finding(code, name, told + said_by, [site.detail, site.project]))
     return found
 
@@ -179,22 +187,24 @@ def judge_ports(reading: Reading, machines: Observation | None, image: Image | N
     serves = image.served if image and image.served and not image.follows_port else WANTED
     if image is not None and image.follows_port:
         return found
-    is_refused = int(object_of(site.probe).get("status_code") or 0) >= 500
-    if site.platform == "railway" and reading.project:
-        port = reading.project.get("port")
-        failed_check = word(reading.judged) == "failed" and failed_step(site.detail) == "HEALTHCHECK"
+    answer = record_of(site.probe, PartAnswer)
+    is_refused = answer is not None and answer["status_code"] >= 500
+    service = reading.railway_service
+    if service is not None:
+        port, judged = service["port"], reading.judged
+        failed_check = judged is not None and judged.word == "failed" and failed_step(site) == "HEALTHCHECK"
         if failed_check and port != serves:
             told = f"PORT is {port}" if port else "PORT is not set, so Railway makes one up"
             summary = f"{site.name}: {told}, its health check goes there, and the image serves {serves}"
             evidence = [site.project, site.detail, site.deployments]
             found.faults.append(CATALOGUE.finding("image.port_mismatch.platform", site.name, summary, evidence))
-        targets = [d["target_port"] for d in reading.project["domains"] if d["target_port"] is not None]
+        targets = [d["target_port"] for d in service["domains"] if d["target_port"] is not None]
         if is_refused and targets and serves not in targets:
             summary = f"{site.name}: its domain leads to port {targets[0]:g}, and the image serves {serves}"
             found.faults.append(
                 CATALOGUE.finding("image.port_mismatch.platform", site.name, summary, [site.project, site.probe])
             )
-    for row in rows_in(machines):
+    for row in rows_of(machines, MachineState):
         critical = any(check["status"] == "critical" for check in row["checks"])
         if row["ports"] and serves not in row["ports"] and (critical or is_refused):
             summary = f"machine {row['id']}: requests go to port {row['ports'][0]}, and the image serves {serves}"

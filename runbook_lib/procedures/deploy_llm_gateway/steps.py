@@ -6,8 +6,10 @@ from typing import ClassVar
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import UsageError
-from runbook_lib.core.model import Conclusion, Json
-from runbook_lib.judging.answers import object_of
+from runbook_lib.core.model import Conclusion
+from runbook_lib.core.records.deployments import RailwayDeploymentDetail
+from runbook_lib.core.records.images import DockerEngine, Dockerfile, ImageRun
+from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.deploy_llm_gateway import image as gateway_image
 from runbook_lib.procedures.deploy_llm_gateway import rules
@@ -15,7 +17,7 @@ from runbook_lib.procedures.deploy_llm_gateway.evidence import Evidence
 from runbook_lib.procedures.deployments import rules as deployment_rules
 from runbook_lib.procedures.deployments import traffic as traffic_of
 from runbook_lib.procedures.deployments.looks import SHARED
-from runbook_lib.procedures.deployments.reading import Site, read, rows_in, word
+from runbook_lib.procedures.deployments.reading import Reading, Site, answer_in_words, read
 from runbook_lib.sources.this_machine import gateway
 from runbook_lib.sources.this_machine import gateway_image as image_here
 
@@ -89,19 +91,19 @@ class DeployLlmGateway(Procedure):
     @property
     def can_build(self) -> bool:
         """Whether there is a Dockerfile to build from, and a Docker to build it."""
-        return bool(object_of(self.evidence.dockerfile)) and bool(object_of(self.evidence.engine))
+        seen = record_of(self.evidence.dockerfile, Dockerfile), record_of(self.evidence.engine, DockerEngine)
+        return None not in seen
 
     @step("Is the Dockerfile sound: base, command, port, user, health check?")
     def read_the_dockerfile(self) -> Said:
         """The file as it is written, judged line by line; nothing is built yet."""
         dockerfile, *_ = self.ask("dockerfile", "engine")
-        image = self.evidence.image
-        if image is None:
+        image, file = self.evidence.image, record_of(dockerfile, Dockerfile)
+        if image is None or file is None:
             return Said(f"The Dockerfile was not read: {dockerfile.why or dockerfile.status}.")
         rows = [list(row) for row in gateway_image.table(image)]
         table = Exhibit("table", "The Dockerfile", {"columns": ["what", "says", "judged"], "rows": rows})
-        path = object_of(dockerfile)["path"]
-        return Said(f"{path}: from {image.base or 'nothing'}, starts {image.command or 'nothing'}.", (table,))
+        return Said(f"{file['path']}: from {image.base or 'nothing'}, starts {image.command or 'nothing'}.", (table,))
 
     @step("Does it build, start and answer on 8000, where Docker is at hand?")
     def build_and_start_it(self) -> Said:
@@ -114,14 +116,14 @@ class DeployLlmGateway(Procedure):
         seen = self.ask("built")
         if not seen:
             return Said("There is no Dockerfile to build from.")
-        held = object_of(seen[0])
-        if not held:
+        run = record_of(seen[0], ImageRun)
+        if run is None:
             return Said(f"It was not built: {seen[0].why or seen[0].status}.")
-        lines = {"columns": ["last lines"], "rows": [[line] for line in (*held["log"]["last"], *held["said"])]}
+        lines = {"columns": ["last lines"], "rows": [[line] for line in (*run["log"]["last"], *run["said"])]}
         said = (
             "It does not build."
-            if not held["built"]
-            else f"It builds, and answers {held['answers'] or 'nothing'} on 8000."
+            if not run["built"]
+            else f"It builds, and answers {run['answers'] or 'nothing'} on 8000."
         )
         return Said(said, (Exhibit("table", "What Docker said", lines),))
 
@@ -131,26 +133,16 @@ class DeployLlmGateway(Procedure):
         self.ask("not_used", "chain", "projects", "variables")
         exhibits, said = [], []
         for site in self.evidence.sites:
-            count = len(read(site).variables)
+            reading = read(site)
+            count = len(reading.variables)
             if site.platform == "fly":
-                machines = rows_in(site.project)
-                rows: Json = [
-                    [m["id"], m["region"], m["state"], m["host_status"], m["image"], len(m["exits"]),
-                     ", ".join(f"{c['name']} {c['status']}" for c in m["checks"]), m["updated_at"]]
-                    for m in machines
-                ]  # fmt: skip
-                columns = ["machine", "region", "state", "host", "image", "exits", "checks", "changed_at"]
-                exhibits.append(
-                    Exhibit("table", "Machines by region", {"columns": columns, "rows": sorted(rows, key=str)})
-                )
-                said.append(f"{site.name}: {len(machines)} machines, {count} variables")
+                exhibits.append(_machines_table(reading))
+                said.append(f"{site.name}: {len(reading.machines)} machines, {count} variables")
             else:
-                held = object_of(site.project)
-                port = held.get("port")
-                shown = [[name, held.get(name)] for name in ("repository", "dockerfile", "start_command", "health_path", "region",
-                                                              "replicas", "restart_policy")] + [["PORT", port]]  # fmt: skip
-                exhibits.append(Exhibit("table", "The service", {"columns": ["setting", "value"], "rows": shown}))
-                said.append(f"{site.name}: {count} variables, PORT {'not set' if port is None else port}")
+                exhibits.append(_service_table(reading))
+                service = reading.railway_service
+                port = "not set" if service is None or service["port"] is None else service["port"]
+                said.append(f"{site.name}: {count} variables, PORT {port}")
         return Said("; ".join(said) + ".", tuple(exhibits))
 
     @step("What was deployed, how did it end, and what do its last events say?")
@@ -161,17 +153,18 @@ class DeployLlmGateway(Procedure):
         exhibits, said = [], []
         for site in self.evidence.sites:
             reading = read(site)
-            rows = [[row["id"], row["state"], str(row.get("commit") or row.get("image") or "")[:40], row.get("at")]
+            rows = [[row.id, row.state, (row.commit or row.image or "")[:40], row.at]
                     for row in reading.rows[:8]]  # fmt: skip
             columns = ["deployment", "state", "commit or image", "at"]
             exhibits.append(Exhibit("table", f"{site.name}, newest first", {"columns": columns, "rows": rows}))
-            if events := object_of(site.detail).get("events"):
-                steps = [[event["step"], event["at"], event["error"]] for event in events]
+            page = record_of(site.detail, RailwayDeploymentDetail) if site.platform == "railway" else None
+            if page is not None and page["events"]:
+                steps = [[event["step"], event["at"], event["error"]] for event in page["events"]]
                 exhibits.append(
                     Exhibit("table", "Its last events", {"columns": ["step", "at", "error"], "rows": steps})
                 )
             error = deployment_rules.first_error(site.build_log)
-            told = word(reading.judged) or "no deployment"
+            told = reading.judged.word if reading.judged else "no deployment"
             said.append(f"{site.name}: {told}" + (f", first error: {error['text'][:160]}" if error else ""))
         return Said("; ".join(said) + ".", tuple(exhibits))
 
@@ -189,8 +182,7 @@ class DeployLlmGateway(Procedure):
         ]
         columns = ["part", "when", "requests", "failed", "failed_ratio", "p95_ms"]
         figures = Exhibit("table", "Before and since the deployment", {"columns": columns, "rows": rows})
-        answer = object_of(probe).get("status_code", probe.status)
-        return Said(f"It answers {answer}.", (figures,) if rows else ())
+        return Said(f"It answers {answer_in_words(probe)}.", (figures,) if rows else ())
 
     @step("What would be gone back to, and what would that not undo?")
     def plan_the_way_back(self) -> Said:
@@ -202,9 +194,35 @@ class DeployLlmGateway(Procedure):
         told = []
         for each in judgements:
             back = each.reading.back
-            told.append(f"{each.reading.site.name}: {back['id'] if back else 'nothing to go back to is known'}")
+            told.append(f"{each.reading.site.name}: {back.id if back else 'nothing to go back to is known'}")
         return Said("; ".join(told) + ".", tuple(Exhibit("plan", plan.title, plan.as_data()) for plan in plans))
 
     def diagnose(self) -> Conclusion:
         """The verdict on the gateway."""
         return rules.diagnose(self.evidence, self.look.now, is_asked=self.is_asked)
+
+
+def _machines_table(reading: Reading) -> Exhibit:
+    rows = [
+        [
+            machine["id"],
+            machine["region"],
+            machine["state"],
+            machine["host_status"],
+            machine["image"],
+            len(machine["exits"]),
+            ", ".join(f"{check['name']} {check['status']}" for check in machine["checks"]),
+            machine["updated_at"],
+        ]
+        for machine in reading.machines
+    ]
+    columns = ["machine", "region", "state", "host", "image", "exits", "checks", "changed_at"]
+    return Exhibit("table", "Machines by region", {"columns": columns, "rows": sorted(rows, key=str)})
+
+
+def _service_table(reading: Reading) -> Exhibit:
+    service = reading.railway_service
+    settings = ("repository", "dockerfile", "start_command", "health_path", "region", "replicas", "restart_policy")
+    shown: dict[str, object] = {} if service is None else {**service}
+    rows = [*([name, shown.get(name)] for name in settings), ["PORT", shown.get("port")]]
+    return Exhibit("table", "The service", {"columns": ["setting", "value"], "rows": rows})

@@ -9,7 +9,7 @@ from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Json
 from runbook_lib.io.observe import Look
-from runbook_lib.judging.answers import object_of
+from runbook_lib.judging.answers import rows_of
 from runbook_lib.judging.plan import Plan
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.deploy_web_api import rules
@@ -18,7 +18,7 @@ from runbook_lib.procedures.deployments import traffic as traffic_of
 from runbook_lib.procedures.deployments.evidence import Evidence
 from runbook_lib.procedures.deployments.judgement import Judgement
 from runbook_lib.procedures.deployments.looks import SHARED, Run, compared_windows, is_worth_following, per_site
-from runbook_lib.procedures.deployments.reading import Reading, Site, content, read, word
+from runbook_lib.procedures.deployments.reading import Reading, Site, answer_in_words, read
 from runbook_lib.sources.github import github
 from runbook_lib.sources.traces import tempo_deployments
 from runbook_lib.sources.vercel import logs as vercel
@@ -29,8 +29,8 @@ _PLATFORMS = {"web": ("vercel",), "api": ("vercel", "railway")}
 
 def _shows_previews(reading: Reading) -> bool:
     """Whether previews are to be looked for: they are Vercel's, and its settings were seen and do not say that there are none."""
-    held = reading.project
-    return reading.site.platform == "vercel" and bool(held) and held.get("previews_disabled") is not True
+    project = reading.vercel_project
+    return project is not None and project["previews_disabled"] is not True
 
 
 def _pulls(_: Run, reading: Reading) -> Iterator[Look]:
@@ -50,7 +50,7 @@ def _durations(run: Run, reading: Reading) -> Iterator[Look]:
         for deployment, window in zip(
             (reading.serving, reading.back), windows if len(windows) > 1 else (), strict=False
         ):
-            yield tempo_deployments.durations(str(deployment["id"]), window)
+            yield tempo_deployments.durations(deployment.id, window)
 
 
 class DeployWebApi(Procedure):
@@ -120,10 +120,7 @@ class DeployWebApi(Procedure):
             said.append(
                 f"{site.name}: {repository if reading.project else 'not seen'}, {len(reading.variables)} variables"
             )
-            rows += [
-                [site.part, row.get("name"), ", ".join(row.get("targets") or ()), row.get("updated_at")]
-                for row in reading.variables
-            ]
+            rows += [[site.part, row.name, ", ".join(row.targets or ()), row.updated_at] for row in reading.variables]
         table = {"columns": ["part", "variable", "targets", "updated_at"], "rows": rows}
         return Said("; ".join(said) + ".", (Exhibit("table", "Variables by name", table),) if rows else ())
 
@@ -136,14 +133,14 @@ class DeployWebApi(Procedure):
         rows, said = [], []
         for site in self.evidence.sites:
             reading = read(site)
-            serving = (reading.serving or {}).get("id")
+            serving = reading.serving.id if reading.serving else None
             rows += [
-                [site.part, site.platform, row["id"], row["state"], str(row.get("commit") or "")[:9], row.get("branch"),
-                 "serves" if row["id"] == serving else "", row.get("at")]
+                [site.part, site.platform, row.id, row.state, row.short_commit, row.branch,
+                 "serves" if row.id == serving else "", row.at]
                 for row in reading.rows[:8]
             ]  # fmt: skip
             error = deployment_rules.first_error(site.build_log)
-            judged = f"{word(reading.judged)}" if reading.judged else "no deployment"
+            judged = reading.judged.word if reading.judged else "no deployment"
             said.append(f"{site.name}: {judged}" + (f", first error: {error['text'][:160]}" if error else ""))
         columns = ["part", "platform", "deployment", "state", "commit", "branch", "live", "at"]
         return Said(
@@ -156,7 +153,7 @@ class DeployWebApi(Procedure):
         probes = self.ask("probes")
         if not probes:
             return Said("A preview is behind the platform's login; its health is not asked for.")
-        told = [f"{look.arguments['part']}: {object_of(look).get('status_code', look.status)}" for look in probes]
+        told = [f"{look.arguments['part']}: {answer_in_words(look)}" for look in probes]
         return Said("; ".join(told) + ".")
 
     @step("Do more requests fail since it was deployed?")
@@ -164,11 +161,11 @@ class DeployWebApi(Procedure):
         """The platform's request log since the deployment, and of as long a time before it; and how long requests took."""
         if not self.ask("after", "before", "durations"):
             return Said("It is not known what serves production, so nothing was compared.")
-        took = {look.arguments["deployment"]: tuple(content(look) or ()) for look in self.evidence.durations}
+        took = {look.arguments["deployment"]: tuple(rows_of(look, float)) for look in self.evidence.durations}
         rows, said = [], []
         for site in self.evidence.sites:
             reading = read(site)
-            named = [str((row or {}).get("id")) for row in (reading.serving, reading.back)]
+            named = [row.id if row else "" for row in (reading.serving, reading.back)]
             traffic = replace(
                 traffic_of.read_traffic(reading), durations_ms=(took.get(named[0], ()), took.get(named[1], ()))
             )
@@ -248,4 +245,4 @@ def _back_told(reading: Reading) -> str:
     back = reading.back
     if back is None:
         return f"{reading.site.name}: nothing to go back to is known"
-    return f"{reading.site.name}: {back['id']} ({str(back.get('commit') or '')[:9]}) of {back.get('at')}"
+    return f"{reading.site.name}: {back.id} ({back.short_commit}) of {back.at}"

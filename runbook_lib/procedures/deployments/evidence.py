@@ -7,7 +7,8 @@ from functools import cached_property
 from runbook_lib.core.model import Observation
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.procedures.deployments.causes import BRANCH, PRODUCTION
-from runbook_lib.procedures.deployments.reading import Row, Site, read
+from runbook_lib.procedures.deployments.deployed import Deployed
+from runbook_lib.procedures.deployments.reading import Site, read
 
 Looks = tuple[Observation, ...]
 
@@ -103,7 +104,7 @@ def _of(looks: Iterable[Observation], place: Site) -> Observation | None:
     return next(iter(_all_of(looks, place)), None)
 
 
-def _of_commit(looks: Iterable[Observation], row: Row | None) -> Observation | None:
+def _of_commit(looks: Iterable[Observation], row: Deployed | None) -> Observation | None:
     """GitHub's look at a deployment's commit."""
-    commit = str((row or {}).get("commit") or "")
+    commit = row.commit if row is not None else None
     return next((look for look in looks if commit and look.arguments.get("commit") == commit), None)

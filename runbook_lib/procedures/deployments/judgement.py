@@ -84,21 +84,17 @@ def _failed_at(judgements: Sequence[Judgement], faults: Sequence[Finding]) -> st
     for each in judgements:
         judged = each.reading.judged
         if judged and faults and faults[0] in each.judged.faults and faults[0].code.startswith(_OF_DEPLOYMENT):
-            return str(judged["at"])
+            return judged.at
     return None
 
 
 def facts(judgements: Sequence[Judgement]) -> dict[str, Json]:
     """For displays and the report: what is deployed, the figures, the plans, links."""
-    serving = [dict(each.reading.serving) for each in judgements if each.reading.serving]
-    links = [
-        {"what": f"{row['part']}: deployment {row['id']}", "url": row["inspect_url"]}
-        for row in serving
-        if row.get("inspect_url")
-    ]
+    serving = [each.reading.serving for each in judgements if each.reading.serving]
+    links = [{"what": f"{row.part}: deployment {row.id}", "url": row.inspect_url} for row in serving if row.inspect_url]
     return {
         "deployments": [
-            {name: row.get(name) for name in ("part", "platform", "id", "commit", "branch", "at", "url")}
+            {name: getattr(row, name) for name in ("part", "platform", "id", "commit", "branch", "at", "url")}
             for row in serving
         ],
         "links": links,

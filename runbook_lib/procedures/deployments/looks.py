@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runbook_lib.core.clock import Window, from_iso
+from runbook_lib.core.records.traces import TraceSummary
 from runbook_lib.io.observe import Look
+from runbook_lib.judging.answers import rows_of
 from runbook_lib.procedures.base import Topic
-from runbook_lib.procedures.deployments.reading import Reading, Site, read, rows_in, word
+from runbook_lib.procedures.deployments.reading import Reading, Site, read
 from runbook_lib.procedures.deployments.traffic import Traffic, read_traffic, sample
 from runbook_lib.sources.fly import logs as fly
 from runbook_lib.sources.fly import machines as fly_machines
@@ -38,8 +40,8 @@ def compared_windows(reading: Reading, now: datetime) -> Windows:
         return ()
     if reading.age(serving, now) > COMPARED:
         return (Window(now - (COMPARED if reading.site.platform == "fly" else _RECENT), now),)
-    at = from_iso(str(serving["at"]))
-    until = from_iso(str(serving["ready_at"])) if serving.get("ready_at") else at
+    at = from_iso(serving.at)
+    until = from_iso(serving.ready_at) if serving.ready_at else at
     return Window(at, now), Window(at - max(now - at, _SHORTEST), min(max(until, at), now))
 
 
@@ -84,35 +86,35 @@ def _deployments(place: Site) -> Look:
 
 def _detail(_: Run, reading: Reading) -> Iterator[Look]:
     """The judged deployment whole, or the one that was asked for by id or address; Fly has no more to tell."""
-    site, judged = reading.site, str((reading.judged or {}).get("id") or reading.site.asked)
+    site, judged = reading.site, reading.judged.id if reading.judged else reading.site.asked
     if judged and site.platform != "fly":
         yield (vercel_deployments if site.platform == "vercel" else railway_deployments).detail(judged, site.part)
 
 
 def _served(_: Run, reading: Reading) -> Iterator[Look]:
     """The deployment that serves, where the list does not go back to it."""
-    site, judged = reading.site, str((reading.judged or {}).get("id") or reading.site.asked)
-    serving = str(reading.project.get("serving") or "") if site.platform == "vercel" else ""
-    if reading.serving is None and serving not in ("", judged):
+    site, judged = reading.site, reading.judged.id if reading.judged else reading.site.asked
+    serving = reading.vercel_project["serving"] if reading.vercel_project else None
+    if reading.serving is None and serving and serving != judged:
         yield vercel_deployments.detail(serving, site.part)
 
 
 def _build_log(_: Run, reading: Reading) -> Iterator[Look]:
     site = reading.site
-    if reading.judged is not None and word(reading.judged) == "failed" and site.platform != "fly":
+    if reading.judged is not None and reading.judged.word == "failed" and site.platform != "fly":
         source = vercel_deployments if site.platform == "vercel" else railway_deployments
-        yield source.build_log(str(reading.judged["id"]), site.part)
+        yield source.build_log(reading.judged.id, site.part)
 
 
 def _branch(_: Run, reading: Reading) -> Iterator[Look]:
-    commit = str((reading.serving or {}).get("commit") or "")
+    commit = reading.serving.commit if reading.serving else None
     if commit and reading.branch and not reading.site.commit:
         yield github.compare(commit, reading.branch, reading.repository)
 
 
 def _checks(_: Run, reading: Reading) -> Iterator[Look]:
-    if reading.judged is not None and reading.judged.get("commit"):
-        yield github.checks(str(reading.judged["commit"]), reading.repository)
+    if reading.judged is not None and reading.judged.commit:
+        yield github.checks(reading.judged.commit, reading.repository)
 
 
 def _traffic(place: Site, window: Window) -> Look:
@@ -150,7 +152,7 @@ def _found(run: Run, reading: Reading) -> Iterator[Look]:
 def _traces(run: Run) -> list[Look]:
     """Whole traces of some requests that failed since, of every part at once."""
     ids = [each for site in run.evidence.sites for each in _traced(read_traffic(read(site)))]
-    ids += [str(row["trace"]) for look in run.evidence.found for row in rows_in(look)]
+    ids += [row["trace"] for look in run.evidence.found for row in rows_of(look, TraceSummary)]
     wanted = list(dict.fromkeys(ids))
     return [tempo.traces_of(wanted, run.window), jaeger.traces_of(wanted, run.window)] if wanted else []
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 
 from runbook_lib.judging.plan import Plan, PlanStep
-from runbook_lib.procedures.deployments.reading import NAMES, Reading, Row
+from runbook_lib.procedures.deployments.deployed import Deployed
+from runbook_lib.procedures.deployments.reading import NAMES, Reading
 
 NOT_UNDONE = (
     "Database migrations that came with the newer deployment stay applied, rows it wrote stay written, and events it sent "
@@ -25,25 +26,25 @@ def way_back(reading: Reading) -> Plan | None:
     where, title = f"{NAMES[site.platform]}, {site.part}", f"Roll {site.part} back to {_short(back)}"
     if site.platform == "vercel":
         step = PlanStep(where, _vercel_post(reading, "v1", "rollback", back), now, then)
-        undo = f"promote {serving['id']}: that also lets new deployments take over again, which a rollback stops"
+        undo = f"promote {serving.id}: that also lets new deployments take over again, which a rollback stops"
         return Plan(title, (step,), undo, NOT_UNDONE)
     if site.platform == "railway":
-        step = PlanStep(where, _railway(ROLLBACK_MUTATION, str(back["id"])), now, then)
-        undo = f"deploymentRollback of {serving['id']}, once Railway says that it can"
+        step = PlanStep(where, _railway(ROLLBACK_MUTATION, back.id), now, then)
+        undo = f"deploymentRollback of {serving.id}, once Railway says that it can"
         return Plan(title, (step,), undo, f"{NOT_UNDONE} Railway brings back the variables of that time too.")
-    image = str(back["image"])
+    image = back.image or ""
     command = f"fly deploy --app {_app(image)} --image {image}"
-    undo = f"the same command with the image {serving.get('image')}"
+    undo = f"the same command with the image {serving.image}"
     return Plan(title, (PlanStep(where, command, now, then),), undo, f"{NOT_UNDONE} Secrets keep what they hold now.")
 
 
 def way_forward(reading: Reading) -> Plan | None:
     """Give production to the newest good deployment that does not have it; Vercel's alone."""
     site, serving = reading.site, reading.serving
-    newest = next((row for row in reading.rows if str(row["state"]) == "READY"), None)
+    newest = next((row for row in reading.rows if row.state == "READY"), None)
     if site.platform != "vercel" or site.target != "production" or newest is None:
         return None
-    if serving is not None and newest["id"] == serving["id"]:
+    if serving is not None and newest.id == serving.id:
         return None
     step = PlanStep(
         f"Vercel, {site.part}",
@@ -51,7 +52,7 @@ def way_forward(reading: Reading) -> Plan | None:
         _named(serving) if serving else None,
         _named(newest),
     )
-    undo = f"roll back to {serving['id']}" if serving else ""
+    undo = f"roll back to {serving.id}" if serving else ""
     return Plan(
         f"Promote {_short(newest)} of {site.part}", (step,), undo, "What it changes in the database stays changed."
     )
@@ -63,14 +64,15 @@ def redeploy(reading: Reading) -> Plan | None:
     if serving is None or site.platform == "fly":
         return None
     if site.platform == "railway":
-        request = _railway(REDEPLOY_MUTATION, str(serving["id"]))
+        request = _railway(REDEPLOY_MUTATION, serving.id)
     else:
-        body = {"name": reading.project.get("name"), "deploymentId": serving["id"], "target": site.target}
+        project = reading.vercel_project
+        body = {"name": project["name"] if project else None, "deploymentId": serving.id, "target": site.target}
         request = f"POST {_VERCEL}/v13/deployments?forceNew=1{_team(reading, '&')}\n{json.dumps(body)}"
     now = _named(serving)
     then = f"{_short(serving)} with the variables of now"
     step = PlanStep(f"{NAMES[site.platform]}, {site.part}", request, now, then)
-    return Plan(f"Redeploy {site.part} with its variables of now", (step,), f"go back to {serving['id']}", "")
+    return Plan(f"Redeploy {site.part} with its variables of now", (step,), f"go back to {serving.id}", "")
 
 
 def plans_for(reading: Reading, codes: Sequence[str]) -> list[Plan]:
@@ -86,13 +88,14 @@ def plans_for(reading: Reading, codes: Sequence[str]) -> list[Plan]:
     return [plan for plan in found if plan is not None]
 
 
-def _vercel_post(reading: Reading, version: str, verb: str, row: Row) -> str:
-    project = reading.project.get("id") or row.get("project") or "{project}"
-    return f"POST {_VERCEL}/{version}/projects/{project}/{verb}/{row['id']}{_team(reading, '?')}"
+def _vercel_post(reading: Reading, version: str, verb: str, row: Deployed) -> str:
+    seen = reading.vercel_project
+    project = (seen["id"] if seen else None) or row.project or "{project}"
+    return f"POST {_VERCEL}/{version}/projects/{project}/{verb}/{row.id}{_team(reading, '?')}"
 
 
 def _team(reading: Reading, mark: str) -> str:
-    team = reading.project.get("team")
+    team = reading.vercel_project["team"] if reading.vercel_project else None
     return f"{mark}teamId={team}" if team else ""
 
 
@@ -105,9 +108,9 @@ def _app(image: str) -> str:
     return image.rsplit("/", 1)[-1].partition(":")[0]
 
 
-def _named(row: Row) -> str:
-    return f"{row['id']} ({_short(row)}, {row.get('at')})"
+def _named(row: Deployed) -> str:
+    return f"{row.id} ({_short(row)}, {row.at})"
 
 
-def _short(row: Row) -> str:
-    return str(row.get("commit") or row.get("image") or row["id"])[:9] if row.get("commit") else str(row["id"])
+def _short(row: Deployed) -> str:
+    return row.short_commit or row.id

@@ -1,31 +1,19 @@
-"""One part on one platform, read: which deployment is judged, which serves, which would be gone back to; in one set of words.
+"""One part on one platform, read: which deployment is judged, which serves, which would be gone back to."""
 
-The platforms' states become: building, ready, failed, crashed, canceled, blocked, skipped, superseded (it served once).
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.judging.answers import object_of
+from runbook_lib.core.records.deployments import RailwayService, VercelProject
+from runbook_lib.core.records.machines import MachineState
+from runbook_lib.core.records.parts import PartAnswer
+from runbook_lib.core.records.variables import FlySecretName, RailwayVariableName, VercelVariableName
+from runbook_lib.judging.answers import record_of, rows_of
+from runbook_lib.procedures.deployments.deployed import Deployed, deployments_in
 
-Row = Mapping[str, Any]
-
-_WORDS = {
-    **dict.fromkeys(("QUEUED", "INITIALIZING", "BUILDING", "WAITING", "DEPLOYING", "PENDING", "RUNNING"), "building"),
-    **dict.fromkeys(("READY", "SUCCESS", "SLEEPING", "COMPLETE", "SUCCEEDED"), "ready"),
-    **dict.fromkeys(("ERROR", "FAILED", "INTERRUPTED"), "failed"),
-    **dict.fromkeys(("BLOCKED", "NEEDS_APPROVAL"), "blocked"),
-    **dict.fromkeys(("REMOVED", "REMOVING", "SUPERSEDED", "DEAD"), "superseded"),
-    "CRASHED": "crashed",
-    "CANCELED": "canceled",
-    "CANCELLED": "canceled",
-    "SKIPPED": "skipped",
-    "DELETED": "skipped",
-}
 SHORTEST_PATIENCE = timedelta(minutes=10)
 NAMES = {"vercel": "Vercel", "railway": "Railway", "fly": "Fly.io"}
 
@@ -88,25 +76,25 @@ class Site:
         return any(look.status not in (Status.not_configured, Status.not_recorded) for look in looked)
 
 
-def word(row: Row | None) -> str:
-    """A deployment's state in our words; "" without a deployment, "unknown" for a state that nobody knows."""
-    return _WORDS.get(str(row["state"]).upper(), "unknown") if row else ""
-
-
-def content(look: Observation | None) -> Any:
-    """What a look brought; None where it brought nothing to read."""
-    return look.value if look is not None and look.status.has_content else None
-
-
-def rows_in(look: Observation | None) -> list[Row]:
-    """The rows that a look brought, all of them or some; empty where it brought none."""
-    held = content(look)
-    return [row for row in held if isinstance(row, dict)] if isinstance(held, list) else []
+def answer_in_words(probe: Observation) -> str:
+    """The HTTP status with which a part answered, or why the look has none."""
+    answer = record_of(probe, PartAnswer)
+    return str(probe.status if answer is None else answer["status_code"])
 
 
 def is_whole(look: Observation | None) -> bool:
     """Whether a look was made and answered completely, so that what it does not hold is not there."""
     return look is not None and look.status.answered
+
+
+@dataclass(frozen=True)
+class SetVariable:
+    """A variable that is set. `targets`: the environments that get it, of one `branch` alone where there is one; None: all."""
+
+    name: str
+    updated_at: str | None = None
+    targets: tuple[str, ...] | None = None
+    branch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,35 +110,60 @@ class Reading:
     """
 
     site: Site
-    rows: tuple[Row, ...]
-    judged: Row | None
-    serving: Row | None
-    back: Row | None
-    skipped: tuple[Row, ...] = ()
+    rows: tuple[Deployed, ...]
+    judged: Deployed | None
+    serving: Deployed | None
+    back: Deployed | None
+    skipped: tuple[Deployed, ...] = ()
 
     @property
-    def project(self) -> Row:
-        """How it is set up; empty where that was not seen, and on Fly, which shows machines."""
-        return object_of(self.site.project)
+    def vercel_project(self) -> VercelProject | None:
+        """How it is set up on Vercel; None where that was not seen, and elsewhere."""
+        return record_of(self.site.project, VercelProject) if self.site.platform == "vercel" else None
+
+    @property
+    def railway_service(self) -> RailwayService | None:
+        """How it is set up on Railway; None where that was not seen, and elsewhere."""
+        return record_of(self.site.project, RailwayService) if self.site.platform == "railway" else None
+
+    @property
+    def machines(self) -> list[MachineState]:
+        """Its machines on Fly.io; none elsewhere."""
+        return rows_of(self.site.project, MachineState) if self.site.platform == "fly" else []
+
+    @property
+    def project(self) -> VercelProject | RailwayService | None:
+        """How it is set up; None where that was not seen, and on Fly, which shows machines."""
+        return self.vercel_project or self.railway_service
 
     @property
     def repository(self) -> str | None:
         """The repository that it is built from, where that was seen; else the one that the team named is asked."""
-        return str(self.project.get("repository") or "") or None
+        return (self.project["repository"] if self.project else None) or None
 
     @property
     def is_of_images(self) -> bool:
         """Whether what is deployed is a ready image, of which the platform tells no commit."""
-        return self.site.platform == "fly" or bool(self.project.get("image"))
+        service = self.railway_service
+        return self.site.platform == "fly" or (service is not None and bool(service["image"]))
 
     @property
-    def variables(self) -> list[Row]:
+    def variables(self) -> list[SetVariable]:
         """The variables that are set; on Fly the secrets, and in the open what the machines' configuration holds."""
-        rows = rows_in(self.site.variables)
-        if self.site.platform != "fly":
-            return rows
-        names = {str(name) for machine in rows_in(self.site.project) for name in machine.get("env") or ()}
-        return [*rows, *({"name": name, "updated_at": None, "targets": None} for name in sorted(names))]
+        if self.site.platform == "vercel":
+            return [
+                SetVariable(row["name"], row["updated_at"], tuple(row["targets"]), row["branch"])
+                for row in rows_of(self.site.variables, VercelVariableName)
+            ]
+        if self.site.platform == "railway":
+            named = rows_of(self.site.variables, RailwayVariableName)
+            return [SetVariable(row["name"], row["updated_at"]) for row in named]
+        secrets = rows_of(self.site.variables, FlySecretName)
+        names = {name for machine in self.machines for name in machine["env"]}
+        return [
+            *(SetVariable(row["name"], row["updated_at"]) for row in secrets),
+            *(SetVariable(name) for name in sorted(names)),
+        ]
 
     @property
     def variable_looks(self) -> list[Observation | None]:
@@ -160,98 +173,70 @@ class Reading:
     @property
     def has_all_variables(self) -> bool:
         """Whether a variable that is not among them is not set: every look was read whole, and no machine hides its own."""
-        hidden = self.site.platform == "fly" and any(
-            not machine.get("config_complete") for machine in rows_in(self.site.project)
-        )
+        hidden = any(not machine["config_complete"] for machine in self.machines)
         return all(is_whole(look) for look in self.variable_looks) and not hidden
 
     @property
     def branch(self) -> str:
         """The branch that the target is made of."""
         if self.site.target != "production":
-            return str((self.judged or {}).get("branch") or "")
-        return str(self.project.get("branch") or (self.serving or {}).get("branch") or "main")
+            return (self.judged.branch if self.judged else None) or ""
+        of_project = self.vercel_project["branch"] if self.vercel_project else None
+        return of_project or (self.serving.branch if self.serving else None) or "main"
 
     @property
     def patience(self) -> timedelta:
         """How long a deployment may take: three times the longest of the recent ones, ten minutes at least."""
         took = [
-            from_iso(str(row["ready_at"])) - from_iso(str(row["at"]))
+            from_iso(row.ready_at) - from_iso(row.at)
             for row in self.rows
-            if row.get("ready_at") and row.get("at") and word(row) in ("ready", "superseded")
+            if row.ready_at and row.word in ("ready", "superseded")
         ]
         return max([SHORTEST_PATIENCE, *(3 * each for each in took if each < timedelta(hours=1))])
 
-    def age(self, row: Row, now: datetime) -> timedelta:
+    def age(self, row: Deployed, now: datetime) -> timedelta:
         """How long ago a deployment was made."""
-        return now - from_iso(str(row["at"]))
+        return now - from_iso(row.at)
 
 
 def read(site: Site) -> Reading:
     """Tell the deployments of a site apart."""
-    listed = rows_in(site.deployments)
-    extra = [row for look in (site.detail, site.served) if (row := object_of(look)) and row.get("id")]
-    known = {str(row["id"]): {**row} for row in listed}
-    for row in extra:
-        known[str(row["id"])] = {**known.get(str(row["id"]), {}), **row}
-    rows = sorted(known.values(), key=lambda row: str(row.get("at")), reverse=True)
-    mine = [row for row in rows if _is_of(row, site) and not _is_skipped(row)]
-    judged = next((row for row in rows if site.asked and site.asked in (row["id"], row.get("url"))), None)
+    rows = deployments_in(site.platform, site.deployments, (site.detail, site.served))
+    mine = [row for row in rows if _is_of(row, site) and not row.is_skipped]
+    judged = next((row for row in rows if site.asked and site.asked in (row.id, row.url)), None)
     if judged is None and not site.asked:
         judged = mine[0] if mine else None
-    serving = judged if site.target != "production" else _serving(site, rows, mine)
-    skipped = tuple(row for row in rows if _is_of(row, site) and _is_skipped(row))
-    return Reading(site, tuple(mine), judged, serving, _back(mine, serving), skipped)
+    skipped = tuple(row for row in rows if _is_of(row, site) and row.is_skipped)
+    reading = Reading(site, tuple(mine), judged, None, None, skipped)
+    serving = judged if site.target != "production" else _serving(reading, rows)
+    return replace(reading, serving=serving, back=_back(mine, serving))
 
 
-def _is_of(row: Row, site: Site) -> bool:
-    if site.platform != "vercel":
-        return True
-    return (row.get("target") or "preview") == site.target
+def _is_of(row: Deployed, site: Site) -> bool:
+    return site.platform != "vercel" or (row.target or "preview") == site.target
 
 
-def _is_skipped(row: Row) -> bool:
-    """Whether it was left out on purpose: an ignored build step, or nothing of the part was touched."""
-    said = f"{row.get('reason') or ''} {row.get('error') or ''}".lower()
-    return word(row) == "skipped" or (word(row) == "canceled" and ("ignored build step" in said or "skipp" in said))
-
-
-def _serving(site: Site, rows: list[dict[str, Any]], mine: list[dict[str, Any]]) -> Row | None:
+def _serving(reading: Reading, rows: list[Deployed]) -> Deployed | None:
     """The deployment that serves production: as the platform says, else the newest good one."""
-    project = content(site.project)
-    if site.platform == "vercel" and not isinstance(project, dict):
-        return None  # which one serves is the project's to say: the newest good one is a guess
     named: list[str] = []
-    if isinstance(project, dict):
-        if site.platform == "vercel":
-            named = [str(project["serving"])] if project.get("serving") else []
-            if not named:
-                return None
-        elif site.platform == "railway":
-            named = [str(each["id"]) for each in project.get("serving") or ()]
+    if reading.site.platform == "vercel":
+        project = reading.vercel_project  # which one serves is the project's to say: the newest good one is a guess
+        if project is None or not project["serving"]:
+            return None
+        named = [project["serving"]]
+    elif reading.railway_service is not None:
+        named = [each["id"] for each in reading.railway_service["serving"]]
     if named:
-        return next((row for row in rows if row["id"] in named), None)
-    return next((row for row in mine if word(row) in ("ready", "crashed")), None)
+        return next((row for row in rows if row.id in named), None)
+    return next((row for row in reading.rows if row.word in ("ready", "crashed")), None)
 
 
-def _back(mine: list[dict[str, Any]], serving: Row | None) -> Row | None:
+def _back(mine: list[Deployed], serving: Deployed | None) -> Deployed | None:
     """The newest deployment before the serving one that was good and is of another commit."""
     if serving is None:
         return None
     for row in mine:
-        is_older = str(row.get("at")) < str(serving.get("at"))
-        if is_older and word(row) in ("ready", "superseded") and _is_other(row, serving) and _may_go_back(row):
+        is_good = row.at < serving.at and row.word in ("ready", "superseded")
+        if is_good and row.is_other_than(serving) and row.can_be_gone_back_to:
             return row
     return None
-
-
-def _is_other(row: Row, serving: Row) -> bool:
-    for name in ("commit", "image"):
-        if row.get(name) and serving.get(name):
-            return bool(row[name] != serving[name])
-    return bool(row["id"] != serving["id"])
-
-
-def _may_go_back(row: Row) -> bool:
-    """Whether the platform takes it: Vercel and Railway say so of each; Fly takes any image it still has."""
-    return bool(row.get("can_roll_back", True)) if row.get("platform") != "fly" else bool(row.get("image"))

@@ -126,9 +126,9 @@ def read_traffic(reading: Reading) -> Traffic:
         return Traffic()
     if site.platform == "fly":
         return Traffic(since=_counted(site.after), earlier=_counted(site.before))
-    since = str(serving["at"])
-    after = [s.row for s in logged_requests(site.after) if _is_served_by(s.row, str(serving["id"]), since)]
-    before = [s.row for s in logged_requests(site.before) if not _is_served_by(s.row, str(serving["id"]), since)]
+    since = serving.at
+    after = [s.row for s in logged_requests(site.after) if _is_served_by(s.row, serving.id, since)]
+    before = [s.row for s in logged_requests(site.before) if not _is_served_by(s.row, serving.id, since)]
     unique_after = {row["request_id"]: row for row in after}.values()
     unique_before = {row["request_id"]: row for row in before}.values()
     begins = tuple(origins(reading, unique_after))
@@ -253,7 +253,7 @@ def judge(reading: Reading, traffic: Traffic) -> Judged:
     if found.faults or not any(is_whole(look) or look.status.has_content for look in site.after):
         return found
     evidence = [*site.after, *site.before, *site.traces]
-    subject = f"{site.name}: {(reading.serving or {}).get('id')}"
+    subject = f"{site.name}: {reading.serving.id if reading.serving else None}"
     if not traffic.is_enough:
         why = f"{rates_in_words(traffic)}: too few requests to speak of a rate"
         found.open.append(Suspect("deploy.error_rate_up", subject, why, "look again when more requests have come"))
@@ -292,9 +292,9 @@ def _undecided(reading: Reading, traffic: Traffic, *, is_own: bool) -> tuple[str
 
 def _is_of_this(origin: Origin, reading: Reading) -> bool:
     """Whether the failing span says that it belongs to another deployment than the one that serves."""
-    serving = reading.serving or {}
-    mine = {str(serving.get("id")), str(serving.get("commit") or "")[:7], ""}
-    others = {str(row["id"]) for row in reading.rows} | {str(row.get("commit") or "")[:7] for row in reading.rows}
+    serving = reading.serving
+    mine = {serving.id, (serving.commit or "")[:7], ""} if serving else {""}
+    others = {row.id for row in reading.rows} | {(row.commit or "")[:7] for row in reading.rows}
     return origin.of_deployment in mine or origin.of_deployment not in others
 
 

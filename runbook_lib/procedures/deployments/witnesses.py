@@ -4,6 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.counts import Counts
+from runbook_lib.core.records.deployments import RailwayService
+from runbook_lib.core.records.requests import RequestRow
+from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.judging.witnesses import AllOf, Look, Missing, Seen, Shown, Witness, first_of, look, not_used
 
 KNOWN_BY = {  # a part runs on a platform where one of these looks is configured; the first tells how it is set up there
@@ -95,12 +99,12 @@ def _is_there(one: Observation) -> bool:
 
 def _is_enough(one: Observation) -> bool:
     """Whether a log holds requests enough, and the whole of them or a sample."""
-    held = len(one.value) if isinstance(one.value, list) else 0
-    return held >= (FEWEST if one.status.answered else SAMPLE)
+    return len(rows_of(one, RequestRow)) >= (FEWEST if one.status.answered else SAMPLE)
 
 
 def _counts_enough(one: Observation) -> bool:
-    return isinstance(one.value, dict) and sum(one.value.get("total") or ()) >= FEWEST
+    counts = record_of(one, Counts)
+    return counts is not None and sum(counts["total"]) >= FEWEST
 
 
 def _log(name: str) -> Look:
@@ -159,17 +163,13 @@ def no_commits(seen: Seen) -> str:
 
 
 def _runs_an_image(seen: Seen, part: str) -> bool:
-    return any(
-        each.status is Status.ok and isinstance(each.value, dict) and bool(each.value.get("image"))
-        for each in seen.of("railway.service", part=part)
-    )
+    services = [whole_record(each, RailwayService) for each in seen.of("railway.service", part=part)]
+    return any(service is not None and service["image"] for service in services)
 
 
 def not_on_fly(seen: Seen) -> str:
     """For `Cause.not_applicable`: the gateway is seen to run on Railway, and Fly.io is not in use; empty where it may be."""
     platforms = {platform for _, platform in sites_in(seen)}
-    serves = any(
-        each.status is Status.ok and isinstance(each.value, dict) and each.value.get("serving")
-        for each in seen.of("railway.service")
-    )
+    services = [whole_record(each, RailwayService) for each in seen.of("railway.service")]
+    serves = any(service is not None and service["serving"] for service in services)
     return "it runs on Railway, which shows no machines" if serves and "fly" not in platforms else ""

@@ -3,14 +3,16 @@
 A key is shown only to the vendor whose kind it is, only where its shape is right, and once where several places hold the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.keys import VARIABLES
-from runbook_lib.core.model import Finding, Json, Observation, Status
+from runbook_lib.core.model import Finding, Observation, Status
+from runbook_lib.core.records.keys import KeyJudgement
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.operations_checklist.findings import Found, found
-from runbook_lib.procedures.operations_checklist.reading import RUNBOOK, Evidence, Held, Place, Reading
+from runbook_lib.procedures.operations_checklist.reading import RUNBOOK, Evidence, Held, Place, Reading, Where
 from runbook_lib.procedures.operations_checklist.variables import URLS, how_to_set, is_plausible, soon
 
 CHECKED = tuple(name for name, variable in VARIABLES.items() if variable.vendor)
@@ -33,9 +35,9 @@ class KeyCheck:
     """
 
     name: str
-    where: Mapping[str, Json]
+    where: Where
     label: str
-    address: tuple[str, Mapping[str, Json]] | None
+    address: tuple[str, Where] | None
     places: tuple[str, ...]
 
 
@@ -51,9 +53,9 @@ def to_check(reading: Reading, evidence: Evidence) -> list[KeyCheck]:
                 (place.held[url] for url in URLS if url in place.held and is_plausible(place.held[url])), None
             )
             needs_address = "SUPABASE" in name
-            key: tuple[str, ...] = (name.removeprefix("NEXT_PUBLIC_"), str(held.says("print")))
+            key: tuple[str, ...] = (name.removeprefix("NEXT_PUBLIC_"), held.print or "")
             if needs_address:
-                key = (*key, str(address.says("print")) if address else "")
+                key = (*key, (address.print if address else None) or "")
             known = checks.get(key)
             if known is not None:
                 known = KeyCheck(known.name, known.where, known.label, known.address, (*known.places, place.name))
@@ -71,14 +73,13 @@ def refused(reading: Reading, evidence: Evidence, explained: set[str]) -> tuple[
     roots: list[Found] = []
     consequences: list[Found] = []
     places = {place.name: place for place in reading.places}
-    for look in judged(evidence):
-        said = look.value
+    for look, said in judged(evidence):
         if said["accepted"]:
             continue
         label = _label(look)
         subject = f"{said['name']} · {label}"
         place = places.get(label)
-        each = _found(look, subject, place, _others(look, reading, evidence))
+        each = _found(look, said, subject, place, _others(look, reading, evidence))
         (consequences if subject in explained else roots).append(each)
     return roots, consequences
 
@@ -91,7 +92,7 @@ def at_the_door(reading: Reading, evidence: Evidence) -> list[Found]:
     refusals = []
     for look in (*evidence.tokens, *evidence.traces):
         name = _DOORS.get(look.source)
-        if name is None or look.call != "health" or look.status != Status.denied or not reading.told:
+        if name is None or look.call != "health" or look.status != Status.denied or reading.settings is None:
             continue
         is_unknown, is_forbidden = (any(word in look.why for word in words) for words in (_UNKNOWN, _FORBIDDEN))
         is_set = any(name in place.held and place.held[name].is_set for place in reading.of(RUNBOOK))
@@ -108,9 +109,8 @@ def at_the_door(reading: Reading, evidence: Evidence) -> list[Found]:
     return refusals
 
 
-def _found(look: Observation, subject: str, place: Place | None, others: Sequence[str]) -> Found:
-    said = look.value
-    code = CODES[said["refusal"]]
+def _found(look: Observation, said: KeyJudgement, subject: str, place: Place | None, others: Sequence[str]) -> Found:
+    code = CODES[said["refusal"] or ""]
     told = f"HTTP {said['http_status']}" + (f" {said['code']}" if said["code"] else "")
     also = f"; the same key stands in {', '.join(others)}" if others else ""
     if code == "env.insufficient_scope":
@@ -125,22 +125,23 @@ def _found(look: Observation, subject: str, place: Place | None, others: Sequenc
 
 def expiring_tokens(evidence: Evidence) -> list[Finding]:
     """Tokens whose vendor tells that they expire soon."""
+    latest = evidence.now + evidence.expires_within
     return [
-        soon(f"{look.value['name']} · {_label(look)}", look.value["expires_at"], [look.id])
-        for look in judged(evidence)
-        if look.value["accepted"]
-        and look.value["expires_at"]
-        and from_iso(look.value["expires_at"]) <= evidence.now + evidence.expires_within
+        soon(f"{said['name']} · {_label(look)}", said["expires_at"], [look.id])
+        for look, said in judged(evidence)
+        if said["accepted"] and said["expires_at"] and from_iso(said["expires_at"]) <= latest
     ]
 
 
-def judged(evidence: Evidence) -> Iterable[Observation]:
-    """The looks at keys that brought a judgement."""
-    return [
-        look
-        for look in (*evidence.keys, *evidence.tokens)
-        if look.status.answered and isinstance(look.value, dict) and "accepted" in look.value
-    ]
+def judged(evidence: Evidence) -> list[tuple[Observation, KeyJudgement]]:
+    """The looks at keys that brought a judgement, with it."""
+    looks = [look for look in (*evidence.keys, *evidence.tokens) if is_at_a_key(look)]
+    return [(look, said) for look in looks if (said := whole_record(look, KeyJudgement)) is not None]
+
+
+def is_at_a_key(look: Observation) -> bool:
+    """Whether it was looked at a key: what else opens a door of the runbook's is a server that answers or does not."""
+    return look.source != "postgres"
 
 
 def _label(look: Observation) -> str:
@@ -162,5 +163,4 @@ def _vendor(look: Observation) -> str:
 
 
 def _is_past(held: Held, evidence: Evidence) -> bool:
-    at = held.says("expires_at")
-    return bool(at) and from_iso(at) <= evidence.now
+    return held.expires_at is not None and from_iso(held.expires_at) <= evidence.now

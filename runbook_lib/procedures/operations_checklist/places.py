@@ -1,10 +1,12 @@
 """Rules on places against each other: names that one lacks, changes that the running deployment does not have yet."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Change, Observation, Status
+from runbook_lib.core.records.deployments import DeploymentRow
+from runbook_lib.core.records.hosting import VercelServing
+from runbook_lib.judging.answers import record_of, rows_of, whole_record, whole_rows
 from runbook_lib.procedures.operations_checklist.findings import Found, found
 from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Place, Reading
 from runbook_lib.procedures.operations_checklist.variables import KINDS, how_to_set
@@ -41,10 +43,11 @@ def _against_example(reading: Reading, evidence: Evidence, missing: set[str]) ->
     example = evidence.example
     places = [place for part in PARTS for place in reading.serving(part)]
     is_whole = all(reading.serving(part) for part in PARTS) and all(place.is_complete for place in places)
-    if example is None or example.status != Status.ok or not is_whole or not reading.told:
+    names = whole_rows(example, str)
+    if example is None or not names or not is_whole or reading.settings is None:
         return  # what a place holds that could not be read may be the one that has the name
     told_missing = {subject.partition(" · ")[0] for subject in missing}
-    for name in example.value:
+    for name in names:
         if name in told_missing or name.startswith("RUNBOOK_") or any(name in place.held for place in reading.places):
             continue
         where = ", ".join(sorted({place.name for place in places}))
@@ -85,14 +88,12 @@ def serving_at(place: Place, evidence: Evidence) -> tuple[Observation, str] | No
 
 def _made_at(look: Observation) -> str | None:
     if look.call == "serving":
-        return str(look.value["at"]) if look.value["at"] else None
-    if look.call == "deployments":
-        served = [row for row in look.value if row["state"] in _RAILWAY_SERVED]
-    elif look.call == "releases":
-        served = [row for row in look.value if row["state"] == "complete"]
-    else:
+        serving = whole_record(look, VercelServing)
+        return serving["at"] if serving is not None else None
+    if look.call not in ("deployments", "releases"):
         return None
-    return max((str(row["at"]) for row in served if row["at"]), default=None)
+    states = _RAILWAY_SERVED if look.call == "deployments" else ("complete",)
+    return max((row["at"] for row in whole_rows(look, DeploymentRow) if row["state"] in states), default=None)
 
 
 def changes(reading: Reading, evidence: Evidence) -> tuple[Change, ...]:
@@ -107,8 +108,8 @@ def changes(reading: Reading, evidence: Evidence) -> tuple[Change, ...]:
         for held in (place.held[name] for name in sorted(place.own)):
             add(held.updated_at, f"variable {held.name}", place.name)
     for look in evidence.serving:
-        rows: list[Mapping[str, Any]] = [look.value] if look.call == "serving" and look.value else []
-        rows += look.value or [] if look.call in ("deployments", "releases") else []
-        for row in rows:
+        serving = record_of(look, VercelServing) if look.call == "serving" else None
+        listed = rows_of(look, DeploymentRow) if look.call in ("deployments", "releases") else []
+        for row in listed if serving is None else [serving]:
             add(row["at"], f"deployment {row['id']} {row['state']}", f"{row['part']} on {row['platform']}")
     return tuple(sorted(seen.values(), key=lambda change: change.at, reverse=True))

@@ -3,10 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from runbook_lib.core.clock import Window
-from runbook_lib.core.model import Json, Observation, Status
+from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.records.variables import (
+    LocalVariable,
+    PartAddress,
+    PlatformVariable,
+    RunbookSettings,
+    VariableFacts,
+)
+from runbook_lib.judging.answers import rows_of, whole_record, whole_rows
 from runbook_lib.judging.evidence import Filed
 
 PARTS = ("web", "api", "gateway")
@@ -50,24 +58,72 @@ class Evidence(Filed):
     slow_ms: float = 3000.0
 
 
+class Where(TypedDict):
+    """How a variable's value is read again, inside a look: of this machine by `place`, of a platform by `part` and `id`."""
+
+    platform: str
+    place: NotRequired[str]  # local alone
+    part: NotRequired[str]  # a platform's
+    id: NotRequired[str]  # a platform's
+
+
 @dataclass(frozen=True)
 class Held:
-    """A variable as one place holds it. `facts` None: the value is not given back, and `hidden` says why."""
+    """A variable as one place holds it. `facts` None: the value is not given back, and `hidden` says why.
+
+    What a value says of itself is None where it is not given back; see VariableFacts.
+    """
 
     name: str
-    facts: Mapping[str, Json] | None
+    facts: VariableFacts | None
     hidden: str
     updated_at: str | None
-    where: Mapping[str, Json]
+    where: Where
 
-    def says(self, what: str) -> Json:
-        """One of the facts; None where the value is not given back."""
-        return None if self.facts is None else self.facts.get(what)
+    @property
+    def kind(self) -> str | None:
+        """The kind of value."""
+        return None if self.facts is None else self.facts["kind"]
+
+    @property
+    def mode(self) -> str | None:
+        """live or test."""
+        return None if self.facts is None else self.facts["mode"]
+
+    @property
+    def role(self) -> str | None:
+        """The role of a key of Supabase."""
+        return None if self.facts is None else self.facts["role"]
+
+    @property
+    def ref(self) -> str | None:
+        """The Supabase project that it names."""
+        return None if self.facts is None else self.facts["ref"]
+
+    @property
+    def expires_at(self) -> str | None:
+        """When it expires, as it says itself."""
+        return None if self.facts is None else self.facts["expires_at"]
+
+    @property
+    def verifies(self) -> bool | None:
+        """Whether it is signed with the project's JWT secret."""
+        return None if self.facts is None else self.facts["verifies"]
+
+    @property
+    def providers(self) -> list[str]:
+        """The providers that a chain names."""
+        return (None if self.facts is None else self.facts["providers"]) or []
+
+    @property
+    def print(self) -> str | None:
+        """The same for the same value."""
+        return None if self.facts is None else self.facts["print"]
 
     @property
     def flaws(self) -> list[str]:
         """What is wrong with its shape."""
-        return list(self.says("flaws") or ())
+        return [] if self.facts is None else self.facts["flaws"]
 
     @property
     def is_set(self) -> bool:
@@ -110,10 +166,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Reading:
-    """The places, in the order of the parts, and what the runbook itself was told."""
+    """The places, in the order of the parts, and what the runbook itself was given; None where that did not come back whole."""
 
     places: tuple[Place, ...]
-    told: Mapping[str, Json]
+    settings: RunbookSettings | None
     local: Observation | None
 
     def serving(self, part: str) -> list[Place]:
@@ -125,34 +181,38 @@ class Reading:
         return [place for place in self.places if place.part == part]
 
 
-def told_by(local: Observation | None) -> dict[str, Any]:
-    """What the runbook was told of the system besides variables; empty where that did not come back whole."""
-    is_whole = local is not None and local.status == Status.ok and isinstance(local.value, dict)
-    return local.value if local is not None and is_whole else {}
+def settings_in(local: Observation | None) -> RunbookSettings | None:
+    """What the runbook was given; None where that did not come back whole."""
+    return whole_record(local, RunbookSettings)
+
+
+def address_of(part: str, settings: RunbookSettings | None) -> PartAddress | None:
+    """Where a part is said to be; None where that is not known."""
+    return settings["parts"].get(part) if settings is not None else None
 
 
 def is_without(part: str, said: Observation | None, local: Observation | None) -> bool:
     """Whether the system has no such part: the team says so, and no address or platform was named for it all the same."""
-    is_said = said is not None and said.status == Status.ok and part in said.value
-    named = (told_by(local).get("parts") or {}).get(part)
-    return is_said and named is not None and not (named.get("is_given") or named.get("hosts"))
+    named = address_of(part, settings_in(local))
+    return part in whole_rows(said, str) and named is not None and not (named["is_given"] or named["hosts"])
 
 
 def read(local: Observation | None, lists: Sequence[Observation]) -> Reading:
     """The places that the looks at variables show."""
-    told = told_by(local)
-    places = _local_places(local, told.get("rows") or ())
+    settings = settings_in(local)
+    places = _local_places(local, settings["rows"]) if local is not None and settings is not None else []
     for look in lists:
-        if look.status.has_content and isinstance(look.value, list):
+        if look.status.has_content:
             places += _platform_places(look)
     running = {place.part for place in places if place.serves}
     for part in PARTS:
-        address = (told.get("parts") or {}).get(part) or {}
-        elsewhere = address.get("hosts") or _is_anywhere(part, lists)
-        if part not in running and address.get("is_local") and not elsewhere and local:
+        address = address_of(part, settings)
+        if address is None or local is None or part in running:
+            continue
+        if address["is_local"] and not address["hosts"] and not _is_anywhere(part, lists):
             places.append(_merged(part, places, local))
     order = (*PARTS, RUNBOOK)
-    return Reading(tuple(sorted(places, key=lambda place: order.index(place.part))), told, local)
+    return Reading(tuple(sorted(places, key=lambda place: order.index(place.part))), settings, local)
 
 
 def _is_anywhere(part: str, looks: Sequence[Observation]) -> bool:
@@ -160,10 +220,7 @@ def _is_anywhere(part: str, looks: Sequence[Observation]) -> bool:
     return any(look.arguments.get("part") == part and look.status != Status.not_configured for look in looks)
 
 
-def _local_places(look: Observation | None, rows: Sequence[Mapping[str, Any]]) -> list[Place]:
-    if look is None:
-        return []
-    names = dict.fromkeys(str(row["place"]) for row in rows)
+def _local_places(look: Observation, rows: Sequence[LocalVariable]) -> list[Place]:
     return [
         Place(
             RUNBOOK,
@@ -171,13 +228,13 @@ def _local_places(look: Observation | None, rows: Sequence[Mapping[str, Any]]) -
             name,
             look,
             {
-                str(row["name"]): Held(row["name"], row["facts"], "", None, {"platform": "local", "place": name})
+                row["name"]: Held(row["name"], row["facts"], "", None, {"platform": "local", "place": name})
                 for row in rows
                 if row["place"] == name
             },
-            frozenset(str(row["name"]) for row in rows if row["place"] == name),
+            frozenset(row["name"] for row in rows if row["place"] == name),
         )
-        for name in names
+        for name in dict.fromkeys(row["place"] for row in rows)
     ]
 
 
@@ -194,9 +251,10 @@ def _platform_places(look: Observation) -> list[Place]:
     """A platform's list of variables, by environment; one that holds nothing of NexusCore's is not in use."""
     found_places: list[Place] = []
     for environment in ENVIRONMENTS:
-        rows = [row for row in look.value if environment in row["environments"] and not row["branch"]]
+        listed = rows_of(look, PlatformVariable)
+        rows = [row for row in listed if environment in row["environments"] and not row["branch"]]
         rows.sort(key=lambda row: not row["shared"])  # a project's own wins over a shared one
-        held = {str(row["name"]): _held(row) for row in rows}
+        held = {row["name"]: _held(row) for row in rows}
         if held or (environment == "production" and look.status.answered):
             part, platform = str(look.arguments["part"]), look.source
             production = found_places[0].held if found_places and environment != "production" else {}
@@ -207,6 +265,6 @@ def _platform_places(look: Observation) -> list[Place]:
     return found_places
 
 
-def _held(row: Mapping[str, Any]) -> Held:
-    where = {"platform": row["platform"], "part": row["part"], "id": row["id"]}
-    return Held(str(row["name"]), row["facts"], str(row["hidden"]), row["updated_at"], where)
+def _held(row: PlatformVariable) -> Held:
+    where: Where = {"platform": row["platform"], "part": row["part"], "id": row["id"]}
+    return Held(row["name"], row["facts"], row["hidden"], row["updated_at"], where)

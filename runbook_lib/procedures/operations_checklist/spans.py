@@ -15,7 +15,7 @@ from runbook_lib.core.records.parts import PartAnswer
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.traces import Attributes, SpanTable
 from runbook_lib.judging.answers import record_of, rows_of, whole_record
-from runbook_lib.procedures.operations_checklist.reading import PARTS, told_by
+from runbook_lib.procedures.operations_checklist.reading import PARTS, settings_in
 from runbook_lib.reading.logs import LINE_LOGS
 from runbook_lib.reading.parts import parts_of
 from runbook_lib.reading.request_rows import REQUEST_LOGS
@@ -220,11 +220,11 @@ class Arrivals:
     @property
     def _youngest(self) -> datetime | None:
         """Requests up to here should have left spans; None where nobody tells how late those may be."""
-        delay_s = told_by(self.local).get("trace_delay_s")
+        settings = settings_in(self.local)
         ends = [str(look.arguments["until"]) for look in (*self.traces, *self.traffic) if look.arguments.get("until")]
-        if delay_s is None or not ends:
+        if settings is None or not ends:
             return None
-        return from_iso(max(ends)) - timedelta(seconds=float(delay_s))
+        return from_iso(max(ends)) - timedelta(seconds=settings["trace_delay_s"])
 
     def _due(self, requests: Sequence[Logged]) -> list[Logged]:
         """Those that are old enough that their spans would have arrived."""

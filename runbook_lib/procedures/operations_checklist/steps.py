@@ -6,9 +6,10 @@ from typing import ClassVar
 from runbook_lib.core.clock import Window, parse_window
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Observation, Status
+from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.core.records.parts import PartAnswer
 from runbook_lib.io.observe import Look
-from runbook_lib.judging.answers import whole_record
+from runbook_lib.judging.answers import record_of, whole_record
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.operations_checklist import keys, targets, traces, variables
 from runbook_lib.procedures.operations_checklist import reading as reading_of
@@ -151,7 +152,7 @@ class OperationsChecklist(Procedure):
         """Each key that has the right shape is shown once to its own vendor, in a way that costs nothing."""
         seen = self.ask("keys", "tokens")
         asked = [look for look in seen if look.status != Status.not_configured]
-        taken = [look for look in keys.judged(self.evidence) if look.value["accepted"]]
+        taken = [said for _, said in keys.judged(self.evidence) if said["accepted"]]
         rows = [_key_row(look) for look in asked]
         columns = ["key", "place", "taken", "asked with", "lacks", "expires"]
         return Said(
@@ -248,11 +249,11 @@ def _key_look(check: keys.KeyCheck) -> Look | None:
 
 
 def _key_row(look: Observation) -> list[object]:
-    said = look.value if isinstance(look.value, dict) and "accepted" in look.value else None
+    said = record_of(look, KeyJudgement) if keys.is_at_a_key(look) else None
     if said is None:
         name = look.arguments.get("name") or f"{look.source} {look.call}"
         return [name, look.arguments.get("place"), str(look.status), None, look.why, None]
-    taken = "yes" if said["accepted"] else str(said["refusal"])
+    taken = "yes" if said["accepted"] else said["refusal"]
     return [
         said["name"],
         look.arguments.get("place"),

@@ -96,7 +96,7 @@ def _of_variables(column: str, places: Sequence[Place]) -> Cell:
     if not seen:
         return {"text": "values hidden", "tone": "neutral"}
     if column == FRESH:
-        dated = sorted(str(each.says("expires_at")) for each in seen if each.says("expires_at"))
+        dated = sorted(each.expires_at for each in seen if each.expires_at is not None)
         return {"text": f"until {dated[0][:10]}" if dated else "no dates", "tone": "good" if dated else "neutral"}
     kept = len(held) - len(seen)
     return {"text": f"{len(seen)} seen" + (f", {kept} hidden" if kept else ""), "tone": "good"}
@@ -110,7 +110,7 @@ def _accepted(part: str, reading: Reading, evidence: Evidence) -> Cell:
         if str(look.arguments.get("place")) in names and _is_asked(look)
     ]
     unknown = [look for look in mine if not look.status.answered]
-    good = [look for look in judged(evidence) if look in mine and look.value["accepted"]]
+    good = [said for look, said in judged(evidence) if look in mine and said["accepted"]]
     if unknown:
         return {"text": f"{unknown[0].source}: {unknown[0].status}", "tone": "unknown"}
     if not mine:

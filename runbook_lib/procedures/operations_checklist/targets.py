@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from runbook_lib.core.model import Observation, Status, Suspect
+from runbook_lib.core.records.deployments import FlyRelease
+from runbook_lib.core.records.hosting import RailwayServiceSeen, VercelProjectSeen, VercelServing
 from runbook_lib.core.records.parts import GatewayDescription, PartAnswer
 from runbook_lib.core.records.providers import RailwayStatus, StatusPage
-from runbook_lib.judging.answers import whole_record
+from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.procedures.operations_checklist.findings import Found, found
 from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Reading
 
@@ -191,15 +193,16 @@ def ambiguous(evidence: Evidence) -> list[Found]:
 
 def _live_parts(look: Observation) -> Iterable[str]:
     """The parts that a look shows to be live on its platform."""
-    if not look.value:
-        return
     if look.call == "serving":
-        yield str(look.arguments["part"])
+        if record_of(look, VercelServing) is not None:
+            yield str(look.arguments["part"])
     elif look.call in ("projects", "services"):
-        for row in look.value:
+        seen: list[VercelProjectSeen] | list[RailwayServiceSeen]
+        seen = rows_of(look, VercelProjectSeen) if look.call == "projects" else rows_of(look, RailwayServiceSeen)
+        for row in seen:
             if row["serving"]:
                 yield from (part for part in PARTS if _WORDS[part] & set(re.split(r"[^a-z0-9]+", row["name"].lower())))
-    elif look.call == "releases" and any(row["state"] == "complete" for row in look.value):
+    elif look.call == "releases" and any(row["state"] == "complete" for row in rows_of(look, FlyRelease)):
         yield "gateway"
 
 

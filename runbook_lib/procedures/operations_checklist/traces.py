@@ -104,9 +104,9 @@ def _silent(arrivals: Arrivals) -> list[Found]:
 
 def _wrong_names(reading: Reading, spans: Spans) -> list[Found]:
     """Parts whose newest spans come under a name that is neither the one that all share nor one of the part's own."""
-    if not reading.told:
+    if reading.settings is None:
         return []  # nobody tells which name they all share
-    expected = str(reading.told.get("service_name") or "nexuscore")
+    expected = reading.settings["service_name"] or "nexuscore"
     wrong = []
     for part in PARTS:
         service = spans.name_of(part)

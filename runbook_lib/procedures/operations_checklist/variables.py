@@ -65,7 +65,7 @@ def leaked(reading: Reading, _: Evidence) -> Iterator[Found]:
 
 def is_secret(held: Held) -> bool:
     """Whether the value is one that nobody outside may know."""
-    return is_secret_kind(str(held.says("kind"))) or held.says("role") == "service_role"
+    return is_secret_kind(held.kind or "") or held.role == "service_role"
 
 
 def missing(reading: Reading, _: Evidence) -> Iterator[Found]:
@@ -107,7 +107,7 @@ def _why_uncertain(place: Place, names: Sequence[str], reading: Reading) -> str:
 def _is_chain_told(reading: Reading) -> bool:
     """Whether it is known which providers the gateway's chain names; without the variable it names them all."""
     held = [place.held[_CHAIN] for place in reading.serving("gateway") if _CHAIN in place.held]
-    return all(each.says("providers") for each in held) if held else bool(reading.told)
+    return all(each.providers for each in held) if held else reading.settings is not None
 
 
 def _lacking(reading: Reading) -> Iterator[tuple[str, Place, tuple[str, ...]]]:
@@ -126,8 +126,8 @@ def providers_in_chain(reading: Reading) -> set[str] | None:
     """The providers that LLM_FALLBACK_CHAIN names, the gateway's own before the runbook's; None where nobody tells."""
     for place in (*reading.serving("gateway"), *reading.of(RUNBOOK)):
         held = place.held.get(_CHAIN)
-        if held is not None and held.says("providers"):
-            return set(held.says("providers"))
+        if held is not None and held.providers:
+            return set(held.providers)
     return None
 
 
@@ -159,7 +159,7 @@ def malformed(reading: Reading, _: Evidence) -> Iterator[Found]:
 def expired(reading: Reading, evidence: Evidence) -> Iterator[Found]:
     """Keys that say themselves that they are past their expiry."""
     for place, held in _all(reading):
-        at = held.says("expires_at")
+        at = held.expires_at
         if at and from_iso(at) <= evidence.now:
             what = f"{held.name} of {place.name} expired at {at}"
             yield found(
@@ -172,7 +172,7 @@ def expiring(reading: Reading, evidence: Evidence) -> list[Finding]:
     """Keys that expire soon, with the date: states. One key at several places is told once for each."""
     states = []
     for place, held in _all(reading):
-        at = held.says("expires_at")
+        at = held.expires_at
         if at and evidence.now < from_iso(at) <= evidence.now + evidence.expires_within:
             states.append(soon(f"{held.name} · {place.name}", at, [place.observation.id]))
     return states
@@ -189,19 +189,19 @@ def mismatched(reading: Reading, _: Evidence) -> Iterator[Found]:
 
     A signature that does not verify counts only where another key's does: else the secret that we were given may be the wrong one.
     """
-    has_right_secret = any(held.says("verifies") for _, held in _all(reading))
+    has_right_secret = any(held.verifies for _, held in _all(reading))
     for place in reading.places:
         keys = [place.held[name] for name in _SUPABASE_KEYS if name in place.held]
         address = next((place.held[name] for name in URLS if name in place.held), None)
-        expected = (address.says("ref") if address else None) or reading.told.get("project_ref")
-        refs = {key.says("ref") for key in keys if key.says("ref")}
+        expected = (address.ref if address else None) or (reading.settings["project_ref"] if reading.settings else None)
+        refs = {key.ref for key in keys if key.ref}
         for key in (each for each in keys if each.name in place.own):
-            ref = key.says("ref")
+            ref = key.ref
             if ref and expected and ref != expected:
                 code, what = "ref", f"names project {ref}, the address is of {expected}"
             elif ref and not expected and len(refs) > 1:
                 code, what = "ref", f"names project {ref}, another key beside it {', '.join(sorted(refs - {ref}))}"
-            elif has_right_secret and key.says("verifies") is False:
+            elif has_right_secret and key.verifies is False:
                 code, what = "signature", "is not signed with the project's JWT secret"
             else:
                 continue
@@ -218,9 +218,9 @@ def conflicting(reading: Reading, _: Evidence) -> Iterator[Found]:
             first, second = (place.held.get(name) for name in pair)
             if not set(pair) & place.own:
                 continue
-            if first is None or second is None or not (first.says("print") and second.says("print")):
+            if first is None or second is None or not (first.print and second.print):
                 continue
-            if first.is_set and second.is_set and first.says("print") != second.says("print"):
+            if first.is_set and second.is_set and first.print != second.print:
                 yield found(
                     place.part, "env.conflict", f"{' / '.join(pair)} · {place.name}",
                     f"{pair[0]} and {pair[1]} of {place.name} hold different values", [place.observation],
@@ -238,8 +238,8 @@ def mixed_modes(reading: Reading) -> list[Found]:
         modes: dict[str, list[str]] = {}
         for place in places:
             for key in (place.held[each] for each in _MODES if each in place.held):
-                if key.says("mode"):
-                    modes.setdefault(str(key.says("mode")), []).append(f"{key.name} ({place.part})")
+                if key.mode:
+                    modes.setdefault(key.mode, []).append(f"{key.name} ({place.part})")
         if len(modes) > 1 and any(set(_MODES) & place.own for place in places):
             told = "; ".join(f"{mode}: {', '.join(names)}" for mode, names in sorted(modes.items()))
             part = RUNBOOK if places[0].part == RUNBOOK else "api"
@@ -257,10 +257,7 @@ def overridden(reading: Reading) -> list[str]:
     return sorted(
         name
         for name, held in process.held.items()
-        if name in file.held
-        and held.is_set
-        and file.held[name].is_set
-        and held.says("print") != file.held[name].says("print")
+        if name in file.held and held.is_set and file.held[name].is_set and held.print != file.held[name].print
     )
 
 
@@ -290,20 +287,20 @@ def how_to_set(name: str, place: Place) -> str:
 
 def _wrong_kind(held: Held) -> str:
     """Why the kind does not fit the name: not_a_url, other_kind; empty where it fits, or the name may hold anything."""
-    expected, kind = KINDS.get(held.name), held.says("kind")
+    expected, kind = KINDS.get(held.name), held.kind
     if expected is None or held.facts is None or kind == "nothing":
         return ""
     if kind not in expected:
         return "not_a_url" if expected == ("url",) and kind == "opaque" else "other_kind"
     role = VARIABLES[held.name].role
-    return "other_kind" if role and held.says("role") != role else ""
+    return "other_kind" if role and held.role != role else ""
 
 
 def _kind_in_words(held: Held) -> str:
-    role = held.says("role")
+    role = held.role
     if role:
         return f"a {str(role).replace('_', ' ')} key of Supabase"
-    words = str(held.says("kind")).replace("_", " ")
+    words = (held.kind or "").replace("_", " ")
     return (
         "something that is no such key"
         if words == "opaque"

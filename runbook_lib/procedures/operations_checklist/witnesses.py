@@ -17,7 +17,14 @@ from runbook_lib.judging.witnesses import (
     not_used,
     proof,
 )
-from runbook_lib.procedures.operations_checklist.reading import PARTS, RUNBOOK, is_without, read, told_by
+from runbook_lib.procedures.operations_checklist.reading import (
+    PARTS,
+    RUNBOOK,
+    address_of,
+    is_without,
+    read,
+    settings_in,
+)
 from runbook_lib.procedures.operations_checklist.spans import Arrivals, Trail
 
 _LISTS = ("vercel.variables", "railway.variables", "fly.variables")
@@ -205,10 +212,10 @@ def _without(seen: Seen, part: str) -> tuple[Observation, ...]:
 
 def _set_up(seen: Seen, part: str) -> set[str]:
     """The platforms that are named for a part, or that could be asked anything about it."""
-    named = (told_by(_local(seen)).get("parts") or {}).get(part) or {}
+    named = address_of(part, settings_in(_local(seen)))
     asked = _configured(seen.of(*_LISTS, *_SERVING, *_LOGS))
     return {
-        *(named.get("hosts") or ()),
+        *(named["hosts"] if named else ()),
         *(each.source for each in asked if each.arguments.get("part", "gateway") == part),
     }
 

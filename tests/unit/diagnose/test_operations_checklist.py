@@ -305,7 +305,7 @@ def test_what_is_worth_saying_breaks_nothing(what: str) -> None:
 
 def test_a_part_on_this_machine_takes_what_the_files_say_and_the_environment_wins() -> None:
     world = World()
-    world.told["parts"] = {"api": {"is_local": True}}
+    world.told["parts"] = {"api": {"is_local": True, "is_given": False, "hosts": []}}
     asked = ("vercel.variables.api", "vercel.serving.api", "vercel.request_log.api")
     world.statuses |= dict.fromkeys(asked, Status.not_configured)
     for each in world.rows["api"]:
@@ -375,7 +375,7 @@ def test_the_table_has_a_remedy_for_each_red_cell_and_shows_nothing_unseen_as_go
 
 def test_a_platform_whose_token_is_missing_is_a_gap_even_where_the_address_is_this_machine() -> None:
     world = World()
-    world.told["parts"] = {"api": {"is_local": True, "hosts": ["vercel"]}}
+    world.told["parts"] = {"api": {"is_local": True, "is_given": False, "hosts": ["vercel"]}}
     world.statuses["vercel.variables.api"] = world.statuses["vercel.serving.api"] = Status.not_configured
     for each in world.rows["api"]:
         locally(world, each["name"], ".env")

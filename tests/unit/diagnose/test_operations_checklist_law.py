@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.checklist import World, judgement, probe
+from support.checklist import World, facts, judgement, probe
 from support.evidence import log_line, look
 from support.law import silenced, topics_without_a_field
 
@@ -130,7 +130,7 @@ def test_a_token_that_is_not_set_cannot_be_refused_and_one_that_is_must_be_judge
     world = World()
     _token(world, Status.not_configured)
     assert str(diagnose(world.evidence()).status) == "ruled_out"
-    world.local.append({"name": "RUNBOOK_VERCEL_TOKEN", "place": ".env", "facts": {"flaws": [], "kind": "opaque"}})
+    world.local.append({"name": "RUNBOOK_VERCEL_TOKEN", "place": ".env", "facts": facts("RUNBOOK_VERCEL_TOKEN")})
     conclusion = diagnose(world.evidence())
     assert str(conclusion.status) == "could_not_tell"
     assert state_of(conclusion, "env.rejected") is CoverageState.not_examined
@@ -255,7 +255,9 @@ def _silent(each: Observation) -> Observation:
 def _without_gateway() -> World:
     world = World()
     world.not_used = ["fly", "railway", "gateway"]
-    world.told["parts"] = {part: {"is_given": part != "gateway", "hosts": []} for part in ("web", "api", "gateway")}
+    world.told["parts"] = {
+        part: {"is_local": False, "is_given": part != "gateway", "hosts": []} for part in ("web", "api", "gateway")
+    }
     world.statuses |= {"railway": Status.not_configured}
     del world.rows["gateway"], world.probes["gateway"], world.requests["gateway"], world.serving["gateway"]
     world.elsewhere = [look("railway", "services", None, Status.not_configured)]
