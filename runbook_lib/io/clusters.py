@@ -32,7 +32,7 @@ _FIXED = {
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningServer:
     """A server that runs: the URL of its superuser on a database, where it logs, and whether its process still lives."""
 
     port: int
@@ -62,7 +62,7 @@ class Clusters:
         self._programs, self._databases = programs, databases
         self.user = _unprivileged() if os.geteuid() == 0 else None
 
-    def room(self, folder: Path, name: str) -> Path:
+    def make_room(self, folder: Path, name: str) -> Path:
         """A folder below `folder` that the server's user owns."""
         made = folder / name
         made.mkdir(mode=0o700)
@@ -71,7 +71,7 @@ class Clusters:
             os.chown(made, account.pw_uid, account.pw_gid)
         return made
 
-    def make(self, initdb: str, data: Path, folder: Path) -> str:
+    def make_server(self, initdb: str, data: Path, folder: Path) -> str:
         """Make a server's files in `data` (a room); returns the superuser's password. Raises LookError(not_configured)."""
         password = secrets.token_urlsafe(18)
         file = folder / "initial-password"
@@ -93,18 +93,18 @@ class Clusters:
         return password
 
     @contextlib.contextmanager
-    def running(
+    def run_server(
         self, postgres: str, data: Path, password: str, settings: Mapping[str, str], log: Path
-    ) -> Iterator[Running]:
+    ) -> Iterator[RunningServer]:
         """A server that runs within the block. It may still be starting, or recovering, or have ended."""
         port = _free_port()
         arguments = [postgres, "-D", str(data)]
         for name, value in {**_FIXED, "port": str(port), **settings}.items():
             arguments += ["-c", f"{name}={value}"]
-        with log.open("wb") as said, self._programs.started(arguments, None, said, said, user=self.user) as process:
-            yield Running(port, password, log, process)
+        with log.open("wb") as said, self._programs.run_within(arguments, None, said, said, user=self.user) as process:
+            yield RunningServer(port, password, log, process)
 
-    def wait_ready(self, running: Running, patience_s: float = 20.0) -> bool:
+    def wait_ready(self, running: RunningServer, patience_s: float = 20.0) -> bool:
         """Wait until it takes statements and is not in recovery; False where it ended or took too long."""
         deadline = self._programs.deadline
         begun = deadline.remaining_s

@@ -133,7 +133,7 @@ class Reply:
 
 
 def status_of(status_code: int) -> Status:
-    """The look's status for an HTTP status that is no success."""
+    """The look's status for an HTTP status other than success."""
     if status_code in (401, 403):
         return Status.denied
     if status_code in (404, 410):

@@ -161,7 +161,7 @@ def _session_of(pid: int) -> int | None:
 
 
 def _is_own_network(pid: int) -> bool | None:
-    """Whether a process shares our network namespace; None where there are none, or it may not be read."""
+    """Whether a process shares our network namespace; None without namespaces, or where they may not be read."""
     try:
         return Path(f"/proc/{pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink()
     except OSError:

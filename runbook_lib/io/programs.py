@@ -27,7 +27,7 @@ _KERNEL_MARK = "RUNBOOK_KERNEL"  # what a kernel's children carry, so that they 
 
 
 @dataclass(frozen=True)
-class Ran:
+class ProgramResult:
     """How a program ended: its exit code (negative: the signal), what it said (the end of it), what it printed, seconds."""
 
     code: int
@@ -65,7 +65,7 @@ class Programs:
         out_of: Path | None = None,
         tick: Callable[[], None] | None = None,
         user: str | None = None,
-    ) -> Ran:
+    ) -> ProgramResult:
         """Run a program to its end.
 
         Args:
@@ -82,13 +82,13 @@ class Programs:
             output: IO[bytes] = held.enter_context(tempfile.TemporaryFile())
             source = held.enter_context(out_of.open("rb")) if out_of else subprocess.DEVNULL
             before = self.deadline.remaining_s
-            with self.started(arguments, variables, output, said, source, user) as process:
+            with self.run_within(arguments, variables, output, said, source, user) as process:
                 self._wait(process, tick)
             words, printed = _end_of(said, _LAST_WORDS), _end_of(output, _MOST_OUTPUT)
-            return Ran(process.returncode, words, printed, before - self.deadline.remaining_s)
+            return ProgramResult(process.returncode, words, printed, before - self.deadline.remaining_s)
 
     @contextlib.contextmanager
-    def started(
+    def run_within(
         self,
         arguments: Sequence[str],
         variables: Mapping[str, str] | None,

@@ -34,9 +34,9 @@ class Sql:
         Raises LookError: unreachable, denied, timed_out (statement_timeout is the deadline), not_found (no such table or
         function), malformed for any other error, with its SQLSTATE.
         """
-        return self.rolled_back(dsn, lambda session: session.rows(statement, parameters))
+        return self.run_rolled_back(dsn, lambda session: session.rows(statement, parameters))
 
-    def rolled_back(self, dsn: str, work: Callable[["SqlSession"], T]) -> T:
+    def run_rolled_back(self, dsn: str, work: Callable[["SqlSession"], T]) -> T:
         """What `work` finds in one transaction that sees one moment, cannot write, and is rolled back whatever happens.
 
         Raises LookError as `query` does, for what `work` does not catch itself.
@@ -60,7 +60,7 @@ class Sql:
             if connection is not None:
                 connection.close()
 
-    def in_scratch(self, dsn: str, scripts: Mapping[str, str], work: Callable[["SqlSession"], T]) -> T:
+    def run_in_scratch(self, dsn: str, scripts: Mapping[str, str], work: Callable[["SqlSession"], T]) -> T:
         """What `work` finds after `scripts` ran, in order, in a new database on a scratch server; nothing of it stays.
 
         The scripts run in one transaction that is rolled back, so that not even a role remains, and the database is dropped.

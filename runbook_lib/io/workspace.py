@@ -39,7 +39,7 @@ def private_folder(base: str | None, *, setting: str, mode: int = 0o700) -> Iter
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def kept_folder(given: str) -> Path:
+def make_kept_folder(given: str) -> Path:
     """The folder in which files are to be kept, made where it is missing. Raises LookError(denied) where nobody may write."""
     folder = Path(given).expanduser()
     try:
@@ -60,7 +60,7 @@ def free_bytes(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def becoming(path: Path) -> Iterator[Path]:
+def write_then_rename(path: Path) -> Iterator[Path]:
     """A path to write to, `….partial` beside the wanted one, that takes the wanted name at the end of the block.
 
     What is not whole never has the name of something whole: when the block raises, what was written is removed.
@@ -93,7 +93,7 @@ def append_line(path: Path, line: str) -> None:
         raise LookError(Status.denied, f"cannot be written: {error.strerror or error}", where=str(path)) from error
 
 
-def listing(folder: Path) -> list[tuple[str, int, float]]:
+def list_files(folder: Path) -> list[tuple[str, int, float]]:
     """(name, bytes, last change in epoch seconds) of the plain files in a folder, oldest first; of a file: itself alone.
 
     Raises LookError: unreachable where there is no such place (a folder that is not mounted proves nothing), denied.
@@ -108,7 +108,7 @@ def listing(folder: Path) -> list[tuple[str, int, float]]:
     return sorted(found, key=lambda row: (row[2], row[0]))
 
 
-def ends_of(path: Path, count: int = 4096) -> tuple[bytes, bytes]:
+def read_ends(path: Path, count: int = 4096) -> tuple[bytes, bytes]:
     """The first and the last bytes of a file. Raises LookError: unreachable where there is none, denied."""
     try:
         with path.open("rb") as file:

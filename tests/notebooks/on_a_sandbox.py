@@ -14,16 +14,19 @@ from runbook_lib.sandbox import Sandbox
 from tests.notebooks.conftest import RUNBOOK
 
 
-def environment_of(sandbox: Sandbox, outputs: Path, **more: str) -> dict[str, str]:
-    """A user's environment that points at a sandbox, and at an outputs folder of the test's own."""
+def environment_of(sandbox: Sandbox, outputs: Path, **settings: str) -> dict[str, str]:
+    """A user's environment that points at a sandbox, and at an outputs folder of the test's own.
+
+    Args:
+        settings: variables beside the sandbox's own; both then stand in a file beside the outputs.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
-    return {
-        **kept,
-        "RUNBOOK_SANDBOX": str(sandbox.env_file),
-        "RUNBOOK_TARGET": "sandbox",
-        "RUNBOOK_OUTPUTS": str(outputs),
-        **more,
-    }
+    file = Path(sandbox.env_file)
+    if settings:
+        file = outputs.parent / "settings.env"
+        file.touch(mode=0o600)
+        file.write_text("".join(f"{name}='{value}'\n" for name, value in {**sandbox.env, **settings}.items()))
+    return {**kept, "RUNBOOK_SANDBOX": str(file), "RUNBOOK_TARGET": "sandbox", "RUNBOOK_OUTPUTS": str(outputs)}
 
 
 def run(number: str, environment: dict[str, str], where: Path, **parameters: str) -> tuple[int, dict[str, Any], str]:

@@ -16,7 +16,7 @@ from runbook_lib.core.model import Answer, Status
 from runbook_lib.io.http import Deadline
 from runbook_lib.io.observe import Door, Look, Observer
 from runbook_lib.io.programs import Programs
-from runbook_lib.io.workspace import append_line, becoming, private_folder
+from runbook_lib.io.workspace import append_line, private_folder, write_then_rename
 from runbook_lib.settings import Settings
 
 
@@ -70,12 +70,12 @@ def test_a_look_that_is_given_up_ends_its_programs() -> None:
 
 def test_a_file_takes_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
     wanted = tmp_path / "kept" / "night.dump"
-    with contextlib.suppress(RuntimeError), becoming(wanted) as draft:
+    with contextlib.suppress(RuntimeError), write_then_rename(wanted) as draft:
         draft.write_bytes(b"half")
         assert [path.name for path in wanted.parent.iterdir()] == ["night.dump.partial"]
         raise RuntimeError
     assert list(wanted.parent.iterdir()) == []
-    with becoming(wanted) as draft:
+    with write_then_rename(wanted) as draft:
         draft.write_bytes(b"whole")
     assert [(path.name, path.read_bytes()) for path in wanted.parent.iterdir()] == [("night.dump", b"whole")]
     assert wanted.stat().st_mode & 0o077 == 0

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import need, require_list
+from runbook_lib.sources.kit.asking import require_list, require_setting
 
 HELP = "RUNBOOK_FLY_TOKEN must be for this app (fly tokens create readonly is enough); check RUNBOOK_FLY_GATEWAY_APP"
 
@@ -14,10 +14,13 @@ class FlyApi:
 
     def __init__(self, door: Door) -> None:
         self.http = door.http
-        self.app = quote(need(door, "fly_gateway_app"), safe="")
-        token = need(door, "fly_token")
+        self.app = quote(require_setting(door, "fly_gateway_app"), safe="")
+        token = require_setting(door, "fly_token")
         self.headers = {"Authorization": token if token.startswith("FlyV1 ") else f"Bearer {token}"}
-        self.machines_url, self.api_url = need(door, "fly_machines_url"), need(door, "fly_api_url")
+        self.machines_url, self.api_url = (
+            require_setting(door, "fly_machines_url"),
+            require_setting(door, "fly_api_url"),
+        )
 
     def get(self, url: str, **params: str | int) -> Reply:
         """A reply. Raises LookError: denied, also where the app is hidden from the token."""

@@ -13,7 +13,7 @@ from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.fly.api import HELP, FlyApi
 from runbook_lib.sources.fly.token import expiry_of
 from runbook_lib.sources.kit.asking import iso_of_text, rows_in, text_of
-from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement
+from runbook_lib.sources.kit.judging import AskedKey, Refusal, key_arguments
 from runbook_lib.sources.this_machine.variable_facts import facts_of
 
 _SECRET = "a secret of Fly's: it never comes back"  # noqa: S105 - a sentence, not a secret
@@ -47,7 +47,7 @@ def token() -> Look[KeyJudgement]:
 
     def fetch(door: Door) -> Answer[KeyJudgement]:
         fly = FlyApi(door)
-        wanted = Judgement("RUNBOOK_FLY_TOKEN", "GET /v1/apps/{app}: fly tokens create readonly is enough")
+        wanted = AskedKey("RUNBOOK_FLY_TOKEN", "GET /v1/apps/{app}: fly tokens create readonly is enough")
         reply = fly.http.get(f"{fly.machines_url}/v1/apps/{fly.app}", headers=fly.headers)
         expires_at = expiry_of(fly.headers["Authorization"].removeprefix("Bearer "))
         if reply.status_code == 401:
@@ -58,7 +58,7 @@ def token() -> Look[KeyJudgement]:
         reply.raise_for_status(HELP).parsed(lambda document: str(document["name"]))
         return wanted.accepted(expires_at=expires_at)
 
-    return Look("fly", "token", judgement("RUNBOOK_FLY_TOKEN"), fetch)
+    return Look("fly", "token", key_arguments("RUNBOOK_FLY_TOKEN"), fetch)
 
 
 def _secret(row: dict[str, Json]) -> PlatformVariable:

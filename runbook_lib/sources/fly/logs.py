@@ -25,8 +25,8 @@ from runbook_lib.sources.kit.asking import (
     number_of,
     read_pages,
     rows_in,
-    span_of,
     text_of,
+    window_arguments,
 )
 
 _RETENTION_H = 7 * 24.0
@@ -56,7 +56,7 @@ def logs(window: Window, text: str | None = None, *, limit: int = 500) -> Look[l
             kept[-limit:], unread or len(kept) > limit, "log lines", lambda: _none(door, window), lost
         )
 
-    arguments = {**span_of(window), "limit": limit, **({} if text is None else {"text": text})}
+    arguments = {**window_arguments(window), "limit": limit, **({} if text is None else {"text": text})}
     return Look("fly", "logs", arguments, fetch, deadline_s=20)
 
 
@@ -83,7 +83,7 @@ def releases(window: Window | None = None) -> Look[list[FlyRelease]]:
         cut = window is not None and len(rows) >= 25 and len(kept) == len(rows)
         return answer_with_rows(kept, cut, "releases", lambda: Answer(Status.empty, None, "no release in the window"))
 
-    return Look("fly", "releases", span_of(window), fetch)
+    return Look("fly", "releases", window_arguments(window), fetch)
 
 
 def health() -> Look[FlyAccess]:

@@ -11,8 +11,8 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need, span_of
-from runbook_lib.sources.kit.counts import counted
+from runbook_lib.sources.kit.asking import require_setting, window_arguments
+from runbook_lib.sources.kit.counts import answer_with_counts
 from runbook_lib.sources.metrics.histogram_counts import Series, count
 from runbook_lib.sources.metrics.prometheus_api import PrometheusApi, label_literal
 
@@ -26,10 +26,10 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
     def fetch(door: Door) -> Answer[Counts]:
         if service != "gateway":
             raise LookError(Status.not_configured, f"{service} does not run on Fly", do_next="ask for gateway")
-        app = label_literal(need(door, "fly_gateway_app"))
-        token = need(door, "fly_token")
+        app = label_literal(require_setting(door, "fly_gateway_app"))
+        token = require_setting(door, "fly_token")
         header = token if token.startswith("FlyV1 ") else f"Bearer {token}"
-        url = f"{need(door, 'fly_api_url')}/prometheus/{quote(need(door, 'fly_org'), safe='')}"
+        url = f"{require_setting(door, 'fly_api_url')}/prometheus/{quote(require_setting(door, 'fly_org'), safe='')}"
         api = PrometheusApi(door, url, {"Authorization": header}, _HELP)
         series = Series(
             f"fly_app_http_responses_count{{app={app}}}",
@@ -40,10 +40,10 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
             extrapolates=False,
         )
         steps, total, failed, slow, latency = count(api, series, window, within_ms)
-        return counted(
+        return answer_with_counts(
             door, service, "Fly's proxy metrics", steps, total, failed, slow=slow, latency=latency,
             retention_h=_KEPT_H, delay_s=door.settings.log_delay_s,
         )  # fmt: skip
 
-    arguments = {"service": service, **span_of(window), "within_ms": within_ms}
+    arguments = {"service": service, **window_arguments(window), "within_ms": within_ms}
     return Look("fly", "service_counts", arguments, fetch, deadline_s=60)

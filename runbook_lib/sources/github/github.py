@@ -10,7 +10,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.repository import CommitCheck, Comparison, PullRequest, RepositoryAccess
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, need, number_of, require_list, rows_in, text_of
+from runbook_lib.sources.kit.asking import iso_of_text, number_of, require_list, require_setting, rows_in, text_of
 
 _HELP = (
     "RUNBOOK_GITHUB_TOKEN must be for this repository (a fine-grained one that reads contents, pull requests and checks); "
@@ -25,15 +25,15 @@ class _Github:
 
     def __init__(self, door: Door, repository: str | None = None) -> None:
         self.http = door.http
-        self.url = need(door, "github_api_url")
+        self.url = require_setting(door, "github_api_url")
         self.headers = {
-            "Authorization": f"Bearer {need(door, 'github_token')}",
+            "Authorization": f"Bearer {require_setting(door, 'github_token')}",
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": "2022-11-28",
         }
         wanted = door.settings.github_repo or repository
         if not wanted or wanted.count("/") != 1:
-            need(door, "github_repo")
+            require_setting(door, "github_repo")
             raise LookError(
                 Status.not_configured, "RUNBOOK_GITHUB_REPO is not owner/name", do_next="set it to owner/name"
             )

@@ -22,7 +22,7 @@ Mark = TypeVar("Mark")
 _RUN_MAY_TAKE = timedelta(minutes=5)  # between a run's moment, from which windows count, and its last question
 
 
-def need(door: Door, field: str) -> str:
+def require_setting(door: Door, field: str) -> str:
     """The value of a setting. Raises LookError(not_configured), which names the variable and what it is for."""
     value = getattr(door.settings, field)
     if isinstance(value, SecretStr):
@@ -36,7 +36,7 @@ def need(door: Door, field: str) -> str:
     return str(value)
 
 
-def span_of(window: Window | None) -> dict[str, Json]:
+def window_arguments(window: Window | None) -> dict[str, Json]:
     """A window as a look's arguments: since and until, both None without one."""
     return dict(window.as_dict()) if window else {"since": None, "until": None}
 
@@ -47,7 +47,7 @@ def is_within(at: str | None, window: Window) -> bool:
 
 
 def rows_in(document: Json, key: str | None = None, *, may_lack: bool = False) -> list[dict[str, Json]]:
-    """The list of objects in a document (under `key`, or the document itself). Raises TypeError or KeyError where it is none.
+    """The list of objects in a document (under `key`, or the document itself). Raises TypeError or KeyError for anything else.
 
     Args:
         may_lack: the vendor leaves the key out (or says null) when there is nothing.
@@ -89,7 +89,7 @@ def whole_number_of(value: Json) -> int | None:
 
 
 def whole_number(value: Json) -> int:
-    """A whole number from a number or its text. Raises TypeError or ValueError for what is none, or takes more than 64 bits."""
+    """A whole number from a number or its text. Raises TypeError or ValueError for anything else, and for more than 64 bits."""
     number = int(value)
     if not -(2**63) <= number < 2**63:
         raise ValueError("a number of more than 64 bits")
@@ -97,7 +97,7 @@ def whole_number(value: Json) -> int:
 
 
 def iso_of_ms(milliseconds: Json) -> str | None:
-    """ISO 8601 of epoch milliseconds; None for None. Raises TypeError or ValueError for what is no moment."""
+    """ISO 8601 of epoch milliseconds; None for None. Raises TypeError or ValueError for what is not a moment."""
     number = number_of(milliseconds)
     try:
         return None if number is None else to_iso(datetime.fromtimestamp(number / 1000, UTC))

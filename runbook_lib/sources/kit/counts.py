@@ -61,7 +61,7 @@ class Row:
         self.values = self.values or [0] * self.steps.count
 
     def add(self, samples: Iterable[tuple[float, float]]) -> None:
-        """Add (end of the step in epoch seconds, number) to what is there; a number that is none is left out."""
+        """Add (end of the step in epoch seconds, number) to what is there; what is not a number is left out."""
         since_s, step_s, count, values = self.steps.since_s, self.steps.step_s, self.steps.count, self.values
         for end_s, value in samples:
             if 0 < value < _MOST:
@@ -69,14 +69,14 @@ class Row:
                 if 0 <= index < count:
                     values[index] += value
             elif value and math.isfinite(value):
-                raise LookError(Status.malformed, f"a count that is none: {value:g}")
+                raise LookError(Status.malformed, f"not a count: {value:g}")
 
     def clean(self) -> list[float]:
         """Whole numbers as such, fractions to four digits: a record need not be longer than what is known."""
         return [int(value) if value == int(value) else round(value, 4) for value in self.values]
 
 
-def counted(
+def answer_with_counts(
     door: Door,
     service: str,
     by: str,
@@ -129,7 +129,7 @@ def histogram(rows: Mapping[float, Row], hours: Steps) -> LatencyBuckets:
     return LatencyBuckets(step_s=hours.step_s, upper_ms=[*bounds], counts=counts)
 
 
-def exactly(within_ms: float, row: Row) -> SlowCounts:
+def slow_exactly(within_ms: float, row: Row) -> SlowCounts:
     """How many were slower, where that was counted."""
     return {"within_ms": within_ms, "least": row.clean(), "most": None}
 

@@ -8,7 +8,7 @@ RAILWAY_SERVICES = {"api": "railway_api_service_id", "gateway": "railway_gateway
 _HOSTS = {"vercel": VERCEL_PROJECTS, "railway": RAILWAY_SERVICES, "fly": {"gateway": "fly_gateway_app"}}
 
 
-def hosts(settings: Settings, part: str) -> list[str]:
+def platforms_of(settings: Settings, part: str) -> list[str]:
     """The platforms on which web, api or gateway is said to run."""
     return [name for name, fields in _HOSTS.items() if part in fields and getattr(settings, fields[part])]
 

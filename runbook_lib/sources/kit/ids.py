@@ -45,7 +45,7 @@ def trace_id_hex(text: str) -> str | None:
 
 
 def parse_traceparent(text: str) -> tuple[str, bool] | None:
-    """Trace id and sampled flag of a W3C `traceparent`; None for what is none."""
+    """Trace id and sampled flag of a W3C `traceparent`; None for any other text."""
     match = _TRACEPARENT.fullmatch(text.strip().lower())
     if match is None or not match[1].strip("0"):
         return None

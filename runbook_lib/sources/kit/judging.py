@@ -23,7 +23,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True)
-class Judgement:
+class AskedKey:
     """A key that is asked about: the variable's name, and what is asked with which permission."""
 
     name: str
@@ -66,7 +66,7 @@ class Judgement:
         )
 
 
-def judgement(name: str, place: str = "") -> dict[str, Json]:
+def key_arguments(name: str, place: str = "") -> dict[str, Json]:
     """The arguments of a look at a key."""
     return {"name": name, "place": place or "local"}
 

@@ -19,7 +19,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import iso_of_text, need, require_list, rows_in, text_of
+from runbook_lib.sources.kit.asking import iso_of_text, require_list, require_setting, rows_in, text_of
 from runbook_lib.sources.metrics.alert_routes import read_config
 from runbook_lib.sources.metrics.prometheus_api import authorized, label_literal
 
@@ -37,7 +37,7 @@ class _Alertmanager:
 
     def __init__(self, door: Door) -> None:
         self.http: Http = door.http
-        self.url = need(door, "alertmanager_url")
+        self.url = require_setting(door, "alertmanager_url")
         self.headers = authorized(reveal(door.settings.alertmanager_token), door.settings.alertmanager_user)
 
     def get(self, path: str, **params: Any) -> Reply:

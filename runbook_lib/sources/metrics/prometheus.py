@@ -12,8 +12,8 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, rows_in, span_of, text_of
-from runbook_lib.sources.kit.counts import Steps, counted
+from runbook_lib.sources.kit.asking import iso_of_text, rows_in, text_of, window_arguments
+from runbook_lib.sources.kit.counts import Steps, answer_with_counts
 from runbook_lib.sources.metrics.histogram_counts import Series, count
 from runbook_lib.sources.metrics.prometheus_api import MOST_POINTS, PrometheusApi, label_literal
 
@@ -55,13 +55,13 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
         )
         steps, total, failed, slow, latency = count(api, series, window, within_ms)
         kept_h = door.settings.prometheus_retention_h or api.retention_h() or float("inf")
-        return counted(
+        return answer_with_counts(
             door, service, "Prometheus span metrics", steps, total, failed, slow=slow, latency=latency,
             retention_h=min(kept_h, 24.0 * 3650), delay_s=door.settings.trace_delay_s,
             retention_setting="RUNBOOK_PROMETHEUS_RETENTION_H",
         )  # fmt: skip
 
-    arguments = {"service": service, **span_of(window), "within_ms": within_ms}
+    arguments = {"service": service, **window_arguments(window), "within_ms": within_ms}
     return Look("prometheus", "service_counts", arguments, fetch, deadline_s=60)
 
 
@@ -109,7 +109,7 @@ def alerts_fired(window: Window) -> Look:
         }
         return Answer(Status.ok, value)
 
-    return Look("prometheus", "alerts_fired", span_of(window), fetch, deadline_s=30)
+    return Look("prometheus", "alerts_fired", window_arguments(window), fetch, deadline_s=30)
 
 
 def health() -> Look:

@@ -13,7 +13,7 @@ from runbook_lib.core.model import Json
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import need, require_list, rows_in
+from runbook_lib.sources.kit.asking import require_list, require_setting, rows_in
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class PrometheusApi:
         """The team's own, as set."""
         settings = door.settings
         token, user = reveal(settings.prometheus_token), settings.prometheus_user
-        return cls(door, need(door, "prometheus_url"), authorized(token, user))
+        return cls(door, require_setting(door, "prometheus_url"), authorized(token, user))
 
     def get(self, path: str, parse: Callable[[Json], T], **params: Any) -> T:
         """What `parse` makes of the answer's `data`. Raises LookError."""

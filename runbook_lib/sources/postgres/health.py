@@ -12,7 +12,7 @@ from runbook_lib.core.records.database import (
     TableLock,
 )
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_moment, need
+from runbook_lib.sources.kit.asking import iso_of_moment, require_setting
 
 _ACTIVITY = """
 select pid, usename as role, application_name as application, state, wait_event_type, wait_event, backend_start, xact_start,
@@ -53,10 +53,10 @@ def activity() -> Look[DatabaseActivity]:
     """Who is connected and who waits for whom; partial where other roles' queries are hidden from ours."""
 
     def fetch(door: Door) -> Answer[DatabaseActivity]:
-        sessions = [_session(row) for row in door.sql.query(need(door, "database_url"), _ACTIVITY)]
+        sessions = [_session(row) for row in door.sql.query(require_setting(door, "database_url"), _ACTIVITY)]
         waiting = [row["pid"] for row in sessions if row["blocked_by"]]
         blocking = sorted({pid for row in sessions for pid in row["blocked_by"]} - set(waiting))
-        locks = [_lock(row) for row in door.sql.query(need(door, "database_url"), _LOCKS)]
+        locks = [_lock(row) for row in door.sql.query(require_setting(door, "database_url"), _LOCKS)]
         value = DatabaseActivity(sessions=sessions, waiting=waiting, blocking=blocking, locks=locks)
         if any(row["query"] == "<insufficient privilege>" for row in sessions):
             return Answer(Status.partial, value, "other roles' queries are hidden from this role", _HELP)
@@ -69,7 +69,7 @@ def settings() -> Look[DatabaseSettings]:
     """How it is set."""
 
     def fetch(door: Door) -> Answer[DatabaseSettings]:
-        dsn = need(door, "database_url")
+        dsn = require_setting(door, "database_url")
         server = _server(door.sql.query(dsn, _STATE)[0])
         by_name = {
             str(row["name"]): DatabaseSetting(setting=row["setting"], unit=row["unit"], source=row["source"])
@@ -84,7 +84,7 @@ def health() -> Look[DatabaseServer]:
     """Whether it answers, as whom."""
 
     def fetch(door: Door) -> Answer[DatabaseServer]:
-        return Answer(Status.ok, _server(door.sql.query(need(door, "database_url"), _STATE)[0]))
+        return Answer(Status.ok, _server(door.sql.query(require_setting(door, "database_url"), _STATE)[0]))
 
     return Look("postgres", "health", {}, fetch)
 

@@ -15,7 +15,7 @@ from runbook_lib.core.records.rights import (
 )
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.io.sql import SqlSession
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.postgres.rls_examine import AccessQuestion, examine
 from runbook_lib.sources.postgres.rls_org import ORGANIZATION, read_organization
 from runbook_lib.sources.postgres.rls_reach import reach_of
@@ -30,7 +30,7 @@ def policies() -> Look[RightsCatalogue]:
     """What protects schema public; empty where it holds no table."""
 
     def fetch(door: Door) -> Answer[RightsCatalogue]:
-        found = door.sql.rolled_back(need(door, "database_url"), _catalogue)
+        found = door.sql.run_rolled_back(require_setting(door, "database_url"), _catalogue)
         return Answer(Status.ok if found["tables"] else Status.empty, found)
 
     return Look("postgres", "policies", {}, fetch, deadline_s=_DEADLINE_S)
@@ -78,7 +78,8 @@ def as_user(who: str, org: str, table: str, command: str, row_id: str, jwt: str 
         # a key or a token without a subject speaks for nobody; the user who was named does
         asked = AccessQuestion(who, org, table, command, row_id, claims if claims.get("sub") or not who else {})
         return Answer(
-            Status.ok, door.sql.rolled_back(need(door, "database_url"), lambda session: examine(session, asked))
+            Status.ok,
+            door.sql.run_rolled_back(require_setting(door, "database_url"), lambda session: examine(session, asked)),
         )
 
     given = {"user": who, "org": org, "table": table, "command": command, "row_id": row_id, "jwt": jwt}
@@ -89,7 +90,7 @@ def reach() -> Look[StrangersReach]:
     """What a signed-in stranger and what nobody at all may do with each table."""
 
     def fetch(door: Door) -> Answer[StrangersReach]:
-        return Answer.of(door.sql.rolled_back(need(door, "database_url"), reach_of))
+        return Answer.of(door.sql.run_rolled_back(require_setting(door, "database_url"), reach_of))
 
     return Look("postgres", "reach", {}, fetch, deadline_s=30.0)
 
@@ -106,12 +107,12 @@ def schema_file(path: str = "") -> Look[RightsCatalogue | SchemaFileFound]:
     """
 
     def fetch(door: Door) -> Answer[RightsCatalogue | SchemaFileFound]:
-        scripts = scripts_of(door, path or need(door, "migrations_path"))
+        scripts = scripts_of(door, path or require_setting(door, "migrations_path"))
         try:
             dsn = scratch_server(door)
         except LookError as lacking:
             return Answer(Status(lacking.status), SchemaFileFound(has_file=True), lacking.tried, lacking.do_next)
-        return Answer(Status.ok, door.sql.in_scratch(dsn, scripts, _catalogue))
+        return Answer(Status.ok, door.sql.run_in_scratch(dsn, scripts, _catalogue))
 
     return Look("postgres", "schema_file", {"path": path}, fetch, deadline_s=20.0)
 
@@ -120,7 +121,7 @@ def rls_health() -> Look[RoleAbilities]:
     """Whether the role of RUNBOOK_DATABASE_URL can do what 03 needs."""
 
     def fetch(door: Door) -> Answer[RoleAbilities]:
-        found = door.sql.rolled_back(need(door, "database_url"), _abilities)
+        found = door.sql.run_rolled_back(require_setting(door, "database_url"), _abilities)
         lacking = [what for what, able in found.items() if not able]
         if lacking:
             words = ", ".join(_NEEDS[what] for what in lacking)
@@ -145,7 +146,9 @@ def health() -> Sequence[Look[RoleAbilities]]:
 def _asked(door: Door, statement: str, value: str) -> list[dict[str, Json]]:
     """The rows of a statement about one value. That a table is not there says nothing about it."""
     try:
-        return door.sql.query(need(door, "database_url"), with_places(statement, "%"), in_order(statement, [value]))
+        return door.sql.query(
+            require_setting(door, "database_url"), with_places(statement, "%"), in_order(statement, [value])
+        )
     except LookError as error:
         if error.status == Status.not_found:
             error.status = str(Status.malformed)

@@ -3,7 +3,7 @@
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.schema import SchemaNames
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 
 _COLUMNS = """
 select c.relname as "table", a.attname as "column"
@@ -24,7 +24,7 @@ def names() -> Look[SchemaNames]:
     """What is there by name."""
 
     def fetch(door: Door) -> Answer[SchemaNames]:
-        dsn = need(door, "database_url")
+        dsn = require_setting(door, "database_url")
         tables: dict[str, list[str]] = {}
         for row in door.sql.query(dsn, _COLUMNS):
             tables.setdefault(str(row["table"]), []).append(str(row["column"]))

@@ -4,7 +4,7 @@ from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.schema import SchemaDrift
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.io.sql import SqlSession
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.postgres.pg_catalogue import MANAGED, catalogue, differences
 from runbook_lib.sources.postgres.schema_file import scratch_server, scripts_of
 from runbook_lib.sources.recovery.scratch import as_work
@@ -26,15 +26,15 @@ def drift(path: str = "") -> Look[SchemaDrift]:
     """
 
     def fetch(door: Door) -> Answer[SchemaDrift]:
-        return as_work(lambda: _compare(door, path or need(door, "migrations_path")))
+        return as_work(lambda: _compare(door, path or require_setting(door, "migrations_path")))
 
     return Look("schema", "drift", {"path": path}, fetch, deadline_s=_LONGEST_S, is_work=True)
 
 
 def _compare(door: Door, place: str) -> Answer[SchemaDrift]:
     scripts = scripts_of(door, place)
-    made = door.sql.in_scratch(scratch_server(door), scripts, _catalogue)
-    live = door.sql.rolled_back(need(door, "database_url"), _catalogue)
+    made = door.sql.run_in_scratch(scratch_server(door), scripts, _catalogue)
+    live = door.sql.run_rolled_back(require_setting(door, "database_url"), _catalogue)
     kinds = [kind for kind in made if kind not in _LEFT_OUT]
     found = differences(made, live, kinds)
     value: SchemaDrift = {

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Status
 from runbook_lib.io.observe import Door
-from runbook_lib.io.workspace import listing
+from runbook_lib.io.workspace import list_files
 from runbook_lib.settings import reveal
 from runbook_lib.sources.postgres.schema_stub import STUB
 
@@ -28,7 +28,7 @@ def scripts_of(door: Door, path: str) -> dict[str, str]:
     """
     place = Path(path).expanduser()
     try:
-        names = sorted(name for name, _, _ in listing(place))
+        names = sorted(name for name, _, _ in list_files(place))
         chosen = names if place.is_file() else [n for n in names if n.endswith(".sql") and not n.startswith("seed")]
         files = {name: place if place.is_file() else place / name for name in chosen}
         texts = {name: door.read_text(file, max_bytes=_MOST_BYTES) for name, file in files.items()}

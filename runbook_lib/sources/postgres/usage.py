@@ -23,7 +23,7 @@ from runbook_lib.core.records.usage import (
     UsedUnits,
 )
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need, span_of
+from runbook_lib.sources.kit.asking import require_setting, window_arguments
 from runbook_lib.sources.postgres import usage_sql as sql
 from runbook_lib.sources.supabase.api import ManagementApi
 
@@ -49,7 +49,7 @@ def by_hour(
 
     Hours are full UTC hours, cut in two where an edge falls within one, so that sums up to an edge are exact.
     """
-    arguments = {"org_id": org_id, **span_of(window), "edges": [to_iso(edge) for edge in edges]}
+    arguments = {"org_id": org_id, **window_arguments(window), "edges": [to_iso(edge) for edge in edges]}
     return _look(way, "by_hour", arguments, lambda ask: sql.by_hour(ask, org_id, window, edges), deadline_s=90)
 
 
@@ -70,7 +70,7 @@ def crossing(
         limits: what the plan allows.
         grace_s: what was under way when it was reached, and is recorded so much later, does not count.
     """
-    arguments = {"org_id": org_id, **span_of(window), "before": before, "limits": limits, "grace_s": grace_s}
+    arguments = {"org_id": org_id, **window_arguments(window), "before": before, "limits": limits, "grace_s": grace_s}
     return _look(
         way,
         "crossing",
@@ -98,13 +98,13 @@ def fleet(
 
 def payers(org_id: str, window: Window, way: Way = "database") -> Look[list[PayingOrganization]]:
     """Up to three other organizations with a Stripe customer that used something in the window; none: empty."""
-    arguments = {"org_id": org_id, **span_of(window)}
+    arguments = {"org_id": org_id, **window_arguments(window)}
     return _look(way, "payers", arguments, lambda ask: sql.payers(ask, org_id, window), deadline_s=30)
 
 
 def recorded(window: Window, org_id: str = "", way: Way = "database") -> Look[UsageRecordCount]:
     """How many usage records there are of a window, of one organization or of all."""
-    arguments = {**span_of(window), "org_id": org_id}
+    arguments = {**window_arguments(window), "org_id": org_id}
     return _look(way, "recorded", arguments, lambda ask: sql.recorded(ask, window, org_id), deadline_s=60)
 
 
@@ -115,7 +115,7 @@ def _look(
 
     def fetch(door: Door) -> Answer[Record]:
         if way == "database":
-            dsn = need(door, "database_url")
+            dsn = require_setting(door, "database_url")
             return _read(answer, lambda statement, parameters: _over_connection(door, dsn, statement, parameters))
         api = ManagementApi(door)
         return _read(answer, lambda statement, parameters: _over_http(api, statement, parameters))

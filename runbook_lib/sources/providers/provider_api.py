@@ -15,7 +15,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.providers import Generation, Limit, ModelsOnOffer, OfferedModel, Reach
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import need, rows_in, text_of
+from runbook_lib.sources.kit.asking import require_setting, rows_in, text_of
 
 _GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6}
@@ -26,13 +26,13 @@ class ProviderApi:
 
     def __init__(self, door: Door, vendor: str, *, with_key: bool = True) -> None:
         self.vendor, self.http = vendor, door.http
-        self.url = need(door, f"{vendor}_url")
+        self.url = require_setting(door, f"{vendor}_url")
         self.help = f"{vendor.upper()}_API_KEY must be a key that this vendor accepts; it need not be the gateway's"
         self.headers = {"Accept": "application/json"}
         if vendor == "anthropic":
             self.headers["anthropic-version"] = "2023-06-01"
         if with_key:
-            key = need(door, f"{vendor}_key")
+            key = require_setting(door, f"{vendor}_key")
             self.headers |= {"x-api-key": key} if vendor == "anthropic" else {"Authorization": f"Bearer {key}"}
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None, *, retry: bool = True) -> Reply:

@@ -12,8 +12,8 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need, require_reply
-from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement, vendors_code
+from runbook_lib.sources.kit.asking import require_reply, require_setting
+from runbook_lib.sources.kit.judging import AskedKey, Refusal, key_arguments, vendors_code
 from runbook_lib.sources.this_machine.variable_values import read_key
 
 _ANTHROPIC_VERSION = "2023-06-01"
@@ -46,8 +46,8 @@ def check(name: str, where: Mapping[str, Json], label: str) -> Look[KeyJudgement
     provider = _PROVIDERS[name]
 
     def fetch(door: Door) -> Answer[KeyJudgement]:
-        wanted = Judgement(name, provider.permission)
-        url, key = need(door, provider.url), read_key(door, where, name)
+        wanted = AskedKey(name, provider.permission)
+        url, key = require_setting(door, provider.url), read_key(door, where, name)
         reply = door.http.get(f"{url}/models", headers=_headers(provider.vendor, key)).in_confidence()
         code = vendors_code(reply)
         if reply.status_code in (401, 403) and code in _OF_THE_PLACE:
@@ -63,7 +63,7 @@ def check(name: str, where: Mapping[str, Json], label: str) -> Look[KeyJudgement
         reply.parsed(_models)
         return wanted.accepted()
 
-    return Look(provider.vendor, "key", {**judgement(name, label), **where}, fetch)
+    return Look(provider.vendor, "key", {**key_arguments(name, label), **where}, fetch)
 
 
 def _headers(vendor: str, key: str) -> dict[str, str]:

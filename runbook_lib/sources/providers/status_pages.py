@@ -14,7 +14,14 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.providers import Incident, StatusPage, TroubledComponent
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, need, require_reply, rows_in, span_of, text_of
+from runbook_lib.sources.kit.asking import (
+    iso_of_text,
+    require_reply,
+    require_setting,
+    rows_in,
+    text_of,
+    window_arguments,
+)
 
 _PAGES = {
     "openai": "openai_status_url",
@@ -49,7 +56,7 @@ def incidents(vendor: str, window: Window | None = None) -> Look[StatusPage]:
             raise LookError(
                 Status.not_configured, f"{vendor} has no status page here", do_next=f"ask for {', '.join(_PAGES)}"
             )
-        url = need(door, _PAGES[vendor])
+        url = require_setting(door, _PAGES[vendor])
         http = door.http
 
         def get(path: str) -> Reply:
@@ -68,7 +75,7 @@ def incidents(vendor: str, window: Window | None = None) -> Look[StatusPage]:
             ),
         )
 
-    return Look("status", "incidents", {"vendor": vendor, **span_of(window)}, fetch)
+    return Look("status", "incidents", {"vendor": vendor, **window_arguments(window)}, fetch)
 
 
 def _overlaps(incident: Incident, window: Window) -> bool:

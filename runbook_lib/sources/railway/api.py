@@ -13,7 +13,7 @@ from runbook_lib.core.model import Json, Status
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import need, require_reply
+from runbook_lib.sources.kit.asking import require_reply, require_setting
 from runbook_lib.sources.kit.hosting import RAILWAY_SERVICES
 
 HELP = "RUNBOOK_RAILWAY_PROJECT_TOKEN of this environment is enough (or RUNBOOK_RAILWAY_TOKEN of a member with the Viewer role)"
@@ -129,7 +129,7 @@ def service_of(door: Door, part: str) -> str:
     """The service's id of a part. Raises LookError(not_configured) for a part that does not run on Railway, or has none set."""
     if part not in RAILWAY_SERVICES:
         raise LookError(Status.not_configured, f"{part} does not run on Railway", do_next="ask for api or gateway")
-    return need(door, RAILWAY_SERVICES[part])
+    return require_setting(door, RAILWAY_SERVICES[part])
 
 
 class RailwayApi:
@@ -137,7 +137,7 @@ class RailwayApi:
 
     def __init__(self, door: Door) -> None:
         self.door, self.http = door, door.http
-        self.url = need(door, "railway_url")
+        self.url = require_setting(door, "railway_url")
         project, account = reveal(door.settings.railway_project_token), reveal(door.settings.railway_token)
         if not (project or account):
             raise LookError(Status.not_configured, "RUNBOOK_RAILWAY_PROJECT_TOKEN is not set", do_next=HELP)
@@ -170,8 +170,8 @@ class RailwayApi:
         if settings.railway_project_id and settings.railway_environment_id:
             return Scope(settings.railway_project_id, settings.railway_environment_id)
         if not self.is_project_token:
-            need(self.door, "railway_project_id")
-            need(self.door, "railway_environment_id")
+            require_setting(self.door, "railway_project_id")
+            require_setting(self.door, "railway_environment_id")
         reply, _ = self.ask("token")
         return reply.parsed(lambda document: _scope(document["data"]["projectToken"]))
 

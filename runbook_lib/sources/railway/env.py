@@ -12,7 +12,7 @@ from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.core.records.variables import PlatformVariable
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, read_pages, rows_in, text_of
-from runbook_lib.sources.kit.judging import Judgement, judgement
+from runbook_lib.sources.kit.judging import AskedKey, key_arguments
 from runbook_lib.sources.railway.api import HELP, RailwayApi, service_of
 from runbook_lib.sources.this_machine.variable_facts import facts_of
 from runbook_lib.sources.this_machine.variable_values import railway_values
@@ -64,7 +64,7 @@ def token() -> Look[KeyJudgement]:
     def fetch(door: Door) -> Answer[KeyJudgement]:
         api = RailwayApi(door)
         name = "RUNBOOK_RAILWAY_PROJECT_TOKEN" if api.is_project_token else "RUNBOOK_RAILWAY_TOKEN"
-        wanted = Judgement(name, "the token's own query, then the environment's variable names: Viewer is enough")
+        wanted = AskedKey(name, "the token's own query, then the environment's variable names: Viewer is enough")
         try:
             api.ask("token" if api.is_project_token else "workspaces")
         except LookError as error:
@@ -76,10 +76,10 @@ def token() -> Look[KeyJudgement]:
             return _refused(wanted, "scope", error)
         return wanted.accepted()
 
-    return Look("railway", "token", judgement("RUNBOOK_RAILWAY_TOKEN"), fetch)
+    return Look("railway", "token", key_arguments("RUNBOOK_RAILWAY_TOKEN"), fetch)
 
 
-def _refused(wanted: Judgement, how: str, error: LookError) -> Answer:
+def _refused(wanted: AskedKey, how: str, error: LookError) -> Answer:
     """A refusal in Railway's words, which come with HTTP 200. Raises the error itself where it is no refusal."""
     if error.status not in (Status.denied, Status.not_found):
         raise error

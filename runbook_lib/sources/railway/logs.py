@@ -22,9 +22,9 @@ from runbook_lib.sources.kit.asking import (
     number_of,
     read_pages,
     rows_in,
-    span_of,
     text_of,
     whole_number_of,
+    window_arguments,
 )
 from runbook_lib.sources.railway.api import RailwayApi, attribute, attribute_value, phrase, service_of
 
@@ -79,7 +79,12 @@ def logs(
         return [_line(row, part) for row in rows_in(document["data"], "environmentLogs")]
 
     asked = {"trace_id": trace_id, "request_id": request_id, "text": text}
-    arguments = {"part": part, **span_of(window), "limit": limit, **{k: v for k, v in asked.items() if v is not None}}
+    arguments = {
+        "part": part,
+        **window_arguments(window),
+        "limit": limit,
+        **{k: v for k, v in asked.items() if v is not None},
+    }
     return Look("railway", "logs", arguments, fetch, deadline_s=20)
 
 
@@ -125,7 +130,12 @@ def http_log(
         )
 
     asked = {"request_id": request_id, "status": status}
-    arguments = {"part": part, **span_of(window), "limit": limit, **{k: v for k, v in asked.items() if v is not None}}
+    arguments = {
+        "part": part,
+        **window_arguments(window),
+        "limit": limit,
+        **{k: v for k, v in asked.items() if v is not None},
+    }
     return Look("railway", "http_log", arguments, fetch, deadline_s=20)
 
 
@@ -143,7 +153,7 @@ def deployments(part: str, window: Window | None = None) -> Look[list[RailwayDep
             lambda: Answer(Status.empty, None, "no deployment in the window"),
         )
 
-    return Look("railway", "deployments", {"part": part, **span_of(window)}, fetch)
+    return Look("railway", "deployments", {"part": part, **window_arguments(window)}, fetch)
 
 
 def variables_names(part: str) -> Look[list[RailwayVariableName]]:

@@ -11,8 +11,8 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need, rows_in, span_of, whole_number
-from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, from_quantiles
+from runbook_lib.sources.kit.asking import require_setting, rows_in, whole_number, window_arguments
+from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, answer_with_counts, from_quantiles
 from runbook_lib.sources.kit.hosting import RAILWAY_SERVICES
 from runbook_lib.sources.railway.api import RailwayApi
 
@@ -32,7 +32,7 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
             raise LookError(
                 Status.not_configured, f"{service} does not run on Railway", do_next="ask for api or gateway"
             )
-        api, service_id = RailwayApi(door), need(door, RAILWAY_SERVICES[service])
+        api, service_id = RailwayApi(door), require_setting(door, RAILWAY_SERVICES[service])
         environment_id = api.scope().environment_id
         steps, hours = Steps.over(window, STEP_S), Steps.over(window, HOUR_S)
 
@@ -57,12 +57,12 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
         if within_ms is not None:
             rows = ask("request_durations", hours).parsed(_durations)
             slow, latency = from_quantiles(within_ms, steps, hours, total, hourly, rows)
-        return counted(
+        return answer_with_counts(
             door, service, "Railway's HTTP metrics", steps, total, failed,
             slow=slow, latency=latency, retention_h=_KEPT_H, delay_s=door.settings.log_delay_s,
         )  # fmt: skip
 
-    arguments = {"service": service, **span_of(window), "within_ms": within_ms}
+    arguments = {"service": service, **window_arguments(window), "within_ms": within_ms}
     return Look("railway", "service_counts", arguments, fetch, deadline_s=60)
 
 

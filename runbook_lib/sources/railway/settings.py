@@ -7,7 +7,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.gateway import RailwayGatewaySettings
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.railway.api import RailwayApi
 from runbook_lib.sources.this_machine.gateway_variables import may_be_shown
 
@@ -17,7 +17,7 @@ def gateway_settings() -> Look[RailwayGatewaySettings]:
 
     def fetch(door: Door) -> Answer[RailwayGatewaySettings]:
         api = RailwayApi(door)
-        service, scope = need(door, "railway_gateway_service_id"), api.scope()
+        service, scope = require_setting(door, "railway_gateway_service_id"), api.scope()
         reply, _ = api.ask(
             "values",
             projectId=scope.project_id,

@@ -8,8 +8,8 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.backups import DumpFile, DumpFolder, NewestDump
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.io.workspace import PARTIAL, ends_of, listing
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.io.workspace import PARTIAL, list_files, read_ends
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.recovery.pg_tools import Tools
 
 _SUFFIXES = (".dump", ".backup", ".pgdump", ".sql", ".tar", ".custom")
@@ -30,8 +30,8 @@ def dumps(path: str = "") -> Look[DumpFolder]:
     """
 
     def fetch(door: Door) -> Answer[DumpFolder]:
-        folder = Path(path or need(door, "backup_folder")).expanduser()
-        found = listing(folder)
+        folder = Path(path or require_setting(door, "backup_folder")).expanduser()
+        found = list_files(folder)
         named = [row for row in found if row[0].endswith(_SUFFIXES) or folder.is_file()]
         packed = [row[0] for row in found if row[0].endswith(_UNREADABLE)]
         unfinished = [row[0] for row in found if row[0].endswith(PARTIAL)]
@@ -58,7 +58,7 @@ def dumps(path: str = "") -> Look[DumpFolder]:
 
 def _read(tools: Tools, file: Path, row: DumpFile) -> NewestDump:
     """What the newest file is. A file that is no dump is not whole."""
-    head, tail = ends_of(file)
+    head, tail = read_ends(file)
     dump: NewestDump = {**row, "format": "none", "entries": 0, "tables_with_data": None, "whole": False, "why": ""}
     if head.startswith(b"PGDMP") or b"toc.dat" in head[:100]:
         dump["format"] = "custom" if head.startswith(b"PGDMP") else "tar"

@@ -13,7 +13,7 @@ from runbook_lib.core.model import Status
 from runbook_lib.core.records.restores import RestoreError
 from runbook_lib.io.databases import variables_of
 from runbook_lib.io.observe import Door
-from runbook_lib.io.programs import Ran
+from runbook_lib.io.programs import ProgramResult
 from runbook_lib.io.workspace import free_bytes
 
 SOURCE, SCRATCH = "RUNBOOK_DATABASE_URL", "RUNBOOK_SCRATCH_DATABASE_URL"
@@ -56,7 +56,7 @@ class Tools:
             )
         return whole
 
-    def dump(self, dsn: str, into: Path, arguments: Sequence[str], tell: Callable[[int], None]) -> Ran:
+    def dump(self, dsn: str, into: Path, arguments: Sequence[str], tell: Callable[[int], None]) -> ProgramResult:
         """Dump a database into a file (custom format, uncompressed: it is read at once).
 
         Args:
@@ -162,7 +162,7 @@ def _is_extension(line: str, name: str) -> bool:
     return f" EXTENSION - {name} " in f"{line} " or f" COMMENT - EXTENSION {name}" in line
 
 
-def read_restore(ran: Ran) -> RestoreRun:
+def read_restore(ran: ProgramResult) -> RestoreRun:
     """What pg_restore's words mean: the errors it went on after, or why it gave up."""
     errors: list[RestoreError] = []
     about, fatal = "", ""
@@ -181,7 +181,7 @@ def read_restore(ran: Ran) -> RestoreRun:
     return RestoreRun(round(ran.elapsed_s, 3), gave_up, errors[:_MOST_ERRORS], len(errors))
 
 
-def read_psql(ran: Ran) -> RestoreRun:
+def read_psql(ran: ProgramResult) -> RestoreRun:
     """What psql's words mean."""
     found = [line for line in ran.said.splitlines() if "ERROR:" in line or "FATAL:" in line]
     errors = [RestoreError(about="", message=line.partition(": ")[2][:300]) for line in found]
@@ -189,7 +189,7 @@ def read_psql(ran: Ran) -> RestoreRun:
     return RestoreRun(round(ran.elapsed_s, 3), gave_up, errors[:_MOST_ERRORS], len(errors))
 
 
-def dump_error(ran: Ran, into: Path) -> LookError:
+def dump_error(ran: ProgramResult, into: Path) -> LookError:
     """What pg_dump's words mean. What it wrote until then is removed by whoever made the file."""
     words, written = first_line(ran.said), into.stat().st_size if into.exists() else 0
     if _FULL in ran.said:

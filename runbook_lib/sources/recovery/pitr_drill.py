@@ -12,10 +12,10 @@ from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.restores import PointInTimeRehearsal, TableDifference
-from runbook_lib.io.clusters import Running
+from runbook_lib.io.clusters import RunningServer
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.io.workspace import becoming, private_folder
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.io.workspace import private_folder, write_then_rename
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.postgres.pg_catalogue import MANAGED
 from runbook_lib.sources.recovery.pg_contents import TableSum, sums, tables
 from runbook_lib.sources.recovery.pg_tools import SOURCE, Tools, first_line
@@ -48,7 +48,7 @@ class _Rehearsal:
 
     def __init__(self, door: Door) -> None:
         self.door, self.tools, self.clusters = door, Tools(door), door.clusters
-        self.source = need(door, "database_url")
+        self.source = require_setting(door, "database_url")
         names = ("initdb", "postgres", "pg_basebackup", "pg_verifybackup")
         self.paths = {name: self.tools.path(name) for name in names}
 
@@ -56,16 +56,18 @@ class _Rehearsal:
         """The whole of it."""
         mode = 0o711 if self.clusters.user else 0o700
         with private_folder(self.door.settings.work_folder, setting="RUNBOOK_WORK_FOLDER", mode=mode) as folder:
-            data, archive = self.clusters.room(folder, "data"), self.clusters.room(folder, "archive")
-            base = self.clusters.room(folder, "base")
-            password = self.clusters.make(self.paths["initdb"], data, folder)
+            data, archive = self.clusters.make_room(folder, "data"), self.clusters.make_room(folder, "archive")
+            base = self.clusters.make_room(folder, "base")
+            password = self.clusters.make_server(self.paths["initdb"], data, folder)
             extra = self._extensions()
             settings = {
                 "archive_mode": "on",
                 "archive_command": f'test ! -f "{archive}/%f" && cp "%p" "{archive}/%f"',
                 **extra,
             }
-            with self.clusters.running(self.paths["postgres"], data, password, settings, folder / "first.log") as first:
+            with self.clusters.run_server(
+                self.paths["postgres"], data, password, settings, folder / "first.log"
+            ) as first:
                 self._must(self.clusters.wait_ready(first), first)
                 self._filled(first, folder)
                 backup_s = self._backed_up(first, password, base)
@@ -74,7 +76,7 @@ class _Rehearsal:
             restoring |= {"recovery_target_action": "promote", "archive_mode": "off"}
             self._signalled(base)
             begun = self.door.deadline.remaining_s
-            with self.clusters.running(
+            with self.clusters.run_server(
                 self.paths["postgres"], base, password, restoring, folder / "second.log"
             ) as second:
                 recovered = self.clusters.wait_ready(second, patience_s=self.door.deadline.remaining_s)
@@ -108,7 +110,7 @@ class _Rehearsal:
             row = session.execute(_SETTING.encode(), ("extension_control_path",)).fetchone()
         return {"extension_control_path": str(row["value"])} if row and row["value"] else {}
 
-    def _filled(self, first: Running, folder: Path) -> None:
+    def _filled(self, first: RunningServer, folder: Path) -> None:
         """A copy of the source, with its roles."""
         self.door.tell("copying the source into a server of its own")
         with self.door.databases.session(self.source, setting=SOURCE) as session:
@@ -119,7 +121,7 @@ class _Rehearsal:
             for role in roles:
                 session.execute(f"create role {role['name']} {role['attributes']}".encode())
         copy = folder / "copy.dump"
-        with becoming(copy) as draft:
+        with write_then_rename(copy) as draft:
             told = [f"--exclude-schema={name}" for name in MANAGED]
             self.tools.dump(self.source, draft, told, lambda _: None)
         done = self.tools.restore(first.dsn(), copy, ["--jobs=2"], lambda: None)
@@ -132,7 +134,7 @@ class _Rehearsal:
             )
         copy.unlink()
 
-    def _backed_up(self, first: Running, password: str, base: Path) -> float:
+    def _backed_up(self, first: RunningServer, password: str, base: Path) -> float:
         """A base backup, verified."""
         self.door.tell("base backup")
         ran = self.door.programs.run(
@@ -146,7 +148,7 @@ class _Rehearsal:
             raise LookError(Status.partial, f"the base backup is not whole: {words}")
         return round(ran.elapsed_s + checked.elapsed_s, 3)
 
-    def _damaged(self, first: Running) -> tuple[dict[str, TableSum], str, str]:
+    def _damaged(self, first: RunningServer) -> tuple[dict[str, TableSum], str, str]:
         """Something written after the base backup, the moment to come back to, and then the damage; archived all."""
         self.door.tell("damage, and recovery to the moment before it")
         with self.door.databases.session(first.dsn(), setting=_OWN, writes=True) as session:
@@ -170,7 +172,7 @@ class _Rehearsal:
         if ran.code:
             raise LookError(Status.denied, first_line(ran.said), where=str(base))
 
-    def _sums(self, running: Running) -> dict[str, TableSum]:
+    def _sums(self, running: RunningServer) -> dict[str, TableSum]:
         def connect() -> Any:
             return self.door.databases.session(running.dsn(), setting=_OWN)
 
@@ -178,7 +180,7 @@ class _Rehearsal:
             held, version = tables(session), int(_one(session, "select current_setting('server_version_num') as value"))
         return sums(connect, held, version, workers=2, tell=lambda _: None)
 
-    def _must(self, ready: bool, running: Running) -> None:
+    def _must(self, ready: bool, running: RunningServer) -> None:
         if not ready:
             raise LookError(
                 Status.not_configured,

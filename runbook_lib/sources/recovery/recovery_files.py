@@ -10,7 +10,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.backups import RecoveryObjectives, Rehearsal
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 
 _SPAN = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*(s|m|h|d)", re.ASCII)
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -25,7 +25,7 @@ def objectives() -> Look[RecoveryObjectives]:
     """
 
     def fetch(door: Door) -> Answer[RecoveryObjectives]:
-        path = need(door, "recovery_objectives_file")
+        path = require_setting(door, "recovery_objectives_file")
         text = door.read_text(path)
         try:
             return Answer(Status.ok, _read(path, tomllib.loads(text)))
@@ -44,7 +44,7 @@ def rehearsals() -> Look[list[Rehearsal]]:
     """
 
     def fetch(door: Door) -> Answer[list[Rehearsal]]:
-        path = need(door, "restore_ledger_file")
+        path = require_setting(door, "restore_ledger_file")
         try:
             text = door.read_text(path)
         except LookError as error:

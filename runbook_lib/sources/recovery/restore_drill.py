@@ -17,8 +17,15 @@ from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.backups import Rehearsal, WrittenDown
 from runbook_lib.core.records.restores import RestoredBackup, RestoreRehearsal, RestoreTools
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.io.workspace import append_line, becoming, ends_of, free_bytes, kept_folder, private_folder
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.io.workspace import (
+    append_line,
+    free_bytes,
+    make_kept_folder,
+    private_folder,
+    read_ends,
+    write_then_rename,
+)
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.postgres.pg_catalogue import MANAGED
 from runbook_lib.sources.recovery.pg_contents import StoredTable, TableSum, sums
 from runbook_lib.sources.recovery.pg_tools import SCRATCH, SOURCE, RestoreRun, Tools
@@ -55,7 +62,7 @@ def note(entry: Rehearsal) -> Look[WrittenDown]:
     """Write a rehearsal down in the team's ledger, RUNBOOK_RESTORE_LEDGER."""
 
     def fetch(door: Door) -> Answer[WrittenDown]:
-        path = need(door, "restore_ledger_file")
+        path = require_setting(door, "restore_ledger_file")
         append_line(Path(path).expanduser(), json.dumps(entry, sort_keys=True))
         return Answer(Status.ok, {"written": path})
 
@@ -66,9 +73,9 @@ def health() -> Look[RestoreTools]:
     """Whether a restore could be rehearsed; touches nothing."""
 
     def fetch(door: Door) -> Answer[RestoreTools]:
-        need(door, "scratch_database_url")
+        require_setting(door, "scratch_database_url")
         tools = Tools(door)
-        with door.databases.session(need(door, "database_url"), setting=SOURCE) as source:
+        with door.databases.session(require_setting(door, "database_url"), setting=SOURCE) as source:
             major = state_of(source)["version"] // 10000
         dump, restore = (tools.check_age(name, major) for name in ("pg_dump", "pg_restore"))
         return as_work(
@@ -86,12 +93,12 @@ class _Rehearsal:
     def __init__(self, door: Door, backup_file: str, keep_in: str) -> None:
         self.door, self.backup_file, self.keep_in = door, backup_file, keep_in
         self.tools = Tools(door)
-        self.source = need(door, "database_url")
+        self.source = require_setting(door, "database_url")
 
     def run(self) -> Answer[RestoreRehearsal]:
         """The whole of it."""
         if self.backup_file:
-            ends_of(Path(self.backup_file).expanduser())
+            read_ends(Path(self.backup_file).expanduser())
         base = self.door.settings.work_folder
         with scratch(self.door) as place, private_folder(base, setting="RUNBOOK_WORK_FOLDER") as folder:
             if self.backup_file:
@@ -101,7 +108,7 @@ class _Rehearsal:
                 file = Path(self.backup_file).expanduser()
                 backup = self._found(file)
                 return self._tried(place, folder, held, file, backup, None)
-            kept = kept_folder(self.keep_in) if self.keep_in else folder
+            kept = make_kept_folder(self.keep_in) if self.keep_in else folder
             with self.door.databases.session(self.source, setting=SOURCE) as session:
                 held = contents_of(session)
                 check_roles(place, held.roles)
@@ -121,7 +128,7 @@ class _Rehearsal:
         summing = _Summing(self.door, self.source, snapshot, held.tables, min(held.state["version"], place.version))
         total = held.state["table_bytes"]
         arguments = [f"--snapshot={snapshot}", *(f"--exclude-schema={name}" for name in MANAGED)]
-        with becoming(into) as draft:
+        with write_then_rename(into) as draft:
             ran = self.tools.dump(
                 self.source,
                 draft,
@@ -155,7 +162,7 @@ class _Rehearsal:
 
     def _found(self, file: Path) -> RestoredBackup:
         """A dump that somebody made."""
-        head, _ = ends_of(file)
+        head, _ = read_ends(file)
         with_data: int | None = None
         if head.startswith(b"PGDMP"):
             with contextlib.suppress(LookError):  # one that cannot be read is told by the restore
@@ -202,7 +209,7 @@ class _Rehearsal:
         return Answer(Status.ok, value)
 
     def _restored(self, place: Scratch, folder: Path, file: Path, held: SourceContents) -> tuple[RestoreRun, list[str]]:
-        head, _ = ends_of(file)
+        head, _ = read_ends(file)
 
         def tell() -> None:
             self.door.tell(f"restore: {self._size_of(place)} of about {_mb(held.state['bytes'])} MB")
@@ -229,7 +236,7 @@ class _Rehearsal:
         return _mb(row["bytes"] if row else 0)
 
     def _data_of(self, file: Path) -> list[str] | None:
-        head, _ = ends_of(file)
+        head, _ = read_ends(file)
         return self.tools.contents(file).names("TABLE DATA") if head.startswith(b"PGDMP") else None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.recovery.pg_tools import SCRATCH, SOURCE
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def scratch(door: Door) -> Iterator[Scratch]:
     Raises LookError(not_configured): it is not set, is the source itself, is not empty, or may not be written to; nothing was
     touched. Otherwise as `databases` does.
     """
-    dsn = need(door, "scratch_database_url")
+    dsn = require_setting(door, "scratch_database_url")
     _refuse_the_source(door, dsn)
     with door.databases.session(dsn, setting=SCRATCH, writes=True) as guard:
         if not _one(guard, f"select pg_try_advisory_lock({_HELD}) as got")["got"]:
@@ -95,7 +95,7 @@ def scratch(door: Door) -> Iterator[Scratch]:
 
 def usable_scratch(door: Door) -> str:
     """The name of the scratch database, if it could be used; nothing is touched. Raises LookError as `scratch` does."""
-    dsn = need(door, "scratch_database_url")
+    dsn = require_setting(door, "scratch_database_url")
     _refuse_the_source(door, dsn)
     with door.databases.session(dsn, setting=SCRATCH, snapshot=None) as session:
         state = _one(session, _STATE)

@@ -12,8 +12,8 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.restores import ComparedTable, CopiedTables, SequenceBehind, TableCopies
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.io.workspace import becoming, kept_folder, private_folder
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.io.workspace import make_kept_folder, private_folder, write_then_rename
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.postgres.pg_catalogue import MANAGED
 from runbook_lib.sources.recovery.pg_contents import (
     StoredTable,
@@ -57,7 +57,7 @@ class _Copying:
 
     def __init__(self, door: Door, names: Sequence[str], keep_in: str) -> None:
         self.door, self.names, self.keep_in = door, list(names), keep_in
-        self.tools, self.source = Tools(door), need(door, "database_url")
+        self.tools, self.source = Tools(door), require_setting(door, "database_url")
         self.at = f"{door.clock():%Y%m%dT%H%M%SZ}"  # in the files' names: none of an earlier export is written over
 
     def run(self) -> dict[str, CopiedTables]:
@@ -78,7 +78,7 @@ class _Copying:
             told = ["--schema-only", "--section=pre-data", *(f"--exclude-schema={name}" for name in MANAGED)]
             self.tools.dump(self.source, definitions, [*told, "--no-owner", "--no-acl"], lambda _: None)
             self.tools.restore(place.dsn, definitions, ["--no-owner", "--no-acl"], lambda: None)
-            kept = kept_folder(self.keep_in) if self.keep_in else folder
+            kept = make_kept_folder(self.keep_in) if self.keep_in else folder
             forms: dict[str, CopiedTables] = {}
             for form in ("sql", "csv"):
                 self.door.tell(f"{form}: {len(chosen)} tables")
@@ -114,7 +114,7 @@ class _Copying:
         """One file of SQL."""
         into = kept / f"tables-{self.at}.sql"
         told = ["--format=plain", "--data-only", f"--snapshot={snapshot}"]
-        with becoming(into) as draft:
+        with write_then_rename(into) as draft:
             named = [f"--table={table['name']}" for table in chosen]
             self.tools.dump(self.source, draft, [*told, *named], lambda _: None)
         return [into]
@@ -128,7 +128,7 @@ class _Copying:
         files = []
         for table in chosen:
             into = kept / (table["name"].replace('"', "").replace("/", "_") + f"-{self.at}.csv")
-            with becoming(into) as draft, draft.open("wb") as file:
+            with write_then_rename(into) as draft, draft.open("wb") as file:
                 statement = (
                     f"copy (select {_columns(session, table)} from {table['name']}) to stdout with (format csv, header)"  # noqa: S608 (quoted by Postgres)
                 )

@@ -15,7 +15,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Json, Status
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import need, require_reply, rows_in
+from runbook_lib.sources.kit.asking import require_reply, require_setting, rows_in
 
 if TYPE_CHECKING:
     import stripe
@@ -36,7 +36,7 @@ class StripeApi:
     """
 
     def __init__(self, door: Door, version: str = "") -> None:
-        key = need(door, "stripe_key")
+        key = require_setting(door, "stripe_key")
         import stripe  # here: it takes most of a second to import
 
         stripe.enable_telemetry = False  # it would read this machine's name and leave an id in its home
@@ -47,7 +47,7 @@ class StripeApi:
         self.client = stripe.StripeClient(
             key,
             stripe_version=self.version,
-            base_addresses={"api": need(door, "stripe_api_url")},
+            base_addresses={"api": require_setting(door, "stripe_api_url")},
             max_network_retries=0,
             http_client=_make_client(door.http, self._last),
         )

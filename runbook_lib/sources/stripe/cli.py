@@ -10,7 +10,7 @@ from runbook_lib.core.model import Status
 from runbook_lib.io.machine import Process, Processes
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.stripe.cli_arguments import Listen, read
 
 KEY = "STRIPE_API_KEY"
@@ -118,7 +118,7 @@ def _account_of_login(door: Door, variables: Mapping[str, str], flags: Sequence[
 
 def command_of(door: Door) -> str:
     """The CLI's path. Raises LookError(not_configured) where there is none."""
-    return door.programs.find(need(door, "stripe_cli"), None, setting="RUNBOOK_STRIPE_CLI")
+    return door.programs.find(require_setting(door, "stripe_cli"), None, setting="RUNBOOK_STRIPE_CLI")
 
 
 def version_of_cli(door: Door) -> str | None:

@@ -13,7 +13,7 @@ from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import judge_absence, span_of, text_of
+from runbook_lib.sources.kit.asking import judge_absence, text_of, window_arguments
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps
 from runbook_lib.sources.stripe.api import StripeApi
 
@@ -52,7 +52,7 @@ def webhook_counts(window: Window, types: Sequence[str]) -> Look:
         value |= {"endpoints": endpoints, "uncovered": _uncovered(types, endpoints)}
         return Answer(Status.ok, value, why)
 
-    return Look("stripe", "webhook_counts", {**span_of(window), "types": list(types)}, fetch, deadline_s=60)
+    return Look("stripe", "webhook_counts", {**window_arguments(window), "types": list(types)}, fetch, deadline_s=60)
 
 
 def _counted(door: Door, window: Window, events: list[dict[str, Any]], more: bool) -> dict[str, Json]:

@@ -11,8 +11,8 @@ from runbook_lib.core.model import Answer, Json
 from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need, require_reply
-from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement, vendors_code
+from runbook_lib.sources.kit.asking import require_reply, require_setting
+from runbook_lib.sources.kit.judging import AskedKey, Refusal, key_arguments, vendors_code
 from runbook_lib.sources.this_machine.variable_values import read_key
 
 NAMES = shown_to("stripe")
@@ -34,20 +34,20 @@ def check(name: str, where: Mapping[str, Json], label: str) -> Look[KeyJudgement
         key = read_key(door, where, name)
         if key.startswith("rk_"):
             return _restricted(door, name, key)
-        wanted = Judgement(name, "GET /v1/balance: Balance: read")
+        wanted = AskedKey(name, "GET /v1/balance: Balance: read")
         reply = _ask(door, key, "balance")
         if reply.status_code in (401, 403):
             return wanted.refused(_how(reply), reply, lacks="Balance: read" if reply.status_code == 403 else "")
         live = require_reply(reply).parsed(lambda document: bool(document["livemode"]))
         return wanted.accepted(mode="live" if live else "test")
 
-    return Look("stripe", "key", {**judgement(name, label), **where}, fetch)
+    return Look("stripe", "key", {**key_arguments(name, label), **where}, fetch)
 
 
 def _restricted(door: Door, name: str, key: str) -> Answer[KeyJudgement]:
     """A restricted key: what it is needed for is asked one by one; everything that it lacks is told."""
     reads = _READS[name]
-    wanted = Judgement(name, ", ".join(f"{words}: read" for words in reads.values()))
+    wanted = AskedKey(name, ", ".join(f"{words}: read" for words in reads.values()))
     refused: Reply | None = None
     lacks = []
     for path, words in reads.items():
@@ -66,7 +66,7 @@ def _restricted(door: Door, name: str, key: str) -> Answer[KeyJudgement]:
 
 def _ask(door: Door, key: str, path: str, **params: int) -> Reply:
     headers = {"Authorization": f"Bearer {key}", "Stripe-Version": door.settings.stripe_api_version}
-    url = f"{need(door, 'stripe_api_url')}/v1/{path}"
+    url = f"{require_setting(door, 'stripe_api_url')}/v1/{path}"
     return door.http.get(url, params=params, headers=headers).in_confidence()
 
 

@@ -13,7 +13,14 @@ from runbook_lib.core.records.subscriptions import (
     StripeEvent,
 )
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import answer_with_rows, beyond_retention, judge_absence, rows_in, span_of, text_of
+from runbook_lib.sources.kit.asking import (
+    answer_with_rows,
+    beyond_retention,
+    judge_absence,
+    rows_in,
+    text_of,
+    window_arguments,
+)
 from runbook_lib.sources.stripe.api import StripeApi, at_of, id_of, shaped
 from runbook_lib.sources.stripe.shapes import absent_means_not_found, by_weight, subscription_row
 
@@ -88,7 +95,7 @@ def events(window: Window, types: tuple[str, ...] = (), *, undelivered: bool = F
             beyond_retention(door, window, _EVENTS_KEPT_H),
         )
 
-    arguments = {**span_of(window), "types": list(types), "undelivered": undelivered}
+    arguments = {**window_arguments(window), "types": list(types), "undelivered": undelivered}
     return Look("stripe", "events", arguments, fetch, deadline_s=20)
 
 

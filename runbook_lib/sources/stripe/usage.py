@@ -15,7 +15,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.meters import DroppedEvents, Meter, MeterHour, UsageRecordTotal
 from runbook_lib.core.records.subscriptions import OtherCustomer, Subscription
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, rows_in, span_of, text_of
+from runbook_lib.sources.kit.asking import iso_of_text, rows_in, text_of, window_arguments
 from runbook_lib.sources.stripe.api import StripeApi, at_of, shaped
 from runbook_lib.sources.stripe.shapes import (
     BASIL,
@@ -124,7 +124,7 @@ def meter_usage(meter_id: str, customer_id: str, window: Window) -> Look[list[Me
         rows = _by_hour(api, meter_id, customer_id, window)
         return Answer(Status.ok, rows) if rows else Answer(Status.empty, [], "the meter counted nothing for it")
 
-    arguments = {"meter_id": meter_id, "customer_id": customer_id, **span_of(window)}
+    arguments = {"meter_id": meter_id, "customer_id": customer_id, **window_arguments(window)}
     return Look("stripe", "meter_usage", arguments, fetch, deadline_s=30)
 
 
@@ -176,7 +176,7 @@ def meter_errors(meter_id: str, window: Window) -> Look[list[DroppedEvents]]:
             )
         return Answer(Status.ok, reports)
 
-    return Look("stripe", "meter_errors", {"meter_id": meter_id, **span_of(window)}, fetch, deadline_s=20)
+    return Look("stripe", "meter_errors", {"meter_id": meter_id, **window_arguments(window)}, fetch, deadline_s=20)
 
 
 def _retrieve_event(identity: str, client: Any) -> Any:

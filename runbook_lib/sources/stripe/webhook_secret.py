@@ -8,7 +8,7 @@ from runbook_lib.core.errors import ConfigError, LookError
 from runbook_lib.core.model import Status
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import read_env_file, reveal
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 
 SECRET = "STRIPE_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 _ENV_FILES = (".env.development.local", ".env.local", ".env.development", ".env")  # Next.js: the first that has it
@@ -17,7 +17,7 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 def local_api(door: Door) -> tuple[str, int]:
     """Host and port of the API. Raises LookError(not_configured) where it is not on this machine."""
-    parts = urlsplit(need(door, "api_url"))
+    parts = urlsplit(require_setting(door, "api_url"))
     host = (parts.hostname or "").lower()
     if host not in _LOCAL:
         raise LookError(Status.not_configured, f"the API is not on this machine but at {host}")

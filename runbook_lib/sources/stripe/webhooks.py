@@ -17,10 +17,10 @@ from runbook_lib.sources.kit.asking import (
     answer_with_rows,
     beyond_retention,
     judge_absence,
-    need,
+    require_setting,
     rows_in,
-    span_of,
     text_of,
+    window_arguments,
 )
 from runbook_lib.sources.stripe.api import StripeApi, at_of, id_of, page_of, shaped
 from runbook_lib.sources.stripe.key_facts import key_facts
@@ -52,7 +52,7 @@ def keys() -> Look[StripeKeys]:
 
     def fetch(door: Door) -> Answer[StripeKeys]:
         settings = door.settings
-        own = need(door, "stripe_key")
+        own = require_setting(door, "stripe_key")
         api_key = reveal(settings.stripe_secret_key)
         account, refused = _account(door, own)
         if refused is not None and refused.status_code == 401:
@@ -101,7 +101,7 @@ def deliveries(window: Window, event_id: str = "") -> Look[list[BillingEvent]]:
             beyond_retention(door, window, _KEPT_H),
         )
 
-    return Look("stripe", "deliveries", {**span_of(window), "event_id": event_id}, fetch, deadline_s=20)
+    return Look("stripe", "deliveries", {**window_arguments(window), "event_id": event_id}, fetch, deadline_s=20)
 
 
 def last_delivered() -> Look[list[BillingEvent]]:
@@ -124,7 +124,7 @@ def _account(door: Door, key: str | None) -> tuple[str | None, Reply | None]:
     if not key:
         return None, None
     headers = {"Authorization": f"Bearer {key}", "Stripe-Version": door.settings.stripe_api_version}
-    reply = door.http.get(f"{need(door, 'stripe_api_url')}/v1/account", headers=headers)
+    reply = door.http.get(f"{require_setting(door, 'stripe_api_url')}/v1/account", headers=headers)
     if reply.status_code in (401, 403):
         return None, reply
     if reply.status_code != 200:

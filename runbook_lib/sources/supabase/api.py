@@ -20,7 +20,7 @@ from runbook_lib.core.model import Json, Status
 from runbook_lib.core.records.project import ProjectKey
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import need, require_reply, rows_in
+from runbook_lib.sources.kit.asking import require_reply, require_setting, rows_in
 
 if TYPE_CHECKING:
     import supabase
@@ -73,7 +73,7 @@ class ProjectApi:
     """
 
     def __init__(self, door: Door, *, key: str = "", bearer: str = "") -> None:
-        url, key = need(door, "supabase_url"), key or need(door, "supabase_service_role_key")
+        url, key = require_setting(door, "supabase_url"), key or require_setting(door, "supabase_service_role_key")
         from supabase import ClientOptions, create_client  # here: it takes a second to import
 
         self._transport = _OurTransport(door.http)
@@ -143,8 +143,8 @@ class ManagementApi:
 
     def __init__(self, door: Door) -> None:
         self._http = door.http
-        self._url = need(door, "supabase_api_url")
-        self._headers = {"Authorization": f"Bearer {need(door, 'supabase_access_token')}"}
+        self._url = require_setting(door, "supabase_api_url")
+        self._headers = {"Authorization": f"Bearer {require_setting(door, 'supabase_access_token')}"}
         ref = door.settings.supabase_project_ref
         if not ref:
             why = "the project's ref is not known: its address does not hold it"

@@ -12,8 +12,8 @@ from runbook_lib.core.keys import shown_to
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need, require_reply
-from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement
+from runbook_lib.sources.kit.asking import require_reply, require_setting
+from runbook_lib.sources.kit.judging import AskedKey, Refusal, key_arguments
 from runbook_lib.sources.this_machine.variable_facts import jwt_claims
 from runbook_lib.sources.this_machine.variable_values import read_address, read_key
 
@@ -36,7 +36,7 @@ def check(
 
     def fetch(door: Door) -> Answer[KeyJudgement]:
         key = read_key(door, where, name)
-        wanted = Judgement(name, needs)
+        wanted = AskedKey(name, needs)
         headers = {"apikey": key} if key.startswith("sb_") else {"apikey": key, "Authorization": f"Bearer {key}"}
         reply = door.http.get(_address(door, key, address) + path, headers=headers, retry=False).in_confidence()
         if reply.status_code == 401:
@@ -48,7 +48,7 @@ def check(
         require_reply(reply, f"{name} must be a key of this project").json()
         return wanted.accepted()
 
-    asked = {**judgement(name, label), **where, "address": address[0] if address else None}
+    asked = {**key_arguments(name, label), **where, "address": address[0] if address else None}
     return Look("supabase", "key", asked, fetch, deadline_s=15)  # key and address may each take two questions at Vercel
 
 
@@ -56,12 +56,12 @@ def access_token() -> Look[KeyJudgement]:
     """Whether the Management API takes RUNBOOK_SUPABASE_ACCESS_TOKEN, for this project."""
 
     def fetch(door: Door) -> Answer[KeyJudgement]:
-        url, token = need(door, "supabase_api_url"), need(door, "supabase_access_token")
+        url, token = require_setting(door, "supabase_api_url"), require_setting(door, "supabase_access_token")
         ref = door.settings.supabase_project_ref
         if not ref:
             why = "the project's ref is not known: its address does not hold it"
             raise LookError(Status.not_configured, why, do_next="set RUNBOOK_SUPABASE_PROJECT_REF")
-        wanted = Judgement("RUNBOOK_SUPABASE_ACCESS_TOKEN", "GET /v1/projects/{ref}: Projects: read")
+        wanted = AskedKey("RUNBOOK_SUPABASE_ACCESS_TOKEN", "GET /v1/projects/{ref}: Projects: read")
         headers = {"Authorization": f"Bearer {token}"}
         reply = door.http.get(f"{url}/v1/projects/{ref}", headers=headers).in_confidence()
         if reply.status_code == 401:
@@ -71,7 +71,7 @@ def access_token() -> Look[KeyJudgement]:
         reply.raise_for_status(_MANAGEMENT_HELP).parsed(lambda document: str(document["name"]))
         return wanted.accepted()
 
-    return Look("supabase", "access_token", judgement("RUNBOOK_SUPABASE_ACCESS_TOKEN"), fetch)
+    return Look("supabase", "access_token", key_arguments("RUNBOOK_SUPABASE_ACCESS_TOKEN"), fetch)
 
 
 def _address(door: Door, key: str, address: tuple[str, Mapping[str, Json]] | None) -> str:

@@ -18,10 +18,10 @@ from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
 from runbook_lib.sources.kit.asking import (
     iso_of_text,
-    need,
+    require_setting,
     rows_in,
-    span_of,
     text_of,
+    window_arguments,
 )
 from runbook_lib.sources.supabase.api import ManagementApi, ProjectApi, key_facts
 
@@ -81,7 +81,7 @@ def usage(org_id: str, window: Window) -> Look[RecordedUsage]:
             return Answer(Status.partial, summed, f"more than {len(rows)} records", "take a shorter window")
         return Answer(Status.ok, summed)
 
-    return Look("supabase", "usage", {"org_id": org_id, **span_of(window)}, fetch, deadline_s=20)
+    return Look("supabase", "usage", {"org_id": org_id, **window_arguments(window)}, fetch, deadline_s=20)
 
 
 def billing_customer(org_id: str) -> Look[BillingCustomer]:
@@ -129,7 +129,7 @@ def health() -> Look[ProjectAnswers]:
 
 def _probe(door: Door, path: str, params: dict[str, str]) -> Answer[int]:
     """The HTTP status of one read of the project's API with the anon key; one that says nothing of the key is an answer as well."""
-    url, key = need(door, "supabase_url"), need(door, "supabase_anon_key")
+    url, key = require_setting(door, "supabase_url"), require_setting(door, "supabase_anon_key")
     headers = {"apikey": key} if key.startswith("sb_") else {"apikey": key, "Authorization": f"Bearer {key}"}
     reply = door.http.get(url + path, params=params, headers=headers, retry=False)
     if reply.status_code < 300 and not isinstance(reply.json(), list | dict):

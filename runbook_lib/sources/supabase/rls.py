@@ -23,7 +23,7 @@ from runbook_lib.core.records.rights import (
     TokenJudgement,
 )
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, need, span_of
+from runbook_lib.sources.kit.asking import iso_of_text, require_setting, window_arguments
 from runbook_lib.sources.postgres.rls_org import ORGANIZATION, UUID, read_organization
 from runbook_lib.sources.postgres.rls_sql import (
     CATALOGUE,
@@ -138,7 +138,7 @@ def rest_as_user(table: str, org: str = "", row_id: str = "", jwt: str = "", api
     """The same read over PostgREST with the user's token or, without one, as anybody who has the anon key."""
 
     def fetch(door: Door) -> Answer[RestReadAsUser]:
-        key = token_of(apikey) if apikey else need(door, "supabase_anon_key")
+        key = token_of(apikey) if apikey else require_setting(door, "supabase_anon_key")
         bearer = token_of(jwt) if jwt else ""
         api = ProjectApi(door, key=key, bearer=bearer if bearer != key else "")
         said = _read(api, table, org, row_id)
@@ -202,7 +202,7 @@ def refusals(table: str, window: Window) -> Look[list[RefusedRequest]]:
             return Answer(Status.partial, ours, f"more than {len(found)} refusals", "narrow the window")
         return Answer(Status.ok if ours else Status.empty, ours)
 
-    return Look("supabase", "refusals", {"table": table, **span_of(window)}, fetch, deadline_s=15)
+    return Look("supabase", "refusals", {"table": table, **window_arguments(window)}, fetch, deadline_s=15)
 
 
 def rest_user(who: str, jwt: str = "") -> Look[AppUser]:
@@ -256,7 +256,7 @@ def rest_organization(org: str) -> Look[NamedOrganization]:
             )
         )
         # an anon key in its place is under RLS, and an empty list says nothing then
-        facts = key_facts(need(door, "supabase_service_role_key"))
+        facts = key_facts(require_setting(door, "supabase_service_role_key"))
         is_anon = facts is not None and facts["role"] == "anon"
         none: dict[str, Json] = {"id": None, "name": None, "is_hidden": is_anon}
         return read_organization([{**each, "is_hidden": False} for each in found] or [none])
@@ -307,9 +307,9 @@ def _one_org(rows: list[dict[str, Any]], column: str) -> str | None:
 
 def _auth_email(door: Door, user_id: str) -> str | None:
     """The address that Auth has for a user ("" without one); None where it knows no such user."""
-    key = need(door, "supabase_service_role_key")
+    key = require_setting(door, "supabase_service_role_key")
     headers = {"apikey": key} if key.startswith("sb_") else {"apikey": key, "Authorization": f"Bearer {key}"}
-    reply = door.http.get(f"{need(door, 'supabase_url')}/auth/v1/admin/users/{user_id}", headers=headers)
+    reply = door.http.get(f"{require_setting(door, 'supabase_url')}/auth/v1/admin/users/{user_id}", headers=headers)
     if reply.status_code == 404:
         return None
 

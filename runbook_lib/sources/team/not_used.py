@@ -3,7 +3,7 @@
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 
 KNOWN = (
     "alertmanager",
@@ -28,7 +28,7 @@ def not_used() -> Look[list[str]]:
     """
 
     def fetch(door: Door) -> Answer[list[str]]:
-        names = [name.strip() for name in need(door, "not_used").split(",") if name.strip()]
+        names = [name.strip() for name in require_setting(door, "not_used").split(",") if name.strip()]
         if wrong := [name for name in names if name not in KNOWN]:
             raise LookError(
                 Status.malformed,

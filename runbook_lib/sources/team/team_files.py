@@ -8,7 +8,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.team_files import ServiceLevels
 from runbook_lib.core.records.usage import PlanLimit, PlanLimits
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.team.service_levels_file import read_service_levels
 
 _ASSIGNED = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=", re.MULTILINE)
@@ -22,7 +22,7 @@ def plan_limits() -> Look[PlanLimits]:
     """
 
     def fetch(door: Door) -> Answer[PlanLimits]:
-        path = need(door, "plan_limits_file")
+        path = require_setting(door, "plan_limits_file")
         text = door.read_text(path)
         try:
             return Answer.of(_read(tomllib.loads(text)))
@@ -42,7 +42,7 @@ def service_levels() -> Look[ServiceLevels]:
     """
 
     def fetch(door: Door) -> Answer[ServiceLevels]:
-        path = need(door, "service_levels_file")
+        path = require_setting(door, "service_levels_file")
         text = door.read_text(path)
         try:
             return Answer.of(read_service_levels(tomllib.loads(text), path))

@@ -6,7 +6,7 @@ from runbook_lib.core.keys import VARIABLES, is_nexuscores
 from runbook_lib.core.model import Answer
 from runbook_lib.core.records.variables import LocalVariable, PartAddress, RunbookSettings
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.hosting import ADDRESSES, hosts, is_address_given
+from runbook_lib.sources.kit.hosting import ADDRESSES, is_address_given, platforms_of
 from runbook_lib.sources.this_machine.variable_facts import facts_of
 
 
@@ -25,7 +25,7 @@ def variables() -> Look[RunbookSettings]:
             part: PartAddress(
                 is_local=_is_local(getattr(settings, field)),
                 is_given=is_address_given(settings, part),
-                hosts=hosts(settings, part),
+                hosts=platforms_of(settings, part),
             )
             for part, field in ADDRESSES.items()
         }

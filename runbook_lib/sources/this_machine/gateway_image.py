@@ -16,7 +16,7 @@ from runbook_lib.core.records.deployments import BuildLog
 from runbook_lib.core.records.images import CopiedFile, DockerEngine, Dockerfile, ImageRun, Instruction
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.this_machine.build_log import digest
 from runbook_lib.sources.this_machine.dockerfile import instructions, without_values
 
@@ -115,7 +115,7 @@ def _file(door: Door, path: str) -> Path:
 
     A path that is not there is a Dockerfile's only by its name; any other is a folder that is not there.
     """
-    given = Path(path or need(door, "gateway_dockerfile")).expanduser().absolute()
+    given = Path(path or require_setting(door, "gateway_dockerfile")).expanduser().absolute()
     if not _is_folder(door, given):
         if not _is_there(door, given):
             is_file = "dockerfile" in given.name.lower()

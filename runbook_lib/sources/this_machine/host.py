@@ -25,7 +25,7 @@ from runbook_lib.core.records.webhooks import (
 from runbook_lib.io.machine import Process
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.stripe.cli import (
     ELSEWHERE,
     ELSEWHERE_HELP,
@@ -179,7 +179,7 @@ def _refused(value: StripeCli, words: str) -> Answer[StripeCli]:
 
 def _account(door: Door, key: str) -> str | None:
     """The account that a key belongs to; None where Stripe does not tell this key."""
-    url = f"{need(door, 'stripe_api_url')}/v1/account"
+    url = f"{require_setting(door, 'stripe_api_url')}/v1/account"
     headers = {"Authorization": f"Bearer {key}", "Stripe-Version": door.settings.stripe_api_version}
     try:
         reply = door.http.get(url, retry=False, headers=headers)

@@ -12,8 +12,8 @@ from runbook_lib.core.records.parts import GatewayDescription, PartAnswer
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import variable_names
-from runbook_lib.sources.kit.asking import need
-from runbook_lib.sources.kit.hosting import ADDRESSES, hosts, is_address_given
+from runbook_lib.sources.kit.asking import require_setting
+from runbook_lib.sources.kit.hosting import ADDRESSES, is_address_given, platforms_of
 
 _PATHS = {"web": "/", "api": "/api/health", "gateway": "/"}
 _SHOWN = 2000
@@ -59,8 +59,8 @@ def gateway_openapi() -> Look[GatewayDescription]:
 def _address(door: Door, part: str) -> str:
     """The part's address. Raises LookError(not_configured) also where none was set and the part runs on a platform: the default is
     this machine, and that nothing answers here says nothing of it."""
-    address = need(door, ADDRESSES[part])
-    if hosted := [] if is_address_given(door.settings, part) else hosts(door.settings, part):
+    address = require_setting(door, ADDRESSES[part])
+    if hosted := [] if is_address_given(door.settings, part) else platforms_of(door.settings, part):
         name = variable_names(ADDRESSES[part])[0]
         why = f"{name} is not set, and {part} runs on {' and '.join(hosted)}, not on this machine"
         raise LookError(Status.not_configured, why, do_next=f"set {name}: the address that its users reach")

@@ -24,7 +24,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.webhooks import SignedTest, SignedTests, WebhookAnswer, WebhookPlace, WebhookRoute
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.stripe.cli import ask_for_secret
 from runbook_lib.sources.stripe.webhook_secret import configured, is_local
 
@@ -42,7 +42,7 @@ def place() -> Look[WebhookPlace]:
     """Where the API is, by the runbook's settings. Nobody is asked."""
 
     def fetch(door: Door) -> Answer[WebhookPlace]:
-        address = need(door, "api_url")
+        address = require_setting(door, "api_url")
         parts = urlsplit(address)
         host = (parts.hostname or "").lower()
         value: WebhookPlace = {
@@ -64,7 +64,7 @@ def route() -> Look[WebhookRoute]:
     Where not even the first got a connection, the look itself is unreachable."""
 
     def fetch(door: Door) -> Answer[WebhookRoute]:
-        address = need(door, "api_url")
+        address = require_setting(door, "api_url")
         http = door.http
         health = _answered(http.get(address + _HEALTH, retry=False))  # without a connection the look ends here
         body = _event(spaced=False)
@@ -96,7 +96,7 @@ def signed(command_secret: bool = True) -> Look[SignedTests]:
     """
 
     def fetch(door: Door) -> Answer[SignedTests]:
-        address = need(door, "api_url")
+        address = require_setting(door, "api_url")
         secrets = _secrets(door, command_secret)
         if not secrets:
             why = "no signing secret is known with which to sign"
@@ -113,7 +113,7 @@ def health() -> Look[WebhookAnswer]:
     """Whether the API answers: as `route` tells it of the health page."""
 
     def fetch(door: Door) -> Answer[WebhookAnswer]:
-        return Answer(Status.ok, _answered(door.http.get(need(door, "api_url") + _HEALTH, retry=False)))
+        return Answer(Status.ok, _answered(door.http.get(require_setting(door, "api_url") + _HEALTH, retry=False)))
 
     return Look("webhook", "health", {}, fetch)
 
@@ -221,7 +221,7 @@ def _secrets(door: Door, command_secret: bool) -> dict[str, str]:
 def _offset_s(door: Door) -> float | None:
     """How far our clock is ahead of Stripe's, by the Date of any answer of it; None where none came."""
     try:
-        reply = door.http.send("GET", need(door, "stripe_api_url") + "/v1/account")
+        reply = door.http.send("GET", require_setting(door, "stripe_api_url") + "/v1/account")
         stamp = parsedate_to_datetime(reply.headers.get("date", ""))
     except (LookError, TypeError, ValueError):
         return None

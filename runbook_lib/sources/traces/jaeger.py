@@ -8,7 +8,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.traces import JaegerHealth, Span, SpanRow, SpanTable, TraceSummary
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import span_of, still_arriving
+from runbook_lib.sources.kit.asking import still_arriving, window_arguments
 from runbook_lib.sources.kit.ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources.traces.jaeger_api import JaegerApi
 from runbook_lib.sources.traces.jaeger_match import as_text
@@ -39,7 +39,9 @@ def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = 
             return jaeger.judge_absence(f"trace {wanted}", window, at=at, one=True)
         return Answer(Status.ok, table.table(), still_arriving(door, table.end_ns))
 
-    return Look("jaeger", "trace", {"trace_id": trace_id, **span_of(window), **_moment(at)}, fetch, deadline_s=20)
+    return Look(
+        "jaeger", "trace", {"trace_id": trace_id, **window_arguments(window), **_moment(at)}, fetch, deadline_s=20
+    )
 
 
 def find_request(request_id: str, window: Window, *, at: datetime | None = None) -> Look[list[TraceSummary]]:
@@ -63,7 +65,7 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
             return Answer(Status.partial, [], incomplete, "narrow the window")
         return jaeger.judge_absence("span with this request id", window, at=at or wanted.at, one=True)
 
-    arguments = {"request_id": request_id, **span_of(window), **_moment(at)}
+    arguments = {"request_id": request_id, **window_arguments(window), **_moment(at)}
     return Look("jaeger", "find_request", arguments, fetch, deadline_s=20)
 
 
@@ -76,7 +78,7 @@ def same_root(name: str, window: Window, limit: int = 200) -> Look[list[TraceSum
         roots = {span["trace"] for span in table.spans if not span["parent"] and span["name"] == name}
         return _found(jaeger, _only(table, roots), why, "trace that begins like this", window)
 
-    return Look("jaeger", "same_root", {"name": name, **span_of(window), "limit": limit}, fetch, deadline_s=20)
+    return Look("jaeger", "same_root", {"name": name, **window_arguments(window), "limit": limit}, fetch, deadline_s=20)
 
 
 def traces_of(ids: Sequence[str], window: Window | None = None) -> Look[SpanTable]:
@@ -98,7 +100,7 @@ def traces_of(ids: Sequence[str], window: Window | None = None) -> Look[SpanTabl
         why = lost or (f"{missing} of {len(ids)} traces are not there" if missing else "")
         return Answer(Status.partial if why else Status.ok, table.table(), why)
 
-    return Look("jaeger", "traces_of", {"ids": list(ids), **span_of(window)}, fetch, deadline_s=40)
+    return Look("jaeger", "traces_of", {"ids": list(ids), **window_arguments(window)}, fetch, deadline_s=40)
 
 
 def window_traces(window: Window, route: str | None = None, limit: int = 200) -> Look[SpanTable]:
@@ -121,7 +123,9 @@ def window_traces(window: Window, route: str | None = None, limit: int = 200) ->
             return Answer(Status.partial, {**table.table(), "whole": True}, why, "narrow the window")
         return Answer(Status.ok, table.table())
 
-    return Look("jaeger", "window_traces", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=60)
+    return Look(
+        "jaeger", "window_traces", {**window_arguments(window), "route": route, "limit": limit}, fetch, deadline_s=60
+    )
 
 
 def failed_traces(window: Window, limit: int = 100) -> Look[SpanTable]:
@@ -134,7 +138,7 @@ def failed_traces(window: Window, limit: int = 100) -> Look[SpanTable]:
             return jaeger.judge_absence("trace that failed", window)
         return Answer(Status.partial if why else Status.ok, table.table(), why, "narrow the window" if why else "")
 
-    return Look("jaeger", "failed_traces", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
+    return Look("jaeger", "failed_traces", {**window_arguments(window), "limit": limit}, fetch, deadline_s=40)
 
 
 def llm_calls(window: Window, limit: int = 500) -> Look[list[SpanRow]]:
@@ -150,7 +154,7 @@ def llm_calls(window: Window, limit: int = 500) -> Look[list[SpanRow]]:
             return Answer(Status.partial, rows, why, "narrow the window")
         return Answer(Status.ok, rows) if rows else jaeger.judge_absence("call to a provider", window)
 
-    return Look("jaeger", "llm_calls", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
+    return Look("jaeger", "llm_calls", {**window_arguments(window), "limit": limit}, fetch, deadline_s=40)
 
 
 def health() -> Look[JaegerHealth]:

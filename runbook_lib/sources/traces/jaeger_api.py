@@ -23,7 +23,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import beyond_retention, judge_absence, need, require_reply, rows_in
+from runbook_lib.sources.kit.asking import beyond_retention, judge_absence, require_reply, require_setting, rows_in
 from runbook_lib.sources.traces.jaeger_match import Question, only_failed, traces_with
 from runbook_lib.sources.traces.jaeger_v1 import add_v1, headers_as_lists
 from runbook_lib.sources.traces.span_table import SpanCollector, no_collections
@@ -46,7 +46,7 @@ class JaegerApi:
     """One look's way to Jaeger: address, credentials, the look's deadline."""
 
     def __init__(self, door: Door) -> None:
-        self.door, self.url = door, need(door, "jaeger_url")
+        self.door, self.url = door, require_setting(door, "jaeger_url")
         self.http: Http = door.http
         token = reveal(door.settings.jaeger_token)
         self.headers = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}

@@ -11,8 +11,8 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import iso_of_text, require_list, rows_in, span_of
-from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, from_quantiles
+from runbook_lib.sources.kit.asking import iso_of_text, require_list, rows_in, window_arguments
+from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, answer_with_counts, from_quantiles
 from runbook_lib.sources.traces.jaeger_api import HELP, JaegerApi
 from runbook_lib.sources.traces.jaeger_services import services_of
 
@@ -41,12 +41,12 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
         if within_ms is not None:
             rows = monitor.quantiles(hours)
             slow, latency = from_quantiles(within_ms, steps, hours, total, hourly, rows, is_upper=len(calls) > 1)
-        return counted(
+        return answer_with_counts(
             door, service, "Jaeger's monitor", steps, _whole(total), _whole(failed), slow=slow, latency=latency,
             retention_h=24.0 * 3650, delay_s=door.settings.trace_delay_s,
         )  # fmt: skip
 
-    arguments = {"service": service, **span_of(window), "within_ms": within_ms}
+    arguments = {"service": service, **window_arguments(window), "within_ms": within_ms}
     return Look("jaeger", "service_counts", arguments, fetch, deadline_s=60)
 
 

@@ -6,7 +6,7 @@ from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.traces import OrgRequest
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import span_of
+from runbook_lib.sources.kit.asking import window_arguments
 from runbook_lib.sources.traces import org_requests as requests
 from runbook_lib.sources.traces.jaeger_api import JaegerApi
 from runbook_lib.sources.traces.span_table import SpanCollector
@@ -49,4 +49,4 @@ def _look(
             return Answer(Status.partial, rows, why, "narrow the window")
         return Answer(Status.ok, rows) if rows else jaeger.judge_absence("such request", window)
 
-    return Look("jaeger", call, {**arguments, **span_of(window)}, fetch, deadline_s=20)
+    return Look("jaeger", call, {**arguments, **window_arguments(window)}, fetch, deadline_s=20)

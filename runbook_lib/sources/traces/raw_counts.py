@@ -13,8 +13,8 @@ from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.counts import Counts, LatencyBuckets
 from runbook_lib.core.records.traces import Attributes, MatchedSpan, Span
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import span_of
-from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, exactly, has_failed, histogram
+from runbook_lib.sources.kit.asking import window_arguments
+from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, answer_with_counts, has_failed, histogram, slow_exactly
 from runbook_lib.sources.traces.jaeger_api import JaegerApi
 from runbook_lib.sources.traces.jaeger_services import services_of
 from runbook_lib.sources.traces.span_table import SpanCollector
@@ -114,7 +114,7 @@ def _look(
         value: Counts = {**answer.value, "kept_since": max(since, answer.value["kept_since"] or since)}
         return Answer(Status.partial, value, why, help_text)
 
-    arguments = {"service": service, **span_of(window), "within_ms": within_ms}
+    arguments = {"service": service, **window_arguments(window), "within_ms": within_ms}
     return Look(source, "raw_counts", arguments, fetch, deadline_s=60)
 
 
@@ -157,9 +157,9 @@ def _counted(
                 slow.add(sample)
             buckets.setdefault(_bucket(each.duration_ms), Row(hours)).add(sample)
     settings = door.settings
-    return counted(
+    return answer_with_counts(
         door, service, by, steps, total, failed,
-        slow=None if within_ms is None else exactly(within_ms, slow),
+        slow=None if within_ms is None else slow_exactly(within_ms, slow),
         latency=None if within_ms is None else _latency(buckets, hours),
         retention_h=settings.trace_retention_h, delay_s=settings.trace_delay_s,
         retention_setting="RUNBOOK_TRACE_RETENTION_H",

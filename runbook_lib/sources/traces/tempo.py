@@ -13,7 +13,7 @@ from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.traces import SpanRow, SpanTable, TempoHealth, TraceSummary
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import Row, span_of, still_arriving
+from runbook_lib.sources.kit.asking import Row, still_arriving, window_arguments
 from runbook_lib.sources.kit.ids import not_an_id, parse_vercel_id, trace_id_hex
 from runbook_lib.sources.traces.span_table import SpanCollector
 from runbook_lib.sources.traces.tempo_api import FAILED, TempoApi
@@ -59,7 +59,7 @@ def trace(trace_id: str, window: Window | None = None, *, at: datetime | None = 
             return Answer(Status.partial, table.table(), partial, "ask Tempo for a shorter trace, or raise its limit")
         return Answer(Status.ok, table.table(), still_arriving(door, table.end_ns))
 
-    arguments = {"trace_id": trace_id, **span_of(window), **_moment(at)}
+    arguments = {"trace_id": trace_id, **window_arguments(window), **_moment(at)}
     return Look("tempo", "trace", arguments, fetch, deadline_s=20)
 
 
@@ -88,7 +88,11 @@ def find_request(request_id: str, window: Window, *, at: datetime | None = None)
         return tempo.judge_absence("span with this request id", window, at=at or wanted.at, one=True)
 
     return Look(
-        "tempo", "find_request", {"request_id": request_id, **span_of(window), **_moment(at)}, fetch, deadline_s=20
+        "tempo",
+        "find_request",
+        {"request_id": request_id, **window_arguments(window), **_moment(at)},
+        fetch,
+        deadline_s=20,
     )
 
 
@@ -100,7 +104,7 @@ def same_root(name: str, window: Window, limit: int = 200) -> Look[list[TraceSum
         query = f"{{ rootName = {text_literal(name)} }}"
         return _found(tempo, *tempo.search(query, window, limit, 1), "trace that begins like this", window)
 
-    return Look("tempo", "same_root", {"name": name, **span_of(window), "limit": limit}, fetch, deadline_s=20)
+    return Look("tempo", "same_root", {"name": name, **window_arguments(window), "limit": limit}, fetch, deadline_s=20)
 
 
 def traces_of(ids: Sequence[str], window: Window | None = None) -> Look[SpanTable]:
@@ -113,7 +117,7 @@ def traces_of(ids: Sequence[str], window: Window | None = None) -> Look[SpanTabl
             return tempo.judge_absence("trace of these", window, one=True)
         return Answer(Status.partial if why else Status.ok, table.table(), why)
 
-    return Look("tempo", "traces_of", {"ids": list(ids), **span_of(window)}, fetch, deadline_s=40)
+    return Look("tempo", "traces_of", {"ids": list(ids), **window_arguments(window)}, fetch, deadline_s=40)
 
 
 def window_traces(window: Window, route: str | None = None, limit: int = 200) -> Look[SpanTable]:
@@ -132,7 +136,9 @@ def window_traces(window: Window, route: str | None = None, limit: int = 200) ->
         value = {**table.table(), "whole": True} if more and not missing else table.table()
         return Answer(Status.partial if why else Status.ok, value, why, "narrow the window" if more else "")
 
-    return Look("tempo", "window_traces", {**span_of(window), "route": route, "limit": limit}, fetch, deadline_s=60)
+    return Look(
+        "tempo", "window_traces", {**window_arguments(window), "route": route, "limit": limit}, fetch, deadline_s=60
+    )
 
 
 def failed_traces(window: Window, limit: int = 100) -> Look[SpanTable]:
@@ -147,7 +153,7 @@ def failed_traces(window: Window, limit: int = 100) -> Look[SpanTable]:
         why = "; ".join(filter(None, (more, missing)))
         return Answer(Status.partial if why else Status.ok, table.table(), why, "narrow the window" if more else "")
 
-    return Look("tempo", "failed_traces", {**span_of(window), "limit": limit}, fetch, deadline_s=40)
+    return Look("tempo", "failed_traces", {**window_arguments(window), "limit": limit}, fetch, deadline_s=40)
 
 
 def llm_calls(window: Window, limit: int = 500) -> Look[list[SpanRow]]:
@@ -160,7 +166,7 @@ def llm_calls(window: Window, limit: int = 500) -> Look[list[SpanRow]]:
         rows: list[SpanRow] = [{"trace": each["trace"], **span} for each in found for span in each["spans"]]
         return _found(tempo, rows, why, "call to a provider", window)
 
-    return Look("tempo", "llm_calls", {**span_of(window), "limit": limit}, fetch, deadline_s=20)
+    return Look("tempo", "llm_calls", {**window_arguments(window), "limit": limit}, fetch, deadline_s=20)
 
 
 def health() -> Look[TempoHealth]:

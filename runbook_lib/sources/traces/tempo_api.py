@@ -15,7 +15,14 @@ from runbook_lib.core.records.traces import TraceSummary
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door
 from runbook_lib.settings import reveal
-from runbook_lib.sources.kit.asking import beyond_retention, judge_absence, need, require_list, rows_in, whole_number
+from runbook_lib.sources.kit.asking import (
+    beyond_retention,
+    judge_absence,
+    require_list,
+    require_setting,
+    rows_in,
+    whole_number,
+)
 from runbook_lib.sources.traces.span_table import otlp_value
 
 HELP = "RUNBOOK_TEMPO_TOKEN (and USER, TENANT where it has them) must be allowed to read traces (traces:read)"
@@ -27,7 +34,7 @@ class TempoApi:
     """One look's way to Tempo: address, credentials, the look's deadline."""
 
     def __init__(self, door: Door) -> None:
-        self.door, self.url = door, need(door, "tempo_url")
+        self.door, self.url = door, require_setting(door, "tempo_url")
         self.http: Http = door.http
         settings = door.settings
         token, user = reveal(settings.tempo_token), settings.tempo_user

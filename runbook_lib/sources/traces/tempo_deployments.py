@@ -3,7 +3,7 @@
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import span_of
+from runbook_lib.sources.kit.asking import window_arguments
 from runbook_lib.sources.traces.tempo_api import TempoApi
 from runbook_lib.sources.traces.traceql import any_equal
 
@@ -23,5 +23,9 @@ def durations(deployment: str, window: Window, limit: int = 200) -> Look[list[fl
         return Answer(Status.ok, took)
 
     return Look(
-        "tempo", "durations", {"deployment": deployment, **span_of(window), "limit": limit}, fetch, deadline_s=15
+        "tempo",
+        "durations",
+        {"deployment": deployment, **window_arguments(window), "limit": limit},
+        fetch,
+        deadline_s=15,
     )

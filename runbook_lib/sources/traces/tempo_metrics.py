@@ -13,8 +13,8 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import require_list, rows_in, span_of
-from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, counted, exactly, has_failed, histogram
+from runbook_lib.sources.kit.asking import require_list, rows_in, window_arguments
+from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps, answer_with_counts, has_failed, histogram, slow_exactly
 from runbook_lib.sources.traces.span_table import otlp_value
 from runbook_lib.sources.traces.tempo_api import HELP, TempoApi
 from runbook_lib.sources.traces.traceql import of_service
@@ -55,21 +55,21 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
             else:
                 _add_bucket(buckets, series, hours)
         settings = door.settings
-        return counted(
+        return answer_with_counts(
             door,
             service,
             "TraceQL metrics",
             steps,
             total,
             failed,
-            slow=None if within_ms is None else exactly(within_ms, slow),
+            slow=None if within_ms is None else slow_exactly(within_ms, slow),
             latency=None if within_ms is None else histogram(buckets, hours),
             retention_h=settings.trace_retention_h,
             delay_s=settings.trace_delay_s,
             retention_setting="RUNBOOK_TRACE_RETENTION_H",
         )
 
-    arguments = {"service": service, **span_of(window), "within_ms": within_ms}
+    arguments = {"service": service, **window_arguments(window), "within_ms": within_ms}
     return Look("tempo", "service_counts", arguments, fetch, deadline_s=90)
 
 

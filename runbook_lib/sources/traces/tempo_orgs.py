@@ -4,7 +4,7 @@ from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.traces import OrgRequest
 from runbook_lib.io.observe import Door, Look
-from runbook_lib.sources.kit.asking import span_of
+from runbook_lib.sources.kit.asking import window_arguments
 from runbook_lib.sources.traces import org_requests as requests
 from runbook_lib.sources.traces.tempo_api import TempoApi
 from runbook_lib.sources.traces.traceql import any_equal
@@ -47,4 +47,4 @@ def _look(call: str, query: str, window: Window, arguments: dict[str, str]) -> L
             return Answer(Status.partial, rows, why, "narrow the window")
         return Answer(Status.ok, rows) if rows else tempo.judge_absence("such request", window)
 
-    return Look("tempo", call, {**arguments, **span_of(window)}, fetch, deadline_s=20)
+    return Look("tempo", call, {**arguments, **window_arguments(window)}, fetch, deadline_s=20)

@@ -7,7 +7,7 @@ from runbook_lib.core.model import Json, Status
 from runbook_lib.core.records.deployments import VercelDeployment
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door
-from runbook_lib.sources.kit.asking import iso_of_ms, need, text_of
+from runbook_lib.sources.kit.asking import iso_of_ms, require_setting, text_of
 from runbook_lib.sources.kit.hosting import VERCEL_PROJECTS
 
 HELP = (
@@ -21,8 +21,8 @@ class VercelApi:
 
     def __init__(self, door: Door) -> None:
         self.door, self.http = door, door.http
-        self.url = need(door, "vercel_api_url")
-        self.headers = {"Authorization": f"Bearer {need(door, 'vercel_token')}"}
+        self.url = require_setting(door, "vercel_api_url")
+        self.headers = {"Authorization": f"Bearer {require_setting(door, 'vercel_token')}"}
         self.team = door.settings.vercel_team_id
 
     def get(self, path: str, **params: str | int) -> Reply:
@@ -38,7 +38,7 @@ def project_of(door: Door, part: str) -> str:
     """The project's id of a part. Raises LookError(not_configured) for a part that does not run on Vercel, or has none set."""
     if part not in VERCEL_PROJECTS:
         raise LookError(Status.not_configured, f"{part} does not run on Vercel", do_next="ask for web or api")
-    return need(door, VERCEL_PROJECTS[part])
+    return require_setting(door, VERCEL_PROJECTS[part])
 
 
 def deployment_row(row: dict[str, Json], part: str) -> VercelDeployment:

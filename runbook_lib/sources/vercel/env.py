@@ -17,7 +17,7 @@ from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_ms, require_list, require_reply, rows_in, text_of
 from runbook_lib.sources.kit.hosting import VERCEL_PROJECTS
-from runbook_lib.sources.kit.judging import Judgement, Refusal, judgement
+from runbook_lib.sources.kit.judging import AskedKey, Refusal, key_arguments
 from runbook_lib.sources.this_machine.variable_facts import facts_of
 from runbook_lib.sources.this_machine.variable_values import vercel_value
 from runbook_lib.sources.vercel.api import HELP, VercelApi, project_of
@@ -90,7 +90,7 @@ def token() -> Look[KeyJudgement]:
 
     def fetch(door: Door) -> Answer[KeyJudgement]:
         vercel = VercelApi(door)
-        wanted = Judgement("RUNBOOK_VERCEL_TOKEN", "GET /v2/user and the projects: a team member, Viewer is enough")
+        wanted = AskedKey("RUNBOOK_VERCEL_TOKEN", "GET /v2/user and the projects: a team member, Viewer is enough")
         user = vercel.get_own("/v2/user")
         if user.status_code in (401, 403):
             return wanted.refused(Refusal.rejected, user)
@@ -105,7 +105,7 @@ def token() -> Look[KeyJudgement]:
             reply.raise_for_status(HELP)
         return wanted.accepted(expires_at=_expiry(vercel.get_own("/v5/user/tokens/current")))
 
-    return Look("vercel", "token", judgement("RUNBOOK_VERCEL_TOKEN"), fetch)
+    return Look("vercel", "token", key_arguments("RUNBOOK_VERCEL_TOKEN"), fetch)
 
 
 def _judge(door: Door, vercel: VercelApi, project: str, rows: list[PlatformVariable]) -> None:

@@ -22,14 +22,14 @@ from runbook_lib.sources.kit.asking import (
     is_within,
     iso_of_ms,
     judge_absence,
-    need,
     number_of,
     read_pages,
     require_list,
     require_reply,
+    require_setting,
     rows_in,
-    span_of,
     text_of,
+    window_arguments,
 )
 from runbook_lib.sources.kit.hosting import VERCEL_PROJECTS
 from runbook_lib.sources.kit.ids import VercelId, not_an_id, parse_traceparent, parse_vercel_id, trace_id_hex
@@ -114,7 +114,11 @@ def request_log(
         )
 
     asked = {"request_id": request_id, "status": status, "search": search, "pasted": pasted, "limit": limit}
-    arguments = {"part": part, **span_of(window), **{key: value for key, value in asked.items() if value is not None}}
+    arguments = {
+        "part": part,
+        **window_arguments(window),
+        **{key: value for key, value in asked.items() if value is not None},
+    }
     return Look("vercel", "request_log", arguments, fetch, deadline_s=20)
 
 
@@ -142,7 +146,7 @@ def deployments(part: str, window: Window) -> Look[list[VercelDeployment]]:
             rows, more, "deployments", lambda: Answer(Status.empty, None, "no deployment in the window")
         )
 
-    return Look("vercel", "deployments", {"part": part, **span_of(window)}, fetch)
+    return Look("vercel", "deployments", {"part": part, **window_arguments(window)}, fetch)
 
 
 def env_changes(part: str) -> Look[list[VercelVariableName]]:
@@ -198,11 +202,11 @@ def _request_log(
     door: Door, part: str, window: Window, wanted: VercelId | None, status: str | None, search: str | None, limit: int
 ) -> tuple[list[VercelRequest], bool]:
     """Rows of the route that the vendor's command line uses, and whether there are more."""
-    headers = {"Authorization": f"Bearer {need(door, 'vercel_token')}"}
-    url = f"{need(door, 'vercel_logs_url')}/api/logs/request-logs"
+    headers = {"Authorization": f"Bearer {require_setting(door, 'vercel_token')}"}
+    url = f"{require_setting(door, 'vercel_logs_url')}/api/logs/request-logs"
     params: dict[str, str | int] = {
         "projectId": project_of(door, part),
-        "ownerId": need(door, "vercel_team_id"),
+        "ownerId": require_setting(door, "vercel_team_id"),
         "startDate": ms(window.since),
         "endDate": ms(window.until),
     }

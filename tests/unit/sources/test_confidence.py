@@ -10,7 +10,7 @@ from runbook_lib.core.redact import Redactor
 from runbook_lib.io.http import Deadline, Reply
 from runbook_lib.io.observe import Door, Look, Observer
 from runbook_lib.settings import Settings
-from runbook_lib.sources.kit.asking import need
+from runbook_lib.sources.kit.asking import require_setting
 
 SECRET = "5f0c2a9b7d1e5f0c2a9b7d1e-canary"
 
@@ -49,7 +49,7 @@ def test_a_secret_that_another_variable_overrides_is_redacted_all_the_same() -> 
 def test_an_address_of_nexuscores_that_is_none_is_told_by_every_look_that_needs_it() -> None:
     settings = Settings.from_mapping({"SUPABASE_URL": "abc.supabase.co", "RUNBOOK_WEB_URL": "http://web.test"})
     with pytest.raises(LookError) as refused:
-        need(Door(settings, Deadline(1)), "supabase_url")
+        require_setting(Door(settings, Deadline(1)), "supabase_url")
     assert (refused.value.status, refused.value.tried) == (
         Status.not_configured, "SUPABASE_URL is set, and is not an http(s) address",
     )  # fmt: skip
