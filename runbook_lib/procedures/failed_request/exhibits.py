@@ -8,6 +8,7 @@ from runbook_lib.core.records.deployments import DeploymentRow
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.traces import Span
 from runbook_lib.judging.answers import rows_of
+from runbook_lib.reading.changes import DEPLOYMENT_LISTS
 from runbook_lib.reading.critical_path import critical_path
 from runbook_lib.reading.request_rows import LoggedRequest, baseline_p95_ms, is_failed, rows_like
 from runbook_lib.reading.root import Fate
@@ -15,7 +16,6 @@ from runbook_lib.reading.spans import duration_ms, fault
 from runbook_lib.reading.trace_causes import TraceReading
 
 _MOST_SPANS = 400
-DEPLOYMENT_LISTS = ("deployments", "releases")  # the looks that bring rows of deployments
 
 
 class _Looks(Protocol):

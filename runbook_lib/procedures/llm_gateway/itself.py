@@ -15,6 +15,7 @@ from runbook_lib.procedures.llm_gateway.calls import iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.edge import AT_THE_EDGE, EDGE_STATUSES, is_edge_answer
 from runbook_lib.procedures.llm_gateway.reading import Evidence, Reading
+from runbook_lib.reading.changes import DEPLOYMENT_LISTS
 from runbook_lib.reading.logs import lines_for, lines_of, log_failures
 from runbook_lib.reading.parts import API, GATEWAY
 from runbook_lib.reading.request_rows import logged_requests
@@ -220,7 +221,7 @@ def _was_deployed(reading: Reading, unreached: Sequence[tuple[float, str]]) -> b
     deployed = [
         from_iso(row["at"]).timestamp()
         for look in (*reading.evidence.platform, *reading.evidence.changes)
-        if look.call in ("deployments", "releases")
+        if look.call in DEPLOYMENT_LISTS
         for row in rows_of(look, DeploymentRow)
     ]
     back = any(not request.failed and request.at_s > last for request in reading.calls.requests)
