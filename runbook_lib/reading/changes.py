@@ -1,34 +1,47 @@
-"""What changed in the time before the trouble: deployments, variables, machines, vendors' incidents."""
+"""What changed in the time before the trouble: deployments, variables, machines, migrations."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Change, Observation
+from runbook_lib.core.records.deployments import DeploymentRow
+from runbook_lib.core.records.machines import Machine
+from runbook_lib.core.records.project import Migration
+from runbook_lib.core.records.variables import VariableName
+from runbook_lib.judging.answers import rows_of
 from runbook_lib.reading.request_rows import iso_before
+
+_DEPLOYMENTS = ("vercel.deployments", "vercel.recent", "railway.deployments", "fly.releases")
+_VARIABLES = ("vercel.env_changes", "railway.variables_names", "fly.secret_names")
+_MACHINES = ("fly.machines", "fly.machine_states")
+_MIGRATIONS = ("supabase.migrations",)
+_MOST = 20
 
 
 def changes_of(observations: Iterable[Observation], window: Window) -> tuple[Change, ...]:
-    """Everything that changed in the two hours before the window's end or within it, the newest first."""
+    """Everything that changed in the two hours before the window's end or within it, the newest first. Looks at anything but
+    deployments, variables, machines and migrations tell of no change."""
     since, until = iso_before(window.since, 2), window.as_dict()["until"]
-    found = set()
-    for observation in observations:
-        if not observation.status.has_content or not isinstance(observation.value, list):
-            continue
-        for item in observation.value:
-            at = str(item.get("at") or item.get("updated_at") or "")
-            if since <= at <= until:
-                found.add(Change(at, _changed(item), str(item.get("url") or item.get("where") or observation.source)))
-    return tuple(sorted(found, key=lambda change: change.at, reverse=True)[:20])
+    found = {change for look in observations for change in _told_by(look) if since <= change.at <= until}
+    return tuple(sorted(found, key=lambda change: change.at, reverse=True)[:_MOST])
 
 
-def _changed(item: dict[str, Any]) -> str:
-    """One change in words: an incident or event in its own, a machine or a variable by name, a deployment by part and commit."""
-    if item.get("what"):
-        return str(item["what"])
-    if "host_status" in item:
-        return f"{item.get('part', '')} machine {item['name']} is {item.get('state')}".strip()
-    if item.get("name") and "commit" not in item:
-        return f"{item.get('part', '')} variable {item['name']} changed".strip()
-    commit = str(item.get("commit") or "")[:9]
-    return f"{item.get('part', '')} deployed {commit} {item.get('message') or ''}".strip()
+def _told_by(look: Observation) -> Iterator[Change]:
+    """The changes of one look: a deployment by part and commit, a variable or a machine by name, a migration in its own words."""
+    name = f"{look.source}.{look.call}"
+    if name in _DEPLOYMENTS:
+        for deployed in rows_of(look, DeploymentRow):
+            commit = (deployed["commit"] or "")[:9]
+            what = f"{deployed['part']} deployed {commit} {deployed['message'] or ''}".strip()
+            yield Change(deployed["at"], what, deployed["url"] or look.source)
+    elif name in _VARIABLES:
+        for variable in rows_of(look, VariableName):
+            what = f"{variable['part']} variable {variable['name']} changed"
+            yield Change(variable["updated_at"] or "", what, look.source)
+    elif name in _MACHINES:
+        for machine in rows_of(look, Machine):
+            what = f"gateway machine {machine['name']} is {machine['state']}"
+            yield Change(machine["updated_at"] or "", what, look.source)
+    elif name in _MIGRATIONS:
+        for migration in rows_of(look, Migration):
+            yield Change(migration["at"] or "", migration["what"], look.source)

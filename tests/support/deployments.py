@@ -50,13 +50,18 @@ def project(**more: Any) -> dict[str, Any]:
     return {**base, **more}
 
 
+def variable(name: str, part: str = "api", **more: Any) -> dict[str, Any]:
+    """A variable's name as Vercel lists it."""
+    base = {
+        "name": name, "targets": ["preview", "production"], "branch": None, "updated_at": ago(days=20), "part": part,
+        "type": "encrypted", "created_at": ago(days=20), "platform": "vercel",
+    }  # fmt: skip
+    return {**base, **more}
+
+
 def variables(part: str, without: str = "", **more: Any) -> list[dict[str, Any]]:
     """What a platform lists for a part; one may be missing."""
-    return [
-        {"name": name, "targets": ["preview", "production"], "branch": None, "updated_at": ago(days=20), **more}
-        for name in VARIABLES[part]
-        if name != without
-    ]
+    return [variable(name, part, **more) for name in VARIABLES[part] if name != without]
 
 
 def answered(source: str, call: str, value: Any, **arguments: Any) -> Observation:
