@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import Any
+from typing import TypedDict
 
 from runbook_lib.core.model import Observation, Suspect
 from runbook_lib.core.percentile import percentile
@@ -62,6 +62,15 @@ class Rate:
 
     requests: int = 0
     failed: int = 0
+
+
+class RateFigures(TypedDict):
+    """One side of a deployment as figures; a share or a duration is None where there are no requests enough to tell it."""
+
+    requests: int
+    failed: int
+    failed_ratio: float | None
+    p95_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -342,15 +351,15 @@ def rates_in_words(traffic: Traffic) -> str:
     return f"{since.failed} of {since.requests} requests failed since, {earlier.failed} of {earlier.requests} before"
 
 
-def figures(traffic: Traffic) -> dict[str, Any]:
+def figures(traffic: Traffic) -> dict[str, RateFigures]:
     """Both sides as figures: requests, failures, share; p95 where durations are known (nearest rank)."""
     return {
-        name: {
-            "requests": rate.requests,
-            "failed": rate.failed,
-            "failed_ratio": round(rate.failed / rate.requests, 4) if rate.requests else None,
-            "p95_ms": p95_ms([row["duration_ms"] for row in side if row["duration_ms"] is not None] or durations),
-        }
+        name: RateFigures(
+            requests=rate.requests,
+            failed=rate.failed,
+            failed_ratio=round(rate.failed / rate.requests, 4) if rate.requests else None,
+            p95_ms=p95_ms([row["duration_ms"] for row in side if row["duration_ms"] is not None] or durations),
+        )
         for name, rate, side, durations in (
             ("before", traffic.earlier, traffic.before, traffic.durations_ms[1]),
             ("since", traffic.since, traffic.after, traffic.durations_ms[0]),
