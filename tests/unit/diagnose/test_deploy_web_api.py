@@ -27,8 +27,8 @@ from support.evidence import look
 
 from runbook_lib.core.model import Conclusion, Status
 from runbook_lib.procedures.deploy_web_api.rules import diagnose
+from runbook_lib.procedures.deployments.error_rates import chance
 from runbook_lib.procedures.deployments.reading import Site
-from runbook_lib.procedures.deployments.traffic import chance
 
 
 def judged(one: Site, **how: Any) -> Conclusion:

@@ -253,12 +253,12 @@ def _bare(name: str | None) -> str:
     return (name or "").removeprefix("public.")
 
 
-def judge(reading: Reading, traffic: Traffic) -> Judged:
+def judge_error_rate(reading: Reading, traffic: Traffic) -> Judged:
     """Whether requests fail more since the serving deployment, and whether that is its doing."""
     found, site = Judged(), reading.site
     has_schema = site.part in _WITH_SCHEMA
     if has_schema:
-        found.add(migrations(reading, traffic))
+        found.add(judge_migrations(reading, traffic))
     if found.faults or not any(is_whole(look) or look.status.has_content for look in site.after):
         return found
     evidence = [*site.after, *site.before, *site.traces]
@@ -307,7 +307,7 @@ def _is_of_this(origin: Origin, reading: Reading) -> bool:
     return origin.of_deployment in mine or origin.of_deployment not in others
 
 
-def migrations(reading: Reading, traffic: Traffic) -> Judged:
+def judge_migrations(reading: Reading, traffic: Traffic) -> Judged:
     """A schema that the code expects and the database does not have: requests say so, and so does the database."""
     found, site = Judged(), reading.site
     for missed in dict.fromkeys(o.missed for o in traffic.begins if o.missed is not None):
