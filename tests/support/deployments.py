@@ -51,10 +51,10 @@ def project(**more: Any) -> dict[str, Any]:
 
 
 def variable(name: str, part: str = "api", **more: Any) -> dict[str, Any]:
-    """A row of a platform's list of variables' names."""
+    """A variable's name as Vercel lists it."""
     base = {
-        "name": name, "targets": ["preview", "production"], "branch": None, "updated_at": ago(days=20), "created_at": ago(days=20),
-        "type": "encrypted", "part": part, "platform": "vercel",
+        "name": name, "targets": ["preview", "production"], "branch": None, "updated_at": ago(days=20), "part": part,
+        "type": "encrypted", "created_at": ago(days=20), "platform": "vercel",
     }  # fmt: skip
     return {**base, **more}
 

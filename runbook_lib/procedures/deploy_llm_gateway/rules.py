@@ -8,10 +8,9 @@ from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.deploy_llm_gateway.evidence import Evidence
 from runbook_lib.procedures.deploy_llm_gateway.image import judge_file
 from runbook_lib.procedures.deploy_llm_gateway.machines import judge_instances, judge_machines, judge_ports
-from runbook_lib.procedures.deployments import rules
-from runbook_lib.procedures.deployments import traffic as traffic_of
-from runbook_lib.procedures.deployments.judgement import Judgement, facts, settled, situation
-from runbook_lib.procedures.deployments.live import live
+from runbook_lib.procedures.deployments import error_rates, rules
+from runbook_lib.procedures.deployments.judgement import Judgement, facts, settle_findings, situation
+from runbook_lib.procedures.deployments.live import judge_live
 from runbook_lib.procedures.deployments.plans import plans_for, way_back
 from runbook_lib.procedures.deployments.reading import Site, read
 from runbook_lib.procedures.deployments.rules import Judged
@@ -23,17 +22,17 @@ _NAMED = "deploy.not_ready.crashed"  # here a crash is told by the machine's own
 def judge_site(evidence: Evidence, site: Site, now: datetime, *, is_asked: bool) -> Judgement:
     """Every rule on the gateway on one platform."""
     reading = read(site)
-    traffic = traffic_of.read_traffic(reading)
+    traffic = error_rates.read_traffic(reading)
     judged = Judged()
     for found in (
-        rules.connected(reading),
-        rules.checks(reading),
-        rules.variables(reading, evidence.providers),
-        rules.build(reading),
-        rules.ended(reading, now, is_asked=is_asked),
-        rules.health(reading, lambda: any(not is_failed(row) for row in traffic.after)),
-        live(reading, now),
-        traffic_of.judge(reading, traffic),
+        rules.judge_connection(reading),
+        rules.judge_checks(reading),
+        rules.judge_variables(reading, evidence.providers),
+        rules.judge_build(reading),
+        rules.judge_outcome(reading, now, is_asked=is_asked),
+        rules.judge_health(reading, lambda: any(not is_failed(row) for row in traffic.after)),
+        judge_live(reading, now),
+        error_rates.judge_error_rate(reading, traffic),
         judge_ports(reading, site.project if site.platform == "fly" else None, evidence.image),
         judge_machines(site.project, reading, evidence.regions, now)
         if site.platform == "fly"
@@ -41,7 +40,7 @@ def judge_site(evidence: Evidence, site: Site, now: datetime, *, is_asked: bool)
     ):
         judged.add(found)
     judged.faults = [finding for finding in judged.faults if finding.code != _NAMED]
-    judged = settled(CATALOGUE, judged)
+    judged = settle_findings(CATALOGUE, judged)
     codes = [finding.code for finding in (*judged.faults, *judged.states)]
     plans = plans_for(reading, codes)
     if not plans and any(code.startswith(("machine.crash_loop", "machine.out_of_memory")) for code in codes):
@@ -55,7 +54,7 @@ def diagnose(evidence: Evidence, now: datetime, *, is_asked: bool = False) -> Co
     everything = judge_file(evidence.dockerfile, evidence.built, evidence.image)
     for each in judgements:
         everything.add(each.judged)
-    found = settled(CATALOGUE, everything)
+    found = settle_findings(CATALOGUE, everything)
     return conclude(
         CATALOGUE,
         evidence.all(),

@@ -14,8 +14,8 @@ from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.deploy_llm_gateway import image as gateway_image
 from runbook_lib.procedures.deploy_llm_gateway import rules
 from runbook_lib.procedures.deploy_llm_gateway.evidence import Evidence
+from runbook_lib.procedures.deployments import error_rates
 from runbook_lib.procedures.deployments import rules as deployment_rules
-from runbook_lib.procedures.deployments import traffic as traffic_of
 from runbook_lib.procedures.deployments.looks import SHARED
 from runbook_lib.procedures.deployments.reading import Reading, Site, answer_in_words, read
 from runbook_lib.sources.this_machine import gateway
@@ -177,7 +177,7 @@ class DeployLlmGateway(Procedure):
         rows = [
             [site.name, name, held["requests"], held["failed"], held["failed_ratio"], held["p95_ms"]]
             for site in self.evidence.sites
-            for name, held in traffic_of.figures(traffic_of.read_traffic(read(site))).items()
+            for name, held in error_rates.figures(error_rates.read_traffic(read(site))).items()
             if site.after
         ]
         columns = ["part", "when", "requests", "failed", "failed_ratio", "p95_ms"]

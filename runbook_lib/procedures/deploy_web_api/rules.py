@@ -5,11 +5,17 @@ from datetime import datetime
 from runbook_lib.core.model import Conclusion, Observation
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
-from runbook_lib.procedures.deployments import rules
-from runbook_lib.procedures.deployments import traffic as traffic_of
+from runbook_lib.procedures.deployments import error_rates, rules
 from runbook_lib.procedures.deployments.evidence import Evidence
-from runbook_lib.procedures.deployments.judgement import Judgement, facts, settled, situation, together, unknown
-from runbook_lib.procedures.deployments.live import live
+from runbook_lib.procedures.deployments.judgement import (
+    Judgement,
+    facts,
+    gather_findings,
+    settle_findings,
+    situation,
+    suspect_unknown_deployment,
+)
+from runbook_lib.procedures.deployments.live import judge_live
 from runbook_lib.procedures.deployments.plans import plans_for
 from runbook_lib.procedures.deployments.reading import Site, read
 from runbook_lib.procedures.deployments.rules import Judged
@@ -19,22 +25,22 @@ from runbook_lib.reading.request_rows import is_failed
 def judge_site(site: Site, now: datetime, *, is_asked: bool) -> Judgement:
     """Every rule on one part on one platform."""
     reading = read(site)
-    traffic = traffic_of.read_traffic(reading)
+    traffic = error_rates.read_traffic(reading)
     judged = Judged()
     for found in (
-        rules.connected(reading),
-        rules.previews(reading, now),
-        rules.checks(reading),
-        rules.variables(reading),
-        rules.build(reading),
-        rules.ended(reading, now, is_asked=is_asked),
-        rules.health(reading, lambda: any(not is_failed(row) for row in traffic.after)),
-        rules.protected(reading),
-        live(reading, now),
-        traffic_of.judge(reading, traffic),
+        rules.judge_connection(reading),
+        rules.judge_previews(reading, now),
+        rules.judge_checks(reading),
+        rules.judge_variables(reading),
+        rules.judge_build(reading),
+        rules.judge_outcome(reading, now, is_asked=is_asked),
+        rules.judge_health(reading, lambda: any(not is_failed(row) for row in traffic.after)),
+        rules.judge_protection(reading),
+        judge_live(reading, now),
+        error_rates.judge_error_rate(reading, traffic),
     ):
         judged.add(found)
-    judged = settled(CATALOGUE, judged)
+    judged = settle_findings(CATALOGUE, judged)
     codes = [finding.code for finding in (*judged.faults, *judged.states)]
     return Judgement(reading, traffic, judged, tuple(plans_for(reading, codes)))
 
@@ -46,7 +52,7 @@ def diagnose(evidence: Evidence, now: datetime, *, is_asked: bool = False) -> Co
         is_asked: one deployment or commit was asked for: then one that is still under way leaves the answer open.
     """
     judgements = [judge_site(site, now, is_asked=is_asked) for site in evidence.sites]
-    found = together(CATALOGUE, judgements)
+    found = gather_findings(CATALOGUE, judgements)
     return conclude(
         CATALOGUE,
         evidence.all(),
@@ -54,7 +60,7 @@ def diagnose(evidence: Evidence, now: datetime, *, is_asked: bool = False) -> Co
         faults=found.faults,
         also=found.also,
         states=found.states,
-        suspects=[*unknown(judgements), *found.open],
+        suspects=[*suspect_unknown_deployment(judgements), *found.open],
         situation=situation(judgements, found.faults, now),
         facts=facts(judgements),
     )

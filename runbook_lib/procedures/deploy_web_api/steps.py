@@ -13,8 +13,8 @@ from runbook_lib.judging.answers import rows_of
 from runbook_lib.judging.plan import Plan
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.deploy_web_api import rules
+from runbook_lib.procedures.deployments import error_rates
 from runbook_lib.procedures.deployments import rules as deployment_rules
-from runbook_lib.procedures.deployments import traffic as traffic_of
 from runbook_lib.procedures.deployments.evidence import Evidence
 from runbook_lib.procedures.deployments.judgement import Judgement
 from runbook_lib.procedures.deployments.looks import SHARED, Run, compared_windows, is_worth_following, per_site
@@ -167,11 +167,11 @@ class DeployWebApi(Procedure):
             reading = read(site)
             named = [row.id if row else "" for row in (reading.serving, reading.back)]
             traffic = replace(
-                traffic_of.read_traffic(reading), durations_ms=(took.get(named[0], ()), took.get(named[1], ()))
+                error_rates.read_traffic(reading), durations_ms=(took.get(named[0], ()), took.get(named[1], ()))
             )
-            for name, held in traffic_of.figures(traffic).items():
+            for name, held in error_rates.figures(traffic).items():
                 rows.append([site.name, name, held["requests"], held["failed"], held["failed_ratio"], held["p95_ms"]])
-            said.append(f"{site.name}: {traffic_of.rates_in_words(traffic)}")
+            said.append(f"{site.name}: {error_rates.rates_in_words(traffic)}")
         columns = ["part", "when", "requests", "failed", "failed_ratio", "p95_ms"]
         figures = Exhibit("table", "Before and since the deployment", {"columns": columns, "rows": rows})
         return Said("; ".join(said) + ".", (figures,))
@@ -184,7 +184,7 @@ class DeployWebApi(Procedure):
         self.ask("schema")
         said = []
         for site in self.evidence.sites:
-            traffic = traffic_of.read_traffic(read(site))
+            traffic = error_rates.read_traffic(read(site))
             if is_worth_following(traffic):
                 begun = [origin.summary for origin in traffic.begins]
                 said.append(f"{site.name}: {begun[0][:200] if begun else 'where they begin is not told'}")

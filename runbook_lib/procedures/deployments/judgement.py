@@ -8,7 +8,7 @@ from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Change, Finding, Json, Situation, Suspect
 from runbook_lib.judging.causes import Catalogue
 from runbook_lib.judging.plan import Plan, facts_of
-from runbook_lib.procedures.deployments import traffic as traffic_of
+from runbook_lib.procedures.deployments import error_rates
 from runbook_lib.procedures.deployments.reading import Reading
 from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.reading.changes import changes_of
@@ -23,18 +23,18 @@ class Judgement:
     """One part on one platform with everything that was found of it."""
 
     reading: Reading
-    traffic: traffic_of.Traffic
+    traffic: error_rates.Traffic
     judged: Judged
     plans: tuple[Plan, ...] = ()
 
 
-def settled(catalogue: Catalogue, judged: Judged) -> Judged:
+def settle_findings(catalogue: Catalogue, judged: Judged) -> Judged:
     """What other findings explain put under `also`, and the rest in the order in which they explain the symptom."""
     roots, explained = catalogue.settle(judged.faults)
     return Judged(roots, [*judged.also, *explained], judged.states, judged.open, judged.notes)
 
 
-def together(catalogue: Catalogue, judgements: Iterable[Judgement]) -> Judged:
+def gather_findings(catalogue: Catalogue, judgements: Iterable[Judgement]) -> Judged:
     """Everything that was found of all parts, faults in the order in which they explain."""
     found = Judged()
     for each in judgements:
@@ -43,7 +43,7 @@ def together(catalogue: Catalogue, judgements: Iterable[Judgement]) -> Judged:
     return found
 
 
-def unknown(judgements: Sequence[Judgement]) -> list[Suspect]:
+def suspect_unknown_deployment(judgements: Sequence[Judgement]) -> list[Suspect]:
     """The deployment that was asked for, where no platform that answered has it: then nothing was judged."""
     asked = next((each.reading.site.asked for each in judgements if each.reading.site.asked), "")
     if not asked or any(each.reading.judged for each in judgements):
@@ -99,7 +99,7 @@ def facts(judgements: Sequence[Judgement]) -> dict[str, Json]:
         ],
         "links": links,
         "traffic": {
-            each.reading.site.name: traffic_of.figures(each.traffic)
+            each.reading.site.name: error_rates.figures(each.traffic)
             for each in judgements
             if each.traffic.since.requests
         },

@@ -12,7 +12,7 @@ from runbook_lib.procedures.deployments.reading import Reading
 from runbook_lib.procedures.deployments.rules import Judged, push_delay, touches
 
 
-def live(reading: Reading, now: datetime) -> Judged:
+def judge_live(reading: Reading, now: datetime) -> Judged:
     """The domain and the commit. What the newest deployment's own trouble explains is no finding of its own."""
     found = _domain(reading)
     if found.faults or found.states:

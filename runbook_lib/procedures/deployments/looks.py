@@ -9,8 +9,8 @@ from runbook_lib.core.records.traces import TraceSummary
 from runbook_lib.io.observe import Look
 from runbook_lib.judging.answers import rows_of
 from runbook_lib.procedures.base import Topic
+from runbook_lib.procedures.deployments.error_rates import Traffic, read_traffic, sample
 from runbook_lib.procedures.deployments.reading import Reading, Site, read
-from runbook_lib.procedures.deployments.traffic import Traffic, read_traffic, sample
 from runbook_lib.sources.fly import logs as fly
 from runbook_lib.sources.fly import machines as fly_machines
 from runbook_lib.sources.fly import metrics as fly_metrics

@@ -41,7 +41,7 @@ class Judged:
             getattr(self, name).extend(getattr(other, name))
 
 
-def connected(reading: Reading) -> Judged:
+def judge_connection(reading: Reading) -> Judged:
     """Whether a push deploys: the project's link to a repository. A service that runs a ready image has none by design."""
     site, project, found = reading.site, reading.project, Judged()
     if project is None or reading.is_of_images:
@@ -52,7 +52,7 @@ def connected(reading: Reading) -> Judged:
     return found
 
 
-def previews(reading: Reading, now: datetime) -> Judged:
+def judge_previews(reading: Reading, now: datetime) -> Judged:
     """Whether pull requests get previews: as the settings say, else as open pull requests show."""
     site, project, found = reading.site, reading.vercel_project, Judged()
     if project is None:
@@ -85,7 +85,7 @@ def _is_old(at: str | None, now: datetime) -> bool:
     return at is not None and now - from_iso(at) > _PUSH_DELAY
 
 
-def checks(reading: Reading) -> Judged:
+def judge_checks(reading: Reading) -> Judged:
     """The checks on the judged commit; what the platforms themselves report there is no check of the commit."""
     site, judged, found = reading.site, reading.judged, Judged()
     rows = rows_of(site.checks, CommitCheck)
@@ -115,7 +115,7 @@ def checks(reading: Reading) -> Judged:
     return found
 
 
-def variables(reading: Reading, providers: Sequence[str] | None = ()) -> Judged:
+def judge_variables(reading: Reading, providers: Sequence[str] | None = ()) -> Judged:
     """Variables that are not set for the target, and those that were changed after what serves was made.
 
     Args:
@@ -209,7 +209,7 @@ def first_error(site_log: Observation | None) -> BuildError | None:
     return next((row for row in errors if not vague.search(row["text"])), errors[0])
 
 
-def build(reading: Reading) -> Judged:
+def judge_build(reading: Reading) -> Judged:
     """Why the judged deployment was not built."""
     site, row, found = reading.site, reading.judged, Judged()
     if row is None or row.word != "failed" or failed_step(site) == "HEALTHCHECK":
@@ -245,7 +245,7 @@ def failed_step(site: Site) -> str:
     return next((event["step"] for event in reversed(page["events"]) if event["error"]), "") if page else ""
 
 
-def ended(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
+def judge_outcome(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
     """Whether the judged deployment ended: canceled, under way for too long, waiting for somebody, or crashed."""
     site, row, found = reading.site, reading.judged, Judged()
     project = reading.project
@@ -301,7 +301,7 @@ def ended(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
     return found
 
 
-def health(reading: Reading, has_good_traffic: Callable[[], bool]) -> Judged:
+def judge_health(reading: Reading, has_good_traffic: Callable[[], bool]) -> Judged:
     """What answers at the production address. A refusal that only we met proves nothing: the look itself then has no answer."""
     site, found = reading.site, Judged()
     seen = record_of(site.probe, PartAnswer)
@@ -340,7 +340,7 @@ def _is_well(seen: PartAnswer) -> bool:
     return isinstance(said, dict) and said.get("status") == "ok"
 
 
-def protected(reading: Reading) -> Judged:
+def judge_protection(reading: Reading) -> Judged:
     """Production behind the platform's login by its settings, where the address itself was not seen."""
     site, project, found = reading.site, reading.vercel_project, Judged()
     if site.target != "production" or project is None:

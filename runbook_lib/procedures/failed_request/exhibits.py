@@ -132,7 +132,7 @@ def deployed_commits(observations: Sequence[Observation], mine: Sequence[LoggedR
     every = [
         row
         for look in observations
-        if look.call in DEPLOYMENT_LISTS
+        if f"{look.source}.{look.call}" in DEPLOYMENT_LISTS
         for row in rows_of(look, DeploymentRow)
         if row["commit"] is not None
     ]

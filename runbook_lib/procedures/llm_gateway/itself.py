@@ -221,7 +221,7 @@ def _was_deployed(reading: Reading, unreached: Sequence[tuple[float, str]]) -> b
     deployed = [
         from_iso(row["at"]).timestamp()
         for look in (*reading.evidence.platform, *reading.evidence.changes)
-        if look.call in DEPLOYMENT_LISTS
+        if f"{look.source}.{look.call}" in DEPLOYMENT_LISTS
         for row in rows_of(look, DeploymentRow)
     ]
     back = any(not request.failed and request.at_s > last for request in reading.calls.requests)

@@ -25,7 +25,7 @@ class Found:
         return CATALOGUE.find(self.finding.code).code
 
 
-def found(
+def report_finding(
     part: str, code: str, subject: str, summary: str, looks: Iterable[Observation | None], how: str = ""
 ) -> Found:
     """A finding of the catalogue; `how` says for this very case what to do, and is put before the catalogue's remedy."""

@@ -11,9 +11,9 @@ from runbook_lib.core.keys import VARIABLES
 from runbook_lib.core.model import Finding, Observation, Status
 from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.judging.answers import whole_record
-from runbook_lib.procedures.operations_checklist.findings import Found, found
+from runbook_lib.procedures.operations_checklist.findings import Found, report_finding
 from runbook_lib.procedures.operations_checklist.reading import RUNBOOK, Evidence, Held, Place, Reading, Where
-from runbook_lib.procedures.operations_checklist.variables import URLS, how_to_set, is_plausible, soon
+from runbook_lib.procedures.operations_checklist.variables import URLS, expires_soon, how_to_set, is_plausible
 
 CHECKED = tuple(name for name, variable in VARIABLES.items() if variable.vendor)
 _DOORS = {"postgres": "RUNBOOK_DATABASE_URL", "tempo": "RUNBOOK_TEMPO_TOKEN", "jaeger": "RUNBOOK_JAEGER_TOKEN"}
@@ -41,7 +41,7 @@ class KeyCheck:
     places: tuple[str, ...]
 
 
-def to_check(reading: Reading, evidence: Evidence) -> list[KeyCheck]:
+def keys_to_check(reading: Reading, evidence: Evidence) -> list[KeyCheck]:
     """The keys worth showing, what the system itself uses first."""
     checks: dict[tuple[str, ...], KeyCheck] = {}
     for place in sorted(reading.places, key=lambda each: (not each.serves, each.part == RUNBOOK)):
@@ -64,7 +64,7 @@ def to_check(reading: Reading, evidence: Evidence) -> list[KeyCheck]:
     return list(checks.values())
 
 
-def refused(reading: Reading, evidence: Evidence, explained: set[str]) -> tuple[list[Found], list[Found]]:
+def find_refusals(reading: Reading, evidence: Evidence, explained: set[str]) -> tuple[list[Found], list[Found]]:
     """(what the vendors refuse, what of it is only a consequence of something told already).
 
     Args:
@@ -73,7 +73,7 @@ def refused(reading: Reading, evidence: Evidence, explained: set[str]) -> tuple[
     roots: list[Found] = []
     consequences: list[Found] = []
     places = {place.name: place for place in reading.places}
-    for look, said in judged(evidence):
+    for look, said in key_judgements(evidence):
         if said["accepted"]:
             continue
         label = _label(look)
@@ -84,7 +84,7 @@ def refused(reading: Reading, evidence: Evidence, explained: set[str]) -> tuple[
     return roots, consequences
 
 
-def at_the_door(reading: Reading, evidence: Evidence) -> list[Found]:
+def find_refused_doors(reading: Reading, evidence: Evidence) -> list[Found]:
     """What database and trace backends refuse: 401 and a wrong password are the key's fault, 403 is its permission's.
 
     A refusal that does not say which of the two it is names nothing.
@@ -105,7 +105,9 @@ def at_the_door(reading: Reading, evidence: Evidence) -> list[Found]:
         else:
             code, what = "env.insufficient_scope", f"{look.source} takes {name} and refuses to be read with it"
         subject = f"{name} · {RUNBOOK}"
-        refusals.append(found(RUNBOOK, code, subject, f"{what} ({look.why})", [look, reading.local], look.help))
+        refusals.append(
+            report_finding(RUNBOOK, code, subject, f"{what} ({look.why})", [look, reading.local], look.help)
+        )
     return refusals
 
 
@@ -120,20 +122,20 @@ def _found(look: Observation, said: KeyJudgement, subject: str, place: Place | N
         what = f"{said['name']}: {_vendor(look)} {verb} ({told}; asked: {said['permission']}){also}"
     how = how_to_set(said["name"], place) if place is not None and code != "env.insufficient_scope" else ""
     part = place.part if place is not None else RUNBOOK
-    return found(part, code, subject, what, [look], how)
+    return report_finding(part, code, subject, what, [look], how)
 
 
 def expiring_tokens(evidence: Evidence) -> list[Finding]:
     """Tokens whose vendor tells that they expire soon."""
     latest = evidence.now + evidence.expires_within
     return [
-        soon(f"{said['name']} · {_label(look)}", said["expires_at"], [look.id])
-        for look, said in judged(evidence)
+        expires_soon(f"{said['name']} · {_label(look)}", said["expires_at"], [look.id])
+        for look, said in key_judgements(evidence)
         if said["accepted"] and said["expires_at"] and from_iso(said["expires_at"]) <= latest
     ]
 
 
-def judged(evidence: Evidence) -> list[tuple[Observation, KeyJudgement]]:
+def key_judgements(evidence: Evidence) -> list[tuple[Observation, KeyJudgement]]:
     """The looks at keys that brought a judgement, with it."""
     looks = [look for look in (*evidence.keys, *evidence.tokens) if is_at_a_key(look)]
     return [(look, said) for look in looks if (said := whole_record(look, KeyJudgement)) is not None]
@@ -152,7 +154,7 @@ def _label(look: Observation) -> str:
 def _others(look: Observation, reading: Reading, evidence: Evidence) -> list[str]:
     """The other places that hold the same key."""
     label = _label(look)
-    for check in to_check(reading, evidence):
+    for check in keys_to_check(reading, evidence):
         if check.name == look.arguments.get("name") and check.label == label:
             return [place for place in check.places if place != label]
     return []

@@ -7,7 +7,7 @@ from runbook_lib.core.model import Change, Observation, Status
 from runbook_lib.core.records.deployments import DeploymentRow
 from runbook_lib.core.records.hosting import VercelServing
 from runbook_lib.judging.answers import record_of, rows_of, whole_record, whole_rows
-from runbook_lib.procedures.operations_checklist.findings import Found, found
+from runbook_lib.procedures.operations_checklist.findings import Found, report_finding
 from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Place, Reading
 from runbook_lib.procedures.operations_checklist.variables import KINDS, how_to_set
 
@@ -15,7 +15,7 @@ _CHANGES_H = 2.0
 _RAILWAY_SERVED = ("SUCCESS", "CRASHED", "SLEEPING", "REMOVING")
 
 
-def drifted(reading: Reading, evidence: Evidence, missing: set[str]) -> Iterator[Found]:
+def find_drift(reading: Reading, evidence: Evidence, missing: set[str]) -> Iterator[Found]:
     """Names that an environment lacks and production of the same project has, and names of `.env.example` that nobody has.
 
     Only names are compared: values may rightly differ. Another environment counts once it holds at least one variable.
@@ -33,7 +33,7 @@ def drifted(reading: Reading, evidence: Evidence, missing: set[str]) -> Iterator
         for name in lacks:
             subject = f"{name} · {place.name}"
             what = f"{place.name} lacks {name}, which production has"
-            yield found(
+            yield report_finding(
                 place.part, "env.drift.environment", subject, what, [place.observation], how_to_set(name, place)
             )
     yield from _against_example(reading, evidence, missing)
@@ -54,14 +54,14 @@ def _against_example(reading: Reading, evidence: Evidence, missing: set[str]) ->
         what = f".env.example names {name}, and no target has it ({where})"
         part = "web" if name.startswith("NEXT_PUBLIC_") else "api"
         looks = [example, *(place.observation for place in places)]
-        yield found(part, "env.drift.example", name, what, looks)
+        yield report_finding(part, "env.drift.example", name, what, looks)
 
 
 def _is_compared(name: str) -> bool:
     return name in KINDS or name.startswith("NEXT_PUBLIC_") or name in ("OTEL_SERVICE_NAME", "LLM_FALLBACK_CHAIN")
 
 
-def not_applied(reading: Reading, evidence: Evidence) -> Iterator[Found]:
+def find_unapplied(reading: Reading, evidence: Evidence) -> Iterator[Found]:
     """Variables that were changed after the deployment that serves was made."""
     for part in PARTS:
         for place in reading.serving(part):
@@ -72,7 +72,9 @@ def not_applied(reading: Reading, evidence: Evidence) -> Iterator[Found]:
             for held in sorted(place.held.values(), key=lambda each: each.name):
                 if held.updated_at and from_iso(held.updated_at) > from_iso(at):
                     what = f"{held.name} of {place.name} was changed at {held.updated_at}; what serves was deployed at {at}"
-                    yield found(part, "env.not_applied", f"{held.name} · {place.name}", what, [place.observation, look])
+                    yield report_finding(
+                        part, "env.not_applied", f"{held.name} · {place.name}", what, [place.observation, look]
+                    )
 
 
 def serving_at(place: Place, evidence: Evidence) -> tuple[Observation, str] | None:

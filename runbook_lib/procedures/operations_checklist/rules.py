@@ -16,17 +16,21 @@ _TRACING_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT",)
 def diagnose(evidence: Evidence) -> Conclusion:
     """The verdict on the whole list."""
     reading = read(evidence.local, evidence.lists)
-    spans = traces.traced(reading, evidence)
+    spans = traces.judge_traces(reading, evidence)
     roots, also = _findings(reading, evidence, spans.found)
-    suspects: list[Suspect] = [*variables.doubts(reading), *targets.slow_way(evidence), *spans.suspects]
+    suspects: list[Suspect] = [
+        *variables.suspect_missing(reading),
+        *targets.suspect_slow_way(evidence),
+        *spans.suspects,
+    ]
     down = [each for each in roots if each.cause in ("target.down", "tracing.unreachable")]
-    if alone := targets.from_here_alone(down, evidence):
+    if alone := targets.suspect_own_network(down, evidence):
         suspects = [*alone, *suspects]
         roots = [each for each in roots if each not in down]
     states = [
-        *variables.expiring(reading, evidence),
+        *variables.find_expiring(reading, evidence),
         *keys.expiring_tokens(evidence),
-        *variables.hidden(reading),
+        *variables.find_hidden(reading),
         *spans.states,
     ]
     return conclude(
@@ -54,15 +58,15 @@ def _findings(reading: Reading, evidence: Evidence, traced: Iterable[Found]) -> 
     """
     roots = variables.find_all(reading, evidence)
     missing = {each.finding.subject for each in roots if each.cause == "env.missing"}
-    roots += places.drifted(reading, evidence, missing)
-    roots += places.not_applied(reading, evidence)
+    roots += places.find_drift(reading, evidence, missing)
+    roots += places.find_unapplied(reading, evidence)
     unfit = ("env.project_mismatch", "env.malformed", "env.expired")
     explained = {each.finding.subject for each in roots if each.cause in unfit}
-    refused, consequences = keys.refused(reading, evidence, explained)
-    roots += [*refused, *keys.at_the_door(reading, evidence)]
-    answering = targets.answering(evidence)
+    refused, consequences = keys.find_refusals(reading, evidence, explained)
+    roots += [*refused, *keys.find_refused_doors(reading, evidence)]
+    answering = targets.judge_answers(evidence)
     incidents = targets.platform_incidents([each for each in answering if _is_bad(each)], reading, evidence)
-    for each in (*incidents, *answering, *targets.ambiguous(evidence)):
+    for each in (*incidents, *answering, *targets.find_ambiguous(evidence)):
         (consequences if _is_explained(each, incidents, reading) else roots).append(each)
     for each in traced:
         (consequences if _follows_from(each, roots, reading) else roots).append(each)
@@ -80,15 +84,15 @@ def _is_explained(each: Found, incidents: Sequence[Found], reading: Reading) -> 
 
 def _follows_from(each: Found, roots: Iterable[Found], reading: Reading) -> bool:
     """Whether missing spans are explained: the parts do not know where to send them, or are told to elsewhere, or are down."""
-    lame = {
+    untraceable = {
         root.part
         for root in roots
         if root.finding.subject.startswith(_TRACING_VARIABLES) or root.cause == "target.down"
     }
     if each.cause == "tracing.part_silent":
-        return each.part in lame
+        return each.part in untraceable
     running = {part for part in PARTS if reading.serving(part)}
-    return each.cause == "tracing.no_spans" and bool(running) and running <= lame
+    return each.cause == "tracing.no_spans" and bool(running) and running <= untraceable
 
 
 def _situation(roots: Sequence[Found], reading: Reading, evidence: Evidence) -> Situation:

@@ -11,9 +11,8 @@ from runbook_lib.core.records.parts import PartAnswer
 from runbook_lib.io.observe import Look
 from runbook_lib.judging.answers import record_of, whole_record
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
-from runbook_lib.procedures.operations_checklist import keys, targets, traces, variables
-from runbook_lib.procedures.operations_checklist import reading as reading_of
-from runbook_lib.procedures.operations_checklist import rules as checklist
+from runbook_lib.procedures.operations_checklist import keys, rules, targets, traces, variables
+from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Reading, is_without, read
 from runbook_lib.sources.fly import env as fly_env
 from runbook_lib.sources.fly import logs as fly
 from runbook_lib.sources.postgres import health as postgres
@@ -38,7 +37,7 @@ class OperationsChecklist(Procedure):
     """Parameters: since, env_example, expires_within_days, slow_ms. It runs without any; that is its audit form."""
 
     stem = "00_operations_checklist"
-    evidence: reading_of.Evidence
+    evidence: Evidence
     topics: ClassVar = {
         "not_used": Topic(lambda _: [team.not_used()], is_one=True),
         "local": Topic(lambda _: [environment.variables()], is_one=True),
@@ -85,7 +84,7 @@ class OperationsChecklist(Procedure):
         ),
         "pages": Topic(lambda _: [*(status_pages.incidents(vendor) for vendor in _VENDORS), railway.incidents()]),
         "again": Topic(
-            lambda run: [parts.probe(part) for part in targets.to_knock_again(run.evidence)],
+            lambda run: [parts.probe(part) for part in targets.parts_to_knock_again(run.evidence)],
             after=("probes", "pages"),
             waits=True,  # alone: the crowd of looks may be what was slow
         ),
@@ -116,8 +115,8 @@ class OperationsChecklist(Procedure):
         self.example = str(self.parameters.get("env_example") or "")
         days = _number(self.parameters.get("expires_within_days"), 14.0, "expires_within_days", 3650.0)
         slow_ms = _number(self.parameters.get("slow_ms"), 3000.0, "slow_ms", 60_000.0)
-        self.evidence = reading_of.Evidence(now, self._window, expires_within=timedelta(days=days), slow_ms=slow_ms)
-        self._diagnosed: tuple[reading_of.Evidence, Conclusion] | None = None
+        self.evidence = Evidence(now, self._window, expires_within=timedelta(days=days), slow_ms=slow_ms)
+        self._diagnosed: tuple[Evidence, Conclusion] | None = None
 
     @property
     def window(self) -> Window:
@@ -138,7 +137,7 @@ class OperationsChecklist(Procedure):
             ]
             for place in reading.places
         ]
-        wins = ", ".join(variables.overridden(reading))
+        wins = ", ".join(variables.find_overridden(reading))
         also = f" The process environment holds another value than .env, and wins: {wins}." if wins else ""
         table = Exhibit(
             "table",
@@ -152,7 +151,7 @@ class OperationsChecklist(Procedure):
         """Each key that has the right shape is shown once to its own vendor, in a way that costs nothing."""
         seen = self.ask("keys", "tokens")
         asked = [look for look in seen if look.status != Status.not_configured]
-        taken = [said for _, said in keys.judged(self.evidence) if said["accepted"]]
+        taken = [said for _, said in keys.key_judgements(self.evidence) if said["accepted"]]
         rows = [_key_row(look) for look in asked]
         columns = ["key", "place", "taken", "asked with", "lacks", "expires"]
         return Said(
@@ -182,13 +181,13 @@ class OperationsChecklist(Procedure):
         self.evidence = self.evidence.filed(newest=())
         self.ask("traces", "traffic")
         self.ask("newest")
-        read = traces.arrivals_in(self.evidence).spans
-        rows = [[name or "(none)", ", ".join(sorted(of))] for name, of in sorted(read.names.items())]
+        spans = traces.arrivals_in(self.evidence).spans
+        rows = [[name or "(none)", ", ".join(sorted(of))] for name, of in sorted(spans.names.items())]
         table = Exhibit(
             "table", "Whose spans arrive under which name", {"columns": ["service.name", "parts"], "rows": rows}
         )
         return Said(
-            f"{read.traces} traces, with spans of {', '.join(sorted(read.parts)) or 'nobody'}.",
+            f"{spans.traces} traces, with spans of {', '.join(sorted(spans.parts)) or 'nobody'}.",
             (table,) if rows else (),
         )
 
@@ -209,17 +208,17 @@ class OperationsChecklist(Procedure):
     def diagnose(self) -> Conclusion:
         """The verdict on the list; the table's own, where nothing was seen since."""
         if self._diagnosed is None or self._diagnosed[0] is not self.evidence:
-            self._diagnosed = self.evidence, checklist.diagnose(self.evidence)
+            self._diagnosed = self.evidence, rules.diagnose(self.evidence)
         return self._diagnosed[1]
 
     def parts(self) -> list[str]:
         """The parts that this system has: at the address of one that it has not, somebody else may answer."""
         said, local = self.evidence.not_used, self.evidence.local
-        return [part for part in reading_of.PARTS if not reading_of.is_without(part, said, local)]
+        return [part for part in PARTS if not is_without(part, said, local)]
 
     def key_looks(self) -> list[Look]:
         """Each key that is worth showing, at its own vendor."""
-        checks = keys.to_check(self._reading(), self.evidence)
+        checks = keys.keys_to_check(self._reading(), self.evidence)
         return [look for check in checks if (look := _key_look(check)) is not None]
 
     def newest_looks(self) -> list[Look]:
@@ -234,8 +233,8 @@ class OperationsChecklist(Procedure):
             if source in sampled
         ]
 
-    def _reading(self) -> reading_of.Reading:
-        return reading_of.read(self.evidence.local, self.evidence.lists)
+    def _reading(self) -> Reading:
+        return read(self.evidence.local, self.evidence.lists)
 
 
 def _key_look(check: keys.KeyCheck) -> Look | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from runbook_lib.core.model import Json, Observation, Status
 from runbook_lib.procedures.operations_checklist.findings import Found
-from runbook_lib.procedures.operations_checklist.keys import judged
+from runbook_lib.procedures.operations_checklist.keys import key_judgements
 from runbook_lib.procedures.operations_checklist.places import serving_at
 from runbook_lib.procedures.operations_checklist.reading import PARTS, RUNBOOK, Evidence, Place, Reading
 from runbook_lib.procedures.operations_checklist.spans import Trail
@@ -110,7 +110,7 @@ def _accepted(part: str, reading: Reading, evidence: Evidence) -> Cell:
         if str(look.arguments.get("place")) in names and _is_asked(look)
     ]
     unknown = [look for look in mine if not look.status.answered]
-    good = [said for look, said in judged(evidence) if look in mine and said["accepted"]]
+    good = [said for look, said in key_judgements(evidence) if look in mine and said["accepted"]]
     if unknown:
         return {"text": f"{unknown[0].source}: {unknown[0].status}", "tone": "unknown"}
     if not mine:

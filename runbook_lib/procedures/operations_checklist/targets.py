@@ -9,7 +9,7 @@ from runbook_lib.core.records.hosting import RailwayServiceSeen, VercelProjectSe
 from runbook_lib.core.records.parts import GatewayDescription, PartAnswer
 from runbook_lib.core.records.providers import RailwayStatus, StatusPage
 from runbook_lib.judging.answers import record_of, rows_of, whole_record
-from runbook_lib.procedures.operations_checklist.findings import Found, found
+from runbook_lib.procedures.operations_checklist.findings import Found, report_finding
 from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Reading
 
 _NO_ANSWER = (Status.unreachable, Status.timed_out)
@@ -30,19 +30,19 @@ def answers_of(part: str, evidence: Evidence) -> list[PartAnswer]:
     return [answer for answer in answers if answer is not None]
 
 
-def answering(evidence: Evidence) -> list[Found]:
+def judge_answers(evidence: Evidence) -> list[Found]:
     """What does not answer, answers badly or slowly, or is something else."""
     bad = [each for part in PARTS if (each := _judge(part, evidence)) is not None]
     told = {each.part for each in bad}
     return bad + [each for each in _slow(evidence) if each.part not in told]
 
 
-def to_knock_again(evidence: Evidence) -> list[str]:
+def parts_to_knock_again(evidence: Evidence) -> list[str]:
     """The parts that seem slow: one more knock, alone, tells whether it was only the crowd of looks."""
     return [each.part for each in _slow(evidence)]
 
 
-def slow_way(evidence: Evidence) -> list[Suspect]:
+def suspect_slow_way(evidence: Evidence) -> list[Suspect]:
     """Parts that are slow from here where nothing tells whether it is they that are, or our own way there."""
     named = {each.part for each in _slow(evidence)}
     look = "the same run from another network, or on a machine that is less busy: no permission needed"
@@ -65,7 +65,7 @@ def _slow(evidence: Evidence) -> list[Found]:
     quickest = _quickest_ms(evidence)
     usual_ms = others[len(others) // 2] if len(others) >= _ENOUGH_OTHERS else min(quickest.values(), default=0.0)
     return [
-        found(
+        report_finding(
             part,
             "target.degraded.slow",
             part,
@@ -93,7 +93,7 @@ def _judge(part: str, evidence: Evidence) -> Found | None:
         return None
 
     def told(code: str, what: str) -> Found:
-        return found(part, code, part, f"{part} {what}", judged)
+        return report_finding(part, code, part, f"{part} {what}", judged)
 
     good = [(look, answer) for look, answer in answers if look not in failed]
     if good and failed and all(look.status == Status.timed_out for look in failed) and _others_time_out(evidence):
@@ -162,7 +162,7 @@ def _is_stranger(part: str, look: Observation, answer: PartAnswer, evidence: Evi
     return "" if is_page and is_ours else f"its page is not NexusCore's: {_why(look)}"
 
 
-def from_here_alone(down: Sequence[Found], evidence: Evidence) -> list[Suspect]:
+def suspect_own_network(down: Sequence[Found], evidence: Evidence) -> list[Suspect]:
     """Where nothing at all can be reached, it is our own network that is to blame: suspects instead of findings."""
     reached = [look for look in evidence.all() if look.source not in ("environment", "team") and look.status.answered]
     reached += [
@@ -176,14 +176,14 @@ def from_here_alone(down: Sequence[Found], evidence: Evidence) -> list[Suspect]:
     ]
 
 
-def ambiguous(evidence: Evidence) -> list[Found]:
+def find_ambiguous(evidence: Evidence) -> list[Found]:
     """Parts that are live on more than one platform."""
     live: dict[str, dict[str, Observation]] = {part: {} for part in PARTS}
     for look in evidence.serving:
         for part in _live_parts(look):
             live[part].setdefault(look.source, look)
     return [
-        found(
+        report_finding(
             part, "target.ambiguous", part, f"{part} is live on {' and '.join(sorted(platforms))}", list(platforms.values()),
         )
         for part, platforms in live.items()
@@ -216,7 +216,7 @@ def platform_incidents(down: Sequence[Found], reading: Reading, evidence: Eviden
             parts = ", ".join(each.part for each in hit)
             looks = [look, *(probe for each in hit for probe in probes_of(each.part, evidence))]
             what = f"{platform}'s status page tells of an incident ({words}), and {parts} there is down or degraded"
-            incidents.append(found(hit[0].part, "target.platform_incident", platform, what, looks))
+            incidents.append(report_finding(hit[0].part, "target.platform_incident", platform, what, looks))
     return incidents
 
 

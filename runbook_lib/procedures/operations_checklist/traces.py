@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
 from runbook_lib.procedures.operations_checklist.causes import CATALOGUE
-from runbook_lib.procedures.operations_checklist.findings import Found, found
+from runbook_lib.procedures.operations_checklist.findings import Found, report_finding
 from runbook_lib.procedures.operations_checklist.reading import PARTS, Evidence, Reading
 from runbook_lib.procedures.operations_checklist.spans import Arrivals, Spans, Trail, requests_in
 
@@ -29,7 +29,7 @@ def arrivals_in(evidence: Evidence) -> Arrivals:
     return Arrivals(evidence.local, (*evidence.traces, *evidence.newest), evidence.traffic, evidence.probes)
 
 
-def traced(reading: Reading, evidence: Evidence) -> Traced:
+def judge_traces(reading: Reading, evidence: Evidence) -> Traced:
     """Whether spans of every part that had traffic are there, under the names that are expected."""
     arrivals = arrivals_in(evidence)
     gone = tuple(_unreachable(evidence))
@@ -44,7 +44,7 @@ def traced(reading: Reading, evidence: Evidence) -> Traced:
 def _unreachable(evidence: Evidence) -> list[Found]:
     """Backends that do not answer the least that can be asked of them; a long answer that takes too long is another matter."""
     return [
-        found(
+        report_finding(
             "",
             "tracing.unreachable",
             look.source,
@@ -64,7 +64,7 @@ def _nothing(arrivals: Arrivals) -> Traced:
         told = ", ".join(f"{count} of {part}" for part, count in busy.items())
         looks = [*arrivals.spans.looks, *(look for part in busy for look in arrivals.logs_of(part))]
         what = f"{names} answers and holds no span of the window; the platforms' logs tell of requests: {told}"
-        return Traced((found("", "tracing.no_spans", "all parts", what, looks),))
+        return Traced((report_finding("", "tracing.no_spans", "all parts", what, looks),))
     if arrivals.is_quiet:
         what = "no request came in the window, so no span was to be expected"
         remedy = "Ask for a longer window, or send a request and run again."
@@ -98,7 +98,7 @@ def _silent(arrivals: Arrivals) -> list[Found]:
             what = f"{newest} {since}; the platform's log tells of {told.requests} requests since"
         else:
             continue
-        silent.append(found(part, "tracing.part_silent", part, what, told.looks))
+        silent.append(report_finding(part, "tracing.part_silent", part, what, told.looks))
     return silent
 
 
@@ -113,7 +113,7 @@ def _wrong_names(reading: Reading, spans: Spans) -> list[Found]:
         code = None if service is None else _why_wrong(service, expected, part)
         if code is not None:
             what = f"{part}'s spans arrive as service.name {service!r}, expected is {expected!r} or a name with {part} in it"
-            wrong.append(found(part, code, f"{part} · {service}", what, [*spans.looks, reading.local]))
+            wrong.append(report_finding(part, code, f"{part} · {service}", what, [*spans.looks, reading.local]))
     return wrong
 
 

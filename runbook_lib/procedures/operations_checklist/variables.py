@@ -9,7 +9,7 @@ from runbook_lib.core.clock import from_iso
 from runbook_lib.core.keys import VARIABLES, is_secret_kind
 from runbook_lib.core.model import Finding, Suspect
 from runbook_lib.procedures.operations_checklist.causes import CATALOGUE
-from runbook_lib.procedures.operations_checklist.findings import Found, found
+from runbook_lib.procedures.operations_checklist.findings import Found, report_finding
 from runbook_lib.procedures.operations_checklist.reading import PARTS, RUNBOOK, Evidence, Held, Place, Reading
 from runbook_lib.reading.needed_variables import PROVIDER_KEYS, SUPABASE_ANON, SUPABASE_URL
 
@@ -33,8 +33,8 @@ _PAIRS = (URLS, _ANON)
 
 def find_all(reading: Reading, evidence: Evidence) -> list[Found]:
     """Everything that is wrong with variables by themselves, in the order of the places."""
-    rules = (leaked, missing, malformed, expired, mismatched, conflicting)
-    return [each for rule in rules for each in rule(reading, evidence)] + mixed_modes(reading)
+    rules = (find_leaked, find_missing, find_malformed, find_expired, find_mismatched, find_conflicts)
+    return [each for rule in rules for each in rule(reading, evidence)] + find_mixed_modes(reading)
 
 
 def is_plausible(held: Held) -> bool:
@@ -47,13 +47,13 @@ def is_judged(name: str) -> bool:
     return name in KINDS or name.startswith("NEXT_PUBLIC_")
 
 
-def leaked(reading: Reading, _: Evidence) -> Iterator[Found]:
+def find_leaked(reading: Reading, _: Evidence) -> Iterator[Found]:
     """A secret in a NEXT_PUBLIC_ variable."""
     for place, held in _all(reading):
         if held.name.startswith("NEXT_PUBLIC_") and is_secret(held) and held.is_set:
             what = f"{held.name} holds {_kind_in_words(held)}, and every visitor's browser gets it"
             how = f"Revoke that key at its vendor first, then take it out of {place.name}."
-            yield found(
+            yield report_finding(
                 place.part,
                 "env.leaked_to_browser",
                 f"{held.name} · {place.name}",
@@ -68,8 +68,8 @@ def is_secret(held: Held) -> bool:
     return is_secret_kind(held.kind or "") or held.role == "service_role"
 
 
-def missing(reading: Reading, _: Evidence) -> Iterator[Found]:
-    """What a running part needs and does not have; where that is not certain, it is left to `doubts`."""
+def find_missing(reading: Reading, _: Evidence) -> Iterator[Found]:
+    """What a running part needs and does not have; where that is not certain, it is left to `suspect_missing`."""
     for part, place, names in _lacking(reading):
         if _why_uncertain(place, names, reading):
             continue
@@ -78,10 +78,10 @@ def missing(reading: Reading, _: Evidence) -> Iterator[Found]:
         name = (empty or names)[0]
         alternative = f" (nor {names[1]})" if len(names) > 1 and not empty else ""
         what = f"{part} needs {name}{alternative}, and {place.name} {'holds nothing in it' if empty else 'does not have it'}"
-        yield found(part, code, f"{name} · {place.name}", what, [place.observation], how_to_set(name, place))
+        yield report_finding(part, code, f"{name} · {place.name}", what, [place.observation], how_to_set(name, place))
 
 
-def doubts(reading: Reading) -> list[Suspect]:
+def suspect_missing(reading: Reading) -> list[Suspect]:
     """What may be missing where a list of variables is not whole, or nobody tells whether the variable is needed."""
     return [
         Suspect(
@@ -131,7 +131,7 @@ def providers_in_chain(reading: Reading) -> set[str] | None:
     return None
 
 
-def malformed(reading: Reading, _: Evidence) -> Iterator[Found]:
+def find_malformed(reading: Reading, _: Evidence) -> Iterator[Found]:
     """Set, and not what the name says. A leaked or an empty one is told as that."""
     for place, held in _all(reading):
         if held.facts is None or not held.is_set or (held.name.startswith("NEXT_PUBLIC_") and is_secret(held)):
@@ -150,41 +150,41 @@ def malformed(reading: Reading, _: Evidence) -> Iterator[Found]:
         else:
             continue
         summary = f"{held.name} of {place.name} {what}"
-        yield found(
+        yield report_finding(
             place.part, f"env.malformed.{code}", f"{held.name} · {place.name}", summary, [place.observation],
             how_to_set(held.name, place),
         )  # fmt: skip
 
 
-def expired(reading: Reading, evidence: Evidence) -> Iterator[Found]:
+def find_expired(reading: Reading, evidence: Evidence) -> Iterator[Found]:
     """Keys that say themselves that they are past their expiry."""
     for place, held in _all(reading):
         at = held.expires_at
         if at and from_iso(at) <= evidence.now:
             what = f"{held.name} of {place.name} expired at {at}"
-            yield found(
+            yield report_finding(
                 place.part, "env.expired", f"{held.name} · {place.name}", what, [place.observation],
                 how_to_set(held.name, place),
             )  # fmt: skip
 
 
-def expiring(reading: Reading, evidence: Evidence) -> list[Finding]:
+def find_expiring(reading: Reading, evidence: Evidence) -> list[Finding]:
     """Keys that expire soon, with the date: states. One key at several places is told once for each."""
     states = []
     for place, held in _all(reading):
         at = held.expires_at
         if at and evidence.now < from_iso(at) <= evidence.now + evidence.expires_within:
-            states.append(soon(f"{held.name} · {place.name}", at, [place.observation.id]))
+            states.append(expires_soon(f"{held.name} · {place.name}", at, [place.observation.id]))
     return states
 
 
-def soon(subject: str, at: str, evidence: Sequence[str]) -> Finding:
+def expires_soon(subject: str, at: str, evidence: Sequence[str]) -> Finding:
     """The state of a key that expires on a day."""
     remedy = f"Make a new key before {at[:10]}, and set it at every place that holds this one."
     return CATALOGUE.finding("env.expires_soon", subject, f"{subject} expires at {at}", evidence, remedy)
 
 
-def mismatched(reading: Reading, _: Evidence) -> Iterator[Found]:
+def find_mismatched(reading: Reading, _: Evidence) -> Iterator[Found]:
     """Supabase keys of another project than the address beside them, than each other, or signed for another.
 
     A signature that does not verify counts only where another key's does: else the secret that we were given may be the wrong one.
@@ -205,13 +205,13 @@ def mismatched(reading: Reading, _: Evidence) -> Iterator[Found]:
                 code, what = "signature", "is not signed with the project's JWT secret"
             else:
                 continue
-            yield found(
+            yield report_finding(
                 place.part, f"env.project_mismatch.{code}", f"{key.name} · {place.name}",
                 f"{key.name} of {place.name} {what}", [place.observation, reading.local], how_to_set(key.name, place),
             )  # fmt: skip
 
 
-def conflicting(reading: Reading, _: Evidence) -> Iterator[Found]:
+def find_conflicts(reading: Reading, _: Evidence) -> Iterator[Found]:
     """Two names for one thing, with different values, at one place."""
     for place in reading.places:
         for pair in _PAIRS:
@@ -221,13 +221,13 @@ def conflicting(reading: Reading, _: Evidence) -> Iterator[Found]:
             if first is None or second is None or not (first.print and second.print):
                 continue
             if first.is_set and second.is_set and first.print != second.print:
-                yield found(
+                yield report_finding(
                     place.part, "env.conflict", f"{' / '.join(pair)} · {place.name}",
                     f"{pair[0]} and {pair[1]} of {place.name} hold different values", [place.observation],
                 )  # fmt: skip
 
 
-def mixed_modes(reading: Reading) -> list[Found]:
+def find_mixed_modes(reading: Reading) -> list[Found]:
     """Test and live keys in one environment: of all parts together, for one's key is the other's counterpart."""
     groups: dict[str, list[Place]] = {}
     for place in reading.places:
@@ -244,11 +244,13 @@ def mixed_modes(reading: Reading) -> list[Found]:
             told = "; ".join(f"{mode}: {', '.join(names)}" for mode, names in sorted(modes.items()))
             part = RUNBOOK if places[0].part == RUNBOOK else "api"
             looks = [place.observation for place in places]
-            mixed.append(found(part, "env.mode_mixed", f"Stripe · {name}", f"Stripe's keys of {name}: {told}", looks))
+            mixed.append(
+                report_finding(part, "env.mode_mixed", f"Stripe · {name}", f"Stripe's keys of {name}: {told}", looks)
+            )
     return mixed
 
 
-def overridden(reading: Reading) -> list[str]:
+def find_overridden(reading: Reading) -> list[str]:
     """Names of which the process environment holds another value than `.env`, and wins."""
     by_place = {place.environment: place for place in reading.of(RUNBOOK)}
     file, process = by_place.get(".env"), by_place.get("environment")
@@ -261,7 +263,7 @@ def overridden(reading: Reading) -> list[str]:
     )
 
 
-def hidden(reading: Reading) -> list[Finding]:
+def find_hidden(reading: Reading) -> list[Finding]:
     """Places that keep values to themselves: a state for each, with the names that could only be compared by name and time."""
     states = []
     for place in reading.places:

@@ -8,13 +8,13 @@ import contextlib
 import re
 import secrets
 from pathlib import Path
-from typing import Any
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.deployments import BuildLog
 from runbook_lib.core.records.images import CopiedFile, DockerEngine, Dockerfile, ImageRun, Instruction
 from runbook_lib.io.observe import Door, Look
+from runbook_lib.io.programs import ProgramResult
 from runbook_lib.settings import reveal
 from runbook_lib.sources.kit.asking import require_setting
 from runbook_lib.sources.this_machine.build_log import digest
@@ -95,8 +95,8 @@ class _Docker:
         host = reveal(door.settings.docker_host)
         self._variables = {"DOCKER_HOST": host} if host else {}
 
-    def run(self, *arguments: str) -> Any:
-        """What a docker command came to: `code`, `said`, `printed`."""
+    def run(self, *arguments: str) -> ProgramResult:
+        """What a docker command came to."""
         return self._programs.run([self._path, *arguments], variables=self._variables)
 
     def version(self) -> str:
@@ -107,7 +107,7 @@ class _Docker:
             raise LookError(
                 Status.not_configured, f"no Docker engine answers: {why}", do_next="start Docker, or set DOCKER_HOST"
             )
-        return str(ran.printed).strip()
+        return ran.printed.strip()
 
 
 def _file(door: Door, path: str) -> Path:

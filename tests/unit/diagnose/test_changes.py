@@ -1,26 +1,33 @@
-"""What changed before the trouble: told by the lists of what changes, and by nothing else."""
+"""What is told as a change before the trouble, and what is none."""
 
-from datetime import timedelta
+from support.deployments import NOW, ago, answered, check, deployment, request_row, variables
+from support.gateway_sites import machine
 
-from support.deployments import ago, deployment, variable
-from support.evidence import look, row
-
-from runbook_lib.core.clock import Window, from_iso
+from runbook_lib.core.clock import Window
+from runbook_lib.core.model import Change
 from runbook_lib.reading.changes import changes_of
 
-WINDOW = Window(from_iso(ago(hours=1)), from_iso(ago(hours=1)) + timedelta(hours=1))
+BEFORE = Window(NOW, NOW)
 
 
-def test_deployments_and_variables_of_the_two_hours_before_are_changes_the_newest_first() -> None:
-    seen = [
-        look("vercel", "deployments", [deployment("dpl_1", ago(hours=2)), deployment("dpl_0", ago(hours=9))]),
-        look("vercel", "env_changes", [variable("LOG_LEVEL", updated_at=ago(minutes=90))]),
+def test_deployments_variables_and_machines_are_told_newest_first() -> None:
+    looks = [
+        answered("vercel", "recent", [deployment("dpl_new", ago(minutes=50)), deployment("dpl_old", ago(hours=3))]),
+        answered("vercel", "env_changes", [{**row, "updated_at": ago(minutes=9)} for row in variables("web")[:1]]),
+        answered("fly", "machine_states", [machine("m1", updated_at=ago(minutes=20))]),
     ]
-    assert [change.what for change in changes_of(seen, WINDOW)] == [
-        "api variable LOG_LEVEL changed",
-        f"api deployed {str(deployment('dpl_1', ago(hours=2))['commit'])[:9]} Change",
+    assert changes_of(looks, BEFORE) == (
+        Change(ago(minutes=9), "web variable NEXT_PUBLIC_SUPABASE_URL changed", "vercel"),
+        Change(ago(minutes=20), "gateway machine m1 is started", "fly"),
+        Change(ago(minutes=50), "api deployed bbbbbbbbb Change", "dpl_new.vercel.app"),
+    )
+
+
+def test_requests_pull_requests_and_checks_change_nothing() -> None:
+    pull = {"number": 1, "title": "", "branch": "b", "commit": "c", "at": ago(minutes=5), "url": None, "draft": False}
+    looks = [
+        answered("vercel", "request_log", [request_row(1)]),
+        answered("github", "pulls", [{**pull, "fork": False}]),
+        answered("github", "checks", [check("lint")]),
     ]
-
-
-def test_a_request_is_no_change() -> None:
-    assert changes_of([look("vercel", "request_log", [row("api", at=ago(minutes=30))])], WINDOW) == ()
+    assert changes_of(looks, BEFORE) == ()

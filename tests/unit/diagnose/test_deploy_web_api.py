@@ -27,8 +27,8 @@ from support.evidence import look
 
 from runbook_lib.core.model import Conclusion, Status
 from runbook_lib.procedures.deploy_web_api.rules import diagnose
+from runbook_lib.procedures.deployments.error_rates import chance
 from runbook_lib.procedures.deployments.reading import Site
-from runbook_lib.procedures.deployments.traffic import chance
 
 
 def judged(one: Site, **how: Any) -> Conclusion:
@@ -54,7 +54,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "a variable is missing": ({"variables": variables("api", without="STRIPE_WEBHOOK_SECRET")}, "deploy.env_missing"),
     "a variable is set for previews": (
         {"variables": [*variables("api", without="STRIPE_SECRET_KEY"),
-                       variable("STRIPE_SECRET_KEY", targets=["preview"], branch=None, updated_at=ago(days=9))]},
+                       variable("STRIPE_SECRET_KEY", targets=["preview"], updated_at=ago(days=9))]},
         "deploy.env_missing.other_target",
     ),
     "a variable for a branch alone": (
@@ -63,7 +63,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         "deploy.env_missing.other_target",
     ),
     "a variable changed since": (
-        {"variables": [*variables("api"), variable("LOG_LEVEL", targets=["production"], branch=None, updated_at=ago(hours=3))]},
+        {"variables": [*variables("api"), variable("LOG_LEVEL", targets=["production"], updated_at=ago(hours=3))]},
         "deploy.env_stale",
     ),
     "canceled": (
@@ -187,7 +187,7 @@ LOOK_ALIKES: dict[str, dict[str, Any]] = {
     "a variable changed before": {"variables": variables("api", updated_at=ago(days=2, minutes=1))},
     "SUPABASE_URL in place of the public one": {
         "variables": [*variables("api", without="NEXT_PUBLIC_SUPABASE_URL"),
-                      variable("SUPABASE_URL", targets=["production"], branch=None, updated_at=ago(days=9))]
+                      variable("SUPABASE_URL", targets=["production"], updated_at=ago(days=9))]
     },
     "settings that do not tell of previews": {
         "project": project(previews_disabled=None),

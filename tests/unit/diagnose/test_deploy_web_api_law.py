@@ -155,7 +155,7 @@ def test_which_deployment_serves_is_never_guessed_where_the_project_cannot_be_se
     """The newest good one would make the variable stale; the project may well serve another."""
     changed = [
         *variables("api"),
-        variable("LOG_LEVEL", targets=["production"], branch=None, updated_at=ago(hours=3)),
+        variable("LOG_LEVEL", targets=["production"], updated_at=ago(hours=3)),
     ]
     assert said(site(project=unseen("vercel", "project"), variables=changed))[0] == "could_not_tell"
 

@@ -7,7 +7,7 @@ import pytest
 from support.checklist import NOW, World, locally
 
 from runbook_lib.core.clock import to_iso
-from runbook_lib.procedures.operations_checklist.keys import to_check
+from runbook_lib.procedures.operations_checklist.keys import keys_to_check
 from runbook_lib.procedures.operations_checklist.reading import read
 
 
@@ -15,7 +15,8 @@ def shown(world: World) -> dict[str, tuple[str, ...]]:
     """Which keys would be shown to their vendors, each with the places that hold it."""
     evidence = world.evidence()
     return {
-        f"{each.name} · {each.label}": each.places for each in to_check(read(evidence.local, evidence.lists), evidence)
+        f"{each.name} · {each.label}": each.places
+        for each in keys_to_check(read(evidence.local, evidence.lists), evidence)
     }
 
 

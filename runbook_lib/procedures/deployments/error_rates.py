@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import Any
+from typing import TypedDict
 
 from runbook_lib.core.model import Observation, Suspect
 from runbook_lib.core.percentile import percentile
@@ -62,6 +62,15 @@ class Rate:
 
     requests: int = 0
     failed: int = 0
+
+
+class RateFigures(TypedDict):
+    """One side of a deployment as figures; a share or a duration is None where there are no requests enough to tell it."""
+
+    requests: int
+    failed: int
+    failed_ratio: float | None
+    p95_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -244,12 +253,12 @@ def _bare(name: str | None) -> str:
     return (name or "").removeprefix("public.")
 
 
-def judge(reading: Reading, traffic: Traffic) -> Judged:
+def judge_error_rate(reading: Reading, traffic: Traffic) -> Judged:
     """Whether requests fail more since the serving deployment, and whether that is its doing."""
     found, site = Judged(), reading.site
     has_schema = site.part in _WITH_SCHEMA
     if has_schema:
-        found.add(migrations(reading, traffic))
+        found.add(judge_migrations(reading, traffic))
     if found.faults or not any(is_whole(look) or look.status.has_content for look in site.after):
         return found
     evidence = [*site.after, *site.before, *site.traces]
@@ -298,7 +307,7 @@ def _is_of_this(origin: Origin, reading: Reading) -> bool:
     return origin.of_deployment in mine or origin.of_deployment not in others
 
 
-def migrations(reading: Reading, traffic: Traffic) -> Judged:
+def judge_migrations(reading: Reading, traffic: Traffic) -> Judged:
     """A schema that the code expects and the database does not have: requests say so, and so does the database."""
     found, site = Judged(), reading.site
     for missed in dict.fromkeys(o.missed for o in traffic.begins if o.missed is not None):
@@ -342,15 +351,15 @@ def rates_in_words(traffic: Traffic) -> str:
     return f"{since.failed} of {since.requests} requests failed since, {earlier.failed} of {earlier.requests} before"
 
 
-def figures(traffic: Traffic) -> dict[str, Any]:
+def figures(traffic: Traffic) -> dict[str, RateFigures]:
     """Both sides as figures: requests, failures, share; p95 where durations are known (nearest rank)."""
     return {
-        name: {
-            "requests": rate.requests,
-            "failed": rate.failed,
-            "failed_ratio": round(rate.failed / rate.requests, 4) if rate.requests else None,
-            "p95_ms": p95_ms([row["duration_ms"] for row in side if row["duration_ms"] is not None] or durations),
-        }
+        name: RateFigures(
+            requests=rate.requests,
+            failed=rate.failed,
+            failed_ratio=round(rate.failed / rate.requests, 4) if rate.requests else None,
+            p95_ms=p95_ms([row["duration_ms"] for row in side if row["duration_ms"] is not None] or durations),
+        )
         for name, rate, side, durations in (
             ("before", traffic.earlier, traffic.before, traffic.durations_ms[1]),
             ("since", traffic.since, traffic.after, traffic.durations_ms[0]),
