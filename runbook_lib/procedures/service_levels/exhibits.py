@@ -144,7 +144,7 @@ def where_it_went(judged: Sequence[Judged], evidence: Evidence) -> Json:
                     round(hour["total"]),
                     hour["budget_ratio"],
                     named(served) if served else None,
-                    (served or {}).get("ready_at") or (served or {}).get("at"),
+                    (served["ready_at"] or served["at"]) if served else None,
                 ]
             )
     columns = ["objective", "hour_at", "against it", "requests", "budget_ratio", "deployment", "deployed_at"]
@@ -212,10 +212,10 @@ def marks(evidence: Evidence, service: str | None = None) -> list[dict[str, Json
     services = [service] if service else list(dict.fromkeys(each["service"] for each in evidence.objectives()))
     since = evidence.window.as_dict()["since"]
     return [
-        {"at": row.get("ready_at") or row["at"], "label": f"{part} {named(row)[:7]}"}
+        {"at": row["ready_at"] or row["at"], "label": f"{part} {named(row)[:7]}"}
         for part in services
         for row in deployments_of(evidence.changes, part)
-        if str(row["at"]) >= since
+        if row["at"] >= since
     ]
 
 

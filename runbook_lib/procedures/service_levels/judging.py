@@ -263,7 +263,7 @@ def _where_it_went(level: Level, evidence: Evidence) -> str:
     served = served_at(deployments, worst["since_s"] + 3600)
     if served is None:
         return words
-    since_s = from_iso(str(served.get("ready_at") or served["at"])).timestamp()
+    since_s = from_iso(served["ready_at"] or served["at"]).timestamp()
     return f"{words}, while deployment {named(served)} served (for {span_words(max(0.0, worst['since_s'] - since_s))} by then)"
 
 

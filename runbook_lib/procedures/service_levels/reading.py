@@ -1,6 +1,6 @@
 """From looks to levels: which source counts for which objective, what it leaves open, and what sampling did to it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.core.records.counts import Counts
+from runbook_lib.core.records.deployments import DeploymentRow
 from runbook_lib.core.records.team_files import Objective
 from runbook_lib.judging.answers import record_of, rows_of
 from runbook_lib.procedures.service_levels.evidence import LATENCY, WEBHOOKS, Evidence, slow_counts
@@ -217,8 +218,8 @@ def _read(
 def _first_deployed(changes: Iterable[Observation], service: str) -> float | None:
     """When the first deployment of a part was that its platform knows; None where no platform tells of the whole period."""
     looks = [look for look in changes if look.status.answered and look.arguments.get("part", "gateway") == service]
-    rows = [row for look in looks for row in rows_of(look) if row.get("part") == service]
-    return min((from_iso(row["at"]).timestamp() for row in rows if row.get("at")), default=None)
+    rows = [row for look in looks for row in rows_of(look, DeploymentRow) if row["part"] == service]
+    return min((from_iso(row["at"]).timestamp() for row in rows), default=None)
 
 
 def _compared(level: Level, edge: Level, counted: _Counted) -> Level:
@@ -296,23 +297,18 @@ def hours_of(tally: Tally, target: float, most: int = 5) -> list[dict[str, Any]]
     ]
 
 
-def deployments_of(changes: Sequence[Observation], part: str | None) -> list[dict[str, Any]]:
+def deployments_of(changes: Sequence[Observation], part: str | None) -> list[DeploymentRow]:
     """The deployments of a part that served, oldest first."""
-    rows = [
-        row
-        for look in changes
-        for row in rows_of(look)
-        if row.get("part") == part and row.get("at") and not row.get("error")
-    ]
-    return sorted(rows, key=lambda row: str(row.get("ready_at") or row["at"]))
+    rows = [row for look in changes for row in rows_of(look, DeploymentRow) if row["part"] == part and not row["error"]]
+    return sorted(rows, key=lambda row: row["ready_at"] or row["at"])
 
 
-def named(deployment: Mapping[str, Any]) -> str:
+def named(deployment: DeploymentRow) -> str:
     """A deployment by its commit, or by its id where the platform knows none."""
-    return str(deployment.get("commit") or "")[:9] or str(deployment.get("id"))[-26:]
+    return (deployment["commit"] or "")[:9] or deployment["id"][-26:]
 
 
-def served_at(deployments: Sequence[Mapping[str, Any]], at_s: float) -> Mapping[str, Any] | None:
+def served_at(deployments: Sequence[DeploymentRow], at_s: float) -> DeploymentRow | None:
     """The deployment that served at a moment: the newest before it."""
-    earlier = [row for row in deployments if from_iso(str(row.get("ready_at") or row["at"])).timestamp() <= at_s]
+    earlier = [row for row in deployments if from_iso(row["ready_at"] or row["at"]).timestamp() <= at_s]
     return earlier[-1] if earlier else None

@@ -7,6 +7,7 @@ from datetime import timedelta
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.model import Change, Conclusion, Finding, Json, Observation, Situation, Status, Suspect, Unseen
 from runbook_lib.core.records.alerts import TestedAlert
+from runbook_lib.core.records.deployments import DeploymentRow
 from runbook_lib.core.records.team_files import ServiceLevels
 from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.judging.concluding import conclude
@@ -123,13 +124,13 @@ def _changes_before(evidence: Evidence, onset_s: float | None) -> tuple[Change, 
     until = to_iso(from_epoch_s(onset_s) + timedelta(hours=1))
     found = {
         Change(
-            str(row["at"]),
-            f"{row.get('part')} deployed {named(row)} {row.get('message') or ''}".strip(),
-            str(row.get("url") or look.source),
+            row["at"],
+            f"{row['part']} deployed {named(row)} {row['message'] or ''}".strip(),
+            row["url"] or look.source,
         )
         for look in evidence.changes
-        for row in rows_of(look)
-        if since <= str(row.get("at") or "") <= until
+        for row in rows_of(look, DeploymentRow)
+        if since <= row["at"] <= until
     }
     return tuple(sorted(found, key=lambda change: change.at, reverse=True))
 
