@@ -33,16 +33,3 @@ def rows_of(look: Observation | None, record: type[Record] | None = None) -> lis
 def whole_rows(look: Observation | None, record: type[Record] | None = None) -> list[Record]:  # noqa: ARG001 (read by the type checker)
     """The rows of a complete answer; else empty."""
     return look.value if look is not None and look.status.answered and isinstance(look.value, list) else []
-
-
-# the two below go when the last reader names its record; so do the defaults above.
-
-
-def object_of(look: Observation | None) -> dict[str, Any]:
-    """The object that came back, though it may not be all; empty where none did, or nobody looked."""
-    return look.value if look is not None and look.status.has_content and isinstance(look.value, dict) else {}
-
-
-def whole_object(look: Observation | None) -> dict[str, Any]:
-    """The object of a complete answer; else empty."""
-    return look.value if look is not None and look.status.answered and isinstance(look.value, dict) else {}

@@ -1,6 +1,7 @@
 """Requests counted over a period, step by step: what every source of service levels answers."""
 
 from collections.abc import Mapping
+from typing import final
 
 from typing_extensions import TypedDict
 
@@ -13,6 +14,7 @@ class SlowCounts(TypedDict):
     most: list[float] | None
 
 
+@final
 class LatencyBuckets(TypedDict):
     """Latencies by bucket: their upper bounds (None: endless), and for each bucket how many fell into it, by step."""
 
@@ -21,6 +23,7 @@ class LatencyBuckets(TypedDict):
     counts: list[list[float]]
 
 
+@final
 class LatencyQuantiles(TypedDict):
     """Latencies by quantile, such as "0.95": milliseconds by step, None where nothing is known; and how many there were."""
 

@@ -3,14 +3,14 @@
 Both with a margin: nobody is blamed over a hair's breadth, a rule's own delay, or a handful of failures.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from runbook_lib.core.model import Finding, Observation, Suspect
-from runbook_lib.judging.answers import object_of
+from runbook_lib.core.records.alerts import AlertRule, FiredAlert, FiredAlerts
+from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
 from runbook_lib.procedures.service_levels.evidence import Evidence, find
 from runbook_lib.procedures.service_levels.reading import Level
@@ -29,12 +29,12 @@ class Guard:
     """One rule that guards an objective, of one severity."""
 
     level: Level
-    rule: Mapping[str, Any]
+    rule: AlertRule
 
     @property
     def labels(self) -> dict[str, str]:
         """Those that its alert has for certain."""
-        return {"alertname": str(self.rule["name"]), **self.rule["labels"]}
+        return {"alertname": self.rule["name"], **self.rule["labels"]}
 
     @property
     def name(self) -> str:
@@ -47,19 +47,20 @@ def told_the_truth(evidence: Evidence, guards: Sequence[Guard]) -> tuple[list[Fi
     history = find(evidence.fired, "prometheus", "alerts_fired")
     found: list[Finding] = []
     doubted: list[Suspect] = []
-    if history is None or not (told := object_of(history)):
+    fired = record_of(history, FiredAlerts)
+    if history is None or fired is None:
         return found, doubted
     for guard in guards:
         own = [
             each
-            for each in told["fired"]
+            for each in fired["fired"]
             if (each["name"], each["severity"]) == (guard.rule["name"], guard.rule["severity"])
         ]
         policies = [each for each in POLICIES if each.severity == guard.rule["severity"]]
         if guard.level.tally is None or not policies:
             continue
         if history.status.answered:  # that an alert is missing says something where the list is complete
-            known_s = told["kept_since_s"] or 0.0
+            known_s = fired["kept_since_s"] or 0.0
             unheard = [each for each in _should_have_fired(guard, policies, evidence) if not _overlaps(each, own)]
             silent = [each for each in unheard if each.since_s > known_s]
             if silent:
@@ -89,14 +90,14 @@ def _threshold(policy: Policy, evidence: Evidence, choose: Callable[[float, floa
     return float(choose(policy.threshold(MONTH_S), policy.threshold(evidence.window.seconds)))
 
 
-def _overlaps(stretch: Stretch, fired: Sequence[Mapping[str, Any]]) -> bool:
+def _overlaps(stretch: Stretch, fired: Sequence[FiredAlert]) -> bool:
     return any(
         each["since_s"] <= stretch.until_s + _SLACK_S and each["until_s"] >= stretch.since_s - _SLACK_S
         for each in fired
     )
 
 
-def _has_no_cause(guard: Guard, policies: Sequence[Policy], fired: Mapping[str, Any], evidence: Evidence) -> bool:
+def _has_no_cause(guard: Guard, policies: Sequence[Policy], fired: FiredAlert, evidence: Evidence) -> bool:
     """Whether, while it fired and before, no long window of its severity burnt at half the threshold; all of it was counted."""
     level = guard.level
     assert level.tally is not None
@@ -137,7 +138,7 @@ def _forgotten(guard: Guard, stretches: Sequence[Stretch], known_s: float) -> Su
     return Suspect("alert.silent", guard.name, why, deciding)
 
 
-def _false(guard: Guard, fired: Sequence[Mapping[str, Any]], look: Observation) -> Finding:
+def _false(guard: Guard, fired: Sequence[FiredAlert], look: Observation) -> Finding:
     first = max(fired, key=lambda each: each["until_s"] - each["since_s"])
     times = "once" if len(fired) == 1 else f"{len(fired)} times"
     summary = (

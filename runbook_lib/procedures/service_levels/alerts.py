@@ -5,11 +5,18 @@ Whether the alerts told the truth is judged in `alert_history`.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Finding, Observation, Suspect
-from runbook_lib.judging.answers import object_of, rows_of, whole_object
+from runbook_lib.core.records.alerts import (
+    AlertRoute,
+    AlertRouting,
+    AlertRules,
+    Silence,
+    TestedAlert,
+)
+from runbook_lib.core.records.hosting import RailwayAlertRule, VercelAlertRule
+from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.procedures.service_levels.alert_history import Guard, told_the_truth
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
 from runbook_lib.procedures.service_levels.evidence import Evidence, find, is_heard
@@ -41,19 +48,20 @@ def alert_findings(evidence: Evidence, judged: Sequence[Judged]) -> tuple[list[F
 
 def guards_of(evidence: Evidence, levels: Sequence[Level]) -> list[Guard]:
     """Every rule that guards an objective, by the names in the team's file."""
-    rules = object_of(find(evidence.rules, "prometheus", "alert_rules")).get("rules", ())
+    found = record_of(find(evidence.rules, "prometheus", "alert_rules"), AlertRules)
+    rules = found["rules"] if found else ()
     return [Guard(level, rule) for level in levels for rule in rules if rule["name"] in level.objective["alerts"]]
 
 
-def receivers_of(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+def receivers_of(route: AlertRoute, labels: Mapping[str, str]) -> list[str]:
     """The receivers that an alert with these labels reaches."""
-    return list(dict.fromkeys(str(each["receiver"]) for each in reached(route, labels)))
+    return list(dict.fromkeys(each["receiver"] for each in reached(route, labels)))
 
 
-def reached(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[Mapping[str, Any]]:
+def reached(route: AlertRoute, labels: Mapping[str, str]) -> list[AlertRoute]:
     """The routes where an alert with these labels ends: at each level the first that matches, and further ones where one says
     `continue`; the parent itself where none does."""
-    found: list[Mapping[str, Any]] = []
+    found: list[AlertRoute] = []
     for child in route["routes"]:
         if all(matches(matcher, labels) for matcher in child["matchers"]):
             found += reached(child, labels)
@@ -81,14 +89,15 @@ def _severities(evidence: Evidence) -> list[str]:
 def _missing_rules(evidence: Evidence, levels: Sequence[Level]) -> list[Finding]:
     """Rules that are not there; only a complete list says so."""
     rules = find(evidence.rules, "prometheus", "alert_rules")
-    if rules is None or not (told := whole_object(rules)):
+    held = whole_record(rules, AlertRules)
+    if rules is None or held is None:
         return []
     found = []
     for level in levels:
         for name in level.objective["alerts"]:
-            own = [rule for rule in told["rules"] if rule["name"] == name]
-            held = {rule["severity"] for rule in own}
-            lacking = [each for each in _severities(evidence) if each not in held]
+            own = [rule for rule in held["rules"] if rule["name"] == name]
+            severities = {rule["severity"] for rule in own}
+            lacking = [each for each in _severities(evidence) if each not in severities]
             if not own:
                 summary = f"no rule is named {name}: nobody is told when the budget of {level.name} burns"
             elif lacking:
@@ -106,7 +115,8 @@ def _broken_rules(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
 
 def _told_to_nobody(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
     rules = find(evidence.rules, "prometheus", "alert_rules")
-    if rules is None or not guards or object_of(rules).get("alertmanagers") != 0:
+    found = record_of(rules, AlertRules)
+    if rules is None or not guards or found is None or found["alertmanagers"] != 0:
         return []
     what = "Prometheus sends its alerts to no Alertmanager"
     return [CATALOGUE.finding("alert.unrouted.not_sent", "Prometheus", what, [rules])]
@@ -114,8 +124,8 @@ def _told_to_nobody(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding
 
 def _perhaps_not_sent(evidence: Evidence, guards: Sequence[Guard]) -> list[Suspect]:
     """The doubt that is left where the rules came without a word of who is told of them, as Grafana and Mimir answer."""
-    rules = find(evidence.rules, "prometheus", "alert_rules")
-    if not guards or whole_object(rules).get("alertmanagers", 0) is not None:
+    rules = whole_record(find(evidence.rules, "prometheus", "alert_rules"), AlertRules)
+    if not guards or rules is None or rules["alertmanagers"] is not None:
         return []
     why = "the rules are there, and nothing says whether their alerts are sent to an Alertmanager"
     decide = "the ruler's own settings (Mimir: alertmanager_url; Grafana: Alerting, Settings), read by whoever runs it"
@@ -147,10 +157,11 @@ def _cut(text: str) -> str:
 def _wrong_routes(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
     """Receivers that are not there, and routes that lead to others; only a configuration that was read as a whole says so."""
     routing = find(evidence.rules, "alertmanager", "routing")
-    if routing is None or not (told := whole_object(routing)):
+    config = whole_record(routing, AlertRouting)
+    if routing is None or config is None:
         return []
     found = []
-    receivers: Mapping[str, Sequence[str]] = told["receivers"]
+    receivers = config["receivers"]
     for to, severity in _routes_from_traces(evidence):
         if not receivers.get(to):
             what = "has no integration, so it tells nobody" if to in receivers else "does not exist"
@@ -161,7 +172,7 @@ def _wrong_routes(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
         for guard in guards:
             if guard.rule["severity"] != severity:
                 continue
-            reached = receivers_of(told["route"], guard.labels)
+            reached = receivers_of(config["route"], guard.labels)
             if to not in reached:
                 summary = f"{guard.name} is routed to {', '.join(reached)}, and should reach {to}"
                 found.append(CATALOGUE.finding("alert.unrouted.no_route", f"{severity} to {to}", summary, [routing]))
@@ -176,18 +187,18 @@ def _first_of_each(found: Sequence[Finding]) -> list[Finding]:
 def _silenced(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
     found = []
     silences = find(evidence.rules, "alertmanager", "silences")
-    for silence in rows_of(silences):
+    for silence in rows_of(silences, Silence):
         own = [guard for guard in guards if all(matches(each, guard.labels) for each in silence["matchers"])]
         if silences is None or silence["state"] != "active" or not own:
             continue
         names = ", ".join(dict.fromkeys(guard.name for guard in own))
         said = f" ({silence['comment']})" if silence["comment"] else ""
-        summary = f"{names}: silenced until {_minute(silence['until'])} by {silence['by'] or 'somebody'}{said}"
+        summary = f"{names}: silenced until {_minute(silence['until'] or '')} by {silence['by'] or 'somebody'}{said}"
         found.append(CATALOGUE.finding("alert.silenced", own[0].name, summary, [silences]))
     found += _muted(evidence, guards)
     for look in evidence.tested:
-        sent = object_of(look)
-        if sent.get("state") == "suppressed" and not sent["silenced_by"]:
+        sent = record_of(look, TestedAlert)
+        if sent is not None and sent["state"] == "suppressed" and not sent["silenced_by"]:
             name = f"{look.arguments['labels'].get('alertname')} ({look.arguments['labels'].get('severity')})"
             why = "inhibited by another alert" if sent["inhibited_by"] else "muted for this time of day"
             code = "alert.silenced.inhibited" if sent["inhibited_by"] else "alert.silenced"
@@ -199,13 +210,14 @@ def _muted(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
     """Rules whose every way to a receiver that the team wants is muted at this moment."""
     found: list[Finding] = []
     routing = find(evidence.rules, "alertmanager", "routing")
-    if routing is None or not (told := whole_object(routing)):
+    config = whole_record(routing, AlertRouting)
+    if routing is None or config is None:
         return found
     for to, severity in _routes_from_traces(evidence):
         for guard in guards:
-            ways = [each for each in reached(told["route"], guard.labels) if each["receiver"] == to]
-            muted = [name for way in ways for name in way.get("muted_by", ())]
-            if guard.rule["severity"] == severity and ways and all(way.get("muted_by") for way in ways):
+            ways = [each for each in reached(config["route"], guard.labels) if each["receiver"] == to]
+            muted = [name for way in ways for name in way["muted_by"]]
+            if guard.rule["severity"] == severity and ways and all(way["muted_by"] for way in ways):
                 names = ", ".join(dict.fromkeys(muted))
                 summary = f"{guard.name}: {to} is told nothing of it now, for the time interval {names} mutes the route"
                 found.append(CATALOGUE.finding("alert.silenced", guard.name, summary, [routing]))
@@ -214,7 +226,7 @@ def _muted(evidence: Evidence, guards: Sequence[Guard]) -> list[Finding]:
 
 def _routes_from_traces(evidence: Evidence) -> list[tuple[str, str]]:
     """(receiver, severity) of each route that the team wants from traces."""
-    return [(str(route["to"]), str(route["severity"])) for route in evidence.routes() if route["from"] == "traces"]
+    return [(route["to"], str(route["severity"])) for route in evidence.routes() if route["from"] == "traces"]
 
 
 def _minute(iso: str) -> str:
@@ -229,7 +241,7 @@ def _platform_routes(evidence: Evidence) -> list[Finding]:
         for look in evidence.rules:
             if look.source != route["from"] or not look.status.answered:
                 continue
-            channels = sorted({name for rule in rows_of(look) for name in rule["channels"]})
+            channels = sorted({name for rule in platform_rules(look) for name in rule["channels"]})
             if route["to"] not in channels:
                 part = f" {look.arguments['part']}" if look.arguments.get("part") else ""
                 told = f"tells only {', '.join(channels)}" if channels else "tells nobody"
@@ -237,6 +249,11 @@ def _platform_routes(evidence: Evidence) -> list[Finding]:
                 subject = f"{route['from']}{part} to {route['to']}"
                 found.append(CATALOGUE.finding("alert.unrouted.platform", subject, summary, [look]))
     return found
+
+
+def platform_rules(look: Observation) -> Sequence[VercelAlertRule | RailwayAlertRule]:
+    """The rules that a platform's look brought."""
+    return rows_of(look, VercelAlertRule) if look.source == "vercel" else rows_of(look, RailwayAlertRule)
 
 
 def _failing_receivers(evidence: Evidence) -> tuple[list[Finding], list[Suspect]]:
@@ -248,13 +265,13 @@ def _failing_receivers(evidence: Evidence) -> tuple[list[Finding], list[Suspect]
     found: list[Finding] = []
     cleared: set[str] = set()
     for look in evidence.tested:
-        sent = whole_object(look)
-        if sent.get("taken") is None:
+        sent = whole_record(look, TestedAlert)
+        if sent is None or sent["taken"] is None:
             continue
-        to = ", ".join(sent["receivers"])
-        failing = [kind for kind in sent["refused"] or () if not sent["taken"].get(kind)]
+        to, taken = ", ".join(sent["receivers"]), sent["taken"]
+        failing = {kind: times for kind, times in (sent["refused"] or {}).items() if not taken.get(kind)}
         if failing:
-            counts = ", ".join(f"{kind} refused it {sent['refused'][kind]:g} times" for kind in failing)
+            counts = ", ".join(f"{kind} refused it {times:g} times" for kind, times in failing.items())
             summary = f"a test alert for {to} did not arrive: {counts} in {sent['waited_s']:g} s"
             found.append(CATALOGUE.finding("alert.receiver_failing", to, summary, [look]))
         elif is_heard(look):
@@ -273,8 +290,9 @@ def _refused_everything(evidence: Evidence, cleared: Collection[str]) -> list[Fi
     routing = find(evidence.rules, "alertmanager", "routing")
     wanted = dict.fromkeys(to for to, _ in _routes_from_traces(evidence))
     found: list[Finding] = []
-    for row in object_of(routing).get("notifications") or ():
-        kinds = object_of(routing)["receivers"]
+    config = record_of(routing, AlertRouting)
+    for row in (config["notifications"] or ()) if config else ():
+        kinds = config["receivers"] if config else {}
         receiver = row["receiver"] or next((name for name in wanted if row["integration"] in kinds.get(name, ())), "")
         refuses = row["sent"] >= _TELLING and row["failed"] >= row["sent"]
         if routing is not None and refuses and receiver in wanted and receiver not in cleared:
@@ -285,7 +303,11 @@ def _refused_everything(evidence: Evidence, cleared: Collection[str]) -> list[Fi
 
 def untested(evidence: Evidence) -> list[Observation]:
     """Test alerts that were sent and of which nobody can say whether they arrived."""
-    return [look for look in evidence.tested if object_of(look).get("state") == "active" and not is_heard(look)]
+    return [
+        look
+        for look in evidence.tested
+        if (sent := record_of(look, TestedAlert)) is not None and sent["state"] == "active" and not is_heard(look)
+    ]
 
 
 def test_labels(evidence: Evidence) -> list[dict[str, str]]:

@@ -1,17 +1,19 @@
 """What procedure 09 has seen, how a look's answer is read, and which looks would have shown which cause."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from runbook_lib.core.clock import Window
-from runbook_lib.core.model import Json, Observation
-from runbook_lib.judging.answers import object_of, whole_object
+from runbook_lib.core.model import Observation
+from runbook_lib.core.records.alerts import AlertRouting, AlertRules, TestedAlert
+from runbook_lib.core.records.counts import Counts, SlowCounts
+from runbook_lib.core.records.deliveries import WebhookCounts
+from runbook_lib.core.records.team_files import Objective, Route, ServiceLevels
+from runbook_lib.judging.answers import record_of, whole_record
 from runbook_lib.judging.evidence import Filed
 from runbook_lib.judging.witnesses import Proof, Seen, Topics, any_of, first_of, look, proof
 
-Objective = Mapping[str, Any]
 AVAILABILITY, LATENCY, WEBHOOKS = KINDS = ("availability", "latency", "webhooks")
 ALERTS, TRACE_ROUTES, ROUTES = "an objective with alerts", "a route from traces", "a route"
 EVERYTHING = (*KINDS, ALERTS, TRACE_ROUTES, ROUTES)
@@ -55,32 +57,33 @@ class Evidence(Filed):
     tested: tuple[Observation, ...] = ()
 
     @property
-    def levels(self) -> Mapping[str, Json]:
-        """The team's file; empty where it could not be read."""
-        return object_of(self.file)
+    def levels(self) -> ServiceLevels | None:
+        """The team's file; None where it could not be read."""
+        return record_of(self.file, ServiceLevels)
 
     @property
     def window(self) -> Window:
         """The period, up to the last whole minute: a step that is not over yet has not been counted."""
         until = self.until.replace(second=0, microsecond=0)
-        return Window(until - timedelta(days=self.days or int(self.levels.get("period_days") or _USUAL_DAYS)), until)
+        promised = self.levels["period_days"] if self.levels else _USUAL_DAYS
+        return Window(until - timedelta(days=self.days or int(promised)), until)
 
     def objectives(self) -> list[Objective]:
         """The objectives that are asked about."""
-        return [each for each in self.levels.get("objectives", ()) if not self.only or each["name"] in self.only]
+        objectives = self.levels["objectives"] if self.levels else []
+        return [each for each in objectives if not self.only or each["name"] in self.only]
 
-    def routes(self) -> Sequence[Mapping[str, Any]]:
+    def routes(self) -> Sequence[Route]:
         """Who is to be told of what, as the team wants it."""
-        return self.levels.get("routes") or ()
+        return self.levels["routes"] if self.levels else ()
 
     def questions(self) -> tuple[str, ...]:
         """What this run was asked for: everything, or what the objectives are about that it was asked about alone."""
         objectives = self.objectives() if self.only else []
         if not objectives:
             return EVERYTHING
-        asked = {str(each["kind"]) for each in objectives} | (
-            {ALERTS} if any(each["alerts"] for each in objectives) else set()
-        )
+        asked: set[str] = {each["kind"] for each in objectives}
+        asked |= {ALERTS} if any(each["alerts"] for each in objectives) else set()
         asked |= {ROUTES} if self.routes() else set()
         asked |= {TRACE_ROUTES} if any(route["from"] == "traces" for route in self.routes()) else set()
         return tuple(each for each in EVERYTHING if each in asked)
@@ -102,14 +105,24 @@ def counting(objective: Objective, looks: Iterable[Observation]) -> tuple[Observ
     return tuple(each for each in looks if each.arguments.get("service") == objective["service"])
 
 
-def slow_counts(counts: Mapping[str, Any], objective: Objective) -> Mapping[str, Any] | None:
+def slow_counts(counts: Counts, objective: Objective) -> SlowCounts | None:
     """How many were slower than a latency objective allows, in an answer that counts requests; None where it does not say."""
-    slow = counts.get("slow")
+    slow = counts["slow"]
     return slow if slow and slow["within_ms"] == objective["within_ms"] else None
 
 
-def _promises(seen: Seen) -> dict[str, Any]:
-    return next((whole_object(each) for each in seen.of("team.service_levels")), {})
+def _promises(seen: Seen) -> ServiceLevels | None:
+    return next((whole_record(each, ServiceLevels) for each in seen.of("team.service_levels")), None)
+
+
+def _promised_objectives(seen: Seen) -> list[Objective]:
+    promises = _promises(seen)
+    return promises["objectives"] if promises else []
+
+
+def _promised_routes(seen: Seen) -> list[Route]:
+    promises = _promises(seen)
+    return promises["routes"] if promises else []
 
 
 def _counted(*kinds: str) -> Proof:
@@ -118,7 +131,7 @@ def _counted(*kinds: str) -> Proof:
     def looks(seen: Seen) -> Iterable[Observation]:
         proving: list[Observation] = []
         made = seen.of(*_COUNTERS, "stripe.webhook_counts")
-        for objective in _promises(seen).get("objectives", ()):
+        for objective in _promised_objectives(seen):
             asked = _asked(objective, made) if objective["kind"] in kinds else ()
             counted = [each for each in asked if _counts_for(objective, each)]
             if asked and not counted:
@@ -137,17 +150,21 @@ def _asked(objective: Objective, made: Iterable[Observation]) -> list[Observatio
 
 
 def _counts_for(objective: Objective, each: Observation) -> bool:
-    counts = whole_object(each)
+    if not each.status.answered:
+        return False
     if objective["kind"] == WEBHOOKS:  # where nobody may read the endpoints, an event that nobody asks for looks taken
-        return bool(counts.get("total")) and counts.get("uncovered") is not None
-    return bool(counts.get("total")) and (objective["kind"] != LATENCY or slow_counts(counts, objective) is not None)
+        events = record_of(each, WebhookCounts)
+        return events is not None and bool(events["total"]) and events["uncovered"] is not None
+    counts = record_of(each, Counts)
+    if counts is None or not counts["total"]:
+        return False
+    return objective["kind"] != LATENCY or slow_counts(counts, objective) is not None
 
 
 def _tellers(seen: Seen) -> set[str]:
     """Who is to tell of something, as the team's file names them."""
-    promises = _promises(seen)
-    tellers = {str(route["from"]) for route in promises.get("routes", ())}
-    return tellers | ({"traces"} if any(each["alerts"] for each in promises.get("objectives", ())) else set())
+    tellers = {route["from"] for route in _promised_routes(seen)}
+    return tellers | ({"traces"} if any(each["alerts"] for each in _promised_objectives(seen)) else set())
 
 
 def _told(seen: Seen) -> Iterable[Observation]:
@@ -168,21 +185,23 @@ def _sent_on(seen: Seen) -> Iterable[Observation]:
     """
     if "traces" not in _tellers(seen):
         return seen.of("team.service_levels")
-    return [each for each in seen.of("prometheus.alert_rules") if whole_object(each).get("alertmanagers") is not None]
+    return [
+        each
+        for each in seen.of("prometheus.alert_rules")
+        if (rules := whole_record(each, AlertRules)) is not None and rules["alertmanagers"] is not None
+    ]
 
 
 def _evaluated(seen: Seen) -> Iterable[Observation]:
     """The rules, where each of those that guard an objective has been evaluated at least once."""
-    names = {name for each in _promises(seen).get("objectives", ()) for name in each["alerts"]}
+    names = {name for each in _promised_objectives(seen) for name in each["alerts"]}
     return [
         each
         for each in seen.of("prometheus.alert_rules")
-        if all(
-            rule["health"] != "unknown" and rule["evaluated_at"]
-            for rule in whole_object(each).get("rules", ())
-            if rule["name"] in names
+        if (found := whole_record(each, AlertRules)) is not None
+        and all(
+            rule["health"] != "unknown" and rule["evaluated_at"] for rule in found["rules"] if rule["name"] in names
         )
-        and whole_object(each)
     ]
 
 
@@ -193,12 +212,16 @@ def _delivered(seen: Seen) -> Iterable[Observation]:
     """
     if seen.of("alertmanager.test_alert"):
         return ()
-    wanted = [str(each["to"]) for each in _promises(seen).get("routes", ()) if each["from"] == "traces"]
-    return [each for each in seen.of("alertmanager.routing") if wanted and _all_delivered(whole_object(each), wanted)]
+    wanted = [each["to"] for each in _promised_routes(seen) if each["from"] == "traces"]
+    return [
+        each
+        for each in seen.of("alertmanager.routing")
+        if wanted and (routing := whole_record(each, AlertRouting)) is not None and _all_delivered(routing, wanted)
+    ]
 
 
-def _all_delivered(routing: Mapping[str, Any], wanted: Sequence[str]) -> bool:
-    rows = routing.get("notifications") or ()
+def _all_delivered(routing: AlertRouting, wanted: Sequence[str]) -> bool:
+    rows = routing["notifications"] or ()
     return all(
         kinds
         and all(
@@ -209,58 +232,60 @@ def _all_delivered(routing: Mapping[str, Any], wanted: Sequence[str]) -> bool:
             for kind in kinds
         )
         for to in wanted
-        for kinds in [routing.get("receivers", {}).get(to, ())]
+        for kinds in [routing["receivers"].get(to, ())]
     )
 
 
 def is_heard(test: Observation) -> bool:
     """Whether every integration that a test alert was meant for gave an answer, good or bad."""
-    return bool(whole_object(test).get("expected")) and not unheard(test)
+    sent = whole_record(test, TestedAlert)
+    return sent is not None and bool(sent["expected"]) and not unheard(test)
 
 
 def unheard(test: Observation) -> list[str]:
     """The integrations that no answer was counted of, good or bad: nobody knows whether the test alert reached them."""
-    sent = whole_object(test)
-    taken, refused = sent.get("taken") or {}, sent.get("refused") or {}
-    return [kind for kind in dict.fromkeys(sent.get("expected", ())) if not taken.get(kind) and not refused.get(kind)]
+    sent = whole_record(test, TestedAlert)
+    if sent is None:
+        return []
+    taken, refused = sent["taken"] or {}, sent["refused"] or {}
+    return [kind for kind in dict.fromkeys(sent["expected"]) if not taken.get(kind) and not refused.get(kind)]
 
 
 def _is_active(test: Observation) -> bool:
-    return whole_object(test).get("state") == "active"
+    sent = whole_record(test, TestedAlert)
+    return sent is not None and sent["state"] == "active"
 
 
 def _inhibits_nothing(routing: Observation) -> bool:
-    return whole_object(routing).get("inhibits") == 0
+    found = whole_record(routing, AlertRouting)
+    return found is not None and found["inhibits"] == 0
 
 
 def unpromised(kind: str) -> Callable[[Seen], str]:
     """For `Cause.not_applicable`: the team promises nothing of this kind."""
 
     def why(seen: Seen) -> str:
-        promises = _promises(seen)
-        has_any = any(each["kind"] == kind for each in promises.get("objectives", ()))
-        return f"the team's file promises nothing about {kind}" if promises and not has_any else ""
+        has_any = any(each["kind"] == kind for each in _promised_objectives(seen))
+        return f"the team's file promises nothing about {kind}" if _promises(seen) and not has_any else ""
 
     return why
 
 
 def no_alerts(seen: Seen) -> str:
     """For `Cause.not_applicable`: the team counts on no alert."""
-    promises = _promises(seen)
-    has_any = any(each["alerts"] for each in promises.get("objectives", ()))
-    return "no objective of the team's file names an alert" if promises and not has_any else ""
+    has_any = any(each["alerts"] for each in _promised_objectives(seen))
+    return "no objective of the team's file names an alert" if _promises(seen) and not has_any else ""
 
 
 def no_trace_routes(seen: Seen) -> str:
     """For `Cause.not_applicable`: the team counts on nobody who is told from traces."""
-    promises = _promises(seen)
-    has_any = any(each["from"] == "traces" for each in promises.get("routes", ()))
-    return "the team's file names no route from traces" if promises and not has_any else ""
+    has_any = any(each["from"] == "traces" for each in _promised_routes(seen))
+    return "the team's file names no route from traces" if _promises(seen) and not has_any else ""
 
 
 def nobody_to_tell(seen: Seen) -> str:
     """For `Cause.not_applicable`: neither alerts nor routes."""
-    is_bare = not _promises(seen).get("routes", ()) and no_alerts(seen)
+    is_bare = not _promised_routes(seen) and no_alerts(seen)
     return "the team's file names no alert and no route" if is_bare else ""
 
 

@@ -7,8 +7,10 @@ import numpy as np
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.model import Finding, Json, Status
-from runbook_lib.judging.answers import object_of, rows_of
-from runbook_lib.procedures.service_levels.alerts import guards_of, levels_named, reached
+from runbook_lib.core.records.alerts import AlertRoute, AlertRouting, FiredAlerts, TestedAlert
+from runbook_lib.core.records.counts import Counts
+from runbook_lib.judging.answers import record_of
+from runbook_lib.procedures.service_levels.alerts import guards_of, levels_named, platform_rules, reached
 from runbook_lib.procedures.service_levels.evidence import Evidence, find
 from runbook_lib.procedures.service_levels.judging import Judged, budget_left
 from runbook_lib.procedures.service_levels.reading import Level, deployments_of, hours_of, named, served_at
@@ -39,23 +41,23 @@ def counted(evidence: Evidence) -> Json:
     for look in (*evidence.counts, *evidence.raw, *evidence.webhooks):
         if look.status is Status.not_configured:
             continue
-        value = object_of(look)
-        total, failed = (sum(value.get(name) or ()) or None for name in ("total", "failed"))
+        counts = record_of(look, Counts)
+        total, failed = (sum(counts["total"]), sum(counts["failed"])) if counts else (0, 0)
         rows.append(
             [
                 look.arguments.get("service") or "Stripe's events",
-                value.get("by") or look.source,
+                counts["by"] if counts else look.source,
                 str(look.status),
                 round(total) if total else None,
-                round(failed or 0) if total else None,
-                _p95(value),
+                round(failed) if total else None,
+                _p95(counts),
             ]
         )
     return {"columns": ["service", "counted by", "status", "requests", "failed", "p95"], "rows": rows}
 
 
-def _p95(value: Json) -> str | None:
-    found = p95_between(value.get("latency")) if value else None
+def _p95(counts: Counts | None) -> str | None:
+    found = p95_between(counts["latency"]) if counts else None
     if found is None:
         return None
     low, high = found
@@ -129,7 +131,7 @@ def where_it_went(judged: Sequence[Judged], evidence: Evidence) -> Json:
         level = each.level
         if level.tally is None:
             continue
-        deployments = deployments_of(evidence.changes, level.objective.get("service"))
+        deployments = deployments_of(evidence.changes, level.objective["service"])
         for hour in hours_of(level.tally, level.target, 3):
             if hour["budget_ratio"] < 0.01:
                 continue
@@ -142,7 +144,7 @@ def where_it_went(judged: Sequence[Judged], evidence: Evidence) -> Json:
                     round(hour["total"]),
                     hour["budget_ratio"],
                     named(served) if served else None,
-                    (served or {}).get("ready_at") or (served or {}).get("at"),
+                    (served["ready_at"] or served["at"]) if served else None,
                 ]
             )
     columns = ["objective", "hour_at", "against it", "requests", "budget_ratio", "deployment", "deployed_at"]
@@ -176,8 +178,8 @@ def latency_over_time(each: Judged, evidence: Evidence) -> Json:
     """The p95 of each hour between its bounds, with the objective: {"window", "within_ms", "rows", "deployments", "bound"}."""
     level = each.level
     assert level.look is not None
-    value = level.look.value
-    rows = p95_by_step(value.get("latency"), value["since"], level.target)
+    counts = record_of(level.look, Counts)
+    rows = p95_by_step(counts["latency"], counts["since"], level.target) if counts else []
     return {
         "window": evidence.window.as_dict(),
         "within_ms": level.objective["within_ms"],
@@ -210,10 +212,10 @@ def marks(evidence: Evidence, service: str | None = None) -> list[dict[str, Json
     services = [service] if service else list(dict.fromkeys(each["service"] for each in evidence.objectives()))
     since = evidence.window.as_dict()["since"]
     return [
-        {"at": row.get("ready_at") or row["at"], "label": f"{part} {named(row)[:7]}"}
+        {"at": row["ready_at"] or row["at"], "label": f"{part} {named(row)[:7]}"}
         for part in services
         for row in deployments_of(evidence.changes, part)
-        if str(row["at"]) >= since
+        if row["at"] >= since
     ]
 
 
@@ -231,7 +233,7 @@ def sentence(judged: Sequence[Judged]) -> str:
 def routes(evidence: Evidence) -> Json:
     """Rules by name and severity with whom they reach; then the platforms'."""
     rows: list[list[Json]] = []
-    routing = object_of(find(evidence.rules, "alertmanager", "routing"))
+    routing = record_of(find(evidence.rules, "alertmanager", "routing"), AlertRouting)
     for guard in guards_of(evidence, levels_named(evidence)):
         told = None
         if routing:
@@ -242,17 +244,16 @@ def routes(evidence: Evidence) -> Json:
     for look in evidence.rules:
         if look.source in ("vercel", "railway") and look.status.answered:
             where = f"{look.source} {look.arguments.get('part', '')}".strip()
-            for rule in rows_of(look):
+            for each in platform_rules(look):
                 rows.append(
-                    [None, f"{where}: {', '.join(rule['types'])}", None, None, None, ", ".join(rule["channels"])]
+                    [None, f"{where}: {', '.join(each['types'])}", None, None, None, ", ".join(each["channels"])]
                 )
     return {"columns": ["objective", "rule", "health", "state", "evaluated_at", "reaches"], "rows": rows}
 
 
-def _way_words(way: Mapping[str, Any], receivers: Mapping[str, Sequence[str]]) -> str:
+def _way_words(way: AlertRoute, receivers: Mapping[str, Sequence[str]]) -> str:
     """A receiver, its integrations, and when it is told nothing."""
-    name = str(way["receiver"])
-    timed = ", ".join(way.get("timed_by", ()))
+    name, timed = way["receiver"], ", ".join(way["timed_by"])
     return (
         f"{name} ({', '.join(receivers.get(name, ())) or 'nobody'}{f'; muted by the clock: {timed}' if timed else ''})"
     )
@@ -269,9 +270,10 @@ def routes_sentence(found: Sequence[Finding]) -> str:
 
 def fired(evidence: Evidence) -> Json:
     """What fired in the period."""
+    held = record_of(find(evidence.fired, "prometheus", "alerts_fired"), FiredAlerts)
     rows = [
         [each["name"], each["severity"], to_iso(from_epoch_s(each["since_s"])), each["until_s"] - each["since_s"]]
-        for each in object_of(find(evidence.fired, "prometheus", "alerts_fired")).get("fired", ())
+        for each in (held["fired"] if held else ())
     ]
     return {"columns": ["alert", "severity", "fired_at", "for_s"], "rows": rows}
 
@@ -279,12 +281,12 @@ def fired(evidence: Evidence) -> Json:
 def fired_sentence(evidence: Evidence) -> str:
     """One sentence on what fired, and how far back that is known."""
     look = find(evidence.fired, "prometheus", "alerts_fired")
-    told = object_of(look)
-    if not told:
+    held = record_of(look, FiredAlerts)
+    if held is None:
         return f"What fired could not be seen: {look.why or look.status}." if look is not None else "Nobody was asked."
-    known = told["kept_since_s"]
+    known = held["kept_since_s"]
     back = f"; known back to {clock_words(known)}" if known else ""
-    count, step_s = len(told["fired"]), told["step_s"]
+    count, step_s = len(held["fired"]), held["step_s"]
     return f"{count} alerts fired in the period (shorter ones than {step_s} s may be missing){back}."
 
 
@@ -293,8 +295,8 @@ def tested_sentence(evidence: Evidence) -> str:
     said = []
     for look in evidence.tested:
         name = f"{look.arguments['labels'].get('severity')}"
-        sent = object_of(look)
-        if not sent:
+        sent = record_of(look, TestedAlert)
+        if sent is None:
             said.append(f"{name}: {look.why or look.status}")
             continue
         to = ", ".join(sent["receivers"]) or "nobody"

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
+from runbook_lib.core.records.deliveries import WebhookCoverage
+from runbook_lib.judging.answers import whole_record
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
 from runbook_lib.procedures.service_levels.evidence import AVAILABILITY, LATENCY, WEBHOOKS, Evidence
 from runbook_lib.procedures.service_levels.reading import (
@@ -101,13 +103,14 @@ def uncovered_types(level: Level) -> list[str]:
     if level.objective["kind"] != WEBHOOKS:
         return []
     # Where not one event was counted the answer is empty, and still says who asks for them.
-    told = [look.value for look in level.asked if look.status.answered and isinstance(look.value, dict)]
-    return list(told[0].get("uncovered") or ()) if told else []
+    coverage = next((held for look in level.asked if (held := whole_record(look, WebhookCoverage)) is not None), None)
+    return (coverage and coverage["uncovered"]) or []
 
 
 def _no_endpoint(level: Level, uncovered: Sequence[str]) -> Finding:
-    endpoints = [each for look in level.asked for each in look.value["endpoints"]]
-    disabled = [str(each["id"]) for each in endpoints if each["status"] != "enabled"]
+    held = [whole_record(look, WebhookCoverage) for look in level.asked]
+    endpoints = [each for coverage in held if coverage for each in coverage["endpoints"] or ()]
+    disabled = [each["id"] for each in endpoints if each["status"] != "enabled"]
     words = f"{len(endpoints)} endpoints" + (f", disabled: {', '.join(disabled)}" if disabled else "")
     summary = f"{level.name}: no enabled endpoint asks for {', '.join(uncovered)} ({words}); such events reach nobody"
     return CATALOGUE.finding("slo.webhook_missed.no_endpoint", level.name, summary, level.asked)
@@ -135,7 +138,7 @@ def _without_data(level: Level) -> Judged:
             level,
             "slo.no_data.nothing",
             f"{level.name}: no {thing} at all were counted by {sources}; silence is not success",
-            f"whether {level.objective.get('service') or 'Stripe'} had traffic at all: the platform's request log; a member "
+            f"whether {level.objective['service'] or 'Stripe'} had traffic at all: the platform's request log; a member "
             "with the Viewer role",
         )
     words = "; ".join(
@@ -256,11 +259,11 @@ def _where_it_went(level: Level, evidence: Evidence) -> str:
         return ""
     worst = hours[0]
     words = f"; {worst['budget_ratio']:.0%} of the budget went in the hour from {clock_words(worst['since_s'])}"
-    deployments = deployments_of(evidence.changes, level.objective.get("service"))
+    deployments = deployments_of(evidence.changes, level.objective["service"])
     served = served_at(deployments, worst["since_s"] + 3600)
     if served is None:
         return words
-    since_s = from_iso(str(served.get("ready_at") or served["at"])).timestamp()
+    since_s = from_iso(served["ready_at"] or served["at"]).timestamp()
     return f"{words}, while deployment {named(served)} served (for {span_words(max(0.0, worst['since_s'] - since_s))} by then)"
 
 

@@ -1,6 +1,6 @@
 """From looks to levels: which source counts for which objective, what it leaves open, and what sampling did to it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,8 +8,11 @@ import numpy as np
 
 from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Observation, Status
-from runbook_lib.judging.answers import object_of, rows_of
-from runbook_lib.procedures.service_levels.evidence import LATENCY, WEBHOOKS, Evidence, Objective, slow_counts
+from runbook_lib.core.records.counts import Counts
+from runbook_lib.core.records.deployments import DeploymentRow
+from runbook_lib.core.records.team_files import Objective
+from runbook_lib.judging.answers import record_of, rows_of
+from runbook_lib.procedures.service_levels.evidence import LATENCY, WEBHOOKS, Evidence, slow_counts
 from runbook_lib.procedures.service_levels.tally import HOUR_S, Numbers, Stretch, Tally
 
 _RANK = ("TraceQL metrics", "Prometheus span metrics", "Jaeger's monitor", "platform", "raw traces")
@@ -66,17 +69,18 @@ class Level:
     @property
     def name(self) -> str:
         """The objective's."""
-        return str(self.objective["name"])
+        return self.objective["name"]
 
     @property
     def target(self) -> float:
         """The promised share."""
-        return float(self.objective["target"])
+        return self.objective["target"]
 
     @property
     def by(self) -> str:
         """What counted."""
-        return str(self.look.value["by"]) if self.look is not None else ""
+        counts = record_of(self.look, Counts)
+        return counts["by"] if counts else ""
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -120,7 +124,7 @@ class _Counted:
             self._rows[id(values)] = np.asarray(values, dtype=np.float64)
         return self._rows[id(values)]
 
-    def tally(self, counts: Mapping[str, Any], least: Sequence[float], most: Sequence[float] | None = None) -> Tally:
+    def tally(self, counts: Counts, least: Sequence[float], most: Sequence[float] | None = None) -> Tally:
         """Requests by step with what counts against the budget; `most` is None where `least` is exact. Of an answer that is cut
         off, as many steps as all of its lists have."""
         rows = [self.row(each) for each in (counts["total"], least, least if most is None else most)]
@@ -177,8 +181,8 @@ def unseen_edge(level: Level, evidence: Evidence) -> Observation | None:
 
 def _tally(look: Observation, objective: Objective, counted: _Counted) -> Tally | None:
     """What a look counts for an objective; None where it does not."""
-    counts = object_of(look)
-    if not counts.get("total"):
+    counts = record_of(look, Counts)
+    if counts is None or not counts["total"]:
         return None
     if objective["kind"] != LATENCY:
         return counted.tally(counts, counts["failed"])
@@ -191,8 +195,9 @@ def _read(
 ) -> Level:
     gaps: list[tuple[str, Stretch]] = []
     young: float | None = None
-    kept_since = look.value.get("kept_since")
-    counted_until_s = from_iso(look.value["until"]).timestamp()
+    counts = record_of(look, Counts)
+    assert counts is not None  # it was tallied
+    kept_since, counted_until_s = counts["kept_since"], from_iso(counts["until"]).timestamp()
     if tally.until_s < counted_until_s:
         gaps.append(("gap", Stretch(tally.until_s, counted_until_s)))
     if kept_since:
@@ -202,7 +207,7 @@ def _read(
     for hole in [] if objective["kind"] == WEBHOOKS else tally.holes():
         if hole.since_s == tally.since_s and hole.until_s < tally.until_s:
             # Before the first request: the system is young, unless it was deployed before.
-            began = _first_deployed(evidence.changes, str(objective.get("service")))
+            began = _first_deployed(evidence.changes, objective["service"] or "")
             if began is not None and began >= hole.until_s - HOUR_S:
                 young = hole.until_s
                 continue
@@ -213,8 +218,8 @@ def _read(
 def _first_deployed(changes: Iterable[Observation], service: str) -> float | None:
     """When the first deployment of a part was that its platform knows; None where no platform tells of the whole period."""
     looks = [look for look in changes if look.status.answered and look.arguments.get("part", "gateway") == service]
-    rows = [row for look in looks for row in rows_of(look) if row.get("part") == service]
-    return min((from_iso(row["at"]).timestamp() for row in rows if row.get("at")), default=None)
+    rows = [row for look in looks for row in rows_of(look, DeploymentRow) if row["part"] == service]
+    return min((from_iso(row["at"]).timestamp() for row in rows), default=None)
 
 
 def _compared(level: Level, edge: Level, counted: _Counted) -> Level:
@@ -229,7 +234,9 @@ def _compared(level: Level, edge: Level, counted: _Counted) -> Level:
 
 def _requests(look: Observation, counted: _Counted) -> Tally:
     """Requests and failures of a look, whatever the objective is about."""
-    return counted.tally(look.value, look.value["failed"])
+    counts = record_of(look, Counts)
+    assert counts is not None  # it was tallied
+    return counted.tally(counts, counts["failed"])
 
 
 def _keeps_slow_ones(level: Level, edge: Level) -> bool:
@@ -290,23 +297,18 @@ def hours_of(tally: Tally, target: float, most: int = 5) -> list[dict[str, Any]]
     ]
 
 
-def deployments_of(changes: Sequence[Observation], part: str | None) -> list[dict[str, Any]]:
+def deployments_of(changes: Sequence[Observation], part: str | None) -> list[DeploymentRow]:
     """The deployments of a part that served, oldest first."""
-    rows = [
-        row
-        for look in changes
-        for row in rows_of(look)
-        if row.get("part") == part and row.get("at") and not row.get("error")
-    ]
-    return sorted(rows, key=lambda row: str(row.get("ready_at") or row["at"]))
+    rows = [row for look in changes for row in rows_of(look, DeploymentRow) if row["part"] == part and not row["error"]]
+    return sorted(rows, key=lambda row: row["ready_at"] or row["at"])
 
 
-def named(deployment: Mapping[str, Any]) -> str:
+def named(deployment: DeploymentRow) -> str:
     """A deployment by its commit, or by its id where the platform knows none."""
-    return str(deployment.get("commit") or "")[:9] or str(deployment.get("id"))[-26:]
+    return (deployment["commit"] or "")[:9] or deployment["id"][-26:]
 
 
-def served_at(deployments: Sequence[Mapping[str, Any]], at_s: float) -> Mapping[str, Any] | None:
+def served_at(deployments: Sequence[DeploymentRow], at_s: float) -> DeploymentRow | None:
     """The deployment that served at a moment: the newest before it."""
-    earlier = [row for row in deployments if from_iso(str(row.get("ready_at") or row["at"])).timestamp() <= at_s]
+    earlier = [row for row in deployments if from_iso(row["ready_at"] or row["at"]).timestamp() <= at_s]
     return earlier[-1] if earlier else None

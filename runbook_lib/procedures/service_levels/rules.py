@@ -6,7 +6,10 @@ from datetime import timedelta
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
 from runbook_lib.core.model import Change, Conclusion, Finding, Json, Observation, Situation, Status, Suspect, Unseen
-from runbook_lib.judging.answers import rows_of, whole_object
+from runbook_lib.core.records.alerts import TestedAlert
+from runbook_lib.core.records.deployments import DeploymentRow
+from runbook_lib.core.records.team_files import ServiceLevels
+from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.service_levels.alerts import alert_findings, untested
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
@@ -57,17 +60,17 @@ def diagnose(evidence: Evidence, weighed: Weighed | None = None) -> Conclusion:
 
 def _unknown(evidence: Evidence) -> list[Suspect]:
     """The objectives that were asked for and that the team's file does not have: nobody judged them."""
-    file = whole_object(evidence.file)
-    known = [str(each["name"]) for each in file.get("objectives", ())]
+    levels = whole_record(evidence.file, ServiceLevels)
+    known = [each["name"] for each in levels["objectives"]] if levels else []
     return [
         Suspect(
             "",
             name,
-            f"{file.get('file')} has no objective of this name; it has {', '.join(known)}",
+            f"{levels['file']} has no objective of this name; it has {', '.join(known)}",
             "the same with -p objectives= one of these names",
         )
         for name in evidence.only
-        if known and name not in known
+        if levels and name not in known
     ]
 
 
@@ -82,10 +85,11 @@ def _uncounted(evidence: Evidence) -> list[Unseen]:
 
 
 def _unheard(look: Observation) -> Unseen:
-    why = f"a test alert went to {', '.join(look.value['receivers'])}, and nothing tells whether it arrived"
+    sent = record_of(look, TestedAlert)
+    why = f"a test alert went to {', '.join(sent['receivers'] if sent else ())}, and nothing tells whether it arrived"
     help_ = "ask whoever is on call whether the test arrived; or let the runbook read Alertmanager's /metrics"
-    if look.value["taken"]:  # answers are counted
-        why += f" by {', '.join(unheard(look))} within {look.value['waited_s']:g} s"
+    if sent and sent["taken"]:  # answers are counted
+        why += f" by {', '.join(unheard(look))} within {sent['waited_s']:g} s"
         help_ = "an alert that joins others of its group is told of after their group_interval: test again after it"
     return Unseen(look.source, look.call, str(Status.partial), why, help_)
 
@@ -120,13 +124,13 @@ def _changes_before(evidence: Evidence, onset_s: float | None) -> tuple[Change, 
     until = to_iso(from_epoch_s(onset_s) + timedelta(hours=1))
     found = {
         Change(
-            str(row["at"]),
-            f"{row.get('part')} deployed {named(row)} {row.get('message') or ''}".strip(),
-            str(row.get("url") or look.source),
+            row["at"],
+            f"{row['part']} deployed {named(row)} {row['message'] or ''}".strip(),
+            row["url"] or look.source,
         )
         for look in evidence.changes
-        for row in rows_of(look)
-        if since <= str(row.get("at") or "") <= until
+        for row in rows_of(look, DeploymentRow)
+        if since <= row["at"] <= until
     }
     return tuple(sorted(found, key=lambda change: change.at, reverse=True))
 

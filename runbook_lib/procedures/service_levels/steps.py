@@ -7,7 +7,6 @@ from runbook_lib.core.clock import Window, parse_time
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Conclusion, Observation, Status
 from runbook_lib.io.observe import Look
-from runbook_lib.judging.answers import object_of
 from runbook_lib.procedures.base import Exhibit, Procedure, Said, Topic, step
 from runbook_lib.procedures.service_levels import exhibits as shown
 from runbook_lib.procedures.service_levels import rules
@@ -68,12 +67,13 @@ class ServiceLevels(Procedure):
     def read_the_promises(self) -> Said:
         """The team's file."""
         (file,) = self.ask("file")
-        if not object_of(file):
+        levels = self.evidence.levels
+        if levels is None:
             return Said(f"The objectives could not be read: {file.why or file.status}.")
         rows = shown.promises(self.evidence)
         return Said(
             f"{len(self.evidence.objectives())} objectives over {self.window.seconds / 86_400:g} days.",
-            (Exhibit("table", f"Promised in {file.value['file']}", rows),),
+            (Exhibit("table", f"Promised in {levels['file']}", rows),),
         )
 
     @step("What was counted over the period, and by whom?")
@@ -136,7 +136,7 @@ class ServiceLevels(Procedure):
         """(service, limit of latency in ms or None) of every count that an objective needs; one count serves several."""
         limits: dict[str, list[float | None]] = {}
         for objective in self.evidence.objectives():
-            if objective["kind"] != WEBHOOKS:
+            if objective["service"] is not None:
                 held = limits.setdefault(objective["service"], [])
                 if objective["within_ms"] not in held:
                     held.append(objective["within_ms"])

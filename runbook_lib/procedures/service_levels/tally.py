@@ -14,6 +14,7 @@ import numpy as np
 
 from runbook_lib.core.clock import from_epoch_s, from_iso, to_iso
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.counts import LatencyBuckets, LatencyQuantiles
 
 HOUR_S = 3600
 Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -264,7 +265,9 @@ def _summed(running: Numbers, steps: int) -> Numbers:
     return result
 
 
-def p95_between(latency: Json, share: float = 0.95) -> tuple[float, float | None] | None:
+def p95_between(
+    latency: LatencyBuckets | LatencyQuantiles | None, share: float = 0.95
+) -> tuple[float, float | None] | None:
     """Between which milliseconds the quantile of all requests lies, from a look's buckets or quantiles; None where it holds none.
 
     From buckets: the bounds of the bucket that holds it (None: above the last). From quantiles by step: the least and the
@@ -278,15 +281,16 @@ def p95_between(latency: Json, share: float = 0.95) -> tuple[float, float | None
     return (min(values), max(values)) if values else None
 
 
-def p95_by_step(latency: Json, since: str, share: float = 0.95) -> list[dict[str, Json]]:
+def p95_by_step(
+    latency: LatencyBuckets | LatencyQuantiles | None, since: str, share: float = 0.95
+) -> list[dict[str, Json]]:
     """The quantile of each step that had requests: [{"at", "low_ms", "high_ms", "count"}]."""
     if not latency:
         return []
     step_s, first_s = latency["step_s"], int(from_iso(since).timestamp()) // latency["step_s"] * latency["step_s"]
     rows = []
-    for at in range(
-        len(latency["counts"][0]) if "upper_ms" in latency and latency["counts"] else len(latency.get("counts", ()))
-    ):
+    buckets = latency["counts"] if "upper_ms" in latency else None
+    for at in range(len(buckets[0]) if buckets else len(latency["counts"])):
         if "upper_ms" in latency:
             counts = [row[at] for row in latency["counts"]]
             found = _from_buckets(latency["upper_ms"], counts, share)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from runbook_lib.core.model import Json
+from runbook_lib.core.records.alerts import AlertRoute, AlertRoutes, Matcher
 from runbook_lib.sources.metrics.time_intervals import holds, intervals_of
 
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
@@ -23,10 +24,8 @@ _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 60
 _GROUP_WAIT_S = 30.0
 
 
-def read_config(original: str | dict[str, Any], at: datetime) -> dict[str, Json]:
-    """{"route": {"receiver", "matchers": [[name, sign, text]], "continue", "group_wait_s", "muted_by": the time intervals for which
-    it tells nobody at this moment, "timed_by": those that ever mute it, "routes": […]}, "receivers": {name: [kinds]}, "inhibits":
-    how many inhibit rules}. Raises ValueError or a YAML error where it is none."""
+def read_config(original: str | dict[str, Any], at: datetime) -> AlertRoutes:
+    """The configuration as it is at a moment. Raises ValueError or a YAML error where it is none."""
     document = yaml.safe_load(original) if isinstance(original, str) else original
     if not isinstance(document, dict) or not isinstance(document.get("route"), dict):
         raise ValueError("the configuration has no route")
@@ -55,7 +54,7 @@ class _Reader:
     def __init__(self, known: set[str], in_force: set[str]) -> None:
         self._known, self._in_force = known, in_force
 
-    def route(self, route: dict[str, Any], inherited: str, wait_s: float) -> dict[str, Json]:
+    def route(self, route: dict[str, Any], inherited: str, wait_s: float) -> AlertRoute:
         receiver = str(route.get("receiver") or inherited)
         wait_s = _seconds(route.get("group_wait"), wait_s)
         mute = [str(name) for name in route.get("mute_time_intervals") or ()]
@@ -75,7 +74,7 @@ class _Reader:
         }
 
 
-def _matchers(route: dict[str, Any]) -> list[list[str]]:
+def _matchers(route: dict[str, Any]) -> list[Matcher]:
     found = [[str(name), "=", str(text)] for name, text in (route.get("match") or {}).items()]
     found += [[str(name), "=~", str(text)] for name, text in (route.get("match_re") or {}).items()]
     found += [[str(part) for part in each] for each in route.get("object_matchers") or ()]

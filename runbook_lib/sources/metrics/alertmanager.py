@@ -16,6 +16,16 @@ import yaml
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.alerts import (
+    AlertmanagerState,
+    AlertRoute,
+    AlertRoutes,
+    AlertRouting,
+    HeldAlert,
+    NotificationCount,
+    Silence,
+    TestedAlert,
+)
 from runbook_lib.io.http import Http, Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.settings import reveal
@@ -62,23 +72,21 @@ class _Alertmanager:
         return found or None
 
 
-def routing() -> Look:
-    """The configuration: {"route", "receivers", "inhibits"} as in `_alert_routes`, and
-    "notifications": [{"integration", "receiver" or "", "sent", "failed"}] since it started, None where it does not count."""
+def routing() -> Look[AlertRouting]:
+    """The configuration, and what its notifications came to since it started."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[AlertRouting]:
         manager = _Alertmanager(door)
         value = _config(manager, door.clock())
-        return Answer(Status.ok, {**value, "notifications": _notifications(manager.counters())})
+        return Answer(Status.ok, AlertRouting(**value, notifications=_notifications(manager.counters())))
 
     return Look("alertmanager", "routing", {}, fetch)
 
 
-def silences() -> Look:
-    """The silences that are active or pending: [{"id", "state", "matchers": [[name, sign, text]], "since", "until", "by",
-    "comment"}]."""
+def silences() -> Look[list[Silence]]:
+    """The silences that are active or pending."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[Silence]]:
         rows = (
             _Alertmanager(door)
             .get("/api/v2/silences", expired="false")
@@ -89,10 +97,10 @@ def silences() -> Look:
     return Look("alertmanager", "silences", {}, fetch)
 
 
-def alerts() -> Look:
-    """The alerts it holds now: [{"name", "labels", "since", "state", "silenced_by", "inhibited_by", "receivers"}]."""
+def alerts() -> Look[list[HeldAlert]]:
+    """The alerts it holds now, tests of ours apart."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[list[HeldAlert]]:
         rows = (
             _Alertmanager(door)
             .get("/api/v2/alerts")
@@ -103,19 +111,15 @@ def alerts() -> Look:
     return Look("alertmanager", "alerts", {}, fetch)
 
 
-def test_alert(labels: Mapping[str, str], token: str) -> Look:
+def test_alert(labels: Mapping[str, str], token: str) -> Look[TestedAlert]:
     """Send one alert that says it is a test, and watch what becomes of it. Leaves a mark: whoever is meant gets a message.
-
-    {"receivers": those that it was routed to, "expected": their integrations, "state": active, suppressed or None (never seen),
-    "silenced_by", "inhibited_by", "muted_by", "taken", "refused": {integration: how many requests}, "waited_s"}. taken and
-    refused are None where nothing counts notifications; refused are also those that never got through.
 
     Args:
         labels: those of the alert whose way is tested; one more label makes it another alert.
         token: tells this test from others.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[TestedAlert]:
         manager = _Alertmanager(door)
         before = manager.counters()
         now = door.clock()
@@ -139,23 +143,22 @@ def test_alert(labels: Mapping[str, str], token: str) -> Look:
     return Look("alertmanager", "test_alert", {"labels": dict(labels), "token": token}, fetch, deadline_s=90)
 
 
-def health() -> Look:
-    """Whether Alertmanager answers: {"version", "cluster"}."""
+def health() -> Look[AlertmanagerState]:
+    """Whether Alertmanager answers."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[AlertmanagerState]:
         reply = _Alertmanager(door).get("/api/v2/status")
         value = reply.parsed(
-            lambda document: {
-                "version": str(document["versionInfo"]["version"]),
-                "cluster": str(document["cluster"]["status"]),
-            }
+            lambda document: AlertmanagerState(
+                version=str(document["versionInfo"]["version"]), cluster=str(document["cluster"]["status"])
+            )
         )
         return Answer(Status.ok, value)
 
     return Look("alertmanager", "health", {}, fetch)
 
 
-def _config(manager: _Alertmanager, at: datetime) -> dict[str, Any]:
+def _config(manager: _Alertmanager, at: datetime) -> AlertRoutes:
     """The configuration, read: a text, and Grafana's as it is. Raises LookError(malformed) where it is none."""
     given = manager.get("/api/v2/status").parsed(
         lambda document: document["config"].get("original", document["config"])
@@ -167,7 +170,7 @@ def _config(manager: _Alertmanager, at: datetime) -> dict[str, Any]:
         raise LookError(Status.malformed, f"the configuration cannot be read: {why}") from error
 
 
-def _watched(door: Door, manager: _Alertmanager, mark: str, before: "_Counts | None") -> dict[str, Json]:
+def _watched(door: Door, manager: _Alertmanager, mark: str, before: "_Counts | None") -> TestedAlert:
     """Look until it is decided: taken by every integration of its receivers, given up, suppressed, or time is up."""
     config = _config(manager, door.clock())
     began, wait_s = time.monotonic(), _longest_wait_s(config["route"]) + _AFTER_WAIT_S
@@ -175,8 +178,8 @@ def _watched(door: Door, manager: _Alertmanager, mark: str, before: "_Counts | N
         rows = manager.get("/api/v2/alerts", filter=f"{_TEST_LABEL}={label_literal(mark)}").parsed(
             lambda document: [_alert(row) for row in rows_in(document)]
         )
-        seen: dict[str, Any] = rows[0] if rows else {}
-        names = list(seen.get("receivers", ()))
+        seen = rows[0] if rows else None
+        names = list(seen["receivers"]) if seen else []
         expected = [kind for name in names for kind in config["receivers"].get(name, ())]
         after = manager.counters() if before is not None else None
         taken = {} if after is None or before is None else _taken(before, after, names, expected)
@@ -187,7 +190,7 @@ def _watched(door: Door, manager: _Alertmanager, mark: str, before: "_Counts | N
         )
         gave_up = {} if after is None or before is None else _growth(before, after, "notifications_failed_total", names)
         waited_s = time.monotonic() - began
-        is_decided = bool(seen) and (
+        is_decided = seen is not None and (
             seen["state"] == "suppressed"
             or after is None
             or all(taken.get(kind, 0) >= expected.count(kind) or gave_up.get(kind) for kind in expected)
@@ -196,10 +199,10 @@ def _watched(door: Door, manager: _Alertmanager, mark: str, before: "_Counts | N
             return {
                 "receivers": names,
                 "expected": sorted(expected),
-                "state": seen.get("state"),
-                "silenced_by": seen.get("silenced_by", []),
-                "inhibited_by": seen.get("inhibited_by", []),
-                "muted_by": seen.get("muted_by", []),
+                "state": seen["state"] if seen else None,
+                "silenced_by": seen["silenced_by"] if seen else [],
+                "inhibited_by": seen["inhibited_by"] if seen else [],
+                "muted_by": seen["muted_by"] if seen else [],
                 "taken": None if after is None else taken,
                 "refused": None if after is None else refused,
                 "waited_s": round(waited_s, 1),
@@ -233,12 +236,12 @@ def _resolve(manager: _Alertmanager, alert: dict[str, Any], now: datetime) -> No
         manager.post([{**alert, "endsAt": to_iso(now + timedelta(milliseconds=1))}])
 
 
-def _longest_wait_s(route: dict[str, Any]) -> float:
+def _longest_wait_s(route: AlertRoute) -> float:
     """The longest that a group of any route waits for its first notification."""
-    return float(max([route["group_wait_s"], *(_longest_wait_s(child) for child in route["routes"])]))
+    return max([route["group_wait_s"], *(_longest_wait_s(child) for child in route["routes"])])
 
 
-def _notifications(counts: _Counts | None) -> list[dict[str, Json]] | None:
+def _notifications(counts: _Counts | None) -> list[NotificationCount] | None:
     if counts is None:
         return None
     keys = sorted({(kind, receiver) for _, kind, receiver in counts})
@@ -253,7 +256,7 @@ def _notifications(counts: _Counts | None) -> list[dict[str, Json]] | None:
     ]
 
 
-def _silence(row: dict[str, Json]) -> dict[str, Any]:
+def _silence(row: dict[str, Json]) -> Silence:
     return {
         "id": str(row["id"]),
         "state": str(row["status"]["state"]),
@@ -273,7 +276,7 @@ def _silence(row: dict[str, Json]) -> dict[str, Any]:
     }
 
 
-def _alert(row: dict[str, Json]) -> dict[str, Any]:
+def _alert(row: dict[str, Json]) -> HeldAlert:
     labels = {str(key): str(value) for key, value in row["labels"].items()}
     status = row["status"]
     return {

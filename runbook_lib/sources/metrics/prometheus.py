@@ -5,11 +5,11 @@ metrics connector (traces_span_metrics_…, label service_name). They are made b
 """
 
 import re
-from typing import Any
 
 from runbook_lib.core.clock import Window
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.alerts import AlertRule, AlertRules, FiredAlert, FiredAlerts, PrometheusAccess
 from runbook_lib.core.records.counts import Counts
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, rows_in, text_of, window_arguments
@@ -65,15 +65,10 @@ def service_counts(service: str, window: Window, within_ms: float | None = None)
     return Look("prometheus", "service_counts", arguments, fetch, deadline_s=60)
 
 
-def alert_rules() -> Look:
-    """The alerting rules, and whether they are told: {"rules": […], "alertmanagers": how many are active, None where not said}.
+def alert_rules() -> Look[AlertRules]:
+    """The alerting rules, and whether their alerts are sent on."""
 
-    A rule: {"name", "severity", "labels", "query", "for_s", "health": ok, err or unknown, "error", "state", "evaluated_at": None
-    before the first time, "interval_s", "is_seen": whether any series that it looks at is there (None: not found out), "since":
-    when its alert became active, or None}.
-    """
-
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[AlertRules]:
         api = PrometheusApi.of(door)
         found = api.get("/api/v1/rules", _rules, type="alert")
         held: dict[str, bool] = {}
@@ -84,15 +79,13 @@ def alert_rules() -> Look:
     return Look("prometheus", "alert_rules", {}, fetch, deadline_s=20)
 
 
-def alerts_fired(window: Window) -> Look:
-    """What fired in the window: [{"name", "severity", "labels", "since_s", "until_s"}], the ends right to five minutes; and
-    how far back
-    Prometheus knows: {"fired": […], "kept_since": ISO or None, "step_s"}. An alert shorter than a step may be missing."""
+def alerts_fired(window: Window) -> Look[FiredAlerts]:
+    """What fired in the window, oldest first, and how far back Prometheus knows."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[FiredAlerts]:
         api = PrometheusApi.of(door)
         steps = Steps.over(window, _FIRED_STEP_S)
-        stretches: list[dict[str, Json]] = []
+        stretches: list[FiredAlert] = []
         samples: dict[tuple[tuple[str, str], ...], list[float]] = {}
         for start, end in steps.pages((MOST_POINTS - 1) * steps.step_s):
             for labels, values in api.matrix('ALERTS{alertstate="firing"}', start, end, steps.step_s):
@@ -102,7 +95,7 @@ def alerts_fired(window: Window) -> Look:
             stretches += _stretches(labels, sorted(moments), steps.step_s)
         kept_h = door.settings.prometheus_retention_h or api.retention_h()
         kept_s = door.clock().timestamp() - kept_h * 3600 if kept_h else None
-        value = {
+        value: FiredAlerts = {
             "fired": sorted(stretches, key=lambda each: (each["since_s"], each["name"], str(each["severity"]))),
             "kept_since_s": kept_s if kept_s is not None and kept_s > steps.since_s else None,
             "step_s": steps.step_s,
@@ -112,13 +105,13 @@ def alerts_fired(window: Window) -> Look:
     return Look("prometheus", "alerts_fired", window_arguments(window), fetch, deadline_s=30)
 
 
-def health() -> Look:
-    """Whether Prometheus answers and this key may ask it: {"version": text or None, "may_query": True}."""
+def health() -> Look[PrometheusAccess]:
+    """Whether Prometheus answers and this key may ask it."""
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[PrometheusAccess]:
         api = PrometheusApi.of(door)
         api.get("/api/v1/query", lambda data: data["resultType"], query="1")
-        return Answer(Status.ok, {"may_query": True})
+        return Answer(Status.ok, PrometheusAccess(may_query=True))
 
     return Look("prometheus", "health", {}, fetch)
 
@@ -132,7 +125,7 @@ def _matcher(service: str, label: str, names: list[str]) -> str:
     return f"span_name{_ROUTES[service]}"
 
 
-def _rules(data: Json) -> list[dict[str, Any]]:
+def _rules(data: Json) -> list[AlertRule]:
     return [
         _rule(rule, group)
         for group in rows_in(data, "groups")
@@ -141,7 +134,8 @@ def _rules(data: Json) -> list[dict[str, Any]]:
     ]
 
 
-def _rule(rule: dict[str, Json], group: dict[str, Json]) -> dict[str, Any]:
+def _rule(rule: dict[str, Json], group: dict[str, Json]) -> AlertRule:
+    """The rule; whether what it looks at is there is found out afterwards."""
     labels = {str(key): str(value) for key, value in (rule.get("labels") or {}).items()}
     active = [iso_of_text(each.get("activeAt")) for each in rule.get("alerts") or ()]
     return {
@@ -155,6 +149,7 @@ def _rule(rule: dict[str, Json], group: dict[str, Json]) -> dict[str, Any]:
         "state": str(rule.get("state") or "unknown"),
         "evaluated_at": _evaluated_at(rule.get("lastEvaluation") or group.get("lastEvaluation")),
         "interval_s": float(group.get("interval") or 60),
+        "is_seen": None,
         "since": min((each for each in active if each), default=None),
     }
 
@@ -190,9 +185,9 @@ def _alertmanagers(api: PrometheusApi) -> int | None:
         return None  # Grafana and Mimir have no such route
 
 
-def _stretches(labels: dict[str, str], moments: list[float], step_s: int) -> list[dict[str, Json]]:
+def _stretches(labels: dict[str, str], moments: list[float], step_s: int) -> list[FiredAlert]:
     """Where samples follow each other without a gap."""
-    found: list[dict[str, Json]] = []
+    found: list[FiredAlert] = []
     for at in moments:
         if found and at - found[-1]["until_s"] <= 1.5 * step_s:
             found[-1]["until_s"] = at

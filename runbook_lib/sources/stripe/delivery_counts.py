@@ -12,6 +12,12 @@ from typing import Any
 from runbook_lib.core.clock import Window, to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.records.deliveries import (
+    CountedEndpoint,
+    UndeliveredEvent,
+    WebhookCounts,
+    WebhookCoverage,
+)
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import judge_absence, text_of, window_arguments
 from runbook_lib.sources.kit.counts import HOUR_S, Row, Steps
@@ -23,14 +29,13 @@ _GRACE = timedelta(minutes=10)  # an event that is still on its way is neither t
 _SHOWN = 20
 
 
-def webhook_counts(window: Window, types: Sequence[str]) -> Look:
+def webhook_counts(window: Window, types: Sequence[str]) -> Look[WebhookCounts | WebhookCoverage]:
     """Events of these types by hour: `total` without those younger than ten minutes that wait, `failed` that no endpoint took.
 
-    Besides `Counts`: "uncovered": the types that no enabled endpoint asks for (None where endpoints may not be read),
-    "endpoints": [{"id", "url", "status", "types"}], "undelivered": the newest twenty [{"id", "type", "at"}].
+    The newest twenty of those are told by their ids. Where there was no event: who asks for them, and nothing else.
     """
 
-    def fetch(door: Door) -> Answer:
+    def fetch(door: Door) -> Answer[WebhookCounts | WebhookCoverage]:
         api = StripeApi(door)
         wanted = {
             "created": {"gte": int(window.since.timestamp()), "lte": int(window.until.timestamp())},
@@ -43,24 +48,23 @@ def webhook_counts(window: Window, types: Sequence[str]) -> Look:
         rows, more = api.pages(ask, "Events: read", _MOST_EVENTS)
         endpoints, why = _endpoints(api)
         events = [_event(row) for row in rows]
+        coverage: WebhookCoverage = {"endpoints": endpoints, "uncovered": _uncovered(types, endpoints)}
         if not events:
             none = judge_absence(door, "event of these types", delay_s=0, retention_h=_KEPT_H + 1, window=window)
-            return Answer(
-                none.status, {"endpoints": endpoints, "uncovered": _uncovered(types, endpoints)}, none.why, none.help
-            )
-        value = _counted(door, window, events, more)
-        value |= {"endpoints": endpoints, "uncovered": _uncovered(types, endpoints)}
-        return Answer(Status.ok, value, why)
+            return Answer(none.status, coverage, none.why, none.help)
+        return Answer(Status.ok, _counted(door, window, events, more, coverage), why)
 
     return Look("stripe", "webhook_counts", {**window_arguments(window), "types": list(types)}, fetch, deadline_s=60)
 
 
-def _counted(door: Door, window: Window, events: list[dict[str, Any]], more: bool) -> dict[str, Json]:
+def _counted(
+    door: Door, window: Window, events: list[dict[str, Any]], more: bool, coverage: WebhookCoverage
+) -> WebhookCounts:
     """Counts by hour; what was not read for its number counts as forgotten."""
     steps = Steps(int(window.since.timestamp()), HOUR_S, -(-int(window.seconds) // HOUR_S))
     total, failed = Row(steps), Row(steps)
     young = (door.clock() - _GRACE).timestamp()
-    undelivered = []
+    undelivered: list[UndeliveredEvent] = []
     for event in events:
         if event["pending"] and event["at_s"] > young:
             continue
@@ -82,11 +86,13 @@ def _counted(door: Door, window: Window, events: list[dict[str, Any]], more: boo
         "failed": failed.clean(),
         "slow": None,
         "latency": None,
+        "endpoints": coverage["endpoints"],
+        "uncovered": coverage["uncovered"],
         "undelivered": undelivered[:_SHOWN],
     }
 
 
-def _endpoints(api: StripeApi) -> tuple[list[dict[str, Json]] | None, str]:
+def _endpoints(api: StripeApi) -> tuple[list[CountedEndpoint] | None, str]:
     """The endpoints, or None and why they may not be read: then the counts stand, and nobody can say who was asked."""
     try:
         rows, _ = api.pages(
@@ -99,7 +105,7 @@ def _endpoints(api: StripeApi) -> tuple[list[dict[str, Json]] | None, str]:
     return [_endpoint(row) for row in rows], ""
 
 
-def _endpoint(row: dict[str, Json]) -> dict[str, Json]:
+def _endpoint(row: dict[str, Json]) -> CountedEndpoint:
     """Raises LookError(malformed) for a row that lacks what it needs."""
     types = row.get("enabled_events") or []
     if not isinstance(types, list):
@@ -112,7 +118,7 @@ def _endpoint(row: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-def _uncovered(types: Sequence[str], endpoints: list[dict[str, Json]] | None) -> list[str] | None:
+def _uncovered(types: Sequence[str], endpoints: list[CountedEndpoint] | None) -> list[str] | None:
     if endpoints is None:
         return None
     asked = {each for endpoint in endpoints if endpoint["status"] == "enabled" for each in endpoint["types"]}
