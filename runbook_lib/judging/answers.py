@@ -4,13 +4,11 @@ Each reader names the record (core/records) that the look brings. Nothing is che
 records by type, and `tests/golden` holds every recorded answer against them.
 """
 
-from typing import Any
-
-from typing_extensions import TypeVar
+from typing import Any, TypeVar
 
 from runbook_lib.core.model import Observation
 
-Record = TypeVar("Record", default=Any)
+Record = TypeVar("Record")
 
 
 def record_of(look: Observation | None, record: type[Record]) -> Record | None:  # noqa: ARG001 (read by the type checker)
@@ -25,11 +23,11 @@ def whole_record(look: Observation | None, record: type[Record]) -> Record | Non
     return value if isinstance(value, dict) else None  # type: ignore[return-value] # by the look's own type
 
 
-def rows_of(look: Observation | None, record: type[Record] | None = None) -> list[Record]:  # noqa: ARG001 (read by the type checker)
+def rows_of(look: Observation | None, record: type[Record]) -> list[Record]:  # noqa: ARG001 (read by the type checker)
     """The rows that came back, though they may not be all; empty where none did, or nobody looked."""
     return look.value if look is not None and look.status.has_content and isinstance(look.value, list) else []
 
 
-def whole_rows(look: Observation | None, record: type[Record] | None = None) -> list[Record]:  # noqa: ARG001 (read by the type checker)
+def whole_rows(look: Observation | None, record: type[Record]) -> list[Record]:  # noqa: ARG001 (read by the type checker)
     """The rows of a complete answer; else empty."""
     return look.value if look is not None and look.status.answered and isinstance(look.value, list) else []

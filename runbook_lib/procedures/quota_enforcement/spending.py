@@ -58,7 +58,7 @@ def spike_of(account: Account) -> Spike | None:
     return Spike(recent, usual, highest, since, provider, model, tokens / recent)
 
 
-def told_spike(spike: Spike) -> str:
+def spike_in_words(spike: Spike) -> str:
     """The spike in one sentence."""
     times = spike.tokens / spike.usual if spike.usual else 0
     usual = f"{times:.0f} times the usual {spike.usual:,.0f}" if times else "and usually nothing"
@@ -114,7 +114,7 @@ def forecasts(account: Account) -> list[Forecast]:
     return found
 
 
-def told_forecast(forecast: Forecast) -> str:
+def forecast_in_words(forecast: Forecast) -> str:
     """`81,200 of 100,000 tokens; at 4,300 a day reached on 2026-11-27`."""
     told = f"{forecast.used:,} of {forecast.limit:,} {forecast.unit}"
     if forecast.used >= forecast.limit:

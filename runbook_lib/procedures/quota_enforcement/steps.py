@@ -30,7 +30,7 @@ from runbook_lib.procedures.quota_enforcement.looks import (
     crossing_of,
     organization_of,
 )
-from runbook_lib.procedures.quota_enforcement.spending import forecasts, told_forecast, usage_exhibit
+from runbook_lib.procedures.quota_enforcement.spending import forecast_in_words, forecasts, usage_exhibit
 from runbook_lib.reading.periods import calendar_month, floor_hour, moment
 from runbook_lib.sources.postgres import usage as postgres_usage
 from runbook_lib.sources.postgres.usage import Way
@@ -165,7 +165,7 @@ class OneOrganization(QuotaEnforcement):
         self.ask("attributed", "refusals", "served", "lines")
         self.ask("everybody")
         account = self.account
-        told = "; ".join(told_forecast(each) for each in forecasts(account))
+        told = "; ".join(forecast_in_words(each) for each in forecasts(account))
         exhibits = (Exhibit("usage", "Usage of the billing period", usage_exhibit(account)),) if account.groups else ()
         return Said(
             f"{told or 'no limit is known'}; {len(account.served)} requests served, {len(account.refused)} refused.",

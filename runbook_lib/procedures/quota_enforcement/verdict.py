@@ -16,10 +16,10 @@ from runbook_lib.procedures.quota_enforcement.enforced import Enforced, enforcem
 from runbook_lib.procedures.quota_enforcement.evidence import Evidence
 from runbook_lib.procedures.quota_enforcement.reports import Reports, report_findings
 from runbook_lib.procedures.quota_enforcement.spending import (
+    forecast_in_words,
     forecasts,
+    spike_in_words,
     spike_of,
-    told_forecast,
-    told_spike,
     usage_exhibit,
 )
 from runbook_lib.reading.changes import changes_of
@@ -65,7 +65,7 @@ def diagnose(evidence: Evidence) -> Conclusion:
             facts={
                 "period": account.period.as_dict(),
                 "usage": usage_exhibit(account),
-                "forecast": [told_forecast(each) for each in forecasts(account)],
+                "forecast": [forecast_in_words(each) for each in forecasts(account)],
             },
         )
 
@@ -82,7 +82,7 @@ def judge(account: Account) -> Judged:
     enforced = enforcement_findings(account)
     found = [*billing_findings(account), *enforced.faults, *reports.findings, *recording_findings(account)]
     if (spike := spike_of(account)) is not None:
-        found.append(CATALOGUE.finding("usage.spike", account.subject, told_spike(spike), account.cite("by_hour")))
+        found.append(CATALOGUE.finding("usage.spike", account.subject, spike_in_words(spike), account.cite("by_hour")))
     faults, also = CATALOGUE.settle(found)
     suspects = (*billing_suspects(account), *reports.suspects, *enforced.suspects)
     return Judged(account, tuple(faults), tuple(also), enforced.states, suspects, reports, enforced)
@@ -91,7 +91,7 @@ def judge(account: Account) -> Judged:
 def _within_limits(account: Account) -> Finding:
     """All is well: how much is used of what, and when it will be used up."""
     used = usage_in_words(account.used_now, account.known_limit) or "no limit"
-    words = "; ".join(told_forecast(each) for each in forecasts(account)) or used
+    words = "; ".join(forecast_in_words(each) for each in forecasts(account)) or used
     return CATALOGUE.finding("quota.within_limits", account.subject, words, account.cite("record", "by_hour", "limits"))
 
 

@@ -42,7 +42,7 @@ class Guard:
         return f"{self.rule['name']} ({self.rule['severity'] or 'no severity'})"
 
 
-def told_the_truth(evidence: Evidence, guards: Sequence[Guard]) -> tuple[list[Finding], list[Suspect]]:
+def compare_alerts_with_counts(evidence: Evidence, guards: Sequence[Guard]) -> tuple[list[Finding], list[Suspect]]:
     """What should have fired and did not, what fired without cause; and what burnt when nobody knows any more what fired."""
     history = find(evidence.fired, "prometheus", "alerts_fired")
     found: list[Finding] = []

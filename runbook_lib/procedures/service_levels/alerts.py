@@ -17,7 +17,7 @@ from runbook_lib.core.records.alerts import (
 )
 from runbook_lib.core.records.hosting import RailwayAlertRule, VercelAlertRule
 from runbook_lib.judging.answers import record_of, rows_of, whole_record
-from runbook_lib.procedures.service_levels.alert_history import Guard, told_the_truth
+from runbook_lib.procedures.service_levels.alert_history import Guard, compare_alerts_with_counts
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
 from runbook_lib.procedures.service_levels.evidence import Evidence, find, is_heard
 from runbook_lib.procedures.service_levels.judging import Judged
@@ -40,7 +40,7 @@ def alert_findings(evidence: Evidence, judged: Sequence[Judged]) -> tuple[list[F
     found += _silenced(evidence, guards)
     found += _platform_routes(evidence)
     failing, doubted = _failing_receivers(evidence)
-    told, forgotten = told_the_truth(evidence, guards)
+    told, forgotten = compare_alerts_with_counts(evidence, guards)
     useless = {each.subject for each in found if each.code.startswith(("alert.rule_broken", "alert.unrouted.no_rule"))}
     found += failing + [each for each in told if each.subject not in useless]
     return found, [*doubted, *_perhaps_not_sent(evidence, guards), *(e for e in forgotten if e.subject not in useless)]

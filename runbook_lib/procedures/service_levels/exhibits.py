@@ -13,7 +13,7 @@ from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.service_levels.alerts import guards_of, levels_named, platform_rules, reached
 from runbook_lib.procedures.service_levels.evidence import Evidence, find
 from runbook_lib.procedures.service_levels.judging import Judged, budget_left
-from runbook_lib.procedures.service_levels.reading import Level, deployments_of, hours_of, named, served_at
+from runbook_lib.procedures.service_levels.reading import Level, commit_or_id, deployments_of, hours_of, served_at
 from runbook_lib.procedures.service_levels.tally import HOUR_S, POLICIES, p95_between, p95_by_step, span_text
 from runbook_lib.procedures.service_levels.words import clock_words, percent
 
@@ -143,7 +143,7 @@ def where_it_went(judged: Sequence[Judged], evidence: Evidence) -> Json:
                     round(hour["bad"]),
                     round(hour["total"]),
                     hour["budget_ratio"],
-                    named(served) if served else None,
+                    commit_or_id(served) if served else None,
                     (served["ready_at"] or served["at"]) if served else None,
                 ]
             )
@@ -212,7 +212,7 @@ def marks(evidence: Evidence, service: str | None = None) -> list[dict[str, Json
     services = [service] if service else list(dict.fromkeys(each["service"] for each in evidence.objectives()))
     since = evidence.window.as_dict()["since"]
     return [
-        {"at": row["ready_at"] or row["at"], "label": f"{part} {named(row)[:7]}"}
+        {"at": row["ready_at"] or row["at"], "label": f"{part} {commit_or_id(row)[:7]}"}
         for part in services
         for row in deployments_of(evidence.changes, part)
         if row["at"] >= since

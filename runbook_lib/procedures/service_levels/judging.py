@@ -15,10 +15,10 @@ from runbook_lib.procedures.service_levels.causes import CATALOGUE
 from runbook_lib.procedures.service_levels.evidence import AVAILABILITY, LATENCY, WEBHOOKS, Evidence
 from runbook_lib.procedures.service_levels.reading import (
     Level,
+    commit_or_id,
     deployments_of,
     hours_of,
     levels_of,
-    named,
     served_at,
     unseen_edge,
 )
@@ -264,7 +264,7 @@ def _where_it_went(level: Level, evidence: Evidence) -> str:
     if served is None:
         return words
     since_s = from_iso(served["ready_at"] or served["at"]).timestamp()
-    return f"{words}, while deployment {named(served)} served (for {span_words(max(0.0, worst['since_s'] - since_s))} by then)"
+    return f"{words}, while deployment {commit_or_id(served)} served (for {span_words(max(0.0, worst['since_s'] - since_s))} by then)"
 
 
 def _period(evidence: Evidence) -> str:

@@ -303,7 +303,7 @@ def deployments_of(changes: Sequence[Observation], part: str | None) -> list[Dep
     return sorted(rows, key=lambda row: row["ready_at"] or row["at"])
 
 
-def named(deployment: DeploymentRow) -> str:
+def commit_or_id(deployment: DeploymentRow) -> str:
     """A deployment by its commit, or by its id where the platform knows none."""
     return (deployment["commit"] or "")[:9] or deployment["id"][-26:]
 

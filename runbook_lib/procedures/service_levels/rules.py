@@ -16,7 +16,7 @@ from runbook_lib.procedures.service_levels.causes import CATALOGUE
 from runbook_lib.procedures.service_levels.evidence import Evidence, unheard
 from runbook_lib.procedures.service_levels.exhibits import glance
 from runbook_lib.procedures.service_levels.judging import Judged, budget_left, judge_all
-from runbook_lib.procedures.service_levels.reading import Level, hours_of, named
+from runbook_lib.procedures.service_levels.reading import Level, commit_or_id, hours_of
 from runbook_lib.procedures.service_levels.tally import POLICIES, Policy, span_text
 
 _STANDING = ("alert.unrouted", "alert.silenced", "alert.rule_broken", "alert.receiver_failing")
@@ -125,7 +125,7 @@ def _changes_before(evidence: Evidence, onset_s: float | None) -> tuple[Change, 
     found = {
         Change(
             row["at"],
-            f"{row['part']} deployed {named(row)} {row['message'] or ''}".strip(),
+            f"{row['part']} deployed {commit_or_id(row)} {row['message'] or ''}".strip(),
             row["url"] or look.source,
         )
         for look in evidence.changes

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.model import Change, Conclusion, Situation
+from runbook_lib.core.records.deployments import DeploymentRow
+from runbook_lib.core.records.variables import VariableName
 from runbook_lib.judging.answers import rows_of
 from runbook_lib.judging.concluding import conclude
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
@@ -69,19 +71,13 @@ def _changes(scene: Scene) -> list[Change]:
     since = to_iso(from_iso(onset) - _BEFORE)
     found: list[Change] = []
     for look in seen.changes:
-        for row in rows_of(look):
-            if look.call == "env_changes":
-                found.append(
-                    Change(str(row["updated_at"]), f"variable {row['name']} changed", f"{row['platform']} api")
-                )
-            else:
-                found.append(
-                    Change(
-                        str(row["at"]),
-                        f"deployment {row['state']}: {row.get('message') or ''}",
-                        f"{row['platform']} api",
-                    )
-                )
+        where = f"{look.source} api"
+        if look.call == "env_changes":
+            for variable in rows_of(look, VariableName):
+                found.append(Change(variable["updated_at"] or "", f"variable {variable['name']} changed", where))
+        else:
+            for row in rows_of(look, DeploymentRow):
+                found.append(Change(row["at"], f"deployment {row['state']}: {row['message'] or ''}", where))
     api = secret_of_api(scene)
     process, file = api["process"], api["file"]
     if process and process["started_at"]:

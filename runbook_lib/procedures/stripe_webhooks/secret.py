@@ -4,6 +4,8 @@ What the API answers to signed test events outweighs what files and settings say
 """
 
 from runbook_lib.core.model import Observation, Status, Suspect
+from runbook_lib.core.records.deployments import DeploymentRow
+from runbook_lib.core.records.variables import VariableName
 from runbook_lib.core.records.webhooks import BillingEvent, SignedTest, SignedTests
 from runbook_lib.judging.answers import record_of, rows_of
 from runbook_lib.procedures.stripe_webhooks.answers import (
@@ -142,14 +144,16 @@ def _changed_since_deployment(scene: Scene) -> tuple[str, str] | None:
     """When the secret was changed and when the serving deployment was made, where the change came later."""
     changed, deployed = "", ""
     for look in filter(answered, scene.evidence.changes):
-        rows = rows_of(look)
         if look.call == "env_changes":
-            changed = max((str(r["updated_at"] or "") for r in rows if r.get("name") == SECRET), default=changed)
+            variables = rows_of(look, VariableName)
+            changed = max((each["updated_at"] or "" for each in variables if each["name"] == SECRET), default=changed)
         elif look.call == "deployments" and look.source == "vercel":
-            ready = [
-                str(r["at"]) for r in rows if r.get("state") == "READY" and r.get("target") in (None, "production")
+            made_at = [
+                each["at"]
+                for each in rows_of(look, DeploymentRow)
+                if each["state"] == "READY" and each["target"] in (None, "production")
             ]
-            deployed = max(ready, default=deployed)
+            deployed = max(made_at, default=deployed)
     return (changed, deployed) if changed and deployed and changed > deployed else None
 
 
