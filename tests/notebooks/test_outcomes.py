@@ -308,7 +308,7 @@ def test_a_disk_that_fills_leaves_a_partial_that_says_so(house: House, tmp_path:
 def test_a_save_that_finds_no_space_ends_the_run_and_says_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in house.env.items():
         monkeypatch.setenv(name, value)
-    save, saves = Saver.now, []
+    save, saves = Saver.save_now, []
 
     def full(self: Saver, notebook: object, **options: bool) -> None:
         saves.append(1)
@@ -316,7 +316,7 @@ def test_a_save_that_finds_no_space_ends_the_run_and_says_so(house: House, monke
             raise OSError(28, "No space left on device")
         save(self, notebook, **options)
 
-    monkeypatch.setattr(Saver, "now", full)
+    monkeypatch.setattr(Saver, "save_now", full)
     ended = run_notebook(prepare("90", {}, target="fix"))
     assert (ended.exit_code, ended.state) == (5, "broke")
     assert record(house.only_folder())["state"] == "broke"

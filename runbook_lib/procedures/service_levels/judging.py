@@ -264,7 +264,8 @@ def _where_it_went(level: Level, evidence: Evidence) -> str:
     if served is None:
         return words
     since_s = from_iso(served["ready_at"] or served["at"]).timestamp()
-    return f"{words}, while deployment {commit_or_id(served)} served (for {span_words(max(0.0, worst['since_s'] - since_s))} by then)"
+    served_for = span_words(max(0.0, worst["since_s"] - since_s))
+    return f"{words}, while deployment {commit_or_id(served)} served (for {served_for} by then)"
 
 
 def _period(evidence: Evidence) -> str:
