@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.core.records.images import Dockerfile, ImageRun, Instruction
 from runbook_lib.judging.answers import record_of, whole_record
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
-from runbook_lib.procedures.deployments.rules import Judged
 
 WANTED = 8000
 _SERVERS = ("uvicorn", "hypercorn", "gunicorn", "fastapi")
@@ -65,9 +65,9 @@ def read_image(look: Observation | None, start_command: str = "") -> Image | Non
     )
 
 
-def judge_file(look: Observation | None, built: Observation | None, image: Image | None) -> Judged:
+def judge_file(look: Observation | None, built: Observation | None, image: Image | None) -> Findings:
     """What is wrong with the Dockerfile by itself, and what building and running it showed."""
-    found = Judged()
+    found = Findings()
     if look is not None and look.status is Status.not_found:
         found.faults.append(
             CATALOGUE.finding(
@@ -96,8 +96,8 @@ def judge_file(look: Observation | None, built: Observation | None, image: Image
     return found
 
 
-def _ports(look: Observation | None, image: Image, file: str) -> Judged:
-    found = Judged()
+def _ports(look: Observation | None, image: Image, file: str) -> Findings:
+    found = Findings()
     if image.command and image.host in ("127.0.0.1", "localhost", "::1"):
         summary = f"{file}: the command serves {image.host} alone, inside the container: {image.command}"
         found.faults.append(CATALOGUE.finding("image.port_mismatch.loopback", file, summary, [look]))
@@ -113,9 +113,9 @@ def _ports(look: Observation | None, image: Image, file: str) -> Judged:
     return found
 
 
-def _ran(look: Observation | None, built: Observation | None, file: str) -> Judged:
+def _ran(look: Observation | None, built: Observation | None, file: str) -> Findings:
     """What Docker made of it, where it was asked."""
-    found, run = Judged(), whole_record(built, ImageRun)
+    found, run = Findings(), whole_record(built, ImageRun)
     if run is None:
         return found
     if not run["built"]:

@@ -12,19 +12,20 @@ from runbook_lib.core.records.deployments import RailwayDeploymentDetail, Servin
 from runbook_lib.core.records.machines import MachineExit, MachineState
 from runbook_lib.core.records.parts import PartAnswer
 from runbook_lib.judging.answers import record_of, rows_of
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.deploy_llm_gateway.image import WANTED, Image
 from runbook_lib.procedures.deployments.reading import Reading, is_whole
-from runbook_lib.procedures.deployments.rules import Judged, failed_step
+from runbook_lib.procedures.deployments.rules import failed_step
 
 _LOOP, _WITHIN, _RECENT = 3, timedelta(minutes=10), timedelta(minutes=30)
 _STOPPED = ("stopped", "suspended", "stopping", "suspending", "failed")
 _MEMORY = ("out of memory", "oom", "memory limit", "ran out of memory")
 
 
-def judge_machines(look: Observation | None, reading: Reading, regions: Sequence[str], now: datetime) -> Judged:
+def judge_machines(look: Observation | None, reading: Reading, regions: Sequence[str], now: datetime) -> Findings:
     """Fly's machines, one by one and together."""
-    found = Judged()
+    found = Findings()
     rows = [row for row in rows_of(look, MachineState) if row["state"] not in ("destroyed", "destroying", "created")]
     if not rows:
         return found
@@ -36,15 +37,15 @@ def judge_machines(look: Observation | None, reading: Reading, regions: Sequence
     return found
 
 
-def _one(row: MachineState, look: Observation | None, now: datetime) -> Judged:
-    found, name = Judged(), f"machine {row['id']} ({row['region']})"
+def _one(row: MachineState, look: Observation | None, now: datetime) -> Findings:
+    found, name = Findings(), f"machine {row['id']} ({row['region']})"
     if row["host_status"] == "unreachable":
         summary = f"{name}: its host does not answer, so what is told of it is old"
         found.faults.append(CATALOGUE.finding("machine.host_unreachable", name, summary, [look]))
         return found
     if row["host_status"] == "unknown":
         why = f"{name}: Fly does not know how its host is"
-        found.open.append(
+        found.suspects.append(
             Suspect("machine.host_unreachable", name, why, "Fly.io: the machine's host_status in a minute")
         )
     recent = [
@@ -76,8 +77,8 @@ def _is_loop(exits: Sequence[MachineExit]) -> bool:
     return len(times) == _LOOP and times[0] - times[-1] <= _WITHIN
 
 
-def _stopped(row: MachineState, name: str, look: Observation | None, *, is_ending: bool) -> Judged:
-    found = Judged()
+def _stopped(row: MachineState, name: str, look: Observation | None, *, is_ending: bool) -> Findings:
+    found = Findings()
     sleeps = row["autostop"] in ("stop", "suspend") and row["state"] in (
         "stopped",
         "suspended",
@@ -97,9 +98,9 @@ def _stopped(row: MachineState, name: str, look: Observation | None, *, is_endin
     return found
 
 
-def _images(rows: Sequence[MachineState], look: Observation | None, reading: Reading) -> Judged:
+def _images(rows: Sequence[MachineState], look: Observation | None, reading: Reading) -> Findings:
     """Whether every machine that can be reached runs the newest release; while one is being rolled out they rightly differ."""
-    found = Judged()
+    found = Findings()
     newest = reading.rows[0] if reading.rows else None
     if newest is not None and newest.word == "building":
         return found
@@ -109,7 +110,7 @@ def _images(rows: Sequence[MachineState], look: Observation | None, reading: Rea
     wanted = _bare(good.image) if good and good.image else ""
     if len(images) > 1 and not is_whole(reading.site.deployments):
         why = f"the machines run {len(images)} images, and whether a release is being rolled out could not be read"
-        found.open.append(Suspect("machine.image_mixed", "machines", why, "Fly.io: the app's releases"))
+        found.suspects.append(Suspect("machine.image_mixed", "machines", why, "Fly.io: the app's releases"))
     elif len(images) > 1:
         told = "; ".join(f"{row['id']}: {row['image']}" for row in reached)
         summary = f"the machines run {len(images)} images: {told}"
@@ -128,9 +129,9 @@ def _bare(image: str) -> str:
     return image.removeprefix("registry.fly.io/").partition("@")[0]
 
 
-def _regions(rows: Sequence[MachineState], look: Observation | None, regions: Sequence[str]) -> Judged:
+def _regions(rows: Sequence[MachineState], look: Observation | None, regions: Sequence[str]) -> Findings:
     """The regions that should serve: those that were named, else the app's own primary region."""
-    found = Judged()
+    found = Findings()
     wanted = list(regions) or sorted({row["primary_region"] for row in rows if row["primary_region"]})
     for region in dict.fromkeys(wanted):
         here = [row for row in rows if row["region"] == region]
@@ -147,9 +148,9 @@ def _wakes(row: MachineState) -> bool:
     return row["autostop"] in ("stop", "suspend") and row["autostart"] is not False
 
 
-def judge_instances(reading: Reading) -> Judged:
+def judge_instances(reading: Reading) -> Findings:
     """Railway's instances of what serves or was deployed last: a crash is told by their states, memory by its diagnosis alone."""
-    site, found, service = reading.site, Judged(), reading.railway_service
+    site, found, service = reading.site, Findings(), reading.railway_service
     whole = record_of(site.detail, RailwayDeploymentDetail)
     if whole is not None:
         steps = " ".join(event["error"] or "" for event in whole["events"])
@@ -165,9 +166,9 @@ def _instances(
     deployment: RailwayDeploymentDetail | ServingRailwayDeployment,
     diagnosis: str | None,
     steps: str,
-) -> Judged:
+) -> Findings:
     """`diagnosis`, `steps`: the platform's words on the deployment, and on its steps."""
-    site, found, states = reading.site, Judged(), deployment["instances"]
+    site, found, states = reading.site, Findings(), deployment["instances"]
     bad = [state for state in states if state in ("CRASHED", "RESTARTING", "EXITED")]
     if deployment["state"] != "CRASHED" and not bad:
         return found
@@ -181,9 +182,9 @@ def _instances(
     return found
 
 
-def judge_ports(reading: Reading, machines: Observation | None, image: Image | None) -> Judged:
+def judge_ports(reading: Reading, machines: Observation | None, image: Image | None) -> Findings:
     """The platform's port against the image's. A difference counts where something fails for it: what answers well is no fault."""
-    site, found = reading.site, Judged()
+    site, found = reading.site, Findings()
     serves = image.served if image and image.served and not image.follows_port else WANTED
     if image is not None and image.follows_port:
         return found

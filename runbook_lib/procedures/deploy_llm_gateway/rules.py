@@ -4,16 +4,16 @@ from datetime import datetime
 
 from runbook_lib.core.model import Conclusion, Suspect
 from runbook_lib.judging.concluding import conclude
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.deploy_llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.deploy_llm_gateway.evidence import Evidence
 from runbook_lib.procedures.deploy_llm_gateway.image import judge_file
 from runbook_lib.procedures.deploy_llm_gateway.machines import judge_instances, judge_machines, judge_ports
 from runbook_lib.procedures.deployments import error_rates, rules
-from runbook_lib.procedures.deployments.judgement import Judgement, facts, settle_findings, situation
+from runbook_lib.procedures.deployments.judgement import Judgement, facts, situation
 from runbook_lib.procedures.deployments.live import judge_live
 from runbook_lib.procedures.deployments.plans import plans_for, way_back
 from runbook_lib.procedures.deployments.reading import Site, read
-from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.reading.request_rows import is_failed
 
 _NAMED = "deploy.not_ready.crashed"  # here a crash is told by the machine's own codes
@@ -23,7 +23,7 @@ def judge_site(evidence: Evidence, site: Site, now: datetime, *, is_asked: bool)
     """Every rule on the gateway on one platform."""
     reading = read(site)
     traffic = error_rates.read_traffic(reading)
-    judged = Judged()
+    judged = Findings()
     for found in (
         rules.judge_connection(reading),
         rules.judge_checks(reading),
@@ -40,7 +40,7 @@ def judge_site(evidence: Evidence, site: Site, now: datetime, *, is_asked: bool)
     ):
         judged.add(found)
     judged.faults = [finding for finding in judged.faults if finding.code != _NAMED]
-    judged = settle_findings(CATALOGUE, judged)
+    judged = judged.settled(CATALOGUE)
     codes = [finding.code for finding in (*judged.faults, *judged.states)]
     plans = plans_for(reading, codes)
     if not plans and any(code.startswith(("machine.crash_loop", "machine.out_of_memory")) for code in codes):
@@ -54,7 +54,7 @@ def diagnose(evidence: Evidence, now: datetime, *, is_asked: bool = False) -> Co
     everything = judge_file(evidence.dockerfile, evidence.built, evidence.image)
     for each in judgements:
         everything.add(each.judged)
-    found = settle_findings(CATALOGUE, everything)
+    found = everything.settled(CATALOGUE)
     return conclude(
         CATALOGUE,
         evidence.all(),
@@ -62,7 +62,7 @@ def diagnose(evidence: Evidence, now: datetime, *, is_asked: bool = False) -> Co
         faults=found.faults,
         also=found.also,
         states=found.states,
-        suspects=[*found.open, *_unseen_regions(evidence)],
+        suspects=[*found.suspects, *_unseen_regions(evidence)],
         situation=situation(judgements, found.faults, now),
         facts=facts(judgements),
     )

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from runbook_lib.core.model import Conclusion, Observation
 from runbook_lib.judging.concluding import conclude
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
 from runbook_lib.procedures.deployments import error_rates, rules
 from runbook_lib.procedures.deployments.evidence import Evidence
@@ -11,14 +12,12 @@ from runbook_lib.procedures.deployments.judgement import (
     Judgement,
     facts,
     gather_findings,
-    settle_findings,
     situation,
     suspect_unknown_deployment,
 )
 from runbook_lib.procedures.deployments.live import judge_live
 from runbook_lib.procedures.deployments.plans import plans_for
 from runbook_lib.procedures.deployments.reading import Site, read
-from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.reading.request_rows import is_failed
 
 
@@ -26,7 +25,7 @@ def judge_site(site: Site, now: datetime, *, is_asked: bool) -> Judgement:
     """Every rule on one part on one platform."""
     reading = read(site)
     traffic = error_rates.read_traffic(reading)
-    judged = Judged()
+    judged = Findings()
     for found in (
         rules.judge_connection(reading),
         rules.judge_previews(reading, now),
@@ -40,7 +39,7 @@ def judge_site(site: Site, now: datetime, *, is_asked: bool) -> Judgement:
         error_rates.judge_error_rate(reading, traffic),
     ):
         judged.add(found)
-    judged = settle_findings(CATALOGUE, judged)
+    judged = judged.settled(CATALOGUE)
     codes = [finding.code for finding in (*judged.faults, *judged.states)]
     return Judgement(reading, traffic, judged, tuple(plans_for(reading, codes)))
 
@@ -60,7 +59,7 @@ def diagnose(evidence: Evidence, now: datetime, *, is_asked: bool = False) -> Co
         faults=found.faults,
         also=found.also,
         states=found.states,
-        suspects=[*suspect_unknown_deployment(judgements), *found.open],
+        suspects=[*suspect_unknown_deployment(judgements), *found.suspects],
         situation=situation(judgements, found.faults, now),
         facts=facts(judgements),
     )

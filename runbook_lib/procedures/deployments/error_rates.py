@@ -18,9 +18,9 @@ from runbook_lib.core.records.log_lines import LogLine
 from runbook_lib.core.records.requests import RequestRow
 from runbook_lib.core.records.schema import SchemaNames
 from runbook_lib.judging.answers import record_of
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
 from runbook_lib.procedures.deployments.reading import NAMES, Reading, is_whole
-from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.procedures.deployments.witnesses import FEWEST
 from runbook_lib.reading.logs import lines_of, log_failures
 from runbook_lib.reading.request_rows import is_failed, kind_of_request, logged_requests
@@ -253,9 +253,9 @@ def _bare(name: str | None) -> str:
     return (name or "").removeprefix("public.")
 
 
-def judge_error_rate(reading: Reading, traffic: Traffic) -> Judged:
+def judge_error_rate(reading: Reading, traffic: Traffic) -> Findings:
     """Whether requests fail more since the serving deployment, and whether that is its doing."""
-    found, site = Judged(), reading.site
+    found, site = Findings(), reading.site
     has_schema = site.part in _WITH_SCHEMA
     if has_schema:
         found.add(judge_migrations(reading, traffic))
@@ -265,7 +265,7 @@ def judge_error_rate(reading: Reading, traffic: Traffic) -> Judged:
     subject = f"{site.name}: {reading.serving.id if reading.serving else None}"
     if not traffic.is_enough:
         why = f"{rates_in_words(traffic)}: too few requests to speak of a rate"
-        found.open.append(Suspect("deploy.error_rate_up", subject, why, "look again when more requests have come"))
+        found.suspects.append(Suspect("deploy.error_rate_up", subject, why, "look again when more requests have come"))
         return found
     if not traffic.is_more():
         return found
@@ -280,9 +280,9 @@ def judge_error_rate(reading: Reading, traffic: Traffic) -> Judged:
         found.states.append(CATALOGUE.finding("deploy.errors_elsewhere", subject, summary, evidence))
     else:
         why, look = _undecided(reading, traffic, is_own=bool(own))
-        found.open.append(Suspect("deploy.error_rate_up", subject, why, look))
+        found.suspects.append(Suspect("deploy.error_rate_up", subject, why, look))
         if has_schema and not traffic.begins:
-            found.open.append(Suspect("deploy.migration_missing", subject, why, look))
+            found.suspects.append(Suspect("deploy.migration_missing", subject, why, look))
     return found
 
 
@@ -307,9 +307,9 @@ def _is_of_this(origin: Origin, reading: Reading) -> bool:
     return origin.of_deployment in mine or origin.of_deployment not in others
 
 
-def judge_migrations(reading: Reading, traffic: Traffic) -> Judged:
+def judge_migrations(reading: Reading, traffic: Traffic) -> Findings:
     """A schema that the code expects and the database does not have: requests say so, and so does the database."""
-    found, site = Judged(), reading.site
+    found, site = Findings(), reading.site
     for missed in dict.fromkeys(o.missed for o in traffic.begins if o.missed is not None):
         name = ".".join(filter(None, missed))
         subject = f"{site.name}: {name}"
@@ -318,7 +318,7 @@ def judge_migrations(reading: Reading, traffic: Traffic) -> Judged:
         there = _is_there(site.schema, missed)
         if there is None:
             why = f"requests miss {name}, and the database could not be asked: {told[:160]}"
-            found.open.append(
+            found.suspects.append(
                 Suspect("deploy.migration_missing", subject, why, f"the database's catalogue: is there a {name}?")
             )
         elif not there:

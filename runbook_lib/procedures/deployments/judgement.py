@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from runbook_lib.core.clock import Window
 from runbook_lib.core.model import Change, Finding, Json, Situation, Suspect
 from runbook_lib.judging.causes import Catalogue
+from runbook_lib.judging.findings import Findings
 from runbook_lib.judging.plan import Plan, facts_of
 from runbook_lib.procedures.deployments import error_rates
 from runbook_lib.procedures.deployments.reading import Reading
-from runbook_lib.procedures.deployments.rules import Judged
 from runbook_lib.reading.changes import changes_of
 from runbook_lib.reading.request_rows import logged_requests, situation_of
 
@@ -24,19 +24,13 @@ class Judgement:
 
     reading: Reading
     traffic: error_rates.Traffic
-    judged: Judged
+    judged: Findings
     plans: tuple[Plan, ...] = ()
 
 
-def settle_findings(catalogue: Catalogue, judged: Judged) -> Judged:
-    """What other findings explain put under `also`, and the rest in the order in which they explain the symptom."""
-    roots, explained = catalogue.settle(judged.faults)
-    return Judged(roots, [*judged.also, *explained], judged.states, judged.open, judged.notes)
-
-
-def gather_findings(catalogue: Catalogue, judgements: Iterable[Judgement]) -> Judged:
+def gather_findings(catalogue: Catalogue, judgements: Iterable[Judgement]) -> Findings:
     """Everything that was found of all parts, faults in the order in which they explain."""
-    found = Judged()
+    found = Findings()
     for each in judgements:
         found.add(each.judged)
     found.faults.sort(key=lambda finding: catalogue.place(finding.code))

@@ -6,13 +6,14 @@ from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Status
 from runbook_lib.core.records.repository import Comparison
 from runbook_lib.judging.answers import record_of
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
 from runbook_lib.procedures.deployments.deployed import Deployed
 from runbook_lib.procedures.deployments.reading import Reading
-from runbook_lib.procedures.deployments.rules import Judged, push_delay, touches
+from runbook_lib.procedures.deployments.rules import push_delay, touches
 
 
-def judge_live(reading: Reading, now: datetime) -> Judged:
+def judge_live(reading: Reading, now: datetime) -> Findings:
     """The domain and the commit. What the newest deployment's own trouble explains is no finding of its own."""
     found = _domain(reading)
     if found.faults or found.states:
@@ -27,9 +28,9 @@ def _newest_good(reading: Reading) -> Deployed | None:
     return next((row for row in reading.rows if row.word in ("ready", "crashed")), None)
 
 
-def _domain(reading: Reading) -> Judged:
+def _domain(reading: Reading) -> Findings:
     """Vercel's production domain: pinned by a rollback, never promoted, or not moved for an error."""
-    site, project, found = reading.site, reading.vercel_project, Judged()
+    site, project, found = reading.site, reading.vercel_project, Findings()
     newest, serving = _newest_good(reading), reading.serving
     if site.target != "production" or newest is None or project is None:
         return found
@@ -71,9 +72,9 @@ def _domain(reading: Reading) -> Judged:
     return found
 
 
-def _commit(reading: Reading, now: datetime) -> Judged:
+def _commit(reading: Reading, now: datetime) -> Findings:
     """The serving commit against the one that was asked for, else against the branch."""
-    site, serving, found = reading.site, reading.serving, Judged()
+    site, serving, found = reading.site, reading.serving, Findings()
     if serving is None or not serving.commit:
         return found
     commit, subject = serving.commit, f"{site.name}: {serving.id}"
@@ -111,9 +112,9 @@ def _commit(reading: Reading, now: datetime) -> Judged:
     return found
 
 
-def _behind_the_branch(reading: Reading, compared: Comparison, now: datetime) -> Judged:
+def _behind_the_branch(reading: Reading, compared: Comparison, now: datetime) -> Findings:
     """The branch has commits that what serves has not: only those that touch the part count."""
-    site, serving, found = reading.site, reading.serving, Judged()
+    site, serving, found = reading.site, reading.serving, Findings()
     assert serving is not None
     project = reading.project
     mine = touches(compared["files"], project["root"] if project else None)

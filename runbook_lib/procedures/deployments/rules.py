@@ -5,16 +5,16 @@ A rule names a code only where what was seen carries it: what a look does not ho
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from runbook_lib.core.clock import from_iso
-from runbook_lib.core.model import Finding, Observation, Suspect
+from runbook_lib.core.model import Observation, Suspect
 from runbook_lib.core.records.deployments import BuildError, BuildLog, RailwayDeploymentDetail, VercelDeployment
 from runbook_lib.core.records.parts import PartAnswer
 from runbook_lib.core.records.repository import CommitCheck, PullRequest
 from runbook_lib.judging.answers import record_of, rows_of
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.deploy_web_api.causes import CATALOGUE
 from runbook_lib.procedures.deployments.deployed import Deployed
 from runbook_lib.procedures.deployments.reading import NAMES, Reading, SetVariable, Site, is_whole
@@ -25,25 +25,9 @@ _PROTECTIONS: tuple[Literal["protection", "password", "trusted_ips"], ...] = ("p
 _SHARED = ("packages/", "package.json", "pnpm-lock.yaml", "turbo.json")
 
 
-@dataclass
-class Judged:
-    """What rules found so far. `open`: what the evidence allows but does not carry."""
-
-    faults: list[Finding] = field(default_factory=list)
-    also: list[Finding] = field(default_factory=list)
-    states: list[Finding] = field(default_factory=list)
-    open: list[Suspect] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def add(self, other: "Judged") -> None:
-        """Take in what another rule found."""
-        for name in ("faults", "also", "states", "open", "notes"):
-            getattr(self, name).extend(getattr(other, name))
-
-
-def judge_connection(reading: Reading) -> Judged:
+def judge_connection(reading: Reading) -> Findings:
     """Whether a push deploys: the project's link to a repository. A service that runs a ready image has none by design."""
-    site, project, found = reading.site, reading.project, Judged()
+    site, project, found = reading.site, reading.project, Findings()
     if project is None or reading.is_of_images:
         return found
     if not project["repository"]:
@@ -52,9 +36,9 @@ def judge_connection(reading: Reading) -> Judged:
     return found
 
 
-def judge_previews(reading: Reading, now: datetime) -> Judged:
+def judge_previews(reading: Reading, now: datetime) -> Findings:
     """Whether pull requests get previews: as the settings say, else as open pull requests show."""
-    site, project, found = reading.site, reading.vercel_project, Judged()
+    site, project, found = reading.site, reading.vercel_project, Findings()
     if project is None:
         return found
     if project["previews_disabled"]:
@@ -85,9 +69,9 @@ def _is_old(at: str | None, now: datetime) -> bool:
     return at is not None and now - from_iso(at) > _PUSH_DELAY
 
 
-def judge_checks(reading: Reading) -> Judged:
+def judge_checks(reading: Reading) -> Findings:
     """The checks on the judged commit; what the platforms themselves report there is no check of the commit."""
-    site, judged, found = reading.site, reading.judged, Judged()
+    site, judged, found = reading.site, reading.judged, Findings()
     rows = rows_of(site.checks, CommitCheck)
     own = tuple(name.split(".")[0].lower() for name in NAMES.values())
     failed = [
@@ -104,7 +88,7 @@ def judge_checks(reading: Reading) -> Judged:
         summary = f"{site.name}: the platform says that the checks on deployment {judged.id} failed"
         found.faults.append(CATALOGUE.finding("deploy.checks_failed", f"commit {commit}", summary, [site.detail]))
     elif judged is not None and not commit and not reading.is_of_images:
-        found.open.append(
+        found.suspects.append(
             Suspect(
                 "deploy.checks_failed",
                 _subject(reading, judged),
@@ -115,20 +99,20 @@ def judge_checks(reading: Reading) -> Judged:
     return found
 
 
-def judge_variables(reading: Reading, providers: Sequence[str] | None = ()) -> Judged:
+def judge_variables(reading: Reading, providers: Sequence[str] | None = ()) -> Findings:
     """Variables that are not set for the target, and those that were changed after what serves was made.
 
     Args:
         providers: those of the gateway's chain, each of which needs its key; None: the chain is not known.
     """
-    site, found = reading.site, Judged()
+    site, found = reading.site, Findings()
     if site.variables is None or not (site.variables.status.answered or site.variables.status.has_content):
         return found
     rows = reading.variables
     if not rows:  # empty is not absent: what a token may not see is left out of a list without a word
         why = "the platform lists no variable at all: none is set, or this token may not see them"
         look = f"{NAMES[site.platform]}: the part's variables, as an owner of the project sees them"
-        found.open.append(Suspect("deploy.env_missing", site.name, why, look))
+        found.suspects.append(Suspect("deploy.env_missing", site.name, why, look))
         return found
     here = [row for row in rows if _is_for(row, reading)]
     names = {row.name for row in here}
@@ -136,7 +120,7 @@ def judge_variables(reading: Reading, providers: Sequence[str] | None = ()) -> J
         subject = f"{site.name}: {any_of[0]}"
         if not reading.has_all_variables:
             why = f"{any_of[0]} is not among the variables that were read, and they are not all"
-            found.open.append(Suspect("deploy.env_missing", subject, why, "read the rest of the list"))
+            found.suspects.append(Suspect("deploy.env_missing", subject, why, "read the rest of the list"))
             continue
         elsewhere = sorted({t for row in rows if row.name in any_of for t in row.targets or ()})
         shown = " or ".join(any_of)
@@ -149,7 +133,7 @@ def judge_variables(reading: Reading, providers: Sequence[str] | None = ()) -> J
     if providers is None and unset and not found.faults:
         why = f"{', '.join(unset)}: not set, and the chain of providers that would need it is not known"
         look = "set LLM_FALLBACK_CHAIN where the runbook runs, as the gateway has it"
-        found.open.append(Suspect("deploy.env_missing", f"{site.name}: {unset[0]}", why, look))
+        found.suspects.append(Suspect("deploy.env_missing", f"{site.name}: {unset[0]}", why, look))
     found.add(_stale(reading, here))
     return found
 
@@ -161,8 +145,8 @@ def _is_for(row: SetVariable, reading: Reading) -> bool:
     return reading.site.target in row.targets and row.branch in (None, reading.branch)
 
 
-def _stale(reading: Reading, here: Sequence[SetVariable]) -> Judged:
-    site, serving, found = reading.site, reading.serving, Judged()
+def _stale(reading: Reading, here: Sequence[SetVariable]) -> Findings:
+    site, serving, found = reading.site, reading.serving, Findings()
     if serving is None or serving.word not in ("ready", "crashed"):
         return found
     changed = sorted(row.name for row in here if (row.updated_at or "") > serving.at)
@@ -209,16 +193,16 @@ def first_error(site_log: Observation | None) -> BuildError | None:
     return next((row for row in errors if not vague.search(row["text"])), errors[0])
 
 
-def judge_build(reading: Reading) -> Judged:
+def judge_build(reading: Reading) -> Findings:
     """Why the judged deployment was not built."""
-    site, row, found = reading.site, reading.judged, Judged()
+    site, row, found = reading.site, reading.judged, Findings()
     if row is None or row.word != "failed" or failed_step(site) == "HEALTHCHECK":
         return found
     error = first_error(site.build_log)
     if site.platform == "railway" and not is_whole(site.detail):  # its build's log holds a failed health check as well
         why = f"deployment {row.id} failed, and at which of its steps could not be read"
         look = "Railway: the deployment's own page, its steps"
-        found.open.append(Suspect("deploy.build_failed", _subject(reading, row), why, look))
+        found.suspects.append(Suspect("deploy.build_failed", _subject(reading, row), why, look))
         return found
     said = error["text"] if error else row.error or row.reason or "it does not say why"
     where = f" (line {error['line']} of its log)" if error else ""
@@ -245,9 +229,9 @@ def failed_step(site: Site) -> str:
     return next((event["step"] for event in reversed(page["events"]) if event["error"]), "") if page else ""
 
 
-def judge_outcome(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
+def judge_outcome(reading: Reading, now: datetime, *, is_asked: bool) -> Findings:
     """Whether the judged deployment ended: canceled, under way for too long, waiting for somebody, or crashed."""
-    site, row, found = reading.site, reading.judged, Judged()
+    site, row, found = reading.site, reading.judged, Findings()
     project = reading.project
     if row is None:
         if site.deployments is not None and site.deployments.status.proves_absence:
@@ -277,7 +261,7 @@ def judge_outcome(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
             found.faults.append(CATALOGUE.finding("deploy.not_ready", subject, summary, evidence))
         elif is_asked:
             why = f"it is {row.state}, {minutes:.0f} minutes after it was made"
-            found.open.append(
+            found.suspects.append(
                 Suspect("deploy.not_ready", subject, why, f"{NAMES[site.platform]}: look again when it has ended")
             )
         else:
@@ -294,21 +278,25 @@ def judge_outcome(reading: Reading, now: datetime, *, is_asked: bool) -> Judged:
         found.faults.append(CATALOGUE.finding("deploy.not_ready.crashed", subject, summary, evidence))
     elif state in ("unknown", "canceled"):
         why = f"the platform calls it {row.state}, which this runbook does not know"
-        found.open.append(Suspect("deploy.not_ready", subject, why, f"look at it in {NAMES[site.platform]}'s console"))
+        found.suspects.append(
+            Suspect("deploy.not_ready", subject, why, f"look at it in {NAMES[site.platform]}'s console")
+        )
     if reading.vercel_project and reading.vercel_project["paused"]:
         summary = f"{site.name}: the project is paused"
         found.faults.append(CATALOGUE.finding("deploy.not_ready.paused", site.name, summary, [site.project]))
     return found
 
 
-def judge_health(reading: Reading, has_good_traffic: Callable[[], bool]) -> Judged:
+def judge_health(reading: Reading, has_good_traffic: Callable[[], bool]) -> Findings:
     """What answers at the production address. A refusal that only we met proves nothing: the look itself then has no answer."""
-    site, found = reading.site, Judged()
+    site, found = reading.site, Findings()
     seen = record_of(site.probe, PartAnswer)
     if seen is None:
         if site.probe is not None and not site.probe.status.answered and not has_good_traffic():
             why = f"no answer from here ({site.probe.status}), and no good request in the platform's log either"
-            found.open.append(Suspect("deploy.health_failing", site.name, why, f"ask {site.part} from another network"))
+            found.suspects.append(
+                Suspect("deploy.health_failing", site.name, why, f"ask {site.part} from another network")
+            )
         return found
     status, text = seen["status_code"], seen["text"]
     if status in (401, 403) and re.search(r"DEPLOYMENT_PROTECTED|Authentication Required|Vercel Authentication", text):
@@ -340,9 +328,9 @@ def _is_well(seen: PartAnswer) -> bool:
     return isinstance(said, dict) and said.get("status") == "ok"
 
 
-def judge_protection(reading: Reading) -> Judged:
+def judge_protection(reading: Reading) -> Findings:
     """Production behind the platform's login by its settings, where the address itself was not seen."""
-    site, project, found = reading.site, reading.vercel_project, Judged()
+    site, project, found = reading.site, reading.vercel_project, Findings()
     if site.target != "production" or project is None:
         return found
     if any(project[kind] in ("all", "production") for kind in _PROTECTIONS):

@@ -14,6 +14,7 @@ from statistics import median
 
 from runbook_lib.core.model import Finding, Status, Suspect
 from runbook_lib.core.percentile import percentile
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.llm_gateway.calls import Call, Request, iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.normal import normal_of
@@ -49,18 +50,15 @@ class Mark:
 
 
 @dataclass
-class Judged:
+class FailureFindings(Findings):
     """What the failing calls come to. faults: the one that explains most requests first; a mark for each of them."""
 
-    faults: list[Finding] = field(default_factory=list)
-    also: list[Finding] = field(default_factory=list)
-    suspects: list[Suspect] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
 
 
-def judge_failures(reading: Reading) -> Judged:
+def judge_failures(reading: Reading) -> FailureFindings:
     """Every provider's failures under their codes."""
-    judged = Judged()
+    judged = FailureFindings()
     together = [request for request in reading.calls.failing if _all_failed(request)]
     common = _in_common(reading, together)
     everything = ((request, call) for request in reading.calls.requests for call in request.calls if not call.ok)

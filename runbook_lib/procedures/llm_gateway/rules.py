@@ -13,7 +13,7 @@ from runbook_lib.judging.witnesses import Seen
 from runbook_lib.procedures.llm_gateway.calls import iso_of
 from runbook_lib.procedures.llm_gateway.causes import CATALOGUE
 from runbook_lib.procedures.llm_gateway.chain import fallback_findings, unoffered_members
-from runbook_lib.procedures.llm_gateway.failures import Judged, judge_failures
+from runbook_lib.procedures.llm_gateway.failures import FailureFindings, judge_failures
 from runbook_lib.procedures.llm_gateway.itself import AGAIN, DOWN, NOW, Itself, judge_itself
 from runbook_lib.procedures.llm_gateway.plans import plans_for
 from runbook_lib.procedures.llm_gateway.probes import probe_findings
@@ -122,7 +122,7 @@ def _look_for_calls(finding: Finding) -> Suspect:
     return Suspect(finding.code, finding.subject, finding.summary, look)
 
 
-def _situation(reading: Reading, itself: Itself, judged: Judged, faults: Sequence[Finding]) -> Situation:
+def _situation(reading: Reading, itself: Itself, judged: FailureFindings, faults: Sequence[Finding]) -> Situation:
     """Ongoing, since when, how many: by the requests that failed and by the calls that the faults rest on."""
     evidence, requests = reading.evidence, reading.calls.requests
     changes = changes_of(evidence.changes, evidence.window)
@@ -146,7 +146,7 @@ def _situation(reading: Reading, itself: Itself, judged: Judged, faults: Sequenc
     )
 
 
-def _goes_on(reading: Reading, judged: Judged, good: Sequence[float], last_s: float | None) -> bool | None:
+def _goes_on(reading: Reading, judged: FailureFindings, good: Sequence[float], last_s: float | None) -> bool | None:
     """A provider's trouble goes on while no call to it went well; a request's, while fewer than three went well after it."""
     if any(mark.goes_on for mark in judged.marks) or last_s is None:
         return True

@@ -16,7 +16,7 @@ from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
 from runbook_lib.procedures.quota_enforcement.enforced import lost_by_log, refusals_of_unknown
 from runbook_lib.procedures.quota_enforcement.fleet_evidence import Fleet
 from runbook_lib.procedures.quota_enforcement.screening import Screened, details, screen
-from runbook_lib.procedures.quota_enforcement.verdict import Judged, judge, situation_of
+from runbook_lib.procedures.quota_enforcement.verdict import JudgedAccount, judge, situation_of
 from runbook_lib.reading.plans import UNITS, UNUSED, usage_in_words
 
 _NAMED = 5  # more organizations with the same cause are told as one finding
@@ -28,25 +28,25 @@ def diagnose_fleet(fleet: Fleet) -> Conclusion:
     screened = screen(fleet)
     judged = [judge(each) for each in details(fleet, screened)]
     known = {each.account.org_id for each in judged}
-    faults = [(found, each.account.org_id) for each in judged for found in each.faults]
+    faults = [(found, each.account.org_id) for each in judged for found in each.found.faults]
     rest = [each for each in screened if each.reasons and each.account.org_id not in known]
     faults += [(found, other.account.org_id) for other in rest for found in other.findings]
     unsure = [each for each in rest if set(each.reasons) - {found.code for found in each.findings}]
-    suspects = [suspect for each in judged for suspect in (*each.suspects, *_not_closer(fleet, each, screened))]
+    suspects = [suspect for each in judged for suspect in (*each.found.suspects, *_not_closer(fleet, each, screened))]
     if unsure and not _explained(unsure, judged):
         suspects.append(_remaining(unsure))
     if (lost := lost_by_log(Account(fleet.base))) is not None:
         faults.append((lost, ""))
     suspects += refusals_of_unknown(Account(fleet.base))
     told = _grouped(faults, len(rest))
-    states = [(state, state.subject) for each in judged for state in each.states]
+    states = [(state, state.subject) for each in judged for state in each.found.states]
 
     def concluded(*more: Finding) -> Conclusion:
         return conclude(
             CATALOGUE,
             fleet.all(),
             faults=told,
-            also=_grouped([(found, each.account.org_id) for each in judged for found in each.also], 0),
+            also=_grouped([(found, each.account.org_id) for each in judged for found in each.found.also], 0),
             states=[*_grouped(states, 0), *more],
             suspects=suspects[:10],
             situation=replace(situation_of(judged), orgs_affected=len({org for _, org in faults if org}) or None),
@@ -62,14 +62,14 @@ def diagnose_fleet(fleet: Fleet) -> Conclusion:
     return concluded(_within(fleet, screened)) if is_well else said
 
 
-def _not_closer(fleet: Fleet, judged: Judged, screened: Sequence[Screened]) -> list[Suspect]:
+def _not_closer(fleet: Fleet, judged: JudgedAccount, screened: Sequence[Screened]) -> list[Suspect]:
     """Where something did not fit at first sight, and not all came back that was to tell why."""
     account = judged.account
     mine = fleet.looked_at(account)
     traced = [look for look in mine if look.call == "of_org"]
     missing = [look for look in mine if not look.status.answered and look not in traced]
     missing += traced if not any(look.status.answered for look in traced) else []
-    if not missing or judged.faults or judged.states or judged.suspects:
+    if not missing or judged.found.faults or judged.found.states or judged.found.suspects:
         return []
     reasons = [reason for each in screened if each.account.org_id == account.org_id for reason in each.reasons]
     look = missing[0]
@@ -77,12 +77,12 @@ def _not_closer(fleet: Fleet, judged: Judged, screened: Sequence[Screened]) -> l
     return [Suspect("", account.subject, why, f"{look.source} {look.call}: {look.help or 'look again'}")]
 
 
-def _explained(unsure: Sequence[Screened], judged: Sequence[Judged]) -> bool:
+def _explained(unsure: Sequence[Screened], judged: Sequence[JudgedAccount]) -> bool:
     """Whether those looked at more closely had a fault of every kind that the remaining ones have."""
     kinds = {reason for each in unsure for reason in each.reasons} - {
         found.code for each in unsure for found in each.findings
     }
-    heads = {found.code.split(".")[0] for each in judged for found in each.faults}
+    heads = {found.code.split(".")[0] for each in judged for found in each.found.faults}
     needs = {"ledger": "usage", "unmetered": "usage", "spike": "usage", "over": "quota", "refused": "quota"}
     return all(needs.get(kind, kind.split(".")[0]) in heads for kind in kinds)
 

@@ -9,6 +9,7 @@ from runbook_lib.core.model import Conclusion, Finding, Situation, Status, Suspe
 from runbook_lib.core.records.usage import LimitCrossing, UsedUnits
 from runbook_lib.judging.answers import whole_record
 from runbook_lib.judging.concluding import conclude
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.quota_enforcement.account import Account, read
 from runbook_lib.procedures.quota_enforcement.billing import billing_findings, billing_suspects, ended_at
 from runbook_lib.procedures.quota_enforcement.causes import CATALOGUE
@@ -28,18 +29,11 @@ from runbook_lib.reading.plans import units_used_up, usage_in_words
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What one organization comes to.
-
-    Attributes:
-        faults: the one that explains the others first. also: what follows from them.
-    """
+class JudgedAccount:
+    """What one organization comes to: what was found, and what its reports and refusals show beside it."""
 
     account: Account
-    faults: tuple[Finding, ...] = ()
-    also: tuple[Finding, ...] = ()
-    states: tuple[Finding, ...] = ()
-    suspects: tuple[Suspect, ...] = ()
+    found: Findings = field(default_factory=Findings)
     reports: Reports = field(default_factory=Reports)
     enforced: Enforced = field(default_factory=Enforced)
 
@@ -57,10 +51,10 @@ def diagnose(evidence: Evidence) -> Conclusion:
         return conclude(
             CATALOGUE,
             evidence.all(),
-            faults=judged.faults,
-            also=judged.also,
-            states=[*judged.states, *more],
-            suspects=judged.suspects,
+            faults=judged.found.faults,
+            also=judged.found.also,
+            states=[*judged.found.states, *more],
+            suspects=judged.found.suspects,
             situation=situation_of([judged]),
             facts={
                 "period": account.period.as_dict(),
@@ -70,22 +64,22 @@ def diagnose(evidence: Evidence) -> Conclusion:
         )
 
     said = concluded()
-    is_well = said.status is VerdictStatus.ruled_out and not judged.states
+    is_well = said.status is VerdictStatus.ruled_out and not judged.found.states
     return concluded(_within_limits(account)) if is_well else said
 
 
-def judge(account: Account) -> Judged:
+def judge(account: Account) -> JudgedAccount:
     """Every rule on one organization, and how the findings hang together. Without its record nothing is said of it."""
     if not account.record:
-        return Judged(account)
+        return JudgedAccount(account)
     reports = report_findings(account)
     enforced = enforcement_findings(account)
     found = [*billing_findings(account), *enforced.faults, *reports.findings, *recording_findings(account)]
     if (spike := spike_of(account)) is not None:
         found.append(CATALOGUE.finding("usage.spike", account.subject, spike_in_words(spike), account.cite("by_hour")))
-    faults, also = CATALOGUE.settle(found)
-    suspects = (*billing_suspects(account), *reports.suspects, *enforced.suspects)
-    return Judged(account, tuple(faults), tuple(also), enforced.states, suspects, reports, enforced)
+    suspects = [*billing_suspects(account), *reports.suspects, *enforced.suspects]
+    findings = Findings(found, states=[*enforced.states], suspects=suspects).settled(CATALOGUE)
+    return JudgedAccount(account, findings, reports, enforced)
 
 
 def _within_limits(account: Account) -> Finding:
@@ -95,9 +89,9 @@ def _within_limits(account: Account) -> Finding:
     return CATALOGUE.finding("quota.within_limits", account.subject, words, account.cite("record", "by_hour", "limits"))
 
 
-def situation_of(judged: Sequence[Judged]) -> Situation:
+def situation_of(judged: Sequence[JudgedAccount]) -> Situation:
     """Since when, for how many, and what changed in the two hours before."""
-    wrong = [each for each in judged if each.faults]
+    wrong = [each for each in judged if each.found.faults]
     if not wrong:
         return Situation()
     evidence = wrong[0].account.evidence
@@ -120,9 +114,9 @@ def situation_of(judged: Sequence[Judged]) -> Situation:
     )
 
 
-def _onset(judged: Judged) -> datetime | None:
+def _onset(judged: JudgedAccount) -> datetime | None:
     """When it began, as far as the evidence tells."""
-    code = judged.faults[0].code
+    code = judged.found.faults[0].code
     if code.startswith(
         ("usage.report", "usage.no_job", "usage.rejected", "usage.unreported", "usage.double", "usage.shifted")
     ):
@@ -140,9 +134,11 @@ def _onset(judged: Judged) -> datetime | None:
     return None
 
 
-def _is_standing(judged: Judged) -> bool:
+def _is_standing(judged: JudgedAccount) -> bool:
     """Whether the fault is a state of records: it goes on until somebody corrects them."""
-    return any(each.code.split(".")[0] in ("subscription", "plan", "customer", "limits") for each in judged.faults)
+    return any(
+        each.code.split(".")[0] in ("subscription", "plan", "customer", "limits") for each in judged.found.faults
+    )
 
 
 def limit_hour(account: Account) -> tuple[Window, UsedUnits] | None:

@@ -20,7 +20,7 @@ from runbook_lib.judging.answers import record_of, rows_of, whole_record
 from runbook_lib.procedures.service_levels.alert_history import Guard, compare_alerts_with_counts
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
 from runbook_lib.procedures.service_levels.evidence import Evidence, find, is_heard
-from runbook_lib.procedures.service_levels.judging import Judged
+from runbook_lib.procedures.service_levels.judging import JudgedLevel
 from runbook_lib.procedures.service_levels.reading import Level
 from runbook_lib.procedures.service_levels.words import span_words
 
@@ -29,7 +29,7 @@ _STALE_S = 600.0
 _TELLING = 3  # so many notifications that all failed are no accident
 
 
-def alert_findings(evidence: Evidence, judged: Sequence[Judged]) -> tuple[list[Finding], list[Suspect]]:
+def alert_findings(evidence: Evidence, judged: Sequence[JudgedLevel]) -> tuple[list[Finding], list[Suspect]]:
     """Everything that is wrong with the alerts, and what may be."""
     levels = [each.level for each in judged]
     guards = guards_of(evidence, levels)

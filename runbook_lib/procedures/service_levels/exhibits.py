@@ -12,7 +12,7 @@ from runbook_lib.core.records.counts import Counts
 from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.service_levels.alerts import guards_of, levels_named, platform_rules, reached
 from runbook_lib.procedures.service_levels.evidence import Evidence, find
-from runbook_lib.procedures.service_levels.judging import Judged, budget_left
+from runbook_lib.procedures.service_levels.judging import JudgedLevel, budget_left
 from runbook_lib.procedures.service_levels.reading import Level, commit_or_id, deployments_of, hours_of, served_at
 from runbook_lib.procedures.service_levels.tally import HOUR_S, POLICIES, p95_between, p95_by_step, span_text
 from runbook_lib.procedures.service_levels.words import clock_words, percent
@@ -64,7 +64,7 @@ def _p95(counts: Counts | None) -> str | None:
     return f"{low:,.0f} to {high:,.0f} ms" if high is not None else f"above {low:,.0f} ms"
 
 
-def who_counts(judged: Sequence[Judged]) -> str:
+def who_counts(judged: Sequence[JudgedLevel]) -> str:
     """One sentence: which source counts for what, and what sampling does to it."""
     said = []
     for level in (each.level for each in judged):
@@ -82,7 +82,7 @@ def who_counts(judged: Sequence[Judged]) -> str:
     return "; ".join(said) + "." + note
 
 
-def budgets(judged: Sequence[Judged]) -> Json:
+def budgets(judged: Sequence[JudgedLevel]) -> Json:
     """The table a manager reads: each objective, what became of it, what is left, how fast it burns."""
     rows = []
     for each in judged:
@@ -124,7 +124,7 @@ def _rate(level: Level, window_s: float) -> str:
     return "–" if rate is None else f"{rate:.1f}"
 
 
-def where_it_went(judged: Sequence[Judged], evidence: Evidence) -> Json:
+def where_it_went(judged: Sequence[JudgedLevel], evidence: Evidence) -> Json:
     """The hours in which most of each budget went, with the deployment that served then."""
     rows = []
     for each in judged:
@@ -151,7 +151,7 @@ def where_it_went(judged: Sequence[Judged], evidence: Evidence) -> Json:
     return {"columns": columns, "rows": rows}
 
 
-def burn_down(judged: Sequence[Judged], evidence: Evidence) -> Json:
+def burn_down(judged: Sequence[JudgedLevel], evidence: Evidence) -> Json:
     """The budget left over time, a line for each objective that has counts: {"window", "lines": [{"name", "points": [[at, left]],
     "missed"}], "deployments"}."""
     lines = []
@@ -174,7 +174,7 @@ def _iso_of(epoch_s: "np.ndarray[Any, np.dtype[np.int64]]") -> list[str]:
     return [str(each) for each in np.datetime_as_string(moments, timezone="UTC").tolist()]
 
 
-def latency_over_time(each: Judged, evidence: Evidence) -> Json:
+def latency_over_time(each: JudgedLevel, evidence: Evidence) -> Json:
     """The p95 of each hour between its bounds, with the objective: {"window", "within_ms", "rows", "deployments", "bound"}."""
     level = each.level
     assert level.look is not None
@@ -189,7 +189,7 @@ def latency_over_time(each: Judged, evidence: Evidence) -> Json:
     }
 
 
-def glance(judged: Sequence[Judged], evidence: Evidence) -> list[dict[str, Json]]:
+def glance(judged: Sequence[JudgedLevel], evidence: Evidence) -> list[dict[str, Json]]:
     """What belongs on the report's first page: the objectives, the budgets over time, where they went, latency."""
     if not judged:
         return []
@@ -219,7 +219,7 @@ def marks(evidence: Evidence, service: str | None = None) -> list[dict[str, Json
     ]
 
 
-def sentence(judged: Sequence[Judged]) -> str:
+def sentence(judged: Sequence[JudgedLevel]) -> str:
     """One sentence on all of them."""
     missed = [each.level.name for each in judged if each.fault]
     unknown = [each.level.name for each in judged if each.blind]

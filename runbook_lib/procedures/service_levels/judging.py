@@ -34,7 +34,7 @@ _Z = 3.3  # one in a thousand, one-sided
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedLevel:
     """What is said of one objective: one of fault, state or blind; a suspect beside what is blind; policies that burn now."""
 
     level: Level
@@ -45,21 +45,21 @@ class Judged:
     burning: tuple[Policy, ...] = field(default=())
 
 
-def judge_all(evidence: Evidence) -> list[Judged]:
+def judge_all(evidence: Evidence) -> list[JudgedLevel]:
     """Every objective, judged."""
     return [judge(level, evidence) for level in levels_of(evidence)]
 
 
-def judge(level: Level, evidence: Evidence) -> Judged:
+def judge(level: Level, evidence: Evidence) -> JudgedLevel:
     """One objective."""
     if uncovered := uncovered_types(level):
-        return Judged(level, fault=_no_endpoint(level, uncovered))
+        return JudgedLevel(level, fault=_no_endpoint(level, uncovered))
     if level.tally is None:
         return _without_data(level)
     worst, best = level.between()
     burning = burning_now(level, evidence.window)
     if best < level.target and _is_enough(level):
-        return Judged(level, fault=_missed(level, evidence, worst, best), burning=burning)
+        return JudgedLevel(level, fault=_missed(level, evidence, worst, best), burning=burning)
     total, biased = level.tally.sums()[0], level.biased()
     if biased is not None and biased.sampling is not None and worst < level.target and not burning:
         return _undecided(
@@ -78,9 +78,9 @@ def judge(level: Level, evidence: Evidence) -> Judged:
             "the same over a longer period, or with a lower min_requests in service_levels.toml; the team",
         )
     if burning:
-        return Judged(level, fault=_burning(level, evidence, burning, worst, best), burning=burning)
+        return JudgedLevel(level, fault=_burning(level, evidence, burning, worst, best), burning=burning)
     if worst >= level.target:
-        return Judged(level, state=_met(level, evidence, worst, best), suspect=_unchecked(level, evidence))
+        return JudgedLevel(level, state=_met(level, evidence, worst, best), suspect=_unchecked(level, evidence))
     return _between(level, worst, best)
 
 
@@ -128,7 +128,7 @@ def _is_enough(level: Level) -> bool:
     return bad >= _CERTAIN_BAD and centre - reach > 1 - level.target
 
 
-def _without_data(level: Level) -> Judged:
+def _without_data(level: Level) -> JudgedLevel:
     answered = [look for look in level.asked if look.status.answered]
     looked = [look for look in level.asked if look.status is not Status.not_configured]
     thing = _THING[level.objective["kind"]]
@@ -159,7 +159,7 @@ def _ask_again(looks: Sequence[Observation]) -> str:
     return "any one of the sources once it answers: on-call, with read access to it"
 
 
-def _between(level: Level, worst: float, best: float) -> Judged:
+def _between(level: Level, worst: float, best: float) -> JudgedLevel:
     """The worst case misses, the best case meets: why it cannot be told, by what hides most."""
     assert level.tally is not None
     hidden = {why: sum(gap.seconds for name, gap in level.gaps if name == why) for why in ("retention", "gap")}
@@ -190,10 +190,10 @@ def _kept(level: Level) -> str:
     return f"{max(1, int((level.tally.until_s - level.tally.since_s) // 86_400))} days"
 
 
-def _undecided(level: Level, code: str, summary: str, deciding_look: str) -> Judged:
+def _undecided(level: Level, code: str, summary: str, deciding_look: str) -> JudgedLevel:
     found = CATALOGUE.finding(code, level.name, summary, level.evidence)
     suspected = MISSED[level.objective["kind"]]
-    return Judged(level, blind=found, suspect=Suspect(suspected, level.name, summary, deciding_look))
+    return JudgedLevel(level, blind=found, suspect=Suspect(suspected, level.name, summary, deciding_look))
 
 
 def _unchecked(level: Level, evidence: Evidence) -> Suspect | None:

@@ -15,7 +15,7 @@ from runbook_lib.procedures.service_levels.alerts import alert_findings, unteste
 from runbook_lib.procedures.service_levels.causes import CATALOGUE
 from runbook_lib.procedures.service_levels.evidence import Evidence, unheard
 from runbook_lib.procedures.service_levels.exhibits import glance
-from runbook_lib.procedures.service_levels.judging import Judged, budget_left, judge_all
+from runbook_lib.procedures.service_levels.judging import JudgedLevel, budget_left, judge_all
 from runbook_lib.procedures.service_levels.reading import Level, commit_or_id, hours_of
 from runbook_lib.procedures.service_levels.tally import POLICIES, Policy, span_text
 
@@ -26,7 +26,7 @@ _STANDING = ("alert.unrouted", "alert.silenced", "alert.rule_broken", "alert.rec
 class Weighed:
     """Every objective judged, and what is shown of the budgets."""
 
-    judged: tuple[Judged, ...]
+    judged: tuple[JudgedLevel, ...]
     glance: list[dict[str, Json]]
 
 
@@ -94,7 +94,7 @@ def _unheard(look: Observation) -> Unseen:
     return Unseen(look.source, look.call, str(Status.partial), why, help_)
 
 
-def situation_of(evidence: Evidence, judged: Sequence[Judged], faults: Sequence[Finding]) -> Situation:
+def situation_of(evidence: Evidence, judged: Sequence[JudgedLevel], faults: Sequence[Finding]) -> Situation:
     """Whether it burns now, since when, how many requests, and what was deployed in the two hours before the worst hour. A rule, a
     route or a silence that is wrong is so until it is corrected."""
     stands = any(finding.code.startswith(_STANDING) for finding in faults)
@@ -135,7 +135,7 @@ def _changes_before(evidence: Evidence, onset_s: float | None) -> tuple[Change, 
     return tuple(sorted(found, key=lambda change: change.at, reverse=True))
 
 
-def row_of(each: Judged, evidence: Evidence) -> dict[str, Json]:
+def row_of(each: JudgedLevel, evidence: Evidence) -> dict[str, Json]:
     """One objective for the table, the plots and the postmortem."""
     level = each.level
     row: dict[str, Json] = {

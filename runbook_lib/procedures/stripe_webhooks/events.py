@@ -7,18 +7,20 @@ from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.model import Finding, Observation, Status, Suspect
 from runbook_lib.core.records.billing_records import BillingRecord
 from runbook_lib.core.records.webhooks import BillingEvent
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.stripe_webhooks import commands
 from runbook_lib.procedures.stripe_webhooks.answers import TOO_SLOW, is_platforms_refusal, limit_s, of_configured
 from runbook_lib.procedures.stripe_webhooks.arrivals import Arrival
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.delivery import ONCE_S, is_seen_to_come, was_wanted
 from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Scene, answered, made
-from runbook_lib.procedures.stripe_webhooks.judged import Judged
 from runbook_lib.procedures.stripe_webhooks.route import ROUTE
 from runbook_lib.procedures.stripe_webhooks.secret import SECRET
 
+_LAST_BEFORE_AN_ANSWER = "webhook.handler_slow"
 
-def judge_events(scene: Scene, judged: Judged) -> None:
+
+def judge_events(scene: Scene, judged: Findings) -> None:
     """What Stripe says of the window's events."""
     look = scene.evidence.deliveries
     if look is None:
@@ -36,7 +38,7 @@ def judge_events(scene: Scene, judged: Judged) -> None:
     _judge_applied(scene, judged)
 
 
-def _explain(scene: Scene, judged: Judged) -> None:
+def _explain(scene: Scene, judged: Findings) -> None:
     """Events wait for a 2xx: what the API's own logs and traces say of the time, and what may be so where they say nothing."""
     first = min(each["at"] for each in scene.failing)
     came = [each for each in scene.arrivals if each.at >= _a_moment_before(first) and each.failed]
@@ -48,7 +50,7 @@ def _explain(scene: Scene, judged: Judged) -> None:
     if found is not None:
         judged.faults.append(found)
         return
-    if judged.keeps_events:
+    if _are_kept_away(judged):
         return
     if by_sign:
         look = "run again with --active: signed test events tell a wrong secret from an altered body"
@@ -65,6 +67,12 @@ def _explain(scene: Scene, judged: Judged) -> None:
         why = f"{count}, the newest a {newest['type']}; everything that was asked now is well"
         for code in ("webhook.handler_failing", "webhook.secret_mismatch"):
             judged.suspects.append(Suspect(code, ROUTE, why, look))
+
+
+def _are_kept_away(judged: Findings) -> bool:
+    """Whether a fault is found that stands on an event's way before its 2xx."""
+    last = CATALOGUE.place(_LAST_BEFORE_AN_ANSWER)
+    return any(CATALOGUE.place(found.code) <= last for found in judged.faults)
 
 
 def _by_arrivals(scene: Scene, count: str, came: Sequence[Arrival], by_sign: Sequence[Arrival]) -> Finding | None:
@@ -105,7 +113,7 @@ def _is_sound_with_ours(scene: Scene) -> bool:
     return bool(answers) and all(answer is not None and answer["status_code"] == 200 for answer in answers)
 
 
-def _judge_applied(scene: Scene, judged: Judged) -> None:
+def _judge_applied(scene: Scene, judged: Findings) -> None:
     """Whether the database says what the newest event of each customer says; what is not whole tells no order."""
     seen = scene.evidence
     if not answered(seen.records) or not answered(seen.deliveries):
@@ -125,7 +133,7 @@ def _judge_applied(scene: Scene, judged: Judged) -> None:
         judged.states.append(CATALOGUE.finding("webhook.customer_unknown", "Stripe", summary, looks))
 
 
-def _judge_customer(scene: Scene, judged: Judged, mine: Sequence[BillingEvent], record: BillingRecord) -> None:
+def _judge_customer(scene: Scene, judged: Findings, mine: Sequence[BillingEvent], record: BillingRecord) -> None:
     """One customer's events, newest first, against its record."""
     newest = mine[0]
     said = {each["status"] for each in mine if each["at"] == newest["at"]}

@@ -3,6 +3,7 @@
 from runbook_lib.core.model import Observation, Status, Suspect
 from runbook_lib.core.records.webhooks import PortListeners, WebhookRoute
 from runbook_lib.judging.answers import whole_record
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.stripe_webhooks.answers import (
     TOO_SLOW,
     is_nexuscore,
@@ -15,7 +16,6 @@ from runbook_lib.procedures.stripe_webhooks.answers import (
 from runbook_lib.procedures.stripe_webhooks.arrivals import PATH
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.evidence import Scene, made
-from runbook_lib.procedures.stripe_webhooks.judged import Judged
 
 ROUTE = f"POST {PATH}"
 TIME_IT = f"time it by hand: curl -m 40 -w '%{{time_total}}' -X POST <the API>{PATH}"
@@ -23,7 +23,7 @@ _WHO_HAS_IT = "look at what has the port: lsof -nP -iTCP -sTCP:LISTEN"
 _LONG_ENOUGH_MS = 8000.0  # an API without an answer of its health page for so long hangs; a busy machine answers before
 
 
-def judge_route(scene: Scene, judged: Judged) -> None:
+def judge_route(scene: Scene, judged: Findings) -> None:
     """Where the API should be, and what its webhook answers to what is not signed."""
     route = scene.evidence.route
     if answers := route_of(scene):
@@ -32,7 +32,7 @@ def judge_route(scene: Scene, judged: Judged) -> None:
         _judge_silence(scene, judged)
 
 
-def _judge_silence(scene: Scene, judged: Judged) -> None:
+def _judge_silence(scene: Scene, judged: Findings) -> None:
     """Nothing came back. On this machine that is the API's own doing; from afar it may be the way."""
     route, listeners = scene.evidence.route, scene.evidence.listeners
     assert route is not None
@@ -67,7 +67,7 @@ def _judge_silence(scene: Scene, judged: Judged) -> None:
         )
 
 
-def _judge_answers(scene: Scene, judged: Judged, answers: WebhookRoute) -> None:
+def _judge_answers(scene: Scene, judged: Findings, answers: WebhookRoute) -> None:
     health, unsigned, badly = answers["health"], answers["unsigned"], answers["badly_signed"]
     where = answers["address"]
     status = unsigned["status_code"]
@@ -113,7 +113,7 @@ def _judge_answers(scene: Scene, judged: Judged, answers: WebhookRoute) -> None:
         judged.suspects.append(Suspect("webhook.auth_in_front", ROUTE, why, look))
 
 
-def _judge_no_answer(scene: Scene, judged: Judged, answers: WebhookRoute) -> None:
+def _judge_no_answer(scene: Scene, judged: Findings, answers: WebhookRoute) -> None:
     """The health page answers, and the webhook does not."""
     unsigned, badly = answers["unsigned"], answers["badly_signed"]
     looks, where = made(scene.evidence.route), answers["address"]

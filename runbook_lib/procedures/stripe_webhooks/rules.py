@@ -8,10 +8,10 @@ from runbook_lib.core.records.deployments import DeploymentRow
 from runbook_lib.core.records.variables import VariableName
 from runbook_lib.judging.answers import rows_of
 from runbook_lib.judging.concluding import conclude
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.events import judge_events
 from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Evidence, Scene, answered
-from runbook_lib.procedures.stripe_webhooks.judged import Judged
 from runbook_lib.procedures.stripe_webhooks.known_secrets import secret_of_api
 from runbook_lib.procedures.stripe_webhooks.route import judge_route
 from runbook_lib.procedures.stripe_webhooks.secret import doubt_secret, judge_verification
@@ -22,7 +22,7 @@ _BEFORE = timedelta(hours=2)
 
 def diagnose(evidence: Evidence) -> Conclusion:
     """What is so, from everything that was seen."""
-    scene, judged = Scene(evidence), Judged()
+    scene, judged = Scene(evidence), Findings()
     judge_keys(scene, judged)
     judge_way(scene, judged)
     judge_route(scene, judged)

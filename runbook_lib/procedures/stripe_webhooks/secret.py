@@ -8,6 +8,7 @@ from runbook_lib.core.records.deployments import DeploymentRow
 from runbook_lib.core.records.variables import VariableName
 from runbook_lib.core.records.webhooks import BillingEvent, SignedTest, SignedTests
 from runbook_lib.judging.answers import record_of, rows_of
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.stripe_webhooks.answers import (
     TOO_SLOW,
     is_decisive,
@@ -24,7 +25,6 @@ from runbook_lib.procedures.stripe_webhooks.answers import (
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.delivery import delivered
 from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Scene, answered, made
-from runbook_lib.procedures.stripe_webhooks.judged import Judged
 from runbook_lib.procedures.stripe_webhooks.known_secrets import (
     is_older,
     is_secret_proven,
@@ -38,7 +38,7 @@ SECRET = "STRIPE_WEBHOOK_SECRET"  # noqa: S105 - a variable's name
 _TRY_IT = "run again with --active on this machine: signed test events decide (they leave a log line)"
 
 
-def judge_verification(scene: Scene, judged: Judged) -> None:
+def judge_verification(scene: Scene, judged: Findings) -> None:
     """Secret, body and clock, from signed test events where there are some, else from what is configured."""
     for row in scene.tests:
         _judge_handler(scene, judged, row)
@@ -50,7 +50,7 @@ def judge_verification(scene: Scene, judged: Judged) -> None:
         _judge_body_and_clock(scene, judged, row)
 
 
-def _judge_handler(scene: Scene, judged: Judged, row: SignedTest) -> None:
+def _judge_handler(scene: Scene, judged: Findings, row: SignedTest) -> None:
     """What became of a test event that should have been accepted."""
     answer, looks = row["compact"], made(scene.evidence.signed)
     if answer is None:
@@ -79,7 +79,7 @@ def _judge_handler(scene: Scene, judged: Judged, row: SignedTest) -> None:
         judged.faults.append(CATALOGUE.finding(code, subject, summary, looks))
 
 
-def _judge_cli_secret(scene: Scene, judged: Judged) -> None:
+def _judge_cli_secret(scene: Scene, judged: Findings) -> None:
     """Does the API verify with the secret that the CLI's events are signed with?"""
     signs = secret_of_cli(scene)
     if not signs:
@@ -101,7 +101,7 @@ def _judge_cli_secret(scene: Scene, judged: Judged) -> None:
         _suspect(judged, "webhook.secret_mismatch", f"{SECRET} of the runbook's settings is not the CLI's")
 
 
-def _name_mismatch(scene: Scene, judged: Judged, signs: str) -> None:
+def _name_mismatch(scene: Scene, judged: Findings, signs: str) -> None:
     """The API's secret is another one: because it was never given the right one, or because it has not read it yet."""
     seen = scene.evidence
     api = secret_of_api(scene)
@@ -119,7 +119,7 @@ def _name_mismatch(scene: Scene, judged: Judged, signs: str) -> None:
     judged.faults.append(CATALOGUE.finding("webhook.secret_mismatch", SECRET, summary, looks, remedy))
 
 
-def _judge_endpoint_secret(scene: Scene, judged: Judged) -> None:
+def _judge_endpoint_secret(scene: Scene, judged: Findings) -> None:
     """An endpoint's secret is shown once, when it is made: only what the API refuses tells whether it matches."""
     seen = scene.evidence
     row = of_configured(scene)
@@ -157,7 +157,7 @@ def _changed_since_deployment(scene: Scene) -> tuple[str, str] | None:
     return (changed, deployed) if changed and deployed and changed > deployed else None
 
 
-def _judge_body_and_clock(scene: Scene, judged: Judged, row: SignedTest) -> None:
+def _judge_body_and_clock(scene: Scene, judged: Findings, row: SignedTest) -> None:
     looks: list[Observation] = made(scene.evidence.signed)
     compact, spaced, future = row["compact"], row["spaced"], row["future"]
     is_skewed = compact is not None and is_too_old(compact) and future is not None and is_success(future)
@@ -173,7 +173,7 @@ def _judge_body_and_clock(scene: Scene, judged: Judged, row: SignedTest) -> None
         _suspect(judged, "webhook.clock_skew", why)
 
 
-def doubt_secret(scene: Scene, judged: Judged) -> None:
+def doubt_secret(scene: Scene, judged: Findings) -> None:
     """Nothing is found to be broken, and it has not been shown that the secret is right: what would show it."""
     seen = scene.evidence
     if scene.form is None or delivered(scene) or is_secret_proven(scene):
@@ -189,5 +189,5 @@ def doubt_secret(scene: Scene, judged: Judged) -> None:
         _suspect(judged, "webhook.secret_mismatch", "the CLI's secret is known, and the API's is not")
 
 
-def _suspect(judged: Judged, code: str, why: str) -> None:
+def _suspect(judged: Findings, code: str, why: str) -> None:
     judged.suspects.append(Suspect(code, SECRET, why, _TRY_IT))

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 from runbook_lib.core.model import Finding, Status, Suspect
 from runbook_lib.core.records.webhooks import ListeningCli
+from runbook_lib.judging.findings import Findings
 from runbook_lib.procedures.stripe_webhooks import commands
 from runbook_lib.procedures.stripe_webhooks.causes import CATALOGUE
 from runbook_lib.procedures.stripe_webhooks.clis import SUBJECT, Trouble, right_clis, troubles
 from runbook_lib.procedures.stripe_webhooks.commands import BILLING_EVENTS
 from runbook_lib.procedures.stripe_webhooks.delivery import asks_for
 from runbook_lib.procedures.stripe_webhooks.evidence import CLI, ENDPOINT, Scene, answered, made
-from runbook_lib.procedures.stripe_webhooks.judged import Judged
 
 _SEE_ALL = "as a user who may see every process of the API's machine: pgrep -af 'stripe.*listen'"
 
 
-def judge_way(scene: Scene, judged: Judged) -> None:
+def judge_way(scene: Scene, judged: Findings) -> None:
     """The way that events take to this API."""
     if scene.form == CLI:
         judge_cli(scene, judged)
@@ -28,7 +28,7 @@ def judge_way(scene: Scene, judged: Judged) -> None:
         judged.suspects.append(Suspect("webhook.cli_not_running", SUBJECT, why, look))
 
 
-def judge_cli(scene: Scene, judged: Judged) -> None:
+def judge_cli(scene: Scene, judged: Findings) -> None:
     """The way of a developer's machine: one CLI that listens in the right mode and forwards to the API."""
     seen = scene.evidence
     is_whole = answered(seen.listening)
@@ -56,7 +56,7 @@ def judge_cli(scene: Scene, judged: Judged) -> None:
         judged.suspects += [Suspect(each.code, each.subject, f"{why}: {each.summary}", _SEE_ALL) for each in nearest]
 
 
-def _judge_right_clis(scene: Scene, judged: Judged, right: Sequence[ListeningCli]) -> None:
+def _judge_right_clis(scene: Scene, judged: Findings, right: Sequence[ListeningCli]) -> None:
     seen = scene.evidence
     judged.faults += _missing_events(scene, right) if answered(seen.listening) else []
     judged.faults += [_named(each) for each in troubles(scene, right[0])]
@@ -119,7 +119,7 @@ def _wanted(scene: Scene) -> list[str]:
     return list(dict.fromkeys([*BILLING_EVENTS, *one]))
 
 
-def judge_endpoints(scene: Scene, judged: Judged) -> None:
+def judge_endpoints(scene: Scene, judged: Findings) -> None:
     """The way of a deployed API: one enabled endpoint that points at the webhook and asks for billing's events."""
     seen = scene.evidence
     if not answered(seen.endpoints) or not scene.api:
@@ -164,7 +164,7 @@ def _no_endpoint(scene: Scene) -> Finding:
     return CATALOGUE.finding("webhook.endpoint_missing", scene.where, summary, looks)
 
 
-def judge_keys(scene: Scene, judged: Judged) -> None:
+def judge_keys(scene: Scene, judged: Findings) -> None:
     """Whether what the runbook's key sees is what the API lives in."""
     keys = scene.keys
     own, api = (keys["runbook"], keys["api"]) if keys else (None, None)
