@@ -34,7 +34,7 @@ check: lint
 # The drills by themselves: they bring sandboxes side by side. Nothing is tried twice: what is wrong once is wrong.
 test: check
 	$(PYTEST) --numprocesses 2 --dist worksteal -m slow tests/unit tests/habits $(wildcard tests/golden)
-	$(PYTEST) --numprocesses 3 --dist loadgroup tests/contract tests/notebooks tests/browser
+	$(PYTEST) --numprocesses 3 --dist loadfile tests/contract tests/notebooks tests/browser
 	$(PYTEST) tests/drills
 
 # Hours: every case live, its records made anew, then replayed whole and with each observation left out.

@@ -32,14 +32,6 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay together on one worker, for they share its fixtures; a file may make smaller groups itself."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """The sandbox's own Postgres with Supabase's roles and NexusCore's schema in its database `postgres`."""

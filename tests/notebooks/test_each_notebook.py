@@ -19,7 +19,7 @@ from tests.notebooks.on_a_sandbox import environment_of, leaks, nbval, run, secr
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(each, id=each.number, marks=pytest.mark.xdist_group(each.stem)) for each in CASES],
+    params=[pytest.param(each, id=each.number) for each in CASES],
 )
 def case(request: pytest.FixtureRequest) -> Case:
     """The notebook in question."""
