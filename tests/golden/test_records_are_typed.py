@@ -107,6 +107,7 @@ def checkers() -> dict[str, TypeAdapter[list[Any]]]:
     return {call: checker(record) for call, record in promised_records().items()}
 
 
+@pytest.mark.slow  # ten seconds of all records together
 @pytest.mark.parametrize("procedure", PROCEDURES)
 def test_every_recorded_answer_is_what_its_look_promises(
     procedure: str, checkers: dict[str, TypeAdapter[list[Any]]]
