@@ -13,6 +13,8 @@ import pytest
 
 from runbook_lib.sandbox.extra import MODULES
 
+pytestmark = pytest.mark.slow  # every test starts the command line as a process
+
 ROOT = Path(__file__).resolve().parents[3]
 RUNBOOK = Path(sys.executable).with_name("runbook")
 EXAMPLE = next((ROOT / "outputs" / "example" / "01_failed_request").iterdir())

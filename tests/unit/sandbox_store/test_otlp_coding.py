@@ -67,11 +67,13 @@ def fields(one):
     return [fields(part) for part in one] if isinstance(one, list) else one
 
 
+@pytest.mark.slow
 @given(spans)
 def test_binary_otlp_brings_every_field_back(span):
     assert [fields(one) for one in decode_protobuf(traces_data([span]))] == [fields(span)]
 
 
+@pytest.mark.slow
 @given(spans)
 def test_jaegers_json_brings_every_field_back_and_a_name_for_what_has_none(span):
     document = orjson.dumps({"resourceSpans": jaeger_batches([span])})

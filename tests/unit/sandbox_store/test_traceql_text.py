@@ -201,6 +201,7 @@ def test_deep_nesting_is_refused_not_crashed_on():
         parse("{ " + "(" * 5000 + "span.a = 1" + ")" * 5000 + " }")
 
 
+@pytest.mark.slow
 def test_thousands_of_alternatives_are_one_query(selects, make):
     wanted, other = make.span("wanted", attributes={"id": "7"}), make.span("other", attributes={"id": "x"})
     alternatives = " || ".join(f'span.id = "{n}"' for n in range(5000))

@@ -190,6 +190,7 @@ def test_nothing_unseen_is_not_claimed_while_looks_prove_nothing(verdict: Json) 
     assert "1 proves nothing" in verdict_card(verdict).html
 
 
+@pytest.mark.slow
 @given(st.integers(0, 40), st.integers(0, 2000))
 def test_a_terminal_never_gets_more_than_a_screen(count: int, length: int) -> None:
     finding = {
