@@ -149,13 +149,19 @@ def _asked(objective: Objective, made: Iterable[Observation]) -> list[Observatio
     return [each for each in looks if not is_about_limit or each.arguments.get("within_ms") == objective["within_ms"]]
 
 
+def counts_in(look: Observation | None) -> Counts | None:
+    """What a look counted by the hour; None where it did not: of webhooks, an answer without events tells the endpoints alone."""
+    counts = record_of(look, Counts)
+    return counts if counts is not None and "total" in counts else None
+
+
 def _counts_for(objective: Objective, each: Observation) -> bool:
     if not each.status.answered:
         return False
     if objective["kind"] == WEBHOOKS:  # where nobody may read the endpoints, an event that nobody asks for looks taken
-        events = record_of(each, WebhookCounts)
+        events = record_of(each, WebhookCounts) if counts_in(each) else None
         return events is not None and bool(events["total"]) and events["uncovered"] is not None
-    counts = record_of(each, Counts)
+    counts = counts_in(each)
     if counts is None or not counts["total"]:
         return False
     return objective["kind"] != LATENCY or slow_counts(counts, objective) is not None

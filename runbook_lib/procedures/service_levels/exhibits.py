@@ -11,7 +11,7 @@ from runbook_lib.core.records.alerts import AlertRoute, AlertRouting, FiredAlert
 from runbook_lib.core.records.counts import Counts
 from runbook_lib.judging.answers import record_of
 from runbook_lib.procedures.service_levels.alerts import guards_of, levels_named, platform_rules, reached
-from runbook_lib.procedures.service_levels.evidence import Evidence, find
+from runbook_lib.procedures.service_levels.evidence import Evidence, counts_in, find
 from runbook_lib.procedures.service_levels.judging import JudgedLevel, budget_left
 from runbook_lib.procedures.service_levels.reading import Level, commit_or_id, deployments_of, hours_of, served_at
 from runbook_lib.procedures.service_levels.tally import HOUR_S, POLICIES, p95_between, p95_by_step, span_text
@@ -41,7 +41,7 @@ def counted(evidence: Evidence) -> Json:
     for look in (*evidence.counts, *evidence.raw, *evidence.webhooks):
         if look.status is Status.not_configured:
             continue
-        counts = record_of(look, Counts)
+        counts = counts_in(look)
         total, failed = (sum(counts["total"]), sum(counts["failed"])) if counts else (0, 0)
         rows.append(
             [

@@ -12,7 +12,7 @@ from runbook_lib.core.records.counts import Counts
 from runbook_lib.core.records.deployments import DeploymentRow
 from runbook_lib.core.records.team_files import Objective
 from runbook_lib.judging.answers import record_of, rows_of
-from runbook_lib.procedures.service_levels.evidence import LATENCY, WEBHOOKS, Evidence, slow_counts
+from runbook_lib.procedures.service_levels.evidence import LATENCY, WEBHOOKS, Evidence, counts_in, slow_counts
 from runbook_lib.procedures.service_levels.tally import HOUR_S, Numbers, Stretch, Tally
 
 _RANK = ("TraceQL metrics", "Prometheus span metrics", "Jaeger's monitor", "platform", "raw traces")
@@ -181,7 +181,7 @@ def unseen_edge(level: Level, evidence: Evidence) -> Observation | None:
 
 def _tally(look: Observation, objective: Objective, counted: _Counted) -> Tally | None:
     """What a look counts for an objective; None where it does not."""
-    counts = record_of(look, Counts)
+    counts = counts_in(look)
     if counts is None or not counts["total"]:
         return None
     if objective["kind"] != LATENCY:
@@ -195,7 +195,7 @@ def _read(
 ) -> Level:
     gaps: list[tuple[str, Stretch]] = []
     young: float | None = None
-    counts = record_of(look, Counts)
+    counts = counts_in(look)
     assert counts is not None  # it was tallied
     kept_since, counted_until_s = counts["kept_since"], from_iso(counts["until"]).timestamp()
     if tally.until_s < counted_until_s:
@@ -234,7 +234,7 @@ def _compared(level: Level, edge: Level, counted: _Counted) -> Level:
 
 def _requests(look: Observation, counted: _Counted) -> Tally:
     """Requests and failures of a look, whatever the objective is about."""
-    counts = record_of(look, Counts)
+    counts = counts_in(look)
     assert counts is not None  # it was tallied
     return counted.tally(counts, counts["failed"])
 
