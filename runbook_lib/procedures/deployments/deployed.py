@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from runbook_lib.core.model import Observation
 from runbook_lib.core.records.deployments import (
+    DeploymentRow,
     FlyRelease,
     RailwayDeployment,
     RailwayDeploymentDetail,
@@ -94,7 +95,7 @@ class Deployed:
 
 def deployments_in(platform: str, listed: Observation | None, whole: Iterable[Observation | None]) -> list[Deployed]:
     """The deployments of a list and of looks at one of them whole, newest first."""
-    known = {row.id: row for row in _LISTED[platform](listed)}
+    known = {row.id: row for row in _LISTS_OF[platform](listed)}
     for look in whole:
         if platform == "vercel" and (detail := record_of(look, VercelDeploymentDetail)) is not None:
             known[detail["id"]] = _whole_of_vercel(detail)
@@ -103,11 +104,8 @@ def deployments_in(platform: str, listed: Observation | None, whole: Iterable[Ob
     return sorted(known.values(), key=lambda row: row.at, reverse=True)
 
 
-def _on_vercel(listed: Observation | None) -> list[Deployed]:
-    return [_of_vercel(row) for row in rows_of(listed, VercelDeployment)]
-
-
-def _of_vercel(row: VercelDeployment) -> Deployed:
+def _listed(row: DeploymentRow) -> Deployed:
+    """What every platform's list tells."""
     return Deployed(
         id=row["id"],
         at=row["at"],
@@ -120,9 +118,15 @@ def _of_vercel(row: VercelDeployment) -> Deployed:
         target=row["target"],
         error=row["error"],
         ready_at=row["ready_at"],
-        can_roll_back=row["can_roll_back"],
-        inspect_url=row["inspect_url"],
     )
+
+
+def _on_vercel(listed: Observation | None) -> list[Deployed]:
+    return [_of_vercel(row) for row in rows_of(listed, VercelDeployment)]
+
+
+def _of_vercel(row: VercelDeployment) -> Deployed:
+    return replace(_listed(row), can_roll_back=row["can_roll_back"], inspect_url=row["inspect_url"])
 
 
 def _whole_of_vercel(row: VercelDeploymentDetail) -> Deployed:
@@ -140,21 +144,7 @@ def _whole_of_vercel(row: VercelDeploymentDetail) -> Deployed:
 
 def _on_railway(listed: Observation | None) -> list[Deployed]:
     return [
-        Deployed(
-            id=row["id"],
-            at=row["at"],
-            state=row["state"],
-            part=row["part"],
-            platform=row["platform"],
-            commit=row["commit"],
-            branch=row["branch"],
-            url=row["url"],
-            target=row["target"],
-            error=row["error"],
-            ready_at=row["ready_at"],
-            can_roll_back=row["can_roll_back"],
-            image=row["image"],
-        )
+        replace(_listed(row), can_roll_back=row["can_roll_back"], image=row["image"])
         for row in rows_of(listed, RailwayDeployment)
     ]
 
@@ -174,19 +164,7 @@ def _whole_of_railway(row: RailwayDeploymentDetail, listed: Deployed | None) -> 
 
 
 def _on_fly(listed: Observation | None) -> list[Deployed]:
-    return [
-        Deployed(
-            id=row["id"],
-            at=row["at"],
-            state=row["state"],
-            part=row["part"],
-            platform=row["platform"],
-            target=row["target"],
-            error=row["error"],
-            image=row["image"],
-        )
-        for row in rows_of(listed, FlyRelease)
-    ]
+    return [replace(_listed(row), image=row["image"]) for row in rows_of(listed, FlyRelease)]
 
 
-_LISTED = {"vercel": _on_vercel, "railway": _on_railway, "fly": _on_fly}
+_LISTS_OF = {"vercel": _on_vercel, "railway": _on_railway, "fly": _on_fly}
