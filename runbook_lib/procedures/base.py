@@ -183,8 +183,9 @@ class Procedure(ABC):
 
     def ask(self, *topics: str) -> list[Observation]:
         """Ask for topics at once and file what they bring; returns it all, in the order of the topics."""
-        self._foresight.begin(*topics)
-        waiting = {name: self.look.begin(*self.topics[name].looks(self)) for name in topics}
+        looks = {name: self.topics[name].looks(self) for name in topics}
+        self._foresight.begin(looks)
+        waiting = {name: self.look.begin(*each) for name, each in looks.items()}
         found: dict[str, list[Observation]] = {}
         standing_in: dict[str, Callable[[], list[Observation]]] = {}
         for name in topics:

@@ -7,16 +7,16 @@ What came early is known here alone: it becomes evidence, and is recorded, when 
 import contextlib
 import copy
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.core.model import Observation
 
-Wait = Callable[[], list[Observation]]
-
 if TYPE_CHECKING:
     from runbook_lib.io.observe import Look
     from runbook_lib.procedures.base import Procedure
+
+Wait = Callable[[], list[Observation]]
 
 
 class Foresight:
@@ -29,12 +29,12 @@ class Foresight:
         self._early: dict[str, list[Observation]] = {}  # what came before its step, of each topic, as far as it came
         self._lock = threading.RLock()
 
-    def begin(self, *names: str) -> None:
+    def begin(self, asked: Mapping[str, Sequence["Look"]]) -> None:
         """Begin the topics that a step is about to ask for, so that what comes after them need not wait for the step."""
         with self._lock:
-            for name in names:
-                if name not in self._begun and not self._waits(name):
-                    self._start(name, self._procedure.topics[name].looks(self._procedure))
+            for name, looks in asked.items():
+                if not self._is_left(name):
+                    self._start(name, looks)
 
     def filed(self, name: str) -> None:
         """A topic is evidence now: what its step filed counts, whatever came early."""
@@ -46,21 +46,17 @@ class Foresight:
 
     def begin_what_can(self) -> None:
         """Begin every topic that nothing stands before any more."""
-        if not self._procedure.topics:
-            return  # it makes its looks itself, and may keep no evidence by topic
         with self._lock:
-            seer, eager_seer = self._seer(), self._seer(even_parts=True)
             for name, topic in self._procedure.topics.items():
-                is_open = topic.eager or self._answered.issuperset(topic.after)
-                if not is_open or name in self._begun or self._waits(name):
+                if self._is_left(name) or not (topic.eager or self._answered.issuperset(topic.after)):
                     continue
-                if looks := topic.looks(
-                    eager_seer if topic.eager else seer
-                ):  # one that has nothing to ask yet may have later
+                # one that has nothing to ask yet may have later
+                if looks := topic.looks(self._seer(even_parts=topic.eager)):
                     self._start(name, looks)
 
-    def _waits(self, name: str) -> bool:
-        return self._procedure.look.replaying or self._procedure.topics[name].waits
+    def _is_left(self, name: str) -> bool:
+        """Whether a topic is not to be begun from here: in a replay none is."""
+        return self._procedure.look.replaying or name in self._begun or self._procedure.topics[name].waits
 
     def _seer(self, *, even_parts: bool = False) -> "Procedure":
         """The procedure as it will be once what came early is filed: it is asked what to look at, and nothing else.
@@ -105,5 +101,6 @@ class Foresight:
             if name in self._answered:
                 return
             self._early[name] = [*seen] if is_all else [*self._early.get(name, ()), *seen]
-            self._answered |= {name} if is_all else set()
+            if is_all:
+                self._answered.add(name)
         self.begin_what_can()
