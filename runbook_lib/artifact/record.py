@@ -38,8 +38,8 @@ class FileRecorder:
         data = observation.as_dict()
         value = orjson.dumps(data["value"])
         if len(value) > INLINE_MAX_BYTES:  # written once: a large trace is not masked twice
-            data["value"] = {"payload": self._beside(self._redactor.data(value))}
-        line = self._redactor.data(orjson.dumps(data))
+            data["value"] = {"payload": self._beside(self._redactor.own(value))}
+        line = self._redactor.own(orjson.dumps(data))
         with self._lock:
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:

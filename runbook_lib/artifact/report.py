@@ -78,7 +78,7 @@ def report_html(folder: Path, notebook: Mapping[str, Any], run: Mapping[str, Jso
         f"<title>{html.escape(one_line(title, 150))}</title><style>{_PAGE}{STYLE}</style></head>"
         f'<body><header class="nx">{join(head)}</header><main><h2>The notebook</h2>{cells}</main></body></html>\n'
     )
-    return redactor.text(page).encode("utf-8", "replace")
+    return redactor.own(page.encode("utf-8", "replace"))
 
 
 def _ending(run: Mapping[str, Json], notebook: Mapping[str, Any]) -> Html:

@@ -1,57 +1,29 @@
-"""Keeps secrets out of every byte that is kept or shown: by known value, by pattern, and e-mail addresses by pseudonym.
+"""Keeps secrets out of every byte that is kept or shown: by known value, by shape, by name; and e-mail addresses by pseudonym.
 
-Redaction works on text. A JSON value is redacted as the text it is written in, in one pass over the whole of it, because
+Masking works on text. A JSON value is masked as the text it is written in, in one pass over the whole of it, because
 one pass over a hundred thousand spans costs a hundred times less than a visit to each of their strings.
 """
 
-import base64
 import hashlib
-import json
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
+from typing import Any
 
-from runbook_lib.core.keys import KEY_KINDS
+import orjson
 
-MASK = "<redacted>"
-_SHORTEST_SECRET = 8  # shorter values would mask ordinary words; a key this short is no key
+from runbook_lib.core.masking.inserts import mask_inserts
+from runbook_lib.core.masking.known import pattern_of, worth_looking_for
+from runbook_lib.core.masking.linear import linear
+from runbook_lib.core.masking.named import mask_named
+from runbook_lib.core.masking.shapes import MASK as _MASK
+from runbook_lib.core.masking.shapes import mask_shapes
+from runbook_lib.core.model import Json
 
-_ANCHORED: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
-    (anchor, re.compile(pattern), replacement)
-    for anchor, pattern, replacement in (
-        # (text that must be present for the pattern to be worth running, pattern, replacement)
-        *((anchor, pattern, MASK) for kind in KEY_KINDS for anchor, pattern in kind.masks),
-        ("vc", r"\bvc[prcaik]_[A-Za-z0-9]{16,}", MASK),
-        ("AKIA", r"\bAKIA[A-Z0-9]{16}\b", MASK),
-        ("ASIA", r"\bASIA[A-Z0-9]{16}\b", MASK),
-        ("xox", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}", MASK),
-        ("AIza", r"\bAIza[A-Za-z0-9_-]{35,}", MASK),
-        ("hf_", r"\bhf_[A-Za-z0-9]{20,}", MASK),
-        ("npm_", r"\bnpm_[A-Za-z0-9]{30,}", MASK),
-        ("glpat-", r"\bglpat-[A-Za-z0-9_.-]{20,}", MASK),
-        ("gl", r"\bgl(?:sa|c)_[A-Za-z0-9_+/=-]{20,}", MASK),
-        ("eyJ", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)?", MASK),
-        (
-            "hooks.slack.com",
-            r"hooks\.slack\.com/services/[A-Za-z0-9/_-]+",
-            f"hooks.slack.com/services/{MASK}",
-        ),
-        ("PRIVATE KEY", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*PRIVATE KEY-----", MASK),
-        ("@", r"(?<=://)[^\s/?#@\"'<>\\]*:[^\s@\"'<>\\]+(?=@)", MASK),
-        ("assword", r"(?i)(\bpassword\s*=\s*)(?:'[^'\"]*'|[^\s'\"&\\]+)", rf"\1{MASK}"),
-        ("PASSWORD", r"(\b[A-Z_]*PASSWORD=)[^\s'\"&\\]+", rf"\1{MASK}"),
-        ("_SECRET=", r"(\b[A-Z][A-Z0-9_]*_SECRET=)(?!<)[^\s'\"&\\]+", rf"\1{MASK}"),
-        ("_TOKEN=", r"(\b[A-Z][A-Z0-9_]*_TOKEN=)(?!<)[^\s'\"&\\]+", rf"\1{MASK}"),
-        ("_KEY=", r"(\b[A-Z][A-Z0-9_]*_KEY=)(?!<)[^\s'\"&\\]+", rf"\1{MASK}"),
-        ("_token=", r"(?i)(\b(?:access|refresh|id|auth)_token=)(?=[^\s'\"&\\,)]*\d)[^\s'\"&\\,)<]{8,}", rf"\1{MASK}"),
-        ("_secret=", r"(?i)(\bclient_secret=)(?=[^\s'\"&\\,)]*\d)[^\s'\"&\\,)<]{8,}", rf"\1{MASK}"),
-        ("apikey=", r"(?i)(\bapikey=)(?=[^\s'\"&\\,)]*\d)[^\s'\"&\\,)<]{8,}", rf"\1{MASK}"),
-        ("api_key=", r"(?i)(\bapi_key=)(?=[^\s'\"&\\,)]*\d)[^\s'\"&\\,)<]{8,}", rf"\1{MASK}"),
-        ("earer ", r"(?i)\b(bearer )(?!<)[A-Za-z0-9._~+/=-]{8,}", rf"\1{MASK}"),
-        ("asic ", r"\b(Basic )(?!<)[A-Za-z0-9+/=]{12,}", rf"\1{MASK}"),
-    )
-)
-_EMAIL = re.compile(r"(?<![\w.+%-])[A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b", re.ASCII)
+MASK = _MASK.decode()
+_EMAIL = linear(rb"(^|[^\w.+%-])([A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24})\b")
+# A value that is also a word stands in ids, names of sources and remedies: masked in what others write, never in our own words.
+_WORD_LIKE = re.compile(r"[A-Za-z]{1,16}")
+_QUOTE = linear(rb"\\*\"")
 
 
 class Redactor:
@@ -64,57 +36,117 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = (), *, salt: str = "") -> None:
         self._salt = salt
-        self._needles: list[str] = []
+        self._secrets: frozenset[str] = frozenset()
         self.learn(*secrets)
 
     def learn(self, *secrets: str) -> None:
-        """Add values known to be secret, in every spelling in which they could be written."""
-        spellings = set(self._needles)
-        for secret in secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                spellings.update(_spellings(secret))
-        self._needles = sorted(spellings, key=len, reverse=True)
+        """Add values known to be secret; they are found in every spelling in which they could be written."""
+        self._secrets |= worth_looking_for(secrets)
+        self._words = frozenset(secret for secret in self._secrets if _WORD_LIKE.fullmatch(secret))
 
     def text(self, text: str) -> str:
-        """The text without secrets and e-mail addresses. Applying it twice changes nothing more."""
-        text = self.secrets_only(text)
-        return _EMAIL.sub(self._pseudonym, text) if "@" in text else text
+        """A text that others wrote, without secrets and e-mail addresses. Applying it twice changes nothing more."""
+        return _decoded(self._people(self._foreign(_encoded(text), is_json=False)))
 
     def secrets_only(self, text: str) -> str:
-        """The text without secrets; e-mail addresses stay, for a parameter may be one."""
-        for needle in self._needles:
-            if needle in text:
-                text = text.replace(needle, MASK)
-        for anchor, pattern, replacement in _ANCHORED:
-            if anchor in text:
-                text = pattern.sub(replacement, text)
-        return text
+        """The text without secrets, for code and parameters: an e-mail address stays, and a word stays a word, known or not."""
+        return _decoded(self._foreign(_encoded(text), is_json=False, words=False))
 
-    def data(self, encoded: bytes) -> bytes:
-        """Encoded JSON without secrets; still JSON, for no mask holds a quote or a backslash."""
-        text = encoded.decode("utf-8", "surrogatepass")
-        clean = self.text(text)
-        return encoded if clean is text else clean.encode("utf-8", "surrogatepass")
+    def data(self, encoded: bytes, *, words: bool = True) -> bytes:
+        """Encoded JSON that others wrote, without secrets and e-mail addresses: still JSON of the same structure.
+
+        Args:
+            words: mask known values that are words too; not in a notebook, whose own structure is words.
+        """
+        clean = self._people(self._foreign(encoded, is_json=True, words=words))
+        return encoded if clean is encoded else self._whole(encoded, clean)
+
+    def own(self, encoded: bytes) -> bytes:
+        """Bytes of our own making, whose foreign parts were masked before: once more, and no word or name of ours is touched.
+
+        Looked for are known values that cannot be a word, keys by their shape, and e-mail addresses.
+        """
+        return self._people(mask_shapes(self._known(encoded, self._secrets - self._words)))
 
     def finds(self, text: str) -> bool:
         """Whether anything in the text would be masked."""
         return self.text(text) != text
 
-    def _pseudonym(self, match: re.Match[str]) -> str:
-        digest = hashlib.sha256(f"{self._salt}\0{match[0].lower()}".encode()).hexdigest()
-        return f"<email:{digest[:8]}>"
+    def _foreign(self, data: bytes, *, is_json: bool, words: bool = True) -> bytes:
+        data = self._known(data, self._secrets - self._words)
+        if words and self._words:
+            data = self._known(data, self._words, spare_keys=is_json)
+        return mask_inserts(mask_named(mask_shapes(data), is_json=is_json), is_json=is_json)
+
+    def _known(self, data: bytes, secrets: frozenset[str], *, spare_keys: bool = False) -> bytes:
+        pattern = pattern_of(secrets)
+        if pattern is None:
+            return data
+        pieces, at, string_ends, is_key = [], 0, -1, False
+        for match in pattern.finditer(data):
+            if spare_keys:
+                if match.start() > string_ends:
+                    string_ends, is_key = _string_end(data, match.end())
+                if is_key:
+                    continue
+            pieces += [data[at : match.start()], _MASK]
+            at = match.end()
+        return b"".join((*pieces, data[at:])) if pieces else data
+
+    def _people(self, data: bytes) -> bytes:
+        if b"@" not in data:
+            return data
+        pieces, at = [], 0
+        for match in _EMAIL.finditer(data):
+            pieces += [data[at : match.start(2)], self._pseudonym(match.group(2))]
+            at = match.end()
+        return b"".join((*pieces, data[at:])) if pieces else data
+
+    def _pseudonym(self, address: bytes) -> bytes:
+        digest = hashlib.sha256(self._salt.encode() + b"\0" + address.lower()).hexdigest()
+        return f"<email:{digest[:8]}>".encode()
+
+    def _whole(self, encoded: bytes, clean: bytes) -> bytes:
+        """The masked JSON, if it is JSON; else it is masked text by text, which no escape at the edge of a mask can spoil."""
+        try:
+            orjson.loads(clean)
+        except orjson.JSONDecodeError:
+            try:
+                value = orjson.loads(encoded)
+            except orjson.JSONDecodeError:
+                return clean  # it was no JSON before
+            return orjson.dumps(self._walked(value), option=orjson.OPT_NON_STR_KEYS)
+        return clean
+
+    def _walked(self, value: Json) -> Json:
+        """A value whose texts are masked one by one; what stands under a telling name is masked with its name."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self._walked(each) for each in value]
+        if isinstance(value, dict):
+            return {self.text(str(key)): self._member(str(key), each) for key, each in value.items()}
+        return value
+
+    def _member(self, key: str, value: Any) -> Json:
+        if not isinstance(value, str):
+            return self._walked(value)
+        alone = self.text(value)
+        named = self.text(f"{key}={value}")
+        return alone if named.endswith(alone) else MASK
 
 
-def _spellings(secret: str) -> set[str]:
-    """A secret as it is, in JSON, in a URL, in base64, and as the user part of Basic authorization."""
-    raw = secret.encode()
-    return {
-        secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        quote(secret, safe=""),
-        quote_plus(secret),
-        base64.b64encode(raw).decode(),
-        base64.urlsafe_b64encode(raw).decode().rstrip("="),
-        base64.b64encode(raw + b":").decode(),
-    }
+def _decoded(clean: bytes) -> str:
+    return clean.decode("utf-8", "surrogatepass")
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _string_end(data: bytes, at: int) -> tuple[int, bool]:
+    """Where the JSON string ends that this position is in, and whether it is a key."""
+    for quote in _QUOTE.finditer(data, at):
+        if (quote.end() - quote.start()) % 2:
+            return quote.end(), data[quote.end() : quote.end() + 1] == b":"
+    return len(data), False

@@ -147,7 +147,7 @@ class Observer:
 
     def _counted(self, look: Look) -> tuple[str, str, dict[str, Json]]:
         """What a look is counted under, its name, and its arguments as they are recorded."""
-        clean: dict[str, Json] = orjson.loads(self._redactor.data(_to_json(dict(look.arguments))))
+        clean: dict[str, Json] = orjson.loads(self._redactor.own(_to_json(dict(look.arguments))))
         name = f"{look.source}.{look.call}"
         return observation_key(name, clean, 0), name, clean
 
@@ -165,8 +165,13 @@ class Observer:
             budget_s = min(budget_s, self._run_deadline.remaining_s)
         at, begun = self._settings_clock(), time.monotonic()
         door = Door(self._settings or Settings.empty(), Deadline(budget_s), self._salt, self._telling(look))
-        attempt = _Attempt(look.fetch, door, _TIDYING_S if look.is_work else 0.0)
-        return _Started(attempt, at, begun, budget_s, self._redactor)
+        attempt = _Attempt(look.fetch, door, _TIDYING_S if look.is_work else 0.0, self._cleaned)
+        return _Started(attempt, at, begun, budget_s)
+
+    def _cleaned(self, answer: Answer) -> Answer:
+        """An answer as it is recorded: masked, and once through JSON. What to do next is said in our own words."""
+        value, why = orjson.loads(self._redactor.data(_to_json([answer.value, answer.why[:2000]])))
+        return Answer(answer.status, value, why, orjson.loads(self._redactor.own(_to_json(answer.help))))
 
     def _begin(self, look: Look) -> Callable[[], Observation]:
         """Start a look, or take the one that was begun ahead; the returned call waits for it and records it."""
@@ -226,25 +231,17 @@ class Observer:
 
 
 class _Started:
-    """A fetch under way: since when (ISO, monotonic seconds), and for how long at most. Cleaned once, whoever waits for it."""
+    """A fetch under way: since when (ISO, monotonic seconds), and for how long at most."""
 
-    def __init__(self, attempt: "_Attempt", at: str, begun: float, budget_s: float, redactor: Redactor) -> None:
+    def __init__(self, attempt: "_Attempt", at: str, begun: float, budget_s: float) -> None:
         self.at, self.begun = at, begun
-        self._attempt, self._budget_s, self._redactor = attempt, budget_s, redactor
-        self._lock = threading.Lock()
-        self._brought: tuple[Answer, float] | None = None
+        self._attempt, self._budget_s = attempt, budget_s
 
     def brought(self) -> tuple[Answer, float]:
         """The answer as it is recorded, and how many milliseconds it took. Raises what the fetch itself broke with."""
-        answer = self._attempt.wait(
-            self._budget_s - (time.monotonic() - self.begun)
-        )  # not under the lock: a run can be stopped
-        with self._lock:
-            if self._brought is None:
-                text = self._redactor.data(_to_json([answer.value, answer.why[:2000], answer.help]))
-                elapsed_ms = round(((self._attempt.ended or time.monotonic()) - self.begun) * 1000, 1)
-                self._brought = Answer(answer.status, *orjson.loads(text)), elapsed_ms
-            return self._brought
+        answer = self._attempt.wait(self._budget_s - (time.monotonic() - self.begun))
+        elapsed_ms = round(((self._attempt.ended or time.monotonic()) - self.begun) * 1000, 1)
+        return answer, elapsed_ms
 
 
 def _observed(look: Look, arguments: Mapping[str, Json], nth: int, key: str, started: _Started) -> Observation:
@@ -259,11 +256,14 @@ class _Attempt:
     """A fetch in a thread of its own, which nobody waits for past the deadline.
 
     The thread is a daemon: a fetch that cannot be stopped (a name server that never answers) does not keep the run alive.
-    What it brings after the deadline is dropped. Work gets `tidying_s` more, to take back what it left and say how far it got.
+    It masks what it brought as well, so that this too ends with the deadline; what comes after that is dropped. Work gets
+    `tidying_s` more, to take back what it left and say how far it got.
     """
 
-    def __init__(self, fetch: Callable[[Door], Answer[Any]], door: Door, tidying_s: float) -> None:
-        self._fetch, self._door, self._tidying_s = fetch, door, tidying_s
+    def __init__(
+        self, fetch: Callable[[Door], Answer[Any]], door: Door, tidying_s: float, clean: Callable[[Answer], Answer]
+    ) -> None:
+        self._fetch, self._door, self._tidying_s, self._clean = fetch, door, tidying_s, clean
         self._done = threading.Event()
         self._answer: Answer | None = None
         self._broken: BaseException | None = None
@@ -273,14 +273,18 @@ class _Attempt:
 
     def _work(self) -> None:
         try:
-            self._answer = self._fetch(self._door)
-        except LookError as error:
-            self._answer = Answer(Status(error.status), None, _words(error), error.do_next)
+            self._answer = self._clean(self._fetched())
         except BaseException as error:  # a bug of ours: it belongs to the caller, not to this thread
             self._broken = error
         finally:
             self.ended = time.monotonic()
             self._done.set()
+
+    def _fetched(self) -> Answer:
+        try:
+            return self._fetch(self._door)
+        except LookError as error:
+            return Answer(Status(error.status), None, _words(error), error.do_next)
 
     def wait(self, seconds: float) -> Answer:
         """The answer, or timed_out after so many seconds. Raises what the fetch itself broke with."""

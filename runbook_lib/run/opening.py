@@ -68,7 +68,7 @@ def make_redactor(target: Target, incident: str, parameters: Mapping[str, Json])
 
 def mask_parameters(parameters: Mapping[str, Json], redactor: Redactor) -> dict[str, Json]:
     """Parameters as they are written down: an e-mail address by its pseudonym."""
-    clean: dict[str, Json] = json.loads(redactor.text(json.dumps(parameters, ensure_ascii=False)))
+    clean: dict[str, Json] = json.loads(redactor.data(json.dumps(parameters, ensure_ascii=False).encode()))
     return clean
 
 

@@ -39,7 +39,7 @@ class Saver:
         if self._path is None:
             return
         started = time.monotonic()
-        write_atomic(self._path, self._redactor.data(notebook_bytes(notebook)), durable=durable)
+        write_atomic(self._path, self._redactor.data(notebook_bytes(notebook), words=False), durable=durable)
         self._last = time.monotonic()
         self._spent_s += self._last - started
 

@@ -58,7 +58,7 @@ def seal_from_notebook(home: Home, notebook: Mapping[str, Any]) -> SealedArtifac
         return None
     redactor = _redactor(home, context)
     context = context.changed(state="done", why="")
-    write_atomic(folder / NOTEBOOK, redactor.data(orjson.dumps(notebook, option=orjson.OPT_INDENT_2)))
+    write_atomic(folder / NOTEBOOK, redactor.data(orjson.dumps(notebook, option=orjson.OPT_INDENT_2), words=False))
     context.write(folder)
     write_report(folder, context, redactor)
     return seal_run(folder, context)

@@ -73,7 +73,7 @@ class Session:
         conclusion = procedure.conclude()
         context = opened.context.changed(executed=tuple(procedure.executed), state=CONCLUDED)
         verdict = verdict_document(make_verdict(context, conclusion, observer, procedure.window), opened.redactor)
-        facts = opened.redactor.data(orjson.dumps(dict(conclusion.facts), default=str, option=orjson.OPT_NON_STR_KEYS))
+        facts = opened.redactor.own(orjson.dumps(dict(conclusion.facts), default=str, option=orjson.OPT_NON_STR_KEYS))
         write_atomic(opened.folder / FACTS, facts)
         write_atomic(opened.folder / VERDICT, orjson.dumps(verdict, option=orjson.OPT_INDENT_2))
         if not opened.context.is_replay:

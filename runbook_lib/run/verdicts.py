@@ -87,7 +87,7 @@ def verdict_document(verdict: Verdict, redactor: Redactor) -> dict[str, Json]:
 
     A parameter may be an e-mail address, and so may a subject; a replay knows them masked only, and must agree.
     """
-    written: dict[str, Json] = orjson.loads(redactor.data(orjson.dumps(verdict.as_dict())))
+    written: dict[str, Json] = orjson.loads(redactor.own(orjson.dumps(verdict.as_dict())))
     for key in ("causes", "also", "states", "blind"):
         for finding in written[key]:
             finding["fingerprint"] = fingerprint(verdict.procedure, finding["code"], finding["subject"])

@@ -10,7 +10,7 @@ The settings of each vendor stand in a module of their own; a new one goes there
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationError
 
@@ -127,11 +127,25 @@ class Settings(
         return match[1] if match else None
 
     def secret_values(self) -> list[str]:
-        """Every secret's value, for the redactor; of a URL also its password."""
+        """Every secret's value, for the redactor; of a URL also its password, written as it is there and as it is.
+
+        A password that is also user, host, database or scheme of such a URL is not among them: it would mask those wherever they
+        stand. It is masked where it stands as a secret, in a URL and under a telling name.
+        """
         values = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
         values += [value for held in self._places.values() for name, value in held.items() if _SAYS_SECRET.search(name)]
-        passwords = [urlsplit(value).password or "" for value in values if "://" in value]
-        return values + [password for password in passwords if password]
+        urls = [parts for value in values if "://" in value and (parts := _split(value)) is not None]
+        open_parts = {part for url in urls for part in (url.scheme, url.username, url.hostname, url.path.strip("/"))}
+        passwords = [spelling for url in urls if url.password for spelling in (url.password, unquote(url.password))]
+        return [value for value in (*values, *passwords) if value not in open_parts]
+
+
+def _split(address: str) -> SplitResult | None:
+    """An address in its parts; None where it is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
 
 
 def _unusable_addresses(given: Mapping[str, str]) -> dict[str, str]:
