@@ -5,6 +5,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from runbook_lib.core.redact import Masked
+
 PARTIAL = ".partial"
 NOTEBOOK, REPORT, VERDICT = "notebook.ipynb", "report.html", "verdict.json"
 OBSERVATIONS, PAYLOADS = "observations.jsonl", "payloads"
@@ -15,12 +17,12 @@ os.umask(_mask)
 _MODE = 0o666 & ~_mask
 
 
-def write_atomic(path: Path, content: bytes, *, durable: bool = False) -> None:
+def write_atomic(path: Path, content: Masked, *, durable: bool = False) -> None:
     """Write a file so that it holds either all of the new content or all of the old.
 
     Args:
         path: where; its folder exists.
-        content: the whole of it.
+        content: the whole of it, masked: this is the one door through which an artifact's files go.
         durable: wait until the disk has it.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

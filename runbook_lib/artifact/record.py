@@ -14,7 +14,7 @@ import orjson
 from runbook_lib.artifact.files import OBSERVATIONS, PAYLOADS, RESTORE, why_unreadable, write_atomic
 from runbook_lib.core.errors import ArtifactError
 from runbook_lib.core.model import Json, Observation
-from runbook_lib.core.redact import Redactor
+from runbook_lib.core.redact import Masked, Redactor
 
 INLINE_MAX_BYTES = 256 * 1024
 
@@ -58,7 +58,7 @@ class FileRecorder:
             os.ftruncate(handle, size)
             raise
 
-    def _beside(self, payload: bytes) -> str:
+    def _beside(self, payload: Masked) -> str:
         name = f"{PAYLOADS}/{hashlib.sha256(payload).hexdigest()}.json"
         (self._folder / PAYLOADS).mkdir(exist_ok=True)
         if not (self._folder / name).exists():

@@ -17,7 +17,7 @@ from runbook_lib.artifact.files import VERDICT
 from runbook_lib.artifact.record import read_looks
 from runbook_lib.core.errors import ArtifactError
 from runbook_lib.core.model import Json, Observation
-from runbook_lib.core.redact import Redactor
+from runbook_lib.core.redact import Masked, Redactor
 from runbook_lib.procedures.base import Exhibit
 from runbook_lib.show.evidence import evidence_table
 from runbook_lib.show.exhibits import exhibit
@@ -47,7 +47,7 @@ img{max-width:100%;height:auto}
 """.replace("\n", "")
 
 
-def report_html(folder: Path, notebook: Mapping[str, Any], run: Mapping[str, Json], redactor: Redactor) -> bytes:
+def report_html(folder: Path, notebook: Mapping[str, Any], run: Mapping[str, Json], redactor: Redactor) -> Masked:
     """The report of a run's folder, whole or not.
 
     Args:

@@ -9,6 +9,7 @@ from pathlib import Path
 from runbook_lib.artifact.files import MANIFEST, PARTIAL, SEAL, sha256_of, write_atomic
 from runbook_lib.core.errors import ArtifactError
 from runbook_lib.core.model import Json
+from runbook_lib.core.redact import our_own
 
 MANIFEST_SCHEMA = 1
 
@@ -43,9 +44,9 @@ def seal(partial: Path, facts: Mapping[str, Json]) -> SealedArtifact:
     files = {name: _entry(partial / name) for name in list_contents(partial)}
     manifest = {"schema": MANIFEST_SCHEMA, **facts, "files": files}
     content = (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-    write_atomic(partial / MANIFEST, content, durable=True)
+    write_atomic(partial / MANIFEST, our_own(content), durable=True)
     value = sha256_of(partial / MANIFEST)
-    write_atomic(partial / SEAL, f"{value}  {MANIFEST}\n".encode(), durable=True)
+    write_atomic(partial / SEAL, our_own(f"{value}  {MANIFEST}\n".encode()), durable=True)
     partial.rename(final)
     _sync(final.parent)
     return SealedArtifact(final, value)

@@ -7,7 +7,7 @@ one pass over a hundred thousand spans costs a hundred times less than a visit t
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NewType
 
 import orjson
 
@@ -20,6 +20,8 @@ from runbook_lib.core.masking.shapes import mask_shapes
 from runbook_lib.core.model import Json
 
 MASK = _MASK.decode()
+# Bytes that passed a Redactor. What is kept in a file is of this type, so that the type checker finds what did not.
+Masked = NewType("Masked", bytes)
 _EMAIL = linear(rb"(^|[^\w.+%-])([A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24})\b")
 # A value that is also a word stands in ids, names of sources and remedies: masked in what others write, never in our own words.
 _WORD_LIKE = re.compile(r"[A-Za-z]{1,16}")
@@ -52,21 +54,29 @@ class Redactor:
         """The text without secrets, for code and parameters: an e-mail address stays, and a word stays a word, known or not."""
         return _decoded(self._foreign(_encoded(text), is_json=False, words=False))
 
-    def data(self, encoded: bytes, *, words: bool = True) -> bytes:
+    def data(self, encoded: bytes, *, words: bool = True) -> Masked:
         """Encoded JSON that others wrote, without secrets and e-mail addresses: still JSON of the same structure.
 
         Args:
             words: mask known values that are words too; not in a notebook, whose own structure is words.
         """
         clean = self._people(self._foreign(encoded, is_json=True, words=words))
-        return encoded if clean is encoded else self._whole(encoded, clean)
+        return Masked(encoded if clean is encoded else self._whole(encoded, clean))
 
-    def own(self, encoded: bytes) -> bytes:
+    def own(self, encoded: bytes) -> Masked:
         """Bytes of our own making, whose foreign parts were masked before: once more, and no word or name of ours is touched.
 
         Looked for are known values that cannot be a word, keys by their shape, and e-mail addresses.
         """
-        return self._people(mask_shapes(self._known(encoded, self._secrets - self._words)))
+        return Masked(self._people(mask_shapes(self._known(encoded, self._secrets - self._words))))
+
+    def script(self, encoded: bytes) -> Masked:
+        """A text file, as `secrets_only` would leave it; bytes that are no UTF-8 are no text, and stay as they are."""
+        try:
+            text = encoded.decode()
+        except UnicodeDecodeError:
+            return Masked(encoded)
+        return Masked(_encoded(self.secrets_only(text)))
 
     def finds(self, text: str) -> bool:
         """Whether anything in the text would be masked."""
@@ -134,6 +144,11 @@ class Redactor:
         alone = self.text(value)
         named = self.text(f"{key}={value}")
         return alone if named.endswith(alone) else MASK
+
+
+def our_own(encoded: bytes) -> Masked:
+    """Bytes that the runbook made of its own facts alone: hashes, names, times. What has the shape of a key is masked even so."""
+    return Redactor().own(encoded)
 
 
 def _decoded(clean: bytes) -> str:

@@ -18,6 +18,7 @@ from runbook_lib.artifact.files import PARTIAL, why_unreadable, write_atomic
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import ArtifactError, UsageError
 from runbook_lib.core.model import Json
+from runbook_lib.core.redact import our_own
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import new_run_id
 from runbook_lib.run.library import library_sha256, versions, whoami
@@ -68,7 +69,7 @@ class RunContext:
 
     def write(self, folder: Path) -> None:
         """Keep it as the folder's run.json, atomically."""
-        write_atomic(folder / RUN_FILE, json.dumps(asdict(self), indent=1, sort_keys=True).encode())
+        write_atomic(folder / RUN_FILE, our_own(json.dumps(asdict(self), indent=1, sort_keys=True).encode()))
 
 
 def read_context(folder: Path) -> RunContext:

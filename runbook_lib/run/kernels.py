@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from runbook_lib.run.processes import MARK, end_marked
 from runbook_lib.run.runtime import own_folder
 
 _by_forking = False
+_LAST_BYTES = 4096
 _PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
 
@@ -45,7 +47,7 @@ class Kernel:
         self.mark = secrets.token_hex(8)
         self._folder = own_folder(self.mark)
         self.connection_file = self._folder / "kernel.json"
-        self._log = self._folder / "log"
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the kernel; no name, so no folder keeps it)
         self.ready_end, ready = os.pipe()
         try:
             self._write_connection_file()
@@ -54,6 +56,7 @@ class Kernel:
         except BaseException:
             os.close(self.ready_end)
             shutil.rmtree(self._folder, ignore_errors=True)
+            self._log.close()
             raise
         finally:
             os.close(ready)
@@ -91,13 +94,15 @@ class Kernel:
             os.close(self.ready_end)
             self.ready_end = -1
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._log.close()
 
     def last_words(self) -> str:
         """The end of what the kernel wrote to its own standard error: why it died, where it said so."""
-        try:
-            text = self._log.read_text("utf-8", "replace").strip()
-        except OSError:
-            text = ""
+        if self._log.closed:
+            return ""
+        size = os.fstat(self._log.fileno()).st_size
+        said = os.pread(self._log.fileno(), _LAST_BYTES, max(0, size - _LAST_BYTES))  # at no place of the kernel's own
+        text = said.decode("utf-8", "replace").strip()
         code = self.process.poll()
         if code is not None and code < 0:
             text = f"ended by signal {signal.Signals(-code).name}. {text}"
@@ -132,16 +137,15 @@ class Kernel:
             MARK: self.mark,
         }
         arguments = ["-f", str(self.connection_file)]
-        with self._log.open("wb") as log:
-            if _by_forking:
-                return fork_process(main, arguments=arguments, cwd=cwd, environment=environment, log=log)
-            return subprocess.Popen(
-                [sys.executable, "-P", "-m", "runbook_lib.run.kernel", *arguments],
-                cwd=cwd,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[ready],
-                start_new_session=True,
-            )
+        if _by_forking:
+            return fork_process(main, arguments=arguments, cwd=cwd, environment=environment, log=self._log)
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "runbook_lib.run.kernel", *arguments],
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=[ready],
+            start_new_session=True,
+        )

@@ -19,7 +19,7 @@ from runbook_lib.artifact.record import read_looks
 from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.errors import RunbookError
 from runbook_lib.core.model import Json, VerdictStatus
-from runbook_lib.core.redact import Redactor
+from runbook_lib.core.redact import Redactor, our_own
 from runbook_lib.io.observe import Observer
 from runbook_lib.run.context import RESERVE, RUN_VARIABLE, RunContext, make_folder, new_context, read_context
 from runbook_lib.run.engine import ending_of, seconds_from_now
@@ -255,7 +255,7 @@ class _Run:
         window = self._window() or Window(now, now)
         verdict = verdict_document(make_verdict(self._context, conclusion, observer, window), self._prepared.redactor)
         verdict["verdict_s"] = self._context.deadline_s
-        write_atomic(self._folder / VERDICT, orjson.dumps(verdict, option=orjson.OPT_INDENT_2))
+        write_atomic(self._folder / VERDICT, our_own(orjson.dumps(verdict, option=orjson.OPT_INDENT_2)))
 
     def _window(self) -> Window | None:
         observer = Observer(now=from_iso(self._context.now), record=[])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from runbook_lib.artifact.files import write_atomic
 from runbook_lib.core.errors import NotebookError
+from runbook_lib.core.redact import our_own
 from runbook_lib.run.processes import end_marked, process_started
 
 _LONGEST_SOCKET_PATH = 90  # of about 104 to 108 bytes; the port's number comes after it
@@ -28,7 +29,7 @@ def own_folder(mark: str) -> Path:
     """
     folder = Path(tempfile.mkdtemp(dir=runtime_folder()))
     owner = {"pid": os.getpid(), "started": process_started(os.getpid()), "mark": mark}
-    write_atomic(folder / _OWNER, json.dumps(owner).encode())
+    write_atomic(folder / _OWNER, our_own(json.dumps(owner).encode()))
     return folder
 
 

@@ -17,7 +17,7 @@ import orjson
 
 from runbook_lib.artifact.files import PARTIAL, VERDICT, write_atomic
 from runbook_lib.core.model import Json
-from runbook_lib.core.redact import Redactor
+from runbook_lib.core.redact import Redactor, our_own
 from runbook_lib.io.observe import Observer
 from runbook_lib.procedures.base import Procedure, replay_steps
 from runbook_lib.run.context import RunContext
@@ -75,7 +75,7 @@ class Session:
         verdict = verdict_document(make_verdict(context, conclusion, observer, procedure.window), opened.redactor)
         facts = opened.redactor.own(orjson.dumps(dict(conclusion.facts), default=str, option=orjson.OPT_NON_STR_KEYS))
         write_atomic(opened.folder / FACTS, facts)
-        write_atomic(opened.folder / VERDICT, orjson.dumps(verdict, option=orjson.OPT_INDENT_2))
+        write_atomic(opened.folder / VERDICT, our_own(orjson.dumps(verdict, option=orjson.OPT_INDENT_2)))
         if not opened.context.is_replay:
             self._note(context)
         return VerdictDisplay(verdict, self._where() if context.interactive else "")

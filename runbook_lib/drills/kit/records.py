@@ -18,6 +18,7 @@ from typing import Any
 
 from runbook_lib.artifact.files import write_atomic
 from runbook_lib.core.model import Observation
+from runbook_lib.core.redact import Masked, our_own
 from runbook_lib.run.context import RunContext
 from runbook_lib.run.headless import HeadlessRun, replay_procedure
 from runbook_lib.run.home import Home
@@ -65,7 +66,8 @@ def write(procedure: str, case: str, records: Iterable[Record], folder: Path = R
     text = json.dumps(runs, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     path = path_of(procedure, case, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, lzma.compress(text, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC32, filters=_FILTERS))
+    packed = lzma.compress(our_own(text), format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC32, filters=_FILTERS)
+    write_atomic(path, Masked(packed))
     return path
 
 
@@ -113,7 +115,7 @@ def write_index(procedure: str, lines: Iterable[Mapping[str, Any]]) -> None:
     """Keep the index of a procedure's records, in the order given."""
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     index_of(procedure).parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(index_of(procedure), text.encode())
+    write_atomic(index_of(procedure), our_own(text.encode()))
 
 
 def index_of(procedure: str) -> Path:

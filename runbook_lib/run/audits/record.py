@@ -19,6 +19,7 @@ from runbook_lib.artifact.files import write_atomic
 from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Json
+from runbook_lib.core.redact import our_own
 
 SCHEMA = "runbook-audit/1"
 RECORDS = "audits"
@@ -76,7 +77,7 @@ def write_record(folder: Path, record: Record) -> Path:
     path = folder / RECORDS / f"{record.id}.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, json.dumps(record.as_dict(), indent=1, ensure_ascii=False).encode())
+        write_atomic(path, our_own(json.dumps(record.as_dict(), indent=1, ensure_ascii=False).encode()))
     except OSError as error:
         raise UsageError(
             "Cannot write the audit's record",

@@ -61,6 +61,7 @@ def serve(
             "--LabApp.extension_manager=readonly",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.news_url=None",
+            "--ContentsManager.checkpoints_class=runbook_lib.run.lab.checkpoints.MaskedCheckpoints",
             "--KernelManager.transport=ipc",
             "--MultiKernelManager.default_kernel_name=runbook-python",
             "--Application.log_level=ERROR",

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.artifact.files import write_atomic
+from runbook_lib.core.redact import Redactor
 from runbook_lib.run.home import Home
-from runbook_lib.run.saving import notebook_bytes
+from runbook_lib.run.lab.masking import masked_bytes
 
 NAME = "start.ipynb"
 _SOURCE = """from runbook_lib.run.home import Home
@@ -24,7 +25,7 @@ def write_start_page(home: Home) -> Path:
     """Write the start page into the outputs folder, fresh."""
     path = home.outputs / NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, notebook_bytes(_notebook([])))
+    write_atomic(path, masked_bytes(_notebook([]), Redactor()))
     return path
 
 
@@ -53,7 +54,7 @@ async def _run(server: Any, home: Home) -> None:
             _SOURCE, store_history=False, timeout=20, output_hook=lambda m: _collect(m, outputs)
         )
         page = _notebook(outputs)
-        write_atomic(home.outputs / NAME, notebook_bytes(page))
+        write_atomic(home.outputs / NAME, masked_bytes(page, Redactor()))
         server.contents_manager.notary.sign(page)  # JupyterLab draws no widget of a notebook that it does not trust
     finally:
         client.stop_channels()

@@ -5,8 +5,8 @@ from pathlib import Path
 from runbook_lib.artifact.files import write_atomic
 from runbook_lib.core.errors import UsageError
 from runbook_lib.run.inject import inject
+from runbook_lib.run.lab.masking import masked_bytes
 from runbook_lib.run.runner import PreparedRun
-from runbook_lib.run.saving import notebook_bytes
 
 
 def write_working_copy(prepared: PreparedRun) -> Path:
@@ -23,7 +23,7 @@ def write_working_copy(prepared: PreparedRun) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = _free(folder, prepared.template.stem)
-        write_atomic(path, notebook_bytes(notebook))
+        write_atomic(path, masked_bytes(notebook, prepared.redactor))
     except OSError as error:
         raise UsageError(
             "Cannot write into the outputs folder",
