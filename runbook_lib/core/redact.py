@@ -22,7 +22,7 @@ from runbook_lib.core.model import Json
 MASK = _MASK.decode()
 # Bytes that passed a Redactor. What is kept in a file is of this type, so that the type checker finds what did not.
 Masked = NewType("Masked", bytes)
-_EMAIL = linear(rb"(^|[^\w.+%-])([A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24})\b")
+_EMAIL = linear(rb"(^|\\[nrt]|[^\w.+%-])([A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24})\b")
 # A value that is also a word stands in ids, names of sources and remedies: masked in what others write, never in our own words.
 _WORD_LIKE = re.compile(r"[A-Za-z]{1,16}")
 _QUOTE = linear(rb"\\*\"")

@@ -6,7 +6,7 @@ from runbook_lib.core.masking.shapes import MASK
 from runbook_lib.core.masking.values import quote_at, quoted_end
 
 _INSERT = linear(
-    rb"(?i)\binsert[ \t]+into[ \t]+[\w.\"\\]{1,200}[ \t]*\(([^()]{1,1000})\)(?:\s|\\+n)*values(?:\s|\\+n)*\("
+    rb"(?i)(?:\b|\\[nrt])insert[ \t]+into[ \t]+[\w.\"\\]{1,200}[ \t]*\(([^()]{1,1000})\)(?:\s|\\+n)*values(?:\s|\\+n)*\("
 )
 _SECRET_COLUMN = linear(rb"(?i)(?:" + b"".join(WORDS.split()) + rb")" + ENDINGS + rb"[\s\"\\]*$")
 _STOP = linear(rb"\\*[\"'`]|[,()]")

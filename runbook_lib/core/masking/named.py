@@ -49,7 +49,7 @@ _VALUE_BEFORE = linear(
     rb"(?i)\\*[\"'](?:value|val|content)\\*[\"'][ \t]{0,8}[:=][ \t]{0,8}(?:\{[ ]?\\*\"string_?value\\*\":[ ]?)?"
 )
 _IS_NAME_FIELD = re.compile(
-    rb"(?i)\b(?:key|name|header|field|variable|var|k)\\*[\"']?[ \t]{0,8}[:=][ \t]{0,8}(?:\\*[\"'])?\Z"
+    rb"(?i)(?:\b|\\[nrt])(?:key|name|header|field|variable|var|k)\\*[\"']?[ \t]{0,8}[:=][ \t]{0,8}(?:\\*[\"'])?\Z"
 )
 _PAIR_OPENS = re.compile(rb"[\[(][ \t]*[bBrRuU]{0,2}\\*[\"']\Z")
 _SETS = re.compile(rb"(?i)(?:set|put|config|item|header|env|append|add)[a-z_]{0,12}\([ \t]*[bru]{0,2}\\*[\"']\Z")
@@ -98,7 +98,7 @@ class _Reader:
         begin = self._name_begins(candidate.start())
         name, before = data[begin:ends], data[max(0, begin - 160) : begin]
         if is_harmless_name(name):
-            return int(candidate.end())
+            return int(ends)
         closed, assigned, comma, says, bracket, _ = candidate.groups()
         if assigned is not None:
             return self._value(
@@ -111,12 +111,15 @@ class _Reader:
         if says is not None:
             return self._said(candidate.end(), name)
         if bracket is not None:
-            return self._tagged(candidate.end(), before) if bracket.strip() == b">" else int(candidate.end())
+            return self._tagged(candidate.end(), before) if bracket.strip() == b">" else int(ends)
         return self._spaced(candidate.end(), name, before, closed)
 
     def _name_begins(self, word: int) -> int:
         """Where the name begins that ends in a telling word."""
-        data, begin = self._data, word
+        data = self._data
+        if data[word] == 0x5C:
+            return word + 2  # it began with an escaped line break
+        begin = word
         limit = max(self._kept, word - _LONGEST_NAME)
         while begin > limit and data[begin - 1] in _NAME_BYTES:
             begin -= 1
@@ -278,7 +281,7 @@ class _Reader:
         opened = data.rfind(b"{", max(self._kept, begin - _NEAR), begin)
         if opened >= 0 and (value := _VALUE_BEFORE.search(data, opened, begin)) and quote_at(data, value.end()):
             self._quoted(value.end(), name)
-        return int(candidate.end())
+        return int(candidate.end(1))
 
     def _listed(self, at: int, name: bytes, before: bytes) -> int:
         """The text behind a name in a list: of a pair, of a call that sets something, of a command's arguments."""

@@ -2,17 +2,21 @@
 
 import re
 
+# Where a word begins: in JSON, an escaped line break ends in a letter, behind which `\b` sees no word's beginning.
+WORD_BEGINS = rb"(?:\b|\\[nrt])"
+
 # A name tells of a secret by its last word (`db_password`, `apiKey`, `x-hub-signature-256`), whatever joins its words.
 WORDS = rb"""
-pass(?:word|wd|phrase|code)s? | requirepass | identified[-_.\x20]by | pwd | \bpgpass
+pass(?:word|wd|phrase|code)s? | requirepass | identified[-_.\x20]by | pwd | BEGINpgpass
 | secret(?:[-_]?key[-_]?base|s)? | bypass[-_]secret | protection[-_]bypass
-| token | \bjwt | credentials? | authorization | (?:\b|_)auth | cookies? | signature | \bsig
-| \botp | \btotp | \bpin[-_.]?code | \bcv[cv]2? | \bsid | session(?:[-_.]?(?:id|key))? | \bdsn | connection[-_.\x20]?string
+| token | BEGINjwt | credentials? | authorization | (?:BEGIN|_)auth | cookies? | signature | BEGINsig
+| BEGINotp | BEGINtotp | BEGINpin[-_.]?code | BEGINcv[cv]2? | BEGINsid | BEGINdsn
+| session(?:[-_.]?(?:id|key))? | connection[-_.\x20]?string
 | x-[a-z0-9-]{1,40}-key
 | (?:access|account|admin|aes|anon|api|app|auth|client|cookie|decryption|deploy|encryption|function|gpg|hmac|host|ingest|jwt|license
     |master|private|read|role|routing|rsa|secret|security|service|session|shared|signature|signing|ssh|storage|subscription|token
     |webhook|write)[-_.\x20]?keys?(?:[-_.]?id)?
-"""
+""".replace(b"BEGIN", WORD_BEGINS)
 # what may follow the word and leaves it a secret's name
 ENDINGS = (
     rb"(?:[-_.]?(?:hash|digest|value|plain|plaintext|raw|b64|base64|hex|encoded|old|new|current|previous"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from runbook_lib.core.keys import KEY_KINDS
 from runbook_lib.core.masking.linear import linear
+from runbook_lib.core.masking.names import WORD_BEGINS
 
 MASK = b"<redacted>"
 
@@ -37,28 +38,29 @@ def _has_no_digit(value: bytes) -> bool:
     return not any(48 <= byte <= 57 for byte in value)
 
 
-_VENDORS = tuple(
-    _Shape(anchor.encode(), linear(f"()(?:{pattern})()".encode()))
-    for kind in KEY_KINDS
-    for anchor, pattern in kind.masks
-)
+def _alone(pattern: str) -> Any:
+    """A key that stands by itself, at the beginning of a word."""
+    return linear(b"(" + WORD_BEGINS + rb")(?:" + pattern.removeprefix(r"\b").encode() + rb")()")
+
+
+_VENDORS = tuple(_Shape(anchor.encode(), _alone(pattern)) for kind in KEY_KINDS for anchor, pattern in kind.masks)
 _OTHERS = tuple(
-    _Shape(anchor.encode(), linear(f"()(?:{pattern})()".encode()))
+    _Shape(anchor.encode(), _alone(pattern))
     for anchor, pattern in (
-        ("vc", r"\bvc[prcaik]_[A-Za-z0-9]{16,}"),
-        ("AKIA", r"\bAKIA[A-Z0-9]{16}\b"),
-        ("ASIA", r"\bASIA[A-Z0-9]{16}\b"),
-        ("xox", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
-        ("AIza", r"\bAIza[A-Za-z0-9_-]{35,}"),
-        ("hf_", r"\bhf_[A-Za-z0-9]{20,}"),
-        ("npm_", r"\bnpm_[A-Za-z0-9]{30,}"),
-        ("pypi-", r"\bpypi-[A-Za-z0-9_-]{30,}"),
-        ("SG.", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-        ("re_", r"\bre_[A-Za-z0-9]{8}_[A-Za-z0-9]{16,}"),
-        ("dop_v1_", r"\bdop_v1_[a-f0-9]{32,}"),
-        ("glpat-", r"\bglpat-[A-Za-z0-9_.-]{20,}"),
-        ("gl", r"\bgl(?:sa|c)_[A-Za-z0-9_+/=-]{20,}"),
-        ("eyJ", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)?"),
+        ("vc", r"vc[prcaik]_[A-Za-z0-9]{16,}"),
+        ("AKIA", r"AKIA[A-Z0-9]{16}\b"),
+        ("ASIA", r"ASIA[A-Z0-9]{16}\b"),
+        ("xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
+        ("AIza", r"AIza[A-Za-z0-9_-]{35,}"),
+        ("hf_", r"hf_[A-Za-z0-9]{20,}"),
+        ("npm_", r"npm_[A-Za-z0-9]{30,}"),
+        ("pypi-", r"pypi-[A-Za-z0-9_-]{30,}"),
+        ("SG.", r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+        ("re_", r"re_[A-Za-z0-9]{8}_[A-Za-z0-9]{16,}"),
+        ("dop_v1_", r"dop_v1_[a-f0-9]{32,}"),
+        ("glpat-", r"glpat-[A-Za-z0-9_.-]{20,}"),
+        ("gl", r"gl(?:sa|c)_[A-Za-z0-9_+/=-]{20,}"),
+        ("eyJ", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)?"),
     )
 )
 _WITHIN = (
@@ -69,14 +71,15 @@ _WITHIN = (
     _Shape(b"@", linear(rb"(:\\*/\\*/)[A-Za-z0-9_-]{20,}(@)"), _has_no_digit),
     # what commands take without a name: curl -u user:…, redis-cli -a …, sshpass -p …, mysql -p…
     _Shape(
-        b"curl", linear(rb"(\bcurl\b[^\n|;]{0,300}[ \t](?:-u|--user)[ =]?\\*[\"']?[^\s:\"'\\]{1,64}:)[^\s\"'\\]+()")
+        b"curl",
+        linear(rb"((?:\b|\\[nrt])curl\b[^\n|;]{0,300}[ \t](?:-u|--user)[ =]?\\*[\"']?[^\s:\"'\\]{1,64}:)[^\s\"'\\]+()"),
     ),
-    _Shape(b"redis-cli", linear(rb"(\bredis-cli\b[^\n|;]{0,300}[ \t]-a[ \t]+\\*[\"']?)[^\s\"'\\]+()")),
-    _Shape(b"sshpass", linear(rb"(\bsshpass\b[ \t]+-p[ \t]*\\*[\"']?)[^\s\"'\\]+()")),
-    _Shape(b"mysql", linear(rb"(\bmysql[a-z]*\b[^\n|;]{0,300}[ \t]-p)[^\s\"'\\]+()")),
-    _Shape(b"earer ", linear(rb"(\b(?i:bearer) +)[A-Za-z0-9._~+/=-]{8,}()"), _is_word),
-    _Shape(b"EARER ", linear(rb"(\b(?i:bearer) +)[A-Za-z0-9._~+/=-]{8,}()"), _is_word),
-    _Shape(b"asic ", linear(rb"(\b(?i:basic) +)[A-Za-z0-9+/=]{12,}()"), _is_word),
+    _Shape(b"redis-cli", linear(rb"((?:\b|\\[nrt])redis-cli\b[^\n|;]{0,300}[ \t]-a[ \t]+\\*[\"']?)[^\s\"'\\]+()")),
+    _Shape(b"sshpass", linear(rb"((?:\b|\\[nrt])sshpass\b[ \t]+-p[ \t]*\\*[\"']?)[^\s\"'\\]+()")),
+    _Shape(b"mysql", linear(rb"((?:\b|\\[nrt])mysql[a-z]*\b[^\n|;]{0,300}[ \t]-p)[^\s\"'\\]+()")),
+    _Shape(b"earer ", linear(rb"((?:\b|\\[nrt])(?i:bearer) +)[A-Za-z0-9._~+/=-]{8,}()"), _is_word),
+    _Shape(b"EARER ", linear(rb"((?:\b|\\[nrt])(?i:bearer) +)[A-Za-z0-9._~+/=-]{8,}()"), _is_word),
+    _Shape(b"asic ", linear(rb"((?:\b|\\[nrt])(?i:basic) +)[A-Za-z0-9+/=]{12,}()"), _is_word),
 )
 SHAPES = (*_VENDORS, *_OTHERS, *_WITHIN)
 _ANY = linear(

@@ -173,6 +173,16 @@ def test_in_json_it_is_masked_at_any_depth_and_its_neighbours_stay(text: str) ->
         line = json.dumps({"m": line})
 
 
+@pytest.mark.parametrize("text", WRITTEN)
+@pytest.mark.parametrize("before", ["POST /v1/chat\n", "Invalid API key\r\n", "at\tSome.module\t"])
+def test_a_line_before_it_hides_nothing(before: str, text: str) -> None:
+    """In JSON the escape of a line break ends in a letter, which is no part of the next line's first word."""
+    written = {"line": before + text.replace("HERE", SECRET)}
+    left = orjson.loads(Redactor().data(orjson.dumps(written)))
+    assert SECRET not in left["line"]
+    assert left["line"].startswith(before)
+
+
 @pytest.mark.parametrize("text", HARMLESS)
 def test_words_names_and_placeholders_stay(text: str) -> None:
     assert Redactor().text(text) == text
