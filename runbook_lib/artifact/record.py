@@ -11,12 +11,15 @@ from pathlib import Path
 
 import orjson
 
-from runbook_lib.artifact.files import OBSERVATIONS, PAYLOADS, RESTORE, why_unreadable, write_atomic
+from runbook_lib.artifact.files import OBSERVATIONS, PAYLOADS, RESTORE, write_atomic
+from runbook_lib.artifact.forms import observation
+from runbook_lib.artifact.stranger import StrangersFolder
 from runbook_lib.core.errors import ArtifactError
 from runbook_lib.core.model import Json, Observation
 from runbook_lib.core.redact import Masked, Redactor
 
 INLINE_MAX_BYTES = 256 * 1024
+_LONGEST_LINE = 8 << 20  # a value that stands in its line has 256 KiB; its arguments may have a pasted log
 
 
 class FileRecorder:
@@ -70,39 +73,45 @@ def read_observations(folder: Path) -> list[Observation]:
     """The observations of an artifact or of a `.partial`, in the order in which they were made.
 
     Raises:
-        ArtifactError: a line or a payload cannot be read; the line's number is named.
+        ArtifactError: a line or a payload cannot be read, is of another form, or is too large; the line's number is named.
     """
-    return list(_lines(folder, _value))
+    holds = StrangersFolder(folder)
+    return list(_lines(holds, lambda value: _value(holds, value)))
 
 
 def read_looks(folder: Path) -> list[Observation]:
     """The same without what lies beside: enough to list the looks. Raises ArtifactError."""
-    return list(_lines(folder, lambda _, value: value))
+    return list(_lines(StrangersFolder(folder), lambda value: value))
 
 
-def _lines(folder: Path, value_of: Callable[[Path, Json], Json]) -> Iterator[Observation]:
-    path = folder / OBSERVATIONS
-    number = 0
-    try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):  # noqa: B007 (the number is used where a line cannot be read)
-                data = orjson.loads(line)
-                data["value"] = value_of(folder, data["value"])
-                yield Observation.from_dict(data)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ArtifactError(
-            "Cannot read the recorded observations",
-            where=f"{path} line {number}" if number else str(path),
-            came_back=why_unreadable(error),
-            do_next=RESTORE,
-        ) from error
+def _lines(holds: StrangersFolder, value_of: Callable[[Json], Json]) -> Iterator[Observation]:
+    for number, line in enumerate(holds.read(OBSERVATIONS).splitlines(), 1):
+        where = f"{OBSERVATIONS} line {number}"
+        if len(line) > _LONGEST_LINE:
+            raise _unreadable(holds, where, f"{len(line):,} bytes; at most {_LONGEST_LINE:,} stand in one")
+        data = holds.parsed(where, line)
+        if not isinstance(data, dict):
+            raise _unreadable(holds, where, "no observation")
+        try:
+            data["value"] = value_of(data.get("value"))
+            yield observation(data)
+        except ArtifactError as error:
+            raise _unreadable(holds, where, error.came_back) from error
+        except ValueError as error:
+            raise _unreadable(holds, where, str(error)) from error
 
 
-def _value(folder: Path, value: Json) -> Json:
+def _unreadable(holds: StrangersFolder, where: str, why: str) -> ArtifactError:
+    return ArtifactError(
+        "Cannot read the recorded observations", where=f"{holds.path / where}", came_back=why[:200], do_next=RESTORE
+    )
+
+
+def _value(holds: StrangersFolder, value: Json) -> Json:
     """A line's value, fetched from beside where it was too large to stand in it."""
     if not (isinstance(value, dict) and set(value) == {"payload"} and isinstance(value["payload"], str)):
         return value
     name = value["payload"]
     if not name.startswith(f"{PAYLOADS}/") or "/" in name.removeprefix(f"{PAYLOADS}/"):
         return value
-    return orjson.loads((folder / name).read_bytes())
+    return holds.json(name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.artifact.files import MANIFEST, PARTIAL, SEAL, sha256_of, write_atomic
+from runbook_lib.artifact.stranger import StrangersFolder
 from runbook_lib.core.errors import ArtifactError
 from runbook_lib.core.model import Json
 from runbook_lib.core.redact import our_own
@@ -30,7 +31,7 @@ def seal(partial: Path, facts: Mapping[str, Json]) -> SealedArtifact:
         facts: what the manifest says beside the files: run, who, when, target, versions, hashes.
 
     Raises:
-        ArtifactError: it is no `.partial`, or an artifact of that name exists.
+        ArtifactError: it is no `.partial`, an artifact of that name exists, or it holds a link or what else no artifact has.
         OSError: the disk refuses; the folder stays a `.partial`.
     """
     final = partial.with_name(partial.name.removesuffix(PARTIAL))
@@ -41,7 +42,14 @@ def seal(partial: Path, facts: Mapping[str, Json]) -> SealedArtifact:
             came_back="an artifact of that name is there already" if final.exists() else "the folder is no .partial",
             do_next="Leave it as it is, and run the procedure again.",
         )
-    files = {name: _entry(partial / name) for name in list_contents(partial)}
+    holds = StrangersFolder(partial)
+    for name in [name for name, kind in holds.names().items() if kind == "folder"]:
+        (partial / name).rmdir()  # a manifest names files
+    files = {
+        name: {"sha256": holds.sha256(name), "bytes": (partial / name).stat().st_size}
+        for name, kind in holds.names().items()
+        if name not in (MANIFEST, SEAL) and kind != "folder"
+    }
     manifest = {"schema": MANIFEST_SCHEMA, **facts, "files": files}
     content = (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
     write_atomic(partial / MANIFEST, our_own(content), durable=True)
@@ -50,25 +58,6 @@ def seal(partial: Path, facts: Mapping[str, Json]) -> SealedArtifact:
     partial.rename(final)
     _sync(final.parent)
     return SealedArtifact(final, value)
-
-
-def list_contents(folder: Path) -> list[str]:
-    """The names of everything in an artifact but its manifest and seal, as paths within it, sorted; folders end in `/`."""
-    found = []
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if name in (MANIFEST, SEAL):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            if not any(path.iterdir()):
-                found.append(name + "/")
-            continue
-        found.append(name)
-    return sorted(found)
-
-
-def _entry(path: Path) -> dict[str, Json]:
-    return {"sha256": sha256_of(path), "bytes": path.stat().st_size}
 
 
 def _sync(folder: Path) -> None:

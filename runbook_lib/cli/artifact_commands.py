@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from runbook_lib.core.visible import visible
+
 if TYPE_CHECKING:
     from runbook_lib.artifact.diff import Difference
 
@@ -34,7 +36,7 @@ def verify(
     else:
         for what in ("changed", "missing", "added"):
             for name in getattr(found, what):
-                printing.print_result(f"{what:<8} {name}")
+                printing.print_result(f"{what:<8} {visible(name)}")
         printing.print_result(f"{'intact' if found.intact else 'NOT intact'}  {found.manifest_sha256}")
     raise typer.Exit(0 if found.intact else 1)
 
@@ -44,19 +46,19 @@ def replay(
     kernel: Annotated[
         bool, typer.Option("--kernel/--no-kernel", help="In a notebook's kernel, or its procedure alone.")
     ] = True,
+    not_intact: Annotated[
+        bool, typer.Option("--not-intact", help="Even if it was changed since it was sealed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Reach an artifact's verdict again from its own record. Exit as the run's; 6 when the verdict differs."""
-    from runbook_lib.artifact.verify import verify as check
     from runbook_lib.cli import printing
     from runbook_lib.run.replay import replay as replayed
 
     with printing.Progress() as progress:
-        again = replayed(artifact, with_kernel=kernel, on_cell=progress.cell)
-    if not check(artifact).intact:
-        printing.print_note("runbook: this artifact is NOT intact; `runbook verify` says what was changed")
+        again = replayed(artifact, with_kernel=kernel, though_not_intact=not_intact, on_cell=progress.cell)
     for note in again.notes:
-        printing.print_note(f"runbook: {note}")
+        printing.print_note(f"runbook: {visible(note)}")
     if as_json:
         printing.print_json({**again.as_dict(), "exit_code": again.exit_code})
     else:
@@ -97,14 +99,14 @@ def _diff_audits(before: Path, after: Path, *, as_json: bool) -> NoReturn:
         printing.print_json(found.as_dict())
     else:
         for each in found.changes:
-            printing.print_result(f"{each.result.target} {each.result.procedure} {each.result.org}".rstrip())
+            printing.print_result(visible(f"{each.result.target} {each.result.procedure} {each.result.org}".rstrip()))
             if each.difference is None:
                 printing.print_result("  nothing to compare with")
             else:
                 _print(each.difference, "  ")
         for lost in found.lost:
             printing.print_result(
-                f"{lost.target} {lost.procedure} {lost.org}".rstrip() + "\n  the later audit did not run it"
+                visible(f"{lost.target} {lost.procedure} {lost.org}".rstrip()) + "\n  the later audit did not run it"
             )
     raise typer.Exit(found.exit_code)
 
@@ -113,14 +115,14 @@ def _print(found: "Difference", indent: str = "") -> None:
     from runbook_lib.cli import printing
 
     if found.of_different:
-        printing.print_result(f"{indent}not comparable: {found.why_not}")
+        printing.print_result(f"{indent}not comparable: {visible(found.why_not)}")
         return
     printing.print_result(f"{indent}{found.status[0]} → {found.status[1]}")
     for what in ("new", "worse", "gone"):
         for each in getattr(found, what):
             printing.print_result(
-                f"{indent}{what:<6} {each['in']:<7} {each['code']} · {each['subject']}: {each['summary']}"
+                indent + visible(f"{what:<6} {each['in']:<7} {each['code']} · {each['subject']}: {each['summary']}")
             )
     printing.print_result(f"{indent}{found.same} the same")
     if found.why_not:
-        printing.print_note(f"runbook: not comparable: {found.why_not}")
+        printing.print_note(f"runbook: not comparable: {visible(found.why_not)}")

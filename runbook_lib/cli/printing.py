@@ -10,11 +10,12 @@ from typing import Any
 
 from runbook_lib.core.errors import RunbookError
 from runbook_lib.core.model import Json
+from runbook_lib.core.visible import visible, visible_lines
 
 
 def print_result(text: str) -> None:
-    """Print a command's result."""
-    print(text, flush=True)  # noqa: T201 (the one place that does)
+    """Print a command's result, which may hold others' words: what a terminal would obey is written out."""
+    print(visible_lines(text), flush=True)  # noqa: T201 (the one place that does)
 
 
 def print_json(data: Json) -> None:
@@ -24,7 +25,7 @@ def print_json(data: Json) -> None:
 
 def print_note(text: str) -> None:
     """Print something about the result, where a program that reads the result does not see it."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(visible_lines(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def print_error(error: RunbookError) -> None:
@@ -32,7 +33,7 @@ def print_error(error: RunbookError) -> None:
     from runbook_lib.core.redact import Redactor
 
     clean = Redactor().text(str(error))
-    print_note(f"runbook: {clean}")
+    print_note(f"runbook: {visible(clean)}")
 
 
 def print_bug(error: Exception) -> None:
@@ -62,7 +63,7 @@ def print_table(headings: list[str], rows: list[list[str]]) -> None:
     for heading in headings:
         shown.add_column(heading, overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
+        shown.add_row(*(Text(visible(cell)) for cell in row))
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
 
 

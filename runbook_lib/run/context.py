@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.artifact.files import PARTIAL, why_unreadable, write_atomic
-from runbook_lib.core.clock import to_iso
+from runbook_lib.artifact.files import PARTIAL, write_atomic
+from runbook_lib.artifact.forms import typed
+from runbook_lib.artifact.stranger import StrangersFolder
+from runbook_lib.core.clock import from_iso, to_iso
 from runbook_lib.core.errors import ArtifactError, UsageError
 from runbook_lib.core.model import Json
 from runbook_lib.core.redact import our_own
@@ -79,16 +81,16 @@ def read_context(folder: Path) -> RunContext:
         ArtifactError: run.json is missing, or was not written by the runbook.
     """
     try:
-        data = json.loads((folder / RUN_FILE).read_bytes())
-        data["executed"] = tuple(data["executed"])
-        return RunContext(**data)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        read: RunContext = typed(RunContext, StrangersFolder(folder).json(RUN_FILE))
+        from_iso(read.now)
+    except (ArtifactError, ValueError, OverflowError) as error:
         raise ArtifactError(
             "Cannot read the run's record",
             where=str(folder / RUN_FILE),
-            came_back=why_unreadable(error),
+            came_back=error.came_back if isinstance(error, ArtifactError) else str(error)[:200],
             do_next="Give the folder of a run, as `runbook run` printed it.",
         ) from error
+    return read
 
 
 def new_context(

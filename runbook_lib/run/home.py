@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from runbook_lib.core.errors import NotebookError
 if TYPE_CHECKING:
     from runbook_lib.procedures.base import Procedure
 
+_STEM = re.compile(r"[0-9]{2}_[a-z][a-z0-9_]{0,60}", re.ASCII)
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -70,7 +72,13 @@ class Home:
         )
 
     def _module(self, stem: str) -> ModuleType:
-        name = stem.partition("_")[2] or stem
+        if not _STEM.fullmatch(stem):  # it becomes part of a path
+            raise NotebookError(
+                "This is no name of a procedure",
+                where=repr(stem[:60]),
+                do_next="Names look like 03_supabase_rls; see `runbook list`.",
+            )
+        name = stem.partition("_")[2]
         local = self.root / "procedures" / f"{name}.py"
         if self.root != CHECKOUT and local.exists():
             return _load(f"runbook_home_procedures.{name}", local)

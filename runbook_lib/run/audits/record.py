@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.artifact.files import write_atomic
+from runbook_lib.artifact.forms import FindingsForm, fault_of, typed
+from runbook_lib.artifact.stranger import StrangersFolder
 from runbook_lib.core.clock import from_iso, to_iso
-from runbook_lib.core.errors import UsageError
+from runbook_lib.core.errors import ArtifactError, UsageError
 from runbook_lib.core.model import Json
 from runbook_lib.core.redact import our_own
 
@@ -100,16 +102,19 @@ def read_record(path: Path) -> Record:
         UsageError: it cannot be read, or is not an audit record.
     """
     try:
-        document = json.loads(path.read_bytes())
-        if document.pop("schema") != SCHEMA:
-            raise ValueError("another schema")
-        results = tuple(JobResult(**each) for each in document.pop("results"))
-        return Record(results=results, **document)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        document = StrangersFolder(path.parent).json(path.name)
+        if not isinstance(document, dict) or document.pop("schema", None) != SCHEMA:
+            raise ValueError(f"its schema is not {SCHEMA}")
+        read: Record = typed(Record, document)
+        for number, each in enumerate(read.results):
+            if each.status is not None and (why := fault_of(FindingsForm, dict(each.verdict))):
+                raise ValueError(f"results.{number}.verdict.{why}")
+        return read
+    except (ArtifactError, ValueError) as error:
         raise UsageError(
             "This is no record of an audit",
             where=str(path),
-            came_back=f"{type(error).__name__}: {error}"[:200],
+            came_back=error.came_back if isinstance(error, ArtifactError) else str(error)[:200],
             do_next="Give a file below outputs/audit-<name>/audits/, as `runbook audit` printed it.",
         ) from error
 
