@@ -29,6 +29,7 @@ from runbook_lib.io.observe import Look, Observer
 from runbook_lib.procedures.failed_request.reading import Evidence
 from runbook_lib.procedures.failed_request.rules import diagnose
 from runbook_lib.procedures.failed_request.window import diagnose_window
+from runbook_lib.procedures.failed_request.window_reading import WindowEvidence
 from runbook_lib.sources.traces.span_table import SpanCollector
 
 ROUNDS = 5
@@ -133,9 +134,9 @@ def verdict_on_trace(raw: bytes) -> str:
 
 def verdict_on_window(raw: bytes) -> str:
     """JSON to verdict for a window."""
-    given = Evidence(NOW, Window(START - timedelta(minutes=5), NOW), request=(look("vercel", "request_log", [row()]),),
+    given = WindowEvidence(NOW, Window(START - timedelta(minutes=5), NOW), request=(look("vercel", "request_log", [row()]),),
                      traces=(observed(raw),))  # fmt: skip
-    return diagnose_window(given, (), "").causes[0].code
+    return diagnose_window(given).causes[0].code
 
 
 def measure(name: str, raw: bytes, judge: Callable[[bytes], str]) -> None:

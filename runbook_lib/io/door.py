@@ -1,6 +1,7 @@
 """What a fetch gets to reach the world with, each of it under the look's deadline; `observe` makes one for each look."""
 
 import hmac
+import stat
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from runbook_lib.io.databases import Databases
 from runbook_lib.io.http import Deadline, Http
 from runbook_lib.io.machine import Machine, changed_at
 from runbook_lib.io.programs import Programs
+from runbook_lib.io.room import Share
 from runbook_lib.io.sql import Sql
 from runbook_lib.settings import Settings
 
@@ -21,16 +23,23 @@ class Door:
     """What a fetch may use: settings, HTTP, SQL, programs, this machine, the real clock, files, all under the look's deadline.
 
     Attributes:
+        share: what the look holds of the run's memory.
         ended: set when nobody waits for the look any more; what it started is then ended.
         tell: shows one line on how long work gets on; it is no part of what is recorded.
     """
 
     def __init__(
-        self, settings: Settings, deadline: Deadline, salt: bytes = b"", tell: Callable[[str], None] = lambda _: None
+        self,
+        settings: Settings,
+        deadline: Deadline,
+        salt: bytes = b"",
+        tell: Callable[[str], None] = lambda _: None,
+        share: Share | None = None,
     ) -> None:
         self.settings = settings
         self.deadline = deadline
         self.tell = tell
+        self.share = share or Share()
         self.ended = threading.Event()
         self._salt = salt
 
@@ -41,12 +50,12 @@ class Door:
     @property
     def http(self) -> Http:
         """An HTTP client that keeps this look's deadline."""
-        return Http(self.deadline)
+        return Http(self.deadline, self.share)
 
     @property
     def sql(self) -> Sql:
         """Read-only SQL that keeps this look's deadline."""
-        return Sql(self.deadline)
+        return Sql(self.deadline, self.share)
 
     @property
     def machine(self) -> Machine:
@@ -76,9 +85,14 @@ class Door:
         """A local file's text. Raises LookError: not_found, denied, malformed (too large or not UTF-8)."""
         file = Path(path).expanduser()
         try:
-            if file.stat().st_size > max_bytes:
+            if not stat.S_ISREG(file.stat().st_mode):
+                raise LookError(Status.malformed, "it is no plain file, and might never end", where=str(file))
+            with file.open("rb") as opened:
+                content = opened.read(max_bytes + 1)
+            if len(content) > max_bytes:
                 raise LookError(Status.malformed, f"the file is larger than {max_bytes} bytes", where=str(file))
-            return file.read_text("utf-8")
+            self.share.take(len(content))
+            return content.decode()
         except FileNotFoundError as error:
             raise LookError(Status.not_found, "no such file", where=str(file)) from error
         except PermissionError as error:

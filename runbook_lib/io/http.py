@@ -8,7 +8,7 @@ the first useful bytes of a malformed answer, which are redacted with everything
 import email.utils
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -21,12 +21,13 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Json, Status
+from runbook_lib.io.decoding import ACCEPTED, DecodedStream
+from runbook_lib.io.room import Share
 
 T = TypeVar("T")
 
 set_on_retry_hooks([])  # the default hook logs the arguments of what it retries, and an argument may be a secret
 
-MAX_BYTES = 512 * 1024 * 1024
 _CONNECT_S = 5.0
 _RETRY_STATUSES = frozenset({429, 502, 503, 504})
 _REQUEST_ID_HEADERS = (
@@ -37,7 +38,7 @@ _REQUEST_ID_HEADERS = (
     "fly-request-id",
     "sb-request-id",
 )
-_DEADLINE = "runbook_deadline"
+_LONGEST_COMPLAINT = 64 * 1024  # bytes of an error's body; a longer one is no vendor's words
 
 
 class Deadline:
@@ -68,6 +69,7 @@ class Reply:
     where: str
     elapsed_ms: float
     is_confidential: bool = False
+    share: Share | None = None  # of the run's memory; counts the body again when it is parsed
 
     def in_confidence(self) -> "Reply":
         """The same answer where it may hold values of variables: nothing of its body is ever quoted."""
@@ -80,15 +82,38 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The body as text, undecodable bytes replaced."""
-        return self.body.decode("utf-8", "replace")
+        """The body as text, undecodable bytes replaced. Raises LookError(malformed) for more than the run has room for."""
+        return self.beginning(len(self.body))
+
+    def beginning(self, count: int) -> str:
+        """The body's first characters, `count` at most, undecodable bytes replaced."""
+        piece = self.body[: count * 4]
+        if self.share is not None:
+            self.share.take(2 * len(piece))
+        return piece.decode("utf-8", "replace")[:count]
 
     def json(self) -> Json:
         """The body as JSON. Raises LookError(malformed) with the first useful bytes."""
         try:
-            return orjson.loads(self.body)
+            return self.loads(self.body)
         except orjson.JSONDecodeError as error:
             raise self.malformed(f"not JSON: {error.msg}") from error
+
+    def json_or_none(self) -> Json:
+        """The body as JSON, or None where it is none. Raises LookError(malformed) for more than the run has room for."""
+        try:
+            return self.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+    def loads(self, piece: bytes) -> Json:
+        """The JSON in a piece of the body, counted against the run's memory before it is parsed.
+
+        Raises orjson.JSONDecodeError where it is none, LookError(malformed) for more than the run has room for.
+        """
+        if self.share is not None:
+            self.share.take_parsed(piece)
+        return orjson.loads(piece)
 
     def parsed(self, parse: Callable[[Json], T]) -> T:
         """What `parse` makes of the JSON body; an answer of another shape becomes LookError(malformed), not a traceback."""
@@ -150,7 +175,7 @@ def status_of(status_code: int) -> Status:
 def _vendor_words(body: bytes) -> str:
     """The message inside the vendors' error shapes, or nothing."""
     try:
-        document = orjson.loads(body)
+        document = orjson.loads(body) if len(body) <= _LONGEST_COMPLAINT else None
     except orjson.JSONDecodeError:
         return ""
     for _ in range(3):
@@ -176,33 +201,14 @@ def _pool(_address: tuple[str, str, int | None]) -> httpx.BaseTransport:
     return httpx.HTTPTransport(verify=_tls(), limits=httpx.Limits(max_connections=100))
 
 
-class _BoundedStream(httpx.SyncByteStream):
-    """Checks deadline and size at every chunk."""
-
-    def __init__(self, stream: httpx.SyncByteStream, deadline: Deadline, max_bytes: int) -> None:
-        self._stream, self._deadline, self._max_bytes = stream, deadline, max_bytes
-
-    def __iter__(self) -> Iterator[bytes]:
-        seen = 0
-        for chunk in self._stream:
-            seen += len(chunk)
-            if seen > self._max_bytes:
-                raise LookError(Status.malformed, f"the answer does not end: more than {self._max_bytes} bytes")
-            self._deadline.check()
-            yield chunk
-
-    def close(self) -> None:
-        self._stream.close()
-
-
 class DeadlineTransport(httpx.BaseTransport):
-    """An httpx transport under one deadline; vendors' SDKs that take an httpx client get one over this."""
+    """An httpx transport under one deadline and within one share of memory, for vendors' SDKs too; bodies come decoded."""
 
-    def __init__(self, deadline: Deadline, max_bytes: int = MAX_BYTES) -> None:
-        self._deadline, self._max_bytes = deadline, max_bytes
+    def __init__(self, deadline: Deadline, share: Share) -> None:
+        self._deadline, self._share = deadline, share
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request under the deadline; raises LookError(timed_out) when it is spent."""
+        """Send one request under the deadline. Raises LookError: timed_out when it is spent, malformed for too large a body."""
         self._deadline.check()
         left_s = self._deadline.remaining_s
         request.extensions["timeout"] = {
@@ -214,19 +220,29 @@ class DeadlineTransport(httpx.BaseTransport):
         url = request.url
         response = _pool((url.scheme, url.host, url.port)).handle_request(request)
         assert isinstance(response.stream, httpx.SyncByteStream)
-        response.stream = _BoundedStream(response.stream, self._deadline, self._max_bytes)
+        encoding = response.headers.pop("content-encoding", "")
+        try:
+            response.stream = DecodedStream(response.stream, encoding, self._count)
+        except LookError:
+            response.stream.close()
+            raise
         return response
+
+    def _count(self, size: int) -> None:
+        self._deadline.check()
+        self._share.take(2 * size)  # the pieces, and the whole that they are joined to
 
 
 class Http:
-    """HTTP within one look: its deadline, its retries, its statuses."""
+    """HTTP within one look: its deadline, its share of memory, its retries, its statuses."""
 
-    def __init__(self, deadline: Deadline, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, deadline: Deadline, share: Share | None = None) -> None:
         self.deadline = deadline
+        self._share = share or Share()
         self.client = httpx.Client(
-            transport=DeadlineTransport(deadline, max_bytes),
+            transport=DeadlineTransport(deadline, self._share),
             follow_redirects=False,
-            headers={"User-Agent": "nexuscore-runbook"},
+            headers={"User-Agent": "nexuscore-runbook", "Accept-Encoding": ACCEPTED},
         )
 
     def get(self, url: str, *, retry: bool = True, **options: Any) -> Reply:
@@ -273,6 +289,7 @@ class Http:
                 response.content,
                 where,
                 (time.monotonic() - started) * 1000,
+                share=self._share,
             )
         except LookError as error:
             error.where = error.where or where

@@ -7,6 +7,7 @@ recorded. Live diagnosis reads exactly the recorded form. In replay no fetch run
 
 import contextlib
 import contextvars
+import re
 import secrets
 import threading
 import time
@@ -25,9 +26,13 @@ from runbook_lib.core.model import Answer, Brought, Json, Observation, Status, o
 from runbook_lib.core.redact import Redactor
 from runbook_lib.io.door import Door as Door  # readers of a look know both from here
 from runbook_lib.io.http import Deadline
+from runbook_lib.io.leaving import inside
+from runbook_lib.io.room import Room, Share
 from runbook_lib.settings import Settings
 
 DEFAULT_DEADLINE_S = 10.0
+_NO_JSON = re.compile("ecursion|surrogates|UTF-8|64-bit|range")
+_NARROWER = "narrow the window or the question, so that less is answered"
 _TIDYING_S = 5.0  # work that is over its time is waited for so long, until it has taken back what it left
 STALE_S = 60.0  # what was asked ahead and lies longer than this is asked again: a person steps through at leisure
 
@@ -89,6 +94,7 @@ class Observer:
         self._recorder = recorder
         self._record = None if record is None else {_key_of(past): past for past in record}
         self._salt = secrets.token_bytes(32)
+        self._room = Room()
         self._counts: Counter[str] = Counter()
         self._ahead: dict[str, list[_Started]] = {}
         self._lock = threading.Lock()
@@ -164,14 +170,31 @@ class Observer:
         if self._run_deadline is not None:
             budget_s = min(budget_s, self._run_deadline.remaining_s)
         at, begun = self._settings_clock(), time.monotonic()
-        door = Door(self._settings or Settings.empty(), Deadline(budget_s), self._salt, self._telling(look))
+        share = Share(self._room)
+        door = Door(self._settings or Settings.empty(), Deadline(budget_s), self._salt, self._telling(look), share)
         attempt = _Attempt(look.fetch, door, _TIDYING_S if look.is_work else 0.0, self._cleaned)
         return _Started(attempt, at, begun, budget_s)
 
-    def _cleaned(self, answer: Answer) -> Answer:
-        """An answer as it is recorded: masked, and once through JSON. What to do next is said in our own words."""
-        value, why = orjson.loads(self._redactor.data(_to_json([answer.value, answer.why[:2000]])))
-        return Answer(answer.status, value, why, orjson.loads(self._redactor.own(_to_json(answer.help))))
+    def _cleaned(self, answer: Answer, share: Share) -> Answer:
+        """An answer as it is recorded: masked, and once through JSON. What to do next is said in our own words.
+
+        Raises LookError(malformed) for one that JSON cannot hold, or that the run has no room for.
+        """
+        try:
+            encoded = _to_json([answer.value, answer.why[:2000]])
+        except TypeError as error:  # orjson's own limits; a value of a type of ours is a bug, and stays one
+            if not _NO_JSON.search(str(error)):
+                raise
+            raise LookError(Status.malformed, f"the answer holds what JSON cannot: {error}"[:200]) from error
+        with inside():
+            clean = self._redactor.data(encoded)
+        del encoded
+        if not share.keep(clean):
+            raise LookError(Status.malformed, "too large: the run has no room left for this answer", do_next=_NARROWER)
+        value, why = orjson.loads(clean)
+        with inside():
+            helped = orjson.loads(self._redactor.own(_to_json(answer.help)))
+        return Answer(answer.status, value, why, helped)
 
     def _begin(self, look: Look) -> Callable[[], Observation]:
         """Start a look, or take the one that was begun ahead; the returned call waits for it and records it."""
@@ -193,7 +216,7 @@ class Observer:
         """Shows a line on a look's progress, redacted; a display that fails costs nothing but the line."""
 
         def tell(text: str) -> None:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception), inside():
                 self.tell(self._redactor.text(f"{look.source} {look.call}: {text}"))
 
         return tell
@@ -261,7 +284,11 @@ class _Attempt:
     """
 
     def __init__(
-        self, fetch: Callable[[Door], Answer[Any]], door: Door, tidying_s: float, clean: Callable[[Answer], Answer]
+        self,
+        fetch: Callable[[Door], Answer[Any]],
+        door: Door,
+        tidying_s: float,
+        clean: Callable[[Answer, Share], Answer],
     ) -> None:
         self._fetch, self._door, self._tidying_s, self._clean = fetch, door, tidying_s, clean
         self._done = threading.Event()
@@ -273,18 +300,26 @@ class _Attempt:
 
     def _work(self) -> None:
         try:
-            self._answer = self._clean(self._fetched())
+            self._answer = self._cleaned()
         except BaseException as error:  # a bug of ours: it belongs to the caller, not to this thread
             self._broken = error
         finally:
             self.ended = time.monotonic()
             self._done.set()
+            if self._door.ended.is_set():  # nobody waited for it
+                self._door.share.give_back()
 
-    def _fetched(self) -> Answer:
+    def _cleaned(self) -> Answer:
+        share = self._door.share
         try:
-            return self._fetch(self._door)
+            return self._clean(self._fetch(self._door), share)
         except LookError as error:
-            return Answer(Status(error.status), None, _words(error), error.do_next)
+            told = Answer(Status(error.status), None, _words(error), error.do_next)
+        except BaseException:
+            share.give_back()
+            raise
+        share.give_back()  # here, for until now the error has held what was read
+        return self._clean(told, share)
 
     def wait(self, seconds: float) -> Answer:
         """The answer, or timed_out after so many seconds. Raises what the fetch itself broke with."""

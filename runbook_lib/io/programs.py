@@ -83,7 +83,7 @@ class Programs:
             source = held.enter_context(out_of.open("rb")) if out_of else subprocess.DEVNULL
             before = self.deadline.remaining_s
             with self.run_within(arguments, variables, output, said, source, user) as process:
-                self._wait(process, tick)
+                self._wait(process, tick, (output, said))
             words, printed = _end_of(said, _LAST_WORDS), _end_of(output, _MOST_OUTPUT)
             return ProgramResult(process.returncode, words, printed, before - self.deadline.remaining_s)
 
@@ -129,13 +129,17 @@ class Programs:
             raise LookError(Status.timed_out, "the look was given up")
         self.deadline.check()
 
-    def _wait(self, process: "subprocess.Popen[bytes]", tick: Callable[[], None] | None) -> None:
+    def _wait(
+        self, process: "subprocess.Popen[bytes]", tick: Callable[[], None] | None, written: Sequence[IO[bytes]]
+    ) -> None:
         told_at = self.deadline.remaining_s
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_LOOK_AROUND_S)
                 return
             self.deadline.check()
+            if any(os.fstat(file.fileno()).st_size > _MOST_OUTPUT for file in written):
+                raise LookError(Status.malformed, f"what it writes does not end: more than {_MOST_OUTPUT >> 20} MB")
             if self._ended.is_set():
                 raise LookError(Status.timed_out, "the look was given up")
             if tick is not None and told_at - self.deadline.remaining_s > _TELL_S:

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Json, Status
 from runbook_lib.io.http import Deadline
+from runbook_lib.io.room import VALUE_BYTES, Share
 
 _CONNECT_S = 5.0
+_BRINGS_ROWS = re.compile(r"\s*(?:select|with|values|table)\b", re.I)
 _REFUSED = re.compile(
     r"authentication failed|no pg_hba\.conf entry|role .* does not exist|permission denied|not permitted", re.I
 )
@@ -25,8 +27,9 @@ _SECRET = re.compile(r"(?<=://)[^/@\s]*@|\bpassword=\S+", re.I)
 class Sql:
     """Queries of one look. Each runs in a transaction of its own that cannot write and ends with the look's deadline."""
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, share: Share | None = None) -> None:
         self.deadline = deadline
+        self._share = share or Share()
 
     def query(self, dsn: str, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Json]]:
         """The rows of one statement as dicts.
@@ -51,7 +54,7 @@ class Sql:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             with connection.transaction(force_rollback=True):
                 self._bound(connection)
-                return work(SqlSession(connection))
+                return work(SqlSession(connection, self._share))
         except psycopg.Error as error:
             raise as_look_error(
                 error, connected=connection is not None
@@ -95,7 +98,7 @@ class Sql:
                     self._bound(connection)
                     for script_name, script in scripts.items():
                         _run_script(connection, script_name, script)
-                    return work(SqlSession(connection))
+                    return work(SqlSession(connection, self._share))
                 finally:
                     with contextlib.suppress(psycopg.Error):
                         connection.rollback()
@@ -129,13 +132,25 @@ class Sql:
 class SqlSession:
     """Statements of one read-only transaction that will be rolled back."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, connection: Any, share: Share) -> None:
+        self._connection, self._share = connection, share
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Json]]:
-        """The rows of a statement; empty where it returns none. Raises psycopg.Error, and the transaction is lost."""
-        cursor = self._connection.execute(statement.encode(), parameters or None)
-        found: list[dict[str, Json]] = cursor.fetchall() if cursor.description else []
+        """The rows of a statement; empty where it returns none.
+
+        Rows come one by one and are counted, for a result without end would be held whole before its first row is seen.
+
+        Raises psycopg.Error, and the transaction is lost; LookError(malformed) for more rows than the run has room for.
+        """
+        if not _BRINGS_ROWS.match(statement):
+            cursor = self._connection.execute(statement.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+        found: list[dict[str, Json]] = []
+        cursor = self._connection.cursor()
+        with contextlib.closing(cursor.stream(statement.encode(), parameters or None)) as rows:
+            for row in rows:
+                self._share.take(2 * _size_of(row))
+                found.append(row)
         return found
 
     def attempt(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[list[dict[str, Json]], str, str]:
@@ -149,6 +164,13 @@ class SqlSession:
             if not error.sqlstate or error.sqlstate in ("57014", "57P01"):
                 raise
             return [], error.sqlstate, " ".join(str(error.diag.message_primary or error).split())[:300]
+
+
+def _size_of(row: Mapping[str, Any]) -> int:
+    """About how many bytes a row takes: each value's own, and its texts."""
+    texts = sum(len(value) for value in row.values() if isinstance(value, str | bytes))
+    nested = sum(len(repr(value)) * 4 for value in row.values() if isinstance(value, dict | list))
+    return VALUE_BYTES * len(row) + texts + nested
 
 
 def _run_script(connection: Any, name: str, script: str) -> None:

@@ -13,6 +13,7 @@ from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.io.http import Deadline
 from runbook_lib.io.observe import Look, Observer
+from runbook_lib.io.room import Room, Share
 from runbook_lib.io.sql import Sql
 from runbook_lib.settings import Settings
 from runbook_lib.sources.postgres import health as postgres
@@ -62,6 +63,13 @@ def test_a_statement_ends_with_the_looks_deadline(dsn: str) -> None:
     with pytest.raises(LookError, match="57014") as caught:
         Sql(Deadline(0.5)).query(dsn, "select pg_sleep(60)")
     assert caught.value.status == Status.timed_out
+
+
+def test_rows_without_end_are_malformed(dsn: str) -> None:
+    endless = "select generate_series(1, 1000000000) as n, repeat('x', 1000) as text"
+    with pytest.raises(LookError, match="too large") as caught:
+        Sql(Deadline(20), Share(Room(8 << 20))).query(dsn, endless)
+    assert caught.value.status == Status.malformed
 
 
 def test_what_is_not_there_is_not_found_and_what_is_forbidden_is_denied(dsn: str) -> None:

@@ -1,6 +1,7 @@
 """Work within a look: programs that end with it, files that never look whole before they are, progress that is redacted."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -48,6 +49,21 @@ def test_a_program_that_is_not_there_says_which_setting_names_its_folder(tmp_pat
     with pytest.raises(LookError, match="was not found") as caught:
         programs().find("pg_dump", str(tmp_path), setting="RUNBOOK_PG_BIN")
     assert (caught.value.status, "RUNBOOK_PG_BIN" in caught.value.do_next) == (Status.not_configured, True)
+
+
+@pytest.mark.slow
+def test_a_program_that_prints_without_end_is_malformed() -> None:
+    with pytest.raises(LookError, match="does not end") as caught:
+        programs(30).run(["/bin/sh", "-c", "while :; do head -c 8000000 /dev/zero; done"])
+    assert caught.value.status == Status.malformed
+
+
+def test_what_is_no_plain_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in ("/dev/zero", tmp_path / "fifo", tmp_path):
+        with pytest.raises(LookError, match="no plain file") as caught:
+            Door(Settings.empty(), Deadline(5)).read_text(path)
+        assert caught.value.status == Status.malformed
 
 
 @pytest.mark.slow

@@ -7,8 +7,6 @@ ok; its other statuses tell that nobody knows.
 from dataclasses import dataclass
 from enum import StrEnum
 
-import orjson
-
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.keys import KeyJudgement
 from runbook_lib.io.http import Reply
@@ -73,10 +71,7 @@ def key_arguments(name: str, place: str = "") -> dict[str, Json]:
 
 def vendors_code(reply: Reply) -> str:
     """The vendor's own code for a refusal, by whatever key it names it; empty where there is none."""
-    try:
-        document = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
-        return ""
+    document = reply.json_or_none()
     error = document.get("error", document) if isinstance(document, dict) else {}
     if not isinstance(error, dict):
         return ""

@@ -133,7 +133,7 @@ def _make_client(http: Http, last: list[Reply]) -> Any:
             send = http.read if method.upper() == "GET" else http.send
             reply = send(method.upper(), url, headers=sent, content=post_data)
             last.append(reply)
-            text = _READ_BY_OURSELVES if reply.status_code < 300 else reply.text
+            text = _READ_BY_OURSELVES if reply.status_code < 300 else reply.beginning(10_000)
             return text, reply.status_code, reply.headers
 
         def close(self) -> None:

@@ -171,7 +171,7 @@ class ManagementApi:
         url = f"{self._url}/v1/projects/{self.ref}/database/query/read-only"
         body: dict[str, Json] = {"query": sql, **({"parameters": list(parameters)} if parameters else {})}
         reply = self._http.read("POST", url, json=body, headers=self._headers)
-        state = _SQLSTATE.search(reply.text) if reply.status_code in (400, 500) else None
+        state = _SQLSTATE.search(reply.beginning(10_000)) if reply.status_code in (400, 500) else None
         if reply.status_code == 404 or (state and state[1] == "42501"):
             raise LookError(Status.denied, reply.complaint(), where=reply.where, do_next=MANAGEMENT_HELP)
         return reply.raise_for_status(MANAGEMENT_HELP).parsed(rows_in)

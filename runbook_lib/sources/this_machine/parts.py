@@ -4,10 +4,8 @@ The HTTP status is data, not the look's status: a part that says 500 was reached
 complete answer, or no HTTP does the look itself fail. What answers here may not be what the system's users reach.
 """
 
-import orjson
-
 from runbook_lib.core.errors import LookError
-from runbook_lib.core.model import Answer, Json, Status
+from runbook_lib.core.model import Answer, Status
 from runbook_lib.core.records.parts import GatewayDescription, PartAnswer
 from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
@@ -39,7 +37,7 @@ def gateway_openapi() -> Look[GatewayDescription]:
 
     def fetch(door: Door) -> Answer[GatewayDescription]:
         reply = door.http.get(_address(door, "gateway") + "/openapi.json", retry=False)
-        document = _json(reply)
+        document = reply.json_or_none()
         info = document.get("info") if isinstance(document, dict) else None
         paths = document.get("paths") if isinstance(document, dict) else None
         return Answer(
@@ -68,7 +66,7 @@ def _address(door: Door, part: str) -> str:
 
 
 def _answered(reply: Reply) -> PartAnswer:
-    document = _json(reply)
+    document = reply.json_or_none()
     return {
         "status_code": reply.status_code,
         "ms": round(reply.elapsed_ms, 1),
@@ -78,13 +76,5 @@ def _answered(reply: Reply) -> PartAnswer:
         "request_id": reply.request_id or None,
         "date": reply.headers.get("date"),
         "json": document if len(reply.body) <= _SHOWN else None,
-        "text": reply.text[:_SHOWN],
+        "text": reply.beginning(_SHOWN),
     }
-
-
-def _json(reply: Reply) -> Json:
-    """The body as JSON, or None where it is none."""
-    try:
-        return orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
-        return None

@@ -17,8 +17,6 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-import orjson
-
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Answer, Json, Status
 from runbook_lib.core.records.webhooks import SignedTest, SignedTests, WebhookAnswer, WebhookPlace, WebhookRoute
@@ -186,7 +184,7 @@ def _answered(reply: Reply) -> WebhookAnswer:
     return {
         "status_code": reply.status_code,
         "ms": round(reply.elapsed_ms, 1),
-        "words": reply.text[:_WORDS],
+        "words": reply.beginning(_WORDS),
         "json": _json(reply),
         "location": reply.headers.get("location"),
         "content_type": reply.headers.get("content-type"),
@@ -198,10 +196,7 @@ def _answered(reply: Reply) -> WebhookAnswer:
 def _json(reply: Reply) -> Json:
     if len(reply.body) > _WORDS:
         return None
-    try:
-        return orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
-        return None
+    return reply.json_or_none()
 
 
 def _secrets(door: Door, command_secret: bool) -> dict[str, str]:

@@ -200,7 +200,7 @@ def _read_v3(table: SpanCollector, reply: Reply) -> bool:
 def _stream(reply: Reply) -> list[dict[str, Any]]:
     """The documents of an answer in several pieces, one a line. Raises LookError(malformed) where it is none."""
     try:
-        documents = [orjson.loads(line) for line in reply.body.splitlines() if line.strip()]
+        documents = [reply.loads(line) for line in reply.body.splitlines() if line.strip()]
     except orjson.JSONDecodeError as error:
         raise reply.malformed(f"not JSON: {error.msg}") from error
     if len(documents) < 2 or any(not isinstance(each, dict) or "result" not in each for each in documents):
