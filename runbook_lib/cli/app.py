@@ -19,8 +19,9 @@ from runbook_lib.cli import (
     run_commands,
     sandbox_commands,
 )
-from runbook_lib.cli.printing import print_bug, print_error, print_leftovers, print_result
+from runbook_lib.cli.printing import OutputLostError, print_bug, print_error, print_leftovers, print_note, print_result
 from runbook_lib.core.errors import RunbookError
+from runbook_lib.core.os_errors import as_runbook_error
 
 app = typer.Typer(
     name="runbook",
@@ -61,8 +62,22 @@ def _of_every_command(
 
 
 def run_app(arguments: Sequence[str]) -> None:
-    """Run one command and leave with its exit code."""
+    """Run one command and leave with its exit code. Only a command's own result is 1; whatever else happens is not."""
     as_json = "--json" in arguments
+    try:
+        code = _run(arguments, as_json=as_json)
+        sys.stdout.flush()
+    except (OutputLostError, OSError) as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in a buffer has somewhere to go
+        cause = error.__cause__ or error
+        code = 141 if isinstance(cause, BrokenPipeError) else 5
+        if code == 5:
+            print_note(f"runbook: the result could not be written to standard output: {cause}")
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str], *, as_json: bool) -> int:
+    """Run one command; its exit code. Raises OutputLostError where standard output cannot be written."""
     try:
         print_leftovers()
         code = app(list(arguments), standalone_mode=False)
@@ -77,9 +92,20 @@ def run_app(arguments: Sequence[str]) -> None:
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has gone
-        code = 141
+    except (
+        SystemExit
+    ) as left:  # a signal's code is our own; any other is a library's, and says nothing about the system
+        code = left.code if isinstance(left.code, int) and left.code >= 128 else 5
+        if code == 5:
+            print_note(f"runbook: something left the program by itself ({left.code!r}); this is a bug of the runbook")
+    except ImportError:
+        raise  # a broken install; `main` says so
+    except OSError as error:
+        refused = as_runbook_error(error)
+        if as_json:
+            print_result(json.dumps({**refused.as_dict(), "exit_code": refused.exit_code}))
+        print_error(refused)
+        code = refused.exit_code
     except Exception as error:  # click's own usage errors know how to show themselves
         show = getattr(error, "show", None)
         if show is not None:
@@ -88,4 +114,4 @@ def run_app(arguments: Sequence[str]) -> None:
         else:
             print_bug(error)
             code = 5
-    sys.exit(code or 0)
+    return code or 0

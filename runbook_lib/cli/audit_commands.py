@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from runbook_lib.core.errors import RunbookError
     from runbook_lib.run.audits.jobs import Job
     from runbook_lib.run.audits.record import JobResult
 
@@ -50,6 +51,8 @@ def audit(
     from runbook_lib.run.audits.asking import plan_from_options
     from runbook_lib.run.audits.table import as_document, headings_and_rows, markdown
 
+    if summary is not None:
+        _see_that_it_can_be_written(summary)
     plan, mutes = plan_from_options(
         procedures or [], name=name, file=file, outputs=outputs, targets=target or [], orgs=org or [],
         parameters=parameter or [], since_last=since_last, active=active, deadline_s=deadline,
@@ -77,9 +80,34 @@ def audit(
         printing.print_table(headings, lines)
         printing.print_result(f"\nrecord  {path}")
     if summary is not None:
-        with summary.open("a", encoding="utf-8") as stream:
-            stream.write(markdown(ended, judged))
+        try:
+            with summary.open("a", encoding="utf-8") as stream:
+                stream.write(markdown(ended, judged))
+        except OSError as error:  # it could be written before the work
+            raise _no_summary(summary, error, f"The audit is done, and its record lies in {path}.") from error
     raise typer.Exit(code)
+
+
+def _see_that_it_can_be_written(summary: Path) -> None:
+    """Before hours of work: a summary into nowhere is wrong use. What was not there is not there afterwards either."""
+    from runbook_lib.core.errors import UsageError
+
+    is_new = not summary.exists()
+    try:
+        with summary.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        kept = _no_summary(summary, error, "Give --summary a file in a folder that exists; nothing was run.")
+        raise UsageError(kept.tried, where=kept.where, came_back=kept.came_back, do_next=kept.do_next) from error
+    if is_new:
+        summary.unlink(missing_ok=True)
+
+
+def _no_summary(summary: Path, error: OSError, do_next: str) -> "RunbookError":
+    from runbook_lib.core.errors import RunbookError
+
+    came_back = error.strerror or type(error).__name__
+    return RunbookError("Cannot write the summary", where=str(summary), came_back=came_back, do_next=do_next)
 
 
 def schedule(

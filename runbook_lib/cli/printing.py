@@ -3,7 +3,9 @@
 Every line leaves at once: into a pipe Python would keep it until the command ends, and whoever reads it may wait for it.
 """
 
+import io
 import json
+import shutil
 import sys
 import threading
 from typing import Any
@@ -13,9 +15,23 @@ from runbook_lib.core.model import Json
 from runbook_lib.core.visible import visible, visible_lines
 
 
+class OutputLostError(BaseException):
+    """Standard output cannot be written: its reader has gone, or its disk is full. The cause is the OSError that said so."""
+
+
 def print_result(text: str) -> None:
-    """Print a command's result, which may hold others' words: what a terminal would obey is written out."""
-    print(visible_lines(text), flush=True)  # noqa: T201 (the one place that does)
+    """Print a command's result, which may hold others' words: what a terminal would obey is written out.
+
+    Raises OutputLostError: standard output cannot be written; no command catches it.
+    """
+    _write(visible_lines(text))
+
+
+def _write(text: str) -> None:
+    try:
+        print(text, flush=True)  # noqa: T201 (the one place that does)
+    except (OSError, ValueError) as error:
+        raise OutputLostError from (error if isinstance(error, OSError) else OSError(str(error)))
 
 
 def print_json(data: Json) -> None:
@@ -64,7 +80,10 @@ def print_table(headings: list[str], rows: list[list[str]]) -> None:
         shown.add_column(heading, overflow="fold")
     for row in rows:
         shown.add_row(*(Text(visible(cell)) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(shown)
+    drawn, is_terminal = io.StringIO(), sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if is_terminal else 200
+    Console(file=drawn, force_terminal=is_terminal, highlight=False, width=width).print(shown, end="")
+    _write(drawn.getvalue().rstrip("\n"))
 
 
 def print_leftovers() -> None:

@@ -19,6 +19,7 @@ from runbook_lib.artifact.record import read_looks
 from runbook_lib.core.clock import Window, from_iso
 from runbook_lib.core.errors import RunbookError
 from runbook_lib.core.model import Json, VerdictStatus
+from runbook_lib.core.os_errors import what_failed
 from runbook_lib.core.redact import Redactor, our_own
 from runbook_lib.io.observe import Observer
 from runbook_lib.run.context import RESERVE, RUN_VARIABLE, RunContext, make_folder, new_context, read_context
@@ -156,7 +157,7 @@ def run_notebook(prepared: PreparedRun, on_cell: Callable[[Any], None] | None = 
             if run is None:
                 raise
             if isinstance(error, OSError):
-                return run.end_incomplete("broke", f"the disk refused: {error.strerror or error}")
+                return run.end_incomplete("broke", what_failed(error))
             ended = run.end_incomplete("broke", str(error) or type(error).__name__)
             if isinstance(error, RunbookError):
                 return ended

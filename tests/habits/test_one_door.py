@@ -15,6 +15,7 @@ REASONS = {
     "artifact/record.py": "appends a line that the redactor has just masked",
     "cli/audit_commands.py": "adds a table, made of masked verdicts, to a file that the user named",
     "cli/app.py": "writes to nowhere",
+    "cli/streams.py": "standard streams",
     "io/clusters.py": "a scratch server's password and log, in a private folder that is gone with the look",
     "io/workspace.py": "the user's own record of rehearsals: one line of counts and times",
     "run/audits/record.py": "a lock without content",
