@@ -3,20 +3,31 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -p no:nbval # importing it takes seconds in every worker; its tests start it themselves
 
-.PHONY: setup demo lint check test drills docs pictures clean
+.PHONY: setup lock demo lint check test drills docs pictures clean
 
 setup: $(VENV)/.ready
 
 # One stamp: the environment is rebuilt when what it should hold has changed, and a half-made one is never taken for ready.
-$(VENV)/.ready: pyproject.toml runbook_lib/run/jupyter/kernels/runbook-python/kernel.json
+# What comes from outside is what requirements.lock names, byte for byte; the project itself is then built with the locked
+# setuptools, for an isolated build would fetch one that nobody has looked at.
+$(VENV)/.ready: pyproject.toml requirements.lock runbook_lib/run/jupyter/kernels/runbook-python/kernel.json
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,sandbox]'
+	$(PIP) --require-hashes --requirement requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	mkdir -p $(VENV)/share/jupyter/kernels/runbook-python
 	cp runbook_lib/run/jupyter/kernels/runbook-python/kernel.json $(VENV)/share/jupyter/kernels/runbook-python/
 	touch $@
+
+# requirements.lock anew, for every platform and Python that the project allows: what stands there stays, where it still fits;
+# `make lock UPGRADE=--upgrade` takes the newest of everything. It names no index, so that a mirror serves as well.
+lock:
+	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv; }
+	build/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --custom-compile-command 'make lock' --extra dev --extra sandbox pyproject.toml --output-file requirements.lock
 
 demo: setup
 	$(BIN)/runbook demo
