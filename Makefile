@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := build/tools
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -p no:nbval # importing it takes seconds in every worker; its tests start it themselves
 
-.PHONY: setup lock demo lint check test drills docs pictures clean
+.PHONY: setup lock advisories demo lint check test drills docs pictures clean
 
 setup: $(VENV)/.ready
 
@@ -24,10 +25,22 @@ $(VENV)/.ready: pyproject.toml requirements.lock runbook_lib/run/jupyter/kernels
 
 # requirements.lock anew, for every platform and Python that the project allows: what stands there stays, where it still fits;
 # `make lock UPGRADE=--upgrade` takes the newest of everything. It names no index, so that a mirror serves as well.
-lock:
-	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv; }
-	build/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+lock: $(TOOLS)/.ready
+	$(TOOLS)/bin/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --custom-compile-command 'make lock' --extra dev --extra sandbox pyproject.toml --output-file requirements.lock
+
+# What is known against the locked packages. First what was withdrawn, of every platform's; then advisories, of this platform's.
+# What could not be asked is a failure: an index that knows no advisories (a mirror, often) is no all-clear.
+advisories: $(TOOLS)/.ready
+	$(TOOLS)/bin/uv pip compile --universal --python-version 3.11 --no-deps requirements.lock >build/locked.txt 2>build/yanked.txt \
+		|| { cat build/yanked.txt; exit 1; }
+	! grep 'is yanked' build/yanked.txt
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+
+$(TOOLS)/.ready:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv pip-audit
+	touch $@
 
 demo: setup
 	$(BIN)/runbook demo

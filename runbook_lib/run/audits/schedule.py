@@ -12,6 +12,11 @@ from runbook_lib.run.audits.file import Audit
 from runbook_lib.settings import Settings, variable_names
 
 _NIGHTLY = "17 2 * * *"
+# An action by its commit: a tag can be moved to other code, which would then run with every secret of the workflow.
+_CHECKOUT = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
+_SETUP_PYTHON = "actions/setup-python@a26af69be951a213d495a4c3e4e4022e16d87065 # v5.6.0"
+_CACHE = "@5a3ec84eff668545956fd18022155c47e93e2684 # v4.2.3"
+_UPLOAD = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2"
 
 
 def unit_text(kind: str, name: str, audit: Audit, root: Path) -> str:
@@ -108,24 +113,24 @@ def _github(name: str, when: Cron, root: Path) -> str:
             "      RUNBOOK_TARGET: live",
             *(f"      {variable}: ${{{{ {place}.{variable} }}}}" for variable, place in _variables()),
             "    steps:",
-            "      - uses: actions/checkout@v4",
-            "      - uses: actions/setup-python@v5",
+            f"      - uses: {_CHECKOUT}",
+            f"      - uses: {_SETUP_PYTHON}",
             "        with:",
             '          python-version: "3.11"',
             "      - run: make setup",
             "      # what the last audit found, so that this one tells only of what is new",
-            "      - uses: actions/cache/restore@v4",
+            f"      - uses: actions/cache/restore{_CACHE}",
             "        with:",
             f"          path: outputs/audit-{name}/audits",
             f"          key: audit-{name}-${{{{ github.run_id }}}}",
             f"          restore-keys: audit-{name}-",
             f'      - run: .venv/bin/runbook audit --name {name} --summary "$GITHUB_STEP_SUMMARY"',
-            "      - uses: actions/cache/save@v4",
+            f"      - uses: actions/cache/save{_CACHE}",
             "        if: always()",
             "        with:",
             f"          path: outputs/audit-{name}/audits",
             f"          key: audit-{name}-${{{{ github.run_id }}}}",
-            "      - uses: actions/upload-artifact@v4",
+            f"      - uses: {_UPLOAD}",
             "        if: always()",
             "        with:",
             f"          name: audit-{name}",
