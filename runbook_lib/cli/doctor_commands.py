@@ -72,11 +72,21 @@ def _row(check: "Check") -> list[str]:
 
 
 def _key(key: dict[str, Any]) -> str:
-    """One line on a key: refused and expired ones stand out; of one that tells no date, that it does not."""
+    """A line on a key's life, refused and expired ones standing out, and one on what it may do."""
+    if key["can_write"] is None:
+        return _life(key)
+    return f"{_life(key)}\n    can write: {key['can_write']} · opens: {key['opens']}\n    least: {key['least']}"
+
+
+def _life(key: dict[str, Any]) -> str:
     if key["refused"] and not key["expired"]:
         return f"{key['setting']} REFUSED by its vendor ({key['refused']})"
     if key["expired"]:
         return f"{key['setting']} EXPIRED {key['expires_at'] or '(its vendor says so)'}"
     if key["expires_at"]:
         return f"{key['setting']} expires {key['expires_at']} (said by {key['said_by']})"
-    return f"{key['setting']} tells no expiry"
+    return (
+        f"{key['setting']} tells no expiry; it lives {key['lives']}"
+        if key["lives"]
+        else f"{key['setting']} tells no expiry"
+    )

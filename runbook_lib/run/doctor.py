@@ -10,25 +10,20 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 from runbook_lib import sources
-from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Json, Observation, Status
 from runbook_lib.core.redact import Redactor
 from runbook_lib.io.observe import Look, Observer
+from runbook_lib.run.doctor_keys import keys_told, token_looks
 from runbook_lib.run.notebooks import Template
 from runbook_lib.run.targets import Target
 from runbook_lib.settings import Settings, variable_names
-from runbook_lib.sources.fly import env as fly_env
-from runbook_lib.sources.railway import env as railway_env
-from runbook_lib.sources.supabase import keys as supabase_keys
 from runbook_lib.sources.this_machine import environment
-from runbook_lib.sources.vercel import env as vercel_env
 
 # The fields of Settings that a source stands on, by how their names begin; postgres is reached by the database's URL.
 _FIELDS = {"postgres": ("database_url",), "status_pages": ("openai_status", "anthropic_status", "together_status")}
 # What notebooks call the services that they need, where it is not the source's own name.
 _CALLED = {"fly.io": "fly", "postgresql": "postgres", "gateway": "parts", "llm gateway": "parts"}
 _REFUSED = frozenset({Status.denied, Status.rate_limited})
-_OF_KEYS = ("_KEY", "_TOKEN", "_SECRET")
 _NO_ANSWER = frozenset({Status.unreachable, Status.timed_out})
 
 
@@ -62,7 +57,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """Every source's check, the keys that expire, and the services that the chosen procedures lack."""
+    """Every source's check, the keys that are set (`doctor_keys.keys_told`), and the services that the chosen procedures lack."""
 
     target: str
     checks: tuple[Check, ...]
@@ -103,7 +98,7 @@ def examine_sources(target: Target, procedures: Sequence[Template]) -> Report:
     checks = tuple(_check(each, target.settings) for each in seen[: len(looks)])
     usable = {check.source for check in checks if check.usable}
     missing = {each.stem: lacking for each in procedures if (lacking := _lacking(each.services, usable, checks))}
-    keys = tuple(_keys(held, seen[len(looks) :], observer.now))
+    keys = tuple(keys_told(target.settings, held, seen[len(looks) :], observer.now))
     return Report(target.name, checks, keys, missing, target.warnings)
 
 
@@ -159,31 +154,3 @@ def _lacking(services: Iterable[str], usable: set[str], checks: Sequence[Check])
         if sources_of and not sources_of & usable:
             lacking.append(service)
     return lacking
-
-
-def token_looks() -> list[Look]:
-    """The looks that ask vendors about the runbook's own tokens: whether they are taken, and until when."""
-    return [vercel_env.token(), railway_env.token(), fly_env.token(), supabase_keys.access_token()]
-
-
-def _keys(held: Observation, judged: Sequence[Observation], now: datetime) -> list[dict[str, Json]]:
-    """What is known of each key, by what it says itself and what its vendor says; keys of which nothing is known are there too."""
-    found: dict[str, dict[str, Json]] = {}
-    rows = held.value["rows"] if isinstance(held.value, dict) else []
-    for row in rows:
-        facts = row["facts"]
-        if row["name"].endswith(_OF_KEYS) and "empty" not in facts["flaws"]:
-            said_by = "itself" if facts["expires_at"] else None
-            found[row["name"]] = _key(row["name"], facts["expires_at"], said_by, None, now) | {"role": facts["role"]}
-    for look in judged:
-        if look.status.answered and isinstance(look.value, dict):
-            name, before = look.value["name"], found.get(look.value["name"], {})
-            at = look.value["expires_at"] or before.get("expires_at")
-            said_by = f"{look.source}" if look.value["expires_at"] else before.get("said_by")
-            found[name] = {**before, **_key(name, at, said_by, look.value["refusal"], now)}
-    return sorted(found.values(), key=lambda key: (key["expires_at"] or "9", str(key["setting"])))
-
-
-def _key(name: str, at: str | None, said_by: str | None, refusal: str | None, now: datetime) -> dict[str, Json]:
-    expired = refusal == "expired" or (at is not None and from_iso(at) <= now)
-    return {"setting": name, "role": None, "expires_at": at, "said_by": said_by, "expired": expired, "refused": refusal}

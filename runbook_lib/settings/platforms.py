@@ -18,7 +18,9 @@ class Platforms(BaseModel):
         about="The host of the request log, the route the vendor's own command line uses.",
     )
     vercel_token: Secret = setting(
-        "RUNBOOK_VERCEL_TOKEN", group="Vercel", about="A token scoped to the team; the Viewer role is enough."
+        "RUNBOOK_VERCEL_TOKEN",
+        group="Vercel",
+        about="A token scoped to the team, with an expiry; the Viewer role is enough.",
     )
     vercel_team_id: Text = setting("RUNBOOK_VERCEL_TEAM_ID", group="Vercel", about="team_…")
     vercel_web_project: Text = setting("RUNBOOK_VERCEL_WEB_PROJECT", group="Vercel", about="prj_… of the web app.")
@@ -53,7 +55,7 @@ class Platforms(BaseModel):
     railway_project_token: Secret = setting(
         "RUNBOOK_RAILWAY_PROJECT_TOKEN",
         group="Railway",
-        about="Project token: one environment of one project; enough, and preferred.",
+        about="Project token: one environment of one project, where it can deploy too; enough, and preferred.",
     )
     railway_project_id: Text = setting("RUNBOOK_RAILWAY_PROJECT_ID", group="Railway", about="Project id.")
     railway_environment_id: Text = setting("RUNBOOK_RAILWAY_ENVIRONMENT_ID", group="Railway", about="Environment id.")
@@ -76,7 +78,9 @@ class Platforms(BaseModel):
         about="Logs, releases and hosted Prometheus.",
     )
     fly_token: Secret = setting(
-        "RUNBOOK_FLY_TOKEN", group="Fly.io", about="An app-scoped read-only token: fly tokens create readonly."
+        "RUNBOOK_FLY_TOKEN",
+        group="Fly.io",
+        about="Reads the whole organization: fly tokens create readonly --expiry 720h (without it, 20 years).",
     )
     fly_org: Text = setting(
         "RUNBOOK_FLY_ORG",

@@ -1,8 +1,10 @@
-"""When a Fly.io token ends: its macaroons say so themselves. Read, never verified; the token stays in the look.
+"""When a Fly.io token ends and whether it can write: its macaroons say so themselves. Read, never verified; it stays in the look.
 
 Form: superfly/macaroon, format.go, caveat.go and caveats.go (read November 2026): `FlyV1 fm2_<base64>,fm2_<base64>…`, each a
 MessagePack array [nonce, location, caveats, tail], the caveats a flat array of type and body; type 4 is ValidityWindow
-[not before, not after] in epoch seconds.
+[not before, not after] in epoch seconds, type 0 is Organization [id, mask of what may be done], resset/action.go: bit 1 reads, the
+others write, create, delete, control. `fly tokens create readonly` adds one whose mask is 1 (flyctl, tokens/create.go), and every
+caveat must allow what is asked for.
 """
 
 import base64
@@ -11,7 +13,8 @@ from typing import Any
 
 from runbook_lib.core.clock import from_epoch_s, to_iso
 
-_VALIDITY_WINDOW = 4
+_ORGANIZATION, _VALIDITY_WINDOW = 0, 4
+_ONLY_READS = 1
 _NUMBERS = {
     0xCA: ">f", 0xCB: ">d", 0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q", 0xD0: ">b", 0xD1: ">h", 0xD2: ">i", 0xD3: ">q",
 }  # fmt: skip
@@ -29,15 +32,44 @@ def expiry_of(token: str) -> str | None:
         return None
 
 
+def can_write(token: str) -> bool | None:
+    """Whether the token lets its holder change anything; None where a caveat that is not read here may forbid it.
+
+    A macaroon without a caveat on the organization is no permission but the proof of a login that another one asks for.
+    """
+    caveats = [_caveats(part.strip()) for part in token.removeprefix("FlyV1 ").split(",")]
+    told = [_writes(each) for each in caveats if any(kind == _ORGANIZATION for kind, _ in each)]
+    if not told or (None in told and True not in told):
+        return None
+    return any(told)
+
+
+def _writes(caveats: list[tuple[Any, Any]]) -> bool | None:
+    try:
+        masks = [int(body[1]) for kind, body in caveats if kind == _ORGANIZATION]
+    except (ValueError, IndexError, TypeError, KeyError):
+        return None
+    if any(mask | _ONLY_READS == _ONLY_READS for mask in masks):
+        return False
+    return True if all(kind in (_ORGANIZATION, _VALIDITY_WINDOW) for kind, _ in caveats) else None
+
+
 def _ends(macaroon: str) -> list[int]:
+    try:
+        return [int(body[1]) for kind, body in _caveats(macaroon) if kind == _VALIDITY_WINDOW and 0 < body[1] < 2**40]
+    except (ValueError, IndexError, TypeError, KeyError):
+        return []
+
+
+def _caveats(macaroon: str) -> list[tuple[Any, Any]]:
+    """A macaroon's caveats, type and body; empty for what is none."""
     label, _, encoded = macaroon.partition("_")
     if label not in ("fm2", "fm1r", "fm1a"):
         return []
     try:
         fields, _ = _read(base64.b64decode(encoded + "=" * (-len(encoded) % 4)), 0, 0)
-        caveats = fields[2]
-        pairs = zip(caveats[::2], caveats[1::2], strict=False)
-        return [int(body[1]) for kind, body in pairs if kind == _VALIDITY_WINDOW and 0 < body[1] < 2**40]
+        flat = fields[2]
+        return list(zip(flat[::2], flat[1::2], strict=False))
     except (ValueError, IndexError, TypeError, KeyError, struct.error):
         return []
 

@@ -16,7 +16,8 @@ from runbook_lib.run import doctor
 from runbook_lib.run.doctor import examine_sources
 from runbook_lib.run.notebooks import Template, read_template
 from runbook_lib.run.targets import Target
-from runbook_lib.settings import Settings
+from runbook_lib.settings import Settings, variable_names
+from runbook_lib.settings.key_rights import KEY_RIGHTS
 
 
 def template(tmp_path: Path, *services: str) -> Template:
@@ -160,3 +161,60 @@ def test_every_source_that_has_a_health_look_is_asked() -> None:
 def test_two_looks_at_one_source_are_told_apart() -> None:
     checks = [doctor.Check("postgres", call, "ok", True, True, True, "", "") for call in ("health", "rls_health")]
     assert [each.name for each in checks] == ["postgres", "postgres (rls)"]
+
+
+def told_of(**variables: str) -> dict[str, dict[str, Any]]:
+    return {key["setting"]: key for key in examine_sources(target(**variables), []).keys}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "can_write"),
+    [
+        ("RUNBOOK_RAILWAY_PROJECT_TOKEN", "11111111-2222-4333-8444-555555555555", "yes"),
+        ("RUNBOOK_VERCEL_TOKEN", "a-token-of-a-team-for-tests", "cannot be told"),
+        ("RUNBOOK_GITHUB_TOKEN", "github_pat_11ABCDEFG0123456789_abcdefghijklmno", "cannot be told"),
+        ("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_abcdefghijklmnopqrstuvwx", "yes"),
+        ("RUNBOOK_STRIPE_KEY", "rk_live_51AbCdEfGhIjKlMnOpQrStUv", "cannot be told"),
+        ("RUNBOOK_STRIPE_KEY", "sk_live_51AbCdEfGhIjKlMnOpQrStUv", "yes"),
+        ("RUNBOOK_DATABASE_URL", "postgresql://postgres.abcdefghijklmnopqrst:pw-of-it@db.example/postgres", "yes"),
+        ("RUNBOOK_DATABASE_URL", "postgresql://runbook:pw-of-it@db.example/postgres", "cannot be told"),
+        ("RUNBOOK_FLY_TOKEN", "fo1_abcdefghijklmnopqrstuvwxyz", "yes"),
+        ("RUNBOOK_FLY_TOKEN", "FlyV1 fm2_AAAA", "cannot be told"),
+    ],
+)
+def test_of_each_key_is_told_whether_it_can_write_and_never_what_it_is(
+    sources: dict[str, Status], name: str, value: str, can_write: str
+) -> None:
+    told = told_of(**{name: value})
+    assert told[name]["can_write"] == can_write
+    assert told[name]["opens"]
+    assert told[name]["least"]
+    assert value not in json.dumps(told)
+    assert "pw-of-it" not in json.dumps(told)
+
+
+def test_what_a_key_may_do_is_still_told_where_its_vendor_says_when_it_ends(
+    sources: dict[str, Status], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "token_looks", lambda: [judged("RUNBOOK_RAILWAY_PROJECT_TOKEN", refusal="scope")])
+    told = told_of(RUNBOOK_RAILWAY_PROJECT_TOKEN="11111111-2222-4333-8444-555555555555")
+    assert (told["RUNBOOK_RAILWAY_PROJECT_TOKEN"]["can_write"], told["RUNBOOK_RAILWAY_PROJECT_TOKEN"]["refused"]) == (
+        "yes",
+        "scope",
+    )
+
+
+def test_every_secret_setting_is_judged() -> None:
+    secret = {
+        name
+        for field, info in Settings.model_fields.items()
+        if "SecretStr" in str(info.annotation)
+        for name in variable_names(field)[:1]
+    }
+    assert secret == {row.variable for row in KEY_RIGHTS}
+
+
+def test_a_row_that_takes_every_value_stands_after_the_narrower_ones() -> None:
+    for variable in {row.variable for row in KEY_RIGHTS}:
+        rows = [row for row in KEY_RIGHTS if row.variable == variable]
+        assert [bool(row.begins) for row in rows] == [True] * (len(rows) - 1) + [False], variable

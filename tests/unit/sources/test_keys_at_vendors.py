@@ -15,7 +15,7 @@ from runbook_lib.core.clock import to_iso
 from runbook_lib.core.model import Observation, Status
 from runbook_lib.io.observe import Look
 from runbook_lib.sources.fly import env as fly_env
-from runbook_lib.sources.fly.token import expiry_of
+from runbook_lib.sources.fly.token import can_write, expiry_of
 from runbook_lib.sources.providers import provider_keys
 from runbook_lib.sources.railway import env as railway_env
 from runbook_lib.sources.stripe import keys as stripe_keys
@@ -217,3 +217,24 @@ NO_MACAROONS = [
 @pytest.mark.parametrize("token", NO_MACAROONS)
 def test_what_is_no_macaroon_has_no_expiry(token: str) -> None:
     assert expiry_of(token) is None
+
+
+@pytest.mark.parametrize(
+    ("token", "writes"),
+    [
+        (_macaroon((0, [1, 31]), (4, [0, 9])), True),
+        (_macaroon((0, [1, 31]), (4, [0, 9]), (0, [1, 1])), False),  # fly tokens create readonly
+        (_macaroon((0, [1, 31]), (13, [[], 1])), None),  # a caveat that is not read here
+        (_macaroon((0, [1, 31]), (0, [1, 1])) + "," + _macaroon((4, [0, 9])), False),  # with the proof of a login
+        (_macaroon((0, [1, 31]), (0, [1, 1])) + "," + _macaroon((0, [2, 31])), True),
+        (_macaroon((0, [1])), None),
+        (_macaroon((4, [0, 9])), None),
+    ],
+)
+def test_a_fly_token_says_itself_whether_it_can_write(token: str, writes: bool | None) -> None:
+    assert can_write(f"FlyV1 {token}") is writes
+
+
+@pytest.mark.parametrize("token", NO_MACAROONS)
+def test_of_what_is_no_macaroon_it_is_not_known_whether_it_can_write(token: str) -> None:
+    assert can_write(token) is None
