@@ -17,6 +17,7 @@ from runbook_lib.run.doctor_keys import keys_told, token_looks
 from runbook_lib.run.notebooks import Template
 from runbook_lib.run.targets import Target
 from runbook_lib.settings import Settings, variable_names
+from runbook_lib.settings.weak_secrets import weak_secrets
 from runbook_lib.sources.this_machine import environment
 
 # The fields of Settings that a source stands on, by how their names begin; postgres is reached by the database's URL.
@@ -99,7 +100,14 @@ def examine_sources(target: Target, procedures: Sequence[Template]) -> Report:
     usable = {check.source for check in checks if check.usable}
     missing = {each.stem: lacking for each in procedures if (lacking := _lacking(each.services, usable, checks))}
     keys = tuple(keys_told(target.settings, held, seen[len(looks) :], observer.now))
-    return Report(target.name, checks, keys, missing, target.warnings)
+    weak = [] if target.is_sandbox else weak_secrets(target.settings.places, _secret_names())  # its secrets are made up
+    return Report(target.name, checks, keys, missing, (*target.warnings, *weak))
+
+
+def _secret_names() -> frozenset[str]:
+    """The variables that hold secrets."""
+    fields = (name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation))
+    return frozenset(variable for name in fields for variable in variable_names(name))
 
 
 def health_looks() -> list[tuple[str, Look]]:

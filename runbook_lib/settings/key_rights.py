@@ -100,7 +100,8 @@ KEY_RIGHTS = (
     ),
     KeyRights(
         "RUNBOOK_DATABASE_URL", "of an owner", True, "every row of every table: reads, writes, drops",
-        "until its password is changed", _DATABASE_LEAST, begins=r"postgres(?:ql)?://(?:postgres|supabase_admin|service_role)(?:\.[a-z0-9]+)?[:@]",
+        "until its password is changed", _DATABASE_LEAST,
+        begins=r"postgres(?:ql)?://(?:postgres|supabase_admin|service_role)(?:\.[a-z0-9]+)?[:@]",
     ),
     KeyRights(
         "RUNBOOK_DATABASE_URL", "", None, "what its role was granted", "until its password is changed", _DATABASE_LEAST,

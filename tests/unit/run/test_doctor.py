@@ -218,3 +218,11 @@ def test_a_row_that_takes_every_value_stands_after_the_narrower_ones() -> None:
     for variable in {row.variable for row in KEY_RIGHTS}:
         rows = [row for row in KEY_RIGHTS if row.variable == variable]
         assert [bool(row.begins) for row in rows] == [True] * (len(rows) - 1) + [False], variable
+
+
+def test_a_weak_secret_is_warned_of_and_not_the_made_up_ones_of_a_sandbox(sources: dict[str, Status]) -> None:
+    weak = {"RUNBOOK_DATABASE_URL": "postgresql://postgres:postgres@127.0.0.1:54322/postgres"}
+    (warning,) = examine_sources(target(**weak), []).warnings
+    assert "RUNBOOK_DATABASE_URL" in warning
+    sandbox = Target("sandbox", Settings.from_mapping(weak), "here", weak)
+    assert examine_sources(sandbox, []).warnings == ()
