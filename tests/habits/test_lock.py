@@ -73,3 +73,11 @@ def test_setup_installs_nothing_without_a_hash_but_the_project_itself() -> None:
     assert "--require-hashes" in installs[0]
     assert "--no-deps" in installs[1]
     assert "--no-build-isolation" in installs[1]
+
+
+def test_advisories_fail_where_nothing_could_be_asked() -> None:
+    recipe = (ROOT / "Makefile").read_text("utf-8").split("\nadvisories:")[1].split("\n\n")[0]
+    assert "pip-audit --strict" in recipe, "without it, a package that the index tells nothing of is passed over"
+    assert "exit 1" in recipe
+    assert "|| true" not in recipe
+    assert not any(line.lstrip().startswith("-") for line in recipe.splitlines() if not line.startswith("\t\t"))
