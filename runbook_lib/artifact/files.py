@@ -39,6 +39,13 @@ def write_atomic(path: Path, content: Masked, *, durable: bool = False) -> None:
         raise
 
 
+def remove_drafts(folder: Path) -> None:
+    """Remove what a killed `write_atomic` left beside its files: a draft that never got its name."""
+    for path in folder.rglob(".*.????????"):
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
+
+
 RESTORE = "`runbook verify` names what was changed; restore the artifact from where it was attached."
 
 

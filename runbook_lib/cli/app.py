@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,10 +77,20 @@ def run_app(arguments: Sequence[str]) -> None:
     sys.exit(code)
 
 
+def _outputs_in(arguments: Sequence[str]) -> Path | None:
+    """The folder that `--outputs` names; None where it names none. What is wrong with it, the command itself says."""
+    for at, argument in enumerate(arguments):
+        if argument.startswith("--outputs="):
+            return Path(argument.partition("=")[2])
+        if argument == "--outputs" and at + 1 < len(arguments):
+            return Path(arguments[at + 1])
+    return None
+
+
 def _run(arguments: Sequence[str], *, as_json: bool) -> int:
     """Run one command; its exit code. Raises OutputLostError where standard output cannot be written."""
     try:
-        print_leftovers()
+        print_leftovers(_outputs_in(arguments))
         code = app(list(arguments), standalone_mode=False)
     except typer.Exit as leaving:
         code = leaving.exit_code

@@ -45,6 +45,7 @@ def audit(
 ) -> None:
     """Audit. Exit the worst of 5 broke, 1 confirmed, 3 could not tell, 0; 2 wrong use, 130/143 cancelled."""
     from datetime import UTC, datetime
+    from functools import partial
 
     from runbook_lib.cli import printing
     from runbook_lib.run.audits import compare, record, work
@@ -60,10 +61,14 @@ def audit(
     now = datetime.now(UTC)
     cancelled = 0
     with record.hold_folder(plan.folder, now):
+        for path in record.settle_killed(plan.folder):
+            printing.print_note(f"runbook: an audit was killed; what it had done stands in {path}")
         before = record.last_record(plan.folder)
         with printing.Working(len(plan.jobs)) as shown:
             try:
-                ended = work.run_audit(plan, _teller(shown), workers=workers)
+                ended = work.run_audit(
+                    plan, _teller(shown), workers=workers, keep=partial(record.write_record, plan.folder)
+                )
             except work.Cancelled as stopped:
                 ended, cancelled = stopped.record, 128 + stopped.signum
         path = record.write_record(plan.folder, ended)

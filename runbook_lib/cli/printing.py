@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from runbook_lib.core.errors import RunbookError
@@ -86,14 +87,18 @@ def print_table(headings: list[str], rows: list[list[str]]) -> None:
     _write(drawn.getvalue().rstrip("\n"))
 
 
-def print_leftovers() -> None:
-    """Say which runs were killed since the last command, and where what they had is."""
+def print_leftovers(outputs: Path | None) -> None:
+    """Say which runs were killed since the last command, and where what they had is.
+
+    Args:
+        outputs: the folder that this command was told to use; None: the usual one.
+    """
     from runbook_lib.run.home import Home
     from runbook_lib.run.partials import settle_killed
     from runbook_lib.run.runtime import clear_stale
 
     clear_stale()
-    for each in settle_killed(Home.find()):
+    for each in settle_killed(Home.find(outputs=outputs)):
         print_note(f"runbook: a run did not become whole: {each.why}. What it had: {each.folder}")
 
 

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ from runbook_lib.core.redact import our_own
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import new_run_id
 from runbook_lib.run.library import library_sha256, versions, whoami
-from runbook_lib.run.processes import process_started
+from runbook_lib.run.processes import pid_namespace, process_started
 
 RUN_FILE = "run.json"
 RUN_VARIABLE = "RUNBOOK_RUN"  # in a kernel that a runner started: the folder of its run
 RESERVE = ".reserve"
 _RUNNING = "running"
+_UNSEEN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class RunContext:
     signal: int | None = None
     pid: int = 0
     pid_started: float | None = None
+    pid_namespace: int = 0
     continues: str | None = None
     replay_of: str | None = None
     interactive: bool = False
@@ -114,6 +116,7 @@ def new_context(
         active=active,
         pid=os.getpid(),
         pid_started=process_started(os.getpid()),
+        pid_namespace=pid_namespace(),
         who=whoami(),
         versions=versions(),
         library_sha256=library_sha256(),
@@ -163,7 +166,14 @@ def make_folder(home: Home, context: RunContext, *, reserve_bytes: int = 0) -> t
 
 
 def is_running(context: RunContext) -> bool:
-    """Whether the process that a run belongs to is still there."""
+    """Whether the process that a run belongs to is still there.
+
+    A process of another namespace (a container that shares the folder) cannot be seen from here: until a day after its deadline it
+    is taken to run.
+    """
+    if context.pid_namespace not in (0, pid_namespace()):
+        longest = timedelta(seconds=context.deadline_s or 0) + _UNSEEN
+        return datetime.now(UTC) < from_iso(context.now) + longest
     return context.pid > 0 and context.pid_started is not None and process_started(context.pid) == context.pid_started
 
 

@@ -9,6 +9,17 @@ from pathlib import Path
 MARK = "RUNBOOK_KERNEL"
 
 
+def pid_namespace() -> int:
+    """The number of the namespace in which this process's ids count; 0 where the system has none.
+
+    Two containers that share a folder have two: an id of the one names another process, or none, in the other.
+    """
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return 0
+
+
 def process_started(pid: int) -> float | None:
     """When a process was started, by the system's own clock ticks; None where it does not run. Tells reused ids apart."""
     try:

@@ -210,7 +210,6 @@ class _Run:
             context = self._context
         context = context.changed(state=state, why=self._prepared.redactor.text(why)[:4000], signal=signum)
         try:
-            context.write(self._folder)
             if not (self._folder / NOTEBOOK).exists():
                 write_atomic(
                     self._folder / NOTEBOOK,
@@ -218,7 +217,9 @@ class _Run:
                 )
             write_report(self._folder, context, self._prepared.redactor)
         except OSError as error:
-            why = f"{why}; and the folder could not be completed: {error.strerror}"
+            why = f"{why}; and the folder could not be completed: {what_failed(error)}"
+        with contextlib.suppress(OSError):  # last, and tried in any case: until it says so, the run counts as killed
+            context.changed(why=self._prepared.redactor.text(why)[:4000]).write(self._folder)
         return RunResult(exit_code, state, why, self._folder, None)
 
     def _through_papermill(self, kernel: Kernel, deadline: float | None) -> Any:
@@ -269,8 +270,8 @@ class _Run:
     def _seal(self, state: str, why: str) -> RunResult:
         (self._folder / RESERVE).unlink(missing_ok=True)
         context = self._context.changed(state=state, why=why)
-        context.write(self._folder)
         write_report(self._folder, context, self._prepared.redactor)
+        context.write(self._folder)  # after everything else: a `.partial` that says so lacks its seal alone
         verdict = json.loads((self._folder / VERDICT).read_bytes())
         sealed = seal_run(self._folder, context)
         status = VerdictStatus(verdict["status"])

@@ -14,7 +14,7 @@ from pathlib import Path
 from runbook_lib.artifact.files import write_atomic
 from runbook_lib.core.errors import NotebookError
 from runbook_lib.core.redact import our_own
-from runbook_lib.run.processes import end_marked, process_started
+from runbook_lib.run.processes import end_marked, pid_namespace, process_started
 
 _LONGEST_SOCKET_PATH = 90  # of about 104 to 108 bytes; the port's number comes after it
 _OWNER = "owner.json"
@@ -28,7 +28,7 @@ def own_folder(mark: str) -> Path:
         mark: what everything that is started for it carries in its environment.
     """
     folder = Path(tempfile.mkdtemp(dir=runtime_folder()))
-    owner = {"pid": os.getpid(), "started": process_started(os.getpid()), "mark": mark}
+    owner = {"pid": os.getpid(), "started": process_started(os.getpid()), "namespace": pid_namespace(), "mark": mark}
     write_atomic(folder / _OWNER, our_own(json.dumps(owner).encode()))
     return folder
 
@@ -44,6 +44,8 @@ def clear_stale() -> None:
 def _clear(folder: Path) -> None:
     try:
         owner = json.loads((folder / _OWNER).read_bytes())
+        if owner.get("namespace", 0) not in (0, pid_namespace()):
+            return  # of another container that shares this folder: it clears its own
         gone, mark = process_started(int(owner["pid"])) != owner["started"], str(owner["mark"])
     except (OSError, ValueError, KeyError, TypeError):
         gone, mark = time.time() - folder.stat().st_mtime > _YOUNG_S, ""  # its maker was killed while making it

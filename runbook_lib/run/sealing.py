@@ -59,8 +59,8 @@ def seal_from_notebook(home: Home, notebook: Mapping[str, Any]) -> SealedArtifac
     redactor = _redactor(home, context)
     context = context.changed(state="done", why="")
     write_atomic(folder / NOTEBOOK, redactor.data(orjson.dumps(notebook, option=orjson.OPT_INDENT_2), words=False))
-    context.write(folder)
     write_report(folder, context, redactor)
+    context.write(folder)  # after everything else: a `.partial` that says so lacks its seal alone
     return seal_run(folder, context)
 
 

@@ -6,7 +6,8 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -68,6 +69,14 @@ def _group_of(user: str) -> int:
     return pwd.getpwnam(user).pw_gid
 
 
+def pid_namespace() -> int:
+    """The number of the namespace in which this process's ids count (a container has its own); 0 where the system has none."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return 0
+
+
 def started_at(pid: int) -> float | None:
     """When the process with this id started (epoch seconds), or None when there is no such process or only its corpse."""
     try:
@@ -93,6 +102,22 @@ def descendants(pid: int) -> list[int]:
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def await_end(processes: Iterable[tuple[int, float]], seconds: float) -> None:
+    """Return when none of these (id, start time) runs any more; those that still do after so many seconds are killed."""
+    left, until = list(processes), time.monotonic() + seconds
+    while left := [(pid, start) for pid, start in left if is_the_same(pid, start)]:
+        if time.monotonic() > until:
+            for pid, start in left:
+                end(pid, start)
+        time.sleep(0.02)
+
+
+def is_the_same(pid: int, start: float) -> bool:
+    """Whether the very process runs that had this id and start time when it was recorded."""
+    found = started_at(pid)
+    return found is not None and abs(found - start) < 1.0
 
 
 def end_now(pid: int) -> None:

@@ -166,9 +166,11 @@ class Sandbox:
 
     def down(self) -> None:
         """Take it down. Returns when no process and no file of it is left; does nothing when it is down already."""
+        runs = self._home.everything_that_runs()
         with contextlib.suppress(RunbookError, httpx.HTTPError):
             self._call("down", {}, timeout_s=_DOWN_S)
         self._wait_gone()
+        children.await_end(runs, _DOWN_S)
 
     def wait(self) -> None:
         """Return when the sandbox is down, whoever takes it down."""

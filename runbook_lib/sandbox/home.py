@@ -45,25 +45,47 @@ class Home:
         return self.folder / "sandbox.env"
 
     def processes(self) -> list[tuple[int, float, str]]:
-        """(id, start time, name) of every process that was recorded, the supervisor first; empty when nothing was."""
-        try:
-            rows = json.loads((self.folder / "processes.json").read_text())
-        except (OSError, ValueError):
+        """(id, start time, name) of every process that was recorded, the supervisor first; empty when nothing was.
+
+        Those of another namespace (a container that shares the folder) are none of ours: their ids name others here.
+        """
+        rows = self._recorded()
+        if self._is_of_another_container(rows):
             return []
         return [(int(row["pid"]), float(row["started_at"]), str(row["what"])) for row in rows]
 
     def record(self, processes: list[tuple[int, str]]) -> None:
         """Write down which processes belong to this sandbox, the supervisor first."""
         found = [(pid, children.started_at(pid), what) for pid, what in processes]
-        rows = [{"pid": pid, "started_at": start, "what": what} for pid, start, what in found if start is not None]
+        space = children.pid_namespace()
+        rows = [
+            {"pid": pid, "started_at": start, "what": what, "namespace": space}
+            for pid, start, what in found
+            if start is not None
+        ]
         write_private(self.folder / "processes.json", json.dumps(rows))
 
     def is_alive(self) -> bool:
-        """Whether the first recorded process, the supervisor or whoever is about to start it, still runs."""
+        """Whether the first recorded process, the supervisor or whoever is about to start it, still runs.
+
+        One of another container cannot be seen from here, and is taken to run: it is that container's to take down.
+        """
+        if self._is_of_another_container(self._recorded()):
+            return True
         for pid, start, _ in self.processes()[:1]:
             now = children.started_at(pid)
             return now is not None and abs(now - start) < 1.0
         return False
+
+    def _recorded(self) -> list[dict[str, Any]]:
+        try:
+            rows: list[dict[str, Any]] = json.loads((self.folder / "processes.json").read_text())
+        except (OSError, ValueError):
+            return []
+        return rows
+
+    def _is_of_another_container(self, rows: list[dict[str, Any]]) -> bool:
+        return any(row.get("namespace", 0) not in (0, children.pid_namespace()) for row in rows)
 
     def state(self) -> dict[str, Any]:
         """What the supervisor wrote when it was ready. Raises UsageError when it is not, or not any more."""
@@ -73,16 +95,24 @@ class Home:
             raise no_such_sandbox(self.name) from error
         return state
 
+    def everything_that_runs(self) -> list[tuple[int, float]]:
+        """(id, start time) of each recorded process and of all that it has started, but for this one."""
+        found = {}
+        for pid, start, _ in self.processes():
+            if children.is_the_same(pid, start):
+                found[pid] = start
+                for each in children.descendants(pid):
+                    if (begun := children.started_at(each)) is not None:
+                        found.setdefault(each, begun)
+        return [(pid, start) for pid, start in found.items() if pid != os.getpid()]
+
     def clear(self) -> None:
         """End what is left of this sandbox's processes and remove its folder. Nothing else is touched."""
-        left = [row for row in self.processes() if row[0] != os.getpid()]
-        for pid, start, what in left:
-            children.end(pid, start, signal.SIGQUIT if what == "postgres" else signal.SIGKILL)
-        deadline = time.monotonic() + 5
-        for pid, start, _ in left:
-            while time.monotonic() < deadline and abs((children.started_at(pid) or 0) - start) < 1.0:
-                time.sleep(0.02)
-            children.end(pid, start)
+        runs = self.everything_that_runs()
+        for pid, start, what in self.processes():
+            if pid != os.getpid():
+                children.end(pid, start, signal.SIGQUIT if what == "postgres" else signal.SIGKILL)
+        children.await_end(runs, 5)
         for _ in range(20):  # Postgres' own children may still be writing for a moment
             shutil.rmtree(self.folder, ignore_errors=True)
             if not self.folder.exists():

@@ -10,12 +10,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.artifact.files import write_atomic
+from runbook_lib.artifact.files import remove_drafts, write_atomic
 from runbook_lib.artifact.forms import FindingsForm, fault_of, typed
 from runbook_lib.artifact.stranger import StrangersFolder
 from runbook_lib.core.clock import from_iso, to_iso
@@ -25,6 +25,7 @@ from runbook_lib.core.redact import our_own
 
 SCHEMA = "runbook-audit/1"
 RECORDS = "audits"
+RUNNING, KILLED = "running", "killed"
 _LOCK = ".lock"
 
 
@@ -58,7 +59,7 @@ class JobResult:
 
 @dataclass(frozen=True)
 class Record:
-    """One audit. `state`: done, or cancelled."""
+    """One audit. `state`: running, done, cancelled, or killed; but for done, `results` are those of the jobs that had ended."""
 
     name: str
     id: str
@@ -160,6 +161,20 @@ def hold_folder(folder: Path, now: datetime) -> Iterator[None]:
         lock.write(f"process {os.getpid()} since {to_iso(now)}")
         lock.flush()
         yield
+
+
+def settle_killed(folder: Path) -> list[Path]:
+    """Write down of each audit that was killed that it was; their records' files. Only while the folder is held."""
+    settled = []
+    for path in sorted((folder / RECORDS).glob("*.json")):
+        with contextlib.suppress(UsageError):
+            record = read_record(path)
+            if record.state == RUNNING:
+                write_record(folder, replace(record, state=KILLED))
+                settled.append(path)
+    if (folder / RECORDS).is_dir():
+        remove_drafts(folder / RECORDS)
+    return settled
 
 
 def clear_old(folder: Path, keep_days: int, now: datetime) -> list[Path]:

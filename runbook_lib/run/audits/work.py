@@ -1,5 +1,6 @@
 """Runs an audit's jobs side by side, each in a process of its own, so that one that hangs or breaks takes no other with it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -15,10 +16,11 @@ from typing import Any
 
 from runbook_lib.artifact.files import PARTIAL
 from runbook_lib.core.clock import to_iso
+from runbook_lib.core.errors import UsageError
 from runbook_lib.core.model import Json, VerdictStatus
 from runbook_lib.run.audits.doctoring import verdict_of_report
 from runbook_lib.run.audits.jobs import DOCTOR, Job, Plan
-from runbook_lib.run.audits.record import JobResult, Record
+from runbook_lib.run.audits.record import RUNNING, JobResult, Record
 from runbook_lib.run.ids import new_run_id
 from runbook_lib.run.library import library_sha256, runbook_version
 from runbook_lib.run.stops import Stopped, stops_as_exceptions
@@ -38,19 +40,28 @@ class Cancelled(BaseException):
         self.signum, self.record = signum, record
 
 
-def run_audit(plan: Plan, tell: Tell, *, workers: int | None = None, command: Sequence[str] | None = None) -> Record:
+def run_audit(
+    plan: Plan,
+    tell: Tell,
+    *,
+    workers: int | None = None,
+    command: Sequence[str] | None = None,
+    keep: Callable[[Record], object] = lambda _: None,
+) -> Record:
     """Run every job and return what they came to, in the plan's order.
 
     Args:
         tell: called with a job as it begins, and again with what it came to.
         workers: how many run at once; by default one for each core.
         command: what runs a job; by default this environment's `runbook`.
+        keep: called with the record as far as it got, as the audit begins and after each job, so that a killed one leaves it.
 
     Raises:
         Cancelled: SIGTERM or Ctrl-C; what was running has been ended, and left its `.partial`.
     """
     started = datetime.now(UTC)
-    work = _Work(plan, tell, command or [str(Path(sys.executable).with_name("runbook"))])
+    work = _Work(plan, tell, command or [str(Path(sys.executable).with_name("runbook"))], started, keep)
+    keep(work.record(RUNNING))
     with stops_as_exceptions(), ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         futures = [pool.submit(work.do, job) for job in plan.jobs]
         try:
@@ -61,15 +72,18 @@ def run_audit(plan: Plan, tell: Tell, *, workers: int | None = None, command: Se
                 future.cancel()
             work.end_all()
             pool.shutdown()
-            raise Cancelled(stopped.signum, work.record(started, "cancelled")) from None
-    return work.record(started, "done")
+            raise Cancelled(stopped.signum, work.record("cancelled")) from None
+    return work.record("done")
 
 
 class _Work:
     """The jobs under way and what the others came to."""
 
-    def __init__(self, plan: Plan, tell: Tell, command: Sequence[str]) -> None:
-        self._plan, self._tell, self._command = plan, tell, command
+    def __init__(
+        self, plan: Plan, tell: Tell, command: Sequence[str], started: datetime, keep: Callable[[Record], object]
+    ) -> None:
+        self._plan, self._tell, self._command, self._keep = plan, tell, command, keep
+        self._started, self._id = started, new_run_id(started)
         self._results: dict[tuple[str, str, str], JobResult] = {}
         self._running: set[subprocess.Popen[str]] = set()
         self._ended = False
@@ -96,6 +110,8 @@ class _Work:
         result = _result(self._plan, job, 5 if hung else process.returncode, out, why, time.monotonic() - began)
         with self._lock:
             self._results[job.key] = result
+            with contextlib.suppress(UsageError):  # the whole record is written in the end, and says what is wrong then
+                self._keep(self.record(RUNNING))
         self._tell(job, result)
 
     def end_all(self) -> None:
@@ -108,13 +124,13 @@ class _Work:
         for process in running:
             _end(process)
 
-    def record(self, started: datetime, state: str) -> Record:
+    def record(self, state: str) -> Record:
         """The audit as far as it got."""
         done = [self._results[job.key] for job in self._plan.jobs if job.key in self._results]
         return Record(
             name=self._plan.name,
-            id=new_run_id(started),
-            started_at=to_iso(started),
+            id=self._id,
+            started_at=to_iso(self._started),
             ended_at=to_iso(datetime.now(UTC)),
             state=state,
             results=tuple(done),

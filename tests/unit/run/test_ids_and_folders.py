@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.core.errors import ArtifactError, UsageError
+from runbook_lib.run import partials
 from runbook_lib.run.context import RunContext, is_running, make_folder, new_context, read_context
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import checked_incident, is_run_id, new_run_id
@@ -78,6 +79,25 @@ def test_a_run_of_a_living_process_and_one_that_ended_by_itself_are_left_alone(t
     assert settle_killed(home(tmp_path)) == []
     assert read_context(folder).state == "running"
     assert read_context(broke).state == "broke"
+
+
+def test_a_run_of_another_container_is_left_alone_until_it_cannot_run_any_more(tmp_path: Path) -> None:
+    """Its process id counts in a namespace of its own: here it names nobody, or somebody else."""
+    elsewhere = {"pid": 4_000_000, "pid_started": 1.0, "pid_namespace": 1}
+    _, young = make_folder(home(tmp_path), context(**elsewhere))
+    _, old = make_folder(home(tmp_path), context(**elsewhere, now="2026-01-01T00:00:00Z", deadline_s=900.0))
+    assert [each.folder for each in settle_killed(home(tmp_path))] == [old]
+    assert read_context(young).state == "running"
+
+
+def test_a_folder_that_got_nothing_is_removed_and_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = home(tmp_path).outputs / "INC-7" / "90_lamp" / "20261201T000000.000Z-0000.partial"
+    folder.mkdir(parents=True)
+    assert settle_killed(home(tmp_path)) == [], "a young one may get its run.json yet"
+    monkeypatch.setattr(partials, "_YOUNG_S", -1.0)
+    (told,) = settle_killed(home(tmp_path))
+    assert "removed" in told.why
+    assert not folder.exists()
 
 
 def test_a_process_id_that_was_used_again_is_another_process(tmp_path: Path) -> None:

@@ -31,6 +31,20 @@ def test_a_claimed_home_is_ours_from_the_first_moment() -> None:
         home.claim("one")
 
 
+def test_a_home_of_another_container_is_alive_and_none_of_its_processes_is_ended() -> None:
+    """Its ids count in a namespace of its own; here they name somebody else: this very test, for one."""
+    foreign = home.claim("one")
+    bystander = _sleeper()
+    row = {"pid": bystander.pid, "started_at": children.started_at(bystander.pid), "what": "supervisor", "namespace": 1}
+    (foreign.folder / "processes.json").write_text(json.dumps([row]))
+    assert foreign.is_alive()
+    assert foreign.everything_that_runs() == []
+    foreign.clear()
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+
+
 def test_a_dead_home_is_cleared_with_the_processes_it_recorded() -> None:
     dead = home.claim("one")
     left = _sleeper()
