@@ -20,3 +20,16 @@ class KeyJudgement(TypedDict):
     lacks: str
     expires_at: str | None
     mode: str | None
+
+
+class KeyReach(TypedDict):
+    """What a vendor tells of a key's rights.
+
+    `name`: the variable. `can_write`: None where the vendor does not tell. `opens`: what the key reaches, in words; empty where the
+    vendor does not tell. `expires_at`: None where it does not expire, or nobody tells.
+    """
+
+    name: str
+    can_write: bool | None
+    opens: str
+    expires_at: str | None

@@ -12,7 +12,7 @@ from runbook_lib.io.http import Reply
 from runbook_lib.io.observe import Door, Look
 from runbook_lib.sources.kit.asking import iso_of_text, number_of, require_list, require_setting, rows_in, text_of
 
-_HELP = (
+HELP = (
     "RUNBOOK_GITHUB_TOKEN must be for this repository (a fine-grained one that reads contents, pull requests and checks); "
     "check RUNBOOK_GITHUB_REPO"
 )
@@ -20,7 +20,7 @@ _MOST_FILES = 300  # GitHub lists no more of a comparison
 _PAGE = 100
 
 
-class _Github:
+class GithubApi:
     """One look's way to GitHub: address, token, repository, the look's deadline."""
 
     def __init__(self, door: Door, repository: str | None = None) -> None:
@@ -48,17 +48,17 @@ def compare(commit: str, branch: str, repository: str | None = None) -> Look[Com
     """What a branch has that a commit has not. A commit or branch that the repository does not hold is not_found."""
 
     def fetch(door: Door) -> Answer[Comparison]:
-        github = _Github(door, repository)
+        github = GithubApi(door, repository)
         both = f"{quote(commit, safe='')}...{quote(branch, safe='')}"
         reply = github.get(f"/compare/{both}")
         if reply.status_code == 404:
-            require_list(github.get(""), _HELP).parsed(
+            require_list(github.get(""), HELP).parsed(
                 lambda document: str(document["full_name"])
             )  # else the repository is hidden
             return Answer(
                 Status.not_found, None, f"the repository holds no commit {commit[:12]}, or no branch {branch}"
             )
-        reply.raise_for_status(_HELP)
+        reply.raise_for_status(HELP)
         return Answer(Status.ok, reply.parsed(lambda document: _comparison(document, commit, branch)))
 
     return Look("github", "compare", {"commit": commit, "branch": branch, **_of(repository)}, fetch)
@@ -68,15 +68,15 @@ def checks(commit: str, repository: str | None = None) -> Look[list[CommitCheck]
     """The checks on a commit, check runs and commit statuses, the failed ones first; empty where the commit has none."""
 
     def fetch(door: Door) -> Answer[list[CommitCheck]]:
-        github = _Github(door, repository)
+        github = GithubApi(door, repository)
         reply = github.get(f"/commits/{quote(commit, safe='')}/check-runs", per_page=_PAGE)
         if reply.status_code == 422:
             return Answer(Status.not_found, None, f"the repository holds no commit {commit[:12]}")
-        rows = require_list(reply, _HELP).parsed(
+        rows = require_list(reply, HELP).parsed(
             lambda document: [_check(row) for row in rows_in(document, "check_runs")]
         )
         total = reply.parsed(lambda document: number_of(document.get("total_count")) or 0)
-        statuses = require_list(github.get(f"/commits/{quote(commit, safe='')}/status", per_page=_PAGE), _HELP)
+        statuses = require_list(github.get(f"/commits/{quote(commit, safe='')}/status", per_page=_PAGE), HELP)
         rows += statuses.parsed(lambda document: [_status(row) for row in rows_in(document, "statuses")])
         total += statuses.parsed(lambda document: number_of(document.get("total_count")) or 0)
         rows.sort(key=lambda row: (row["state"] != "failed", row["name"]))
@@ -91,8 +91,8 @@ def pulls(repository: str | None = None) -> Look[list[PullRequest]]:
     """The open pull requests, newest first."""
 
     def fetch(door: Door) -> Answer[list[PullRequest]]:
-        github = _Github(door, repository)
-        reply = require_list(github.get("/pulls", state="open", per_page=_PAGE), _HELP)
+        github = GithubApi(door, repository)
+        reply = require_list(github.get("/pulls", state="open", per_page=_PAGE), HELP)
         rows = reply.parsed(lambda document: [_pull(row) for row in rows_in(document)])
         if len(rows) >= _PAGE:
             return Answer(Status.partial, rows, "more open pull requests than the 100 that were read")
@@ -105,7 +105,7 @@ def health() -> Look[RepositoryAccess]:
     """Whether the token sees the repository."""
 
     def fetch(door: Door) -> Answer[RepositoryAccess]:
-        reply = require_list(_Github(door).get(""), _HELP)
+        reply = require_list(GithubApi(door).get(""), HELP)
         return Answer(
             Status.ok,
             reply.parsed(

@@ -226,3 +226,16 @@ def test_a_weak_secret_is_warned_of_and_not_the_made_up_ones_of_a_sandbox(source
     assert "RUNBOOK_DATABASE_URL" in warning
     sandbox = Target("sandbox", Settings.from_mapping(weak), "here", weak)
     assert examine_sources(sandbox, []).warnings == ()
+
+
+def test_what_a_vendor_tells_of_a_key_s_rights_wins_over_what_its_kind_says(
+    sources: dict[str, Status], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reach = {"name": "RUNBOOK_GITHUB_TOKEN", "can_write": True, "opens": "scopes repo", "expires_at": None}
+    look = Look("github", "reach", {}, lambda _: Answer(Status.ok, reach))
+    monkeypatch.setattr(doctor, "token_looks", lambda: [look])
+    told = told_of(RUNBOOK_GITHUB_TOKEN="ghp_abcdefghijklmnopqrstuvwxyz0123456789")["RUNBOOK_GITHUB_TOKEN"]
+    assert (told["can_write"], told["opens"], told["expired"]) == ("yes", "scopes repo", False)
+    reach |= {"can_write": None, "opens": "", "expires_at": "2020-01-01T00:00:00.000Z"}
+    report = examine_sources(target(RUNBOOK_GITHUB_TOKEN="github_pat_abcdefghijklmnopqrstuvwxyz"), [])
+    assert (report.keys[0]["can_write"], report.keys[0]["said_by"], report.exit_code) == ("cannot be told", "github", 1)
