@@ -86,7 +86,7 @@ def _life(key: dict[str, Any]) -> str:
     if key["expires_at"]:
         return f"{key['setting']} expires {key['expires_at']} (said by {key['said_by']})"
     return (
-        f"{key['setting']} tells no expiry; it lives {key['lives']}"
+        f"{key['setting']} tells no expiry; lives {key['lives']}"
         if key["lives"]
         else f"{key['setting']} tells no expiry"
     )

@@ -10,7 +10,7 @@ from runbook_lib.core.clock import from_iso
 from runbook_lib.core.model import Json, Observation
 from runbook_lib.io.observe import Look
 from runbook_lib.settings import Settings
-from runbook_lib.settings.key_rights import KEY_RIGHTS, in_words, rights_of
+from runbook_lib.settings.key_rights import KEY_VARIABLES, in_words, rights_of
 from runbook_lib.sources.fly import env as fly_env
 from runbook_lib.sources.fly.token import can_write as fly_can_write
 from runbook_lib.sources.github import reach as github_reach
@@ -21,7 +21,6 @@ from runbook_lib.sources.vercel import env as vercel_env
 from runbook_lib.sources.vercel import reach as vercel_reach
 
 _OF_KEYS = ("_KEY", "_TOKEN", "_SECRET")
-_HELD = frozenset(row.variable for row in KEY_RIGHTS)
 
 
 def token_looks() -> list[Look]:
@@ -61,7 +60,7 @@ _NOTHING: dict[str, Json] = {"can_write": None, "opens": None, "lives": None, "l
 
 def _values(settings: Settings) -> Iterator[tuple[str, str]]:
     """Every key with its value, of the place that is read last where it stands in more than one."""
-    values = {name: value for held in settings.places.values() for name, value in held.items() if name in _HELD}
+    values = {name: value for held in settings.places.values() for name, value in held.items() if name in KEY_VARIABLES}
     yield from ((name, value) for name, value in values.items() if value.strip())
 
 

@@ -47,7 +47,7 @@ KEY_RIGHTS = (
     KeyRights(
         "RUNBOOK_VERCEL_TOKEN", "", None,
         "what its user may, in the whole account, one team or one project, as was chosen when it was made",
-        "as was chosen when it was made; without a choice, " + _FOREVER,
+        "as long as was chosen for it; without a choice, " + _FOREVER,
         "a token for the team alone, with an expiry, of a member whose role is Viewer",
     ),
     KeyRights(
@@ -71,22 +71,22 @@ KEY_RIGHTS = (
     ),
     KeyRights(
         "RUNBOOK_GITHUB_TOKEN", "fine-grained", None, "the repositories and permissions that were chosen",
-        "as was chosen when it was made", "this repository alone: read of contents, pull requests, checks, commit statuses",
+        "as long as was chosen for it", "this repository alone: read of contents, pull requests, checks, commit statuses",
         begins="github_pat_",
     ),
     KeyRights(
         "RUNBOOK_GITHUB_TOKEN", "classic or of an app", None,
         "every repository of its user's, as far as its scopes go; `repo` writes",
-        "as was chosen when it was made", "a fine-grained token github_pat_… of this repository alone",
+        "as long as was chosen for it", "a fine-grained token github_pat_… of this repository alone",
     ),
     KeyRights(
         "SUPABASE_ANON_KEY", "", None, "what row-level security lets everybody do: it stands in every browser",
-        "a legacy JWT about 10 years, sb_publishable_… " + _FOREVER, "this",
+        "about 10 years as a legacy JWT; as sb_publishable_… " + _FOREVER, "this",
     ),
     KeyRights(
         "SUPABASE_SERVICE_ROLE_KEY", "", True,
         "every row of every table past row-level security, every user, every file: reads, writes, deletes",
-        "a legacy JWT about 10 years, sb_secret_… " + _FOREVER,
+        "about 10 years as a legacy JWT; as sb_secret_… " + _FOREVER,
         "leave it out: RUNBOOK_DATABASE_URL counts in its place, or the verdict says what was not seen",
     ),
     KeyRights(
@@ -96,7 +96,7 @@ KEY_RIGHTS = (
     KeyRights(
         "RUNBOOK_SUPABASE_ACCESS_TOKEN", "", None,
         "all organizations of its user, with what the user may, unless scopes were chosen",
-        "as was chosen when it was made", "read of projects, database and analytics, of a member whose role is read-only",
+        "as long as was chosen for it", "read of projects, database and analytics, of a member whose role is read-only",
     ),
     KeyRights(
         "RUNBOOK_DATABASE_URL", "of an owner", True, "every row of every table: reads, writes, drops",
@@ -124,12 +124,12 @@ KEY_RIGHTS = (
         "leave it out: it is the API's own, and only its mode and account are looked at",
     ),
     KeyRights(
-        "STRIPE_API_KEY", "", None, "what the CLI may: with sk_… everything in the account", "of a CLI's login 90 days",
+        "STRIPE_API_KEY", "", None, "what the CLI may: with sk_… everything in the account", "90 days where it is of a login by the CLI",
         "`stripe login`, or a restricted test key",
     ),
     KeyRights(
         "STRIPE_WEBHOOK_SECRET", "", True, _SIGNS_EVENTS, "until it is rolled",
-        "leave it out where no test event is sent (--active)",
+        "leave it out: 02 then cannot say whether the API has the right one",
     ),
     KeyRights(
         "OPENAI_API_KEY", "of an administrator", True, "the organization: users, keys, limits", _FOREVER,
@@ -142,13 +142,13 @@ KEY_RIGHTS = (
     ),
     KeyRights("ANTHROPIC_API_KEY", "", True, _PAYS, _FOREVER, "a key of one workspace with a spend limit"),
     KeyRights("TOGETHER_API_KEY", "", True, _PAYS, _FOREVER, "a project's key of its own"),
-    KeyRights("RUNBOOK_TEMPO_TOKEN", "", None, _PROXY, "as was chosen when it was made", "Grafana Cloud: traces:read"),
-    KeyRights("RUNBOOK_JAEGER_TOKEN", "", None, _PROXY, "as was chosen when it was made", "read of the query service"),
+    KeyRights("RUNBOOK_TEMPO_TOKEN", "", None, _PROXY, "as long as was chosen for it", "Grafana Cloud: traces:read"),
+    KeyRights("RUNBOOK_JAEGER_TOKEN", "", None, _PROXY, "as long as was chosen for it", "read of the query service"),
     KeyRights(
-        "RUNBOOK_PROMETHEUS_TOKEN", "", None, _PROXY, "as was chosen when it was made", "Grafana Cloud: metrics:read, rules:read",
+        "RUNBOOK_PROMETHEUS_TOKEN", "", None, _PROXY, "as long as was chosen for it", "Grafana Cloud: metrics:read, rules:read",
     ),
     KeyRights(
-        "RUNBOOK_ALERTMANAGER_TOKEN", "", None, _PROXY, "as was chosen when it was made",
+        "RUNBOOK_ALERTMANAGER_TOKEN", "", None, _PROXY, "as long as was chosen for it",
         "Grafana Cloud: alerts:read; alerts:write where test alerts are sent (--active)",
     ),
     KeyRights(
@@ -157,11 +157,15 @@ KEY_RIGHTS = (
     ),
 )  # fmt: skip
 
+# The same key under another name of NexusCore's.
+_ALSO = {"NEXT_PUBLIC_SUPABASE_ANON_KEY": "SUPABASE_ANON_KEY"}
+KEY_VARIABLES = frozenset({row.variable for row in KEY_RIGHTS} | _ALSO.keys())
+
 
 def rights_of(variable: str, value: str) -> KeyRights | None:
     """What the key in this variable may do, by how it begins; None for a variable that holds no key. The value goes no further."""
-    bare = value.strip()
-    return next((row for row in KEY_RIGHTS if row.variable == variable and re.match(row.begins, bare)), None)
+    bare, name = value.strip(), _ALSO.get(variable, variable)
+    return next((row for row in KEY_RIGHTS if row.variable == name and re.match(row.begins, bare)), None)
 
 
 def in_words(can_write: bool | None) -> str:

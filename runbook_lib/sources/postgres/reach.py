@@ -25,7 +25,8 @@ select current_user as role,
      and pg_catalog.has_table_privilege(mine.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')) as writable,
   (select count(distinct places.oid) from places cross join mine
    where pg_catalog.has_schema_privilege(mine.oid, places.oid, 'CREATE')) as creates_in,
-  (select pg_catalog.array_agg(rolname::text order by rolname::text) from mine where rolname <> current_user) as becomes
+  (select pg_catalog.array_agg(rolname::text order by rolname::text) from mine
+   where rolname <> current_user and rolname !~ '^pg_') as becomes
 """
 
 _WRITES = ("is_superuser", "creates_roles", "leaves_the_database", "writable", "creates_in")

@@ -17,7 +17,7 @@ from runbook_lib.run.doctor import examine_sources
 from runbook_lib.run.notebooks import Template, read_template
 from runbook_lib.run.targets import Target
 from runbook_lib.settings import Settings, variable_names
-from runbook_lib.settings.key_rights import KEY_RIGHTS
+from runbook_lib.settings.key_rights import KEY_RIGHTS, KEY_VARIABLES
 
 
 def template(tmp_path: Path, *services: str) -> Template:
@@ -212,6 +212,14 @@ def test_every_secret_setting_is_judged() -> None:
         for name in variable_names(field)[:1]
     }
     assert secret == {row.variable for row in KEY_RIGHTS}
+
+
+def test_a_key_is_judged_under_each_of_its_names(sources: dict[str, Status]) -> None:
+    fields = [name for name, info in Settings.model_fields.items() if "SecretStr" in str(info.annotation)]
+    assert {name for field in fields for name in variable_names(field)} == KEY_VARIABLES
+    assert told_of(NEXT_PUBLIC_SUPABASE_ANON_KEY="sb_publishable_abcdefghijkl")["NEXT_PUBLIC_SUPABASE_ANON_KEY"][
+        "opens"
+    ]
 
 
 def test_a_row_that_takes_every_value_stands_after_the_narrower_ones() -> None:
