@@ -91,7 +91,8 @@ KEY_RIGHTS = (
     ),
     KeyRights(
         "RUNBOOK_SUPABASE_JWT_SECRET", "", True, "signs a token as any user, and as service_role",
-        "until it is rotated, which ends every session", "leave it out: it only tells whether a legacy token's signature is right",
+        "until it is rotated, which ends every session",
+        "leave it out: it only tells whether a legacy token's signature is right",
     ),
     KeyRights(
         "RUNBOOK_SUPABASE_ACCESS_TOKEN", "", None,
@@ -111,20 +112,23 @@ KEY_RIGHTS = (
         "until its password is changed", "a server that holds nothing else",
     ),
     KeyRights(
-        "RUNBOOK_STRIPE_KEY", "restricted", None, "what was chosen for it, in one account", _FOREVER, _STRIPE_LEAST, begins="rk_",
+        "RUNBOOK_STRIPE_KEY", "restricted", None, "what was chosen for it, in one account",
+        _FOREVER, _STRIPE_LEAST, begins="rk_",
     ),
     KeyRights(
         "RUNBOOK_STRIPE_KEY", "secret", True, "everything in the account: charges, refunds, payouts", _FOREVER, _STRIPE_LEAST,
     ),
     KeyRights(
-        "STRIPE_SECRET_KEY", "restricted", None, "what was chosen for it, in one account", _FOREVER, _STRIPE_LEAST, begins="rk_",
+        "STRIPE_SECRET_KEY", "restricted", None, "what was chosen for it, in one account",
+        _FOREVER, _STRIPE_LEAST, begins="rk_",
     ),
     KeyRights(
         "STRIPE_SECRET_KEY", "secret", True, "everything in the account: charges, refunds, payouts", _FOREVER,
         "leave it out: it is the API's own, and only its mode and account are looked at",
     ),
     KeyRights(
-        "STRIPE_API_KEY", "", None, "what the CLI may: with sk_… everything in the account", "90 days where it is of a login by the CLI",
+        "STRIPE_API_KEY", "", None, "what the CLI may: with sk_… everything in the account",
+        "90 days where it is of a login by the CLI",
         "`stripe login`, or a restricted test key",
     ),
     KeyRights(
@@ -152,7 +156,8 @@ KEY_RIGHTS = (
         "Grafana Cloud: alerts:read; alerts:write where test alerts are sent (--active)",
     ),
     KeyRights(
-        "DOCKER_HOST", "", True, "whoever reaches a Docker engine is root on its machine", "as long as the engine listens there",
+        "DOCKER_HOST", "", True, "whoever reaches a Docker engine is root on its machine",
+        "as long as the engine listens there",
         "this machine's own, where the gateway's image is built at all",
     ),
 )  # fmt: skip
