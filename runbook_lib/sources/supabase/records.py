@@ -134,6 +134,8 @@ def _probe(door: Door, path: str, params: dict[str, str]) -> Answer[int]:
     reply = door.http.get(url + path, params=params, headers=headers, retry=False)
     if reply.status_code < 300 and not isinstance(reply.json(), list | dict):
         raise reply.malformed("unexpected shape")
+    if 300 <= reply.status_code < 400:
+        raise reply.malformed("it sends elsewhere, and the project's own API never does")
     status = status_of(reply.status_code)
     if status in (Status.denied, Status.rate_limited):
         return Answer(status, reply.status_code, reply.complaint(), _ANON_HELP)

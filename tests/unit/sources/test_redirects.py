@@ -1,4 +1,4 @@
-"""A source that sends us elsewhere, with our key: nobody goes there."""
+"""A source that sends us elsewhere, with our key: nobody goes there, and it counts as no answer."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,12 +20,13 @@ def elsewhere() -> Iterator[Loopback]:
 
 
 @pytest.mark.parametrize("name", KEYED)
-def test_no_look_follows_a_redirect_to_elsewhere(
+def test_no_look_follows_a_redirect_to_elsewhere_or_takes_it_for_an_answer(
     name: str, loopback: Loopback, elsewhere: Loopback, make_look: MakeLook
 ) -> None:
     elsewhere.asked.clear()
     for status_code in (301, 302, 303, 307, 308):
         loopback.answer = lambda asked, code=status_code: Reply(code, "", {"Location": f"{elsewhere.url}{asked.path}"})
-        make_look(CASES[name].look())
+        seen = make_look(CASES[name].look())
         assert loopback.asked, "it was asked at all"
+        assert not seen.status.answered, (status_code, seen.value)
     assert elsewhere.asked == []
