@@ -22,6 +22,7 @@ import orjson
 
 from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import LookError
+from runbook_lib.core.masking.content import drop_content
 from runbook_lib.core.model import Answer, Brought, Json, Observation, Status, observation_id, observation_key
 from runbook_lib.core.redact import Redactor
 from runbook_lib.io.door import Door as Door  # readers of a look know both from here
@@ -176,7 +177,7 @@ class Observer:
         return _Started(attempt, at, begun, budget_s)
 
     def _cleaned(self, answer: Answer, share: Share) -> Answer:
-        """An answer as it is recorded: masked, and once through JSON. What to do next is said in our own words.
+        """An answer as it is recorded: without content, masked, and once through JSON. What to do next is said in our own words.
 
         Raises LookError(malformed) for one that JSON cannot hold, or that the run has no room for.
         """
@@ -187,8 +188,9 @@ class Observer:
                 raise
             raise LookError(Status.malformed, f"the answer holds what JSON cannot: {error}"[:200]) from error
         with inside():
-            clean = self._redactor.data(encoded)
-        del encoded
+            kept = encoded if self._settings and self._settings.keep_content else drop_content(encoded)
+            clean = self._redactor.data(kept)
+        del encoded, kept
         if not share.keep(clean):
             raise LookError(Status.malformed, "too large: the run has no room left for this answer", do_next=_NARROWER)
         value, why = orjson.loads(clean)

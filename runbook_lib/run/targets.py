@@ -41,6 +41,7 @@ _NOT_TELLING = frozenset(
         "pg_bin",
         "work_folder",
         "work_deadline_s",
+        "keep_content",
         "backup_folder",
         "migrations_path",
         "recovery_objectives_file",

@@ -18,6 +18,7 @@ from runbook_lib.core.errors import ConfigError
 from runbook_lib.settings.alerts import Alerts
 from runbook_lib.settings.env_file import live_variables, read_env_file, readable_by_others
 from runbook_lib.settings.github import Github
+from runbook_lib.settings.keeping import Keeping
 from runbook_lib.settings.nexuscore import NexusCore
 from runbook_lib.settings.platforms import Platforms
 from runbook_lib.settings.recovery import Recovery
@@ -51,6 +52,7 @@ PARTS: tuple[type[BaseModel], ...] = (
     Recovery,
     TeamFiles,
     ThisMachine,
+    Keeping,
 )
 _HOST_OF_REF = re.compile(r"^([a-z]{20})\.supabase\.(?:co|in)$")
 _SAYS_SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|DATABASE_URL")
@@ -59,7 +61,7 @@ _JUDGED_LATER = {"supabase_url", "otel_endpoint"}
 
 
 class Settings(
-    NexusCore, Traces, Alerts, Platforms, Github, Supabase, Stripe, Vendors, Recovery, TeamFiles, ThisMachine
+    NexusCore, Traces, Alerts, Platforms, Github, Supabase, Stripe, Vendors, Recovery, TeamFiles, ThisMachine, Keeping
 ):
     """Every setting of the runbook. A source whose settings are None answers `not_configured`."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from runbook_lib.core.masking.linear import linear
 
-_LONGEST_QUOTED = 1 << 20  # of a quoted value whose end is looked for
+LONGEST_QUOTED = 1 << 20  # of a quoted value whose end is looked for
 _QUOTE_BYTES = b"\"'`"
 _QUOTES = linear(rb"\\*[\"'`]")
 _ESCAPED_QUOTE = re.compile(rb"\\{1,64}[\"'`]")
@@ -36,7 +36,7 @@ def quoted_end(data: bytes, begin: int, escapes: int, quote: bytes, *, is_json: 
 
     Of JSON, no value reaches over the end of the string that it stands in. One that is not closed ends at its bound.
     """
-    bound = min(len(data), begin + _LONGEST_QUOTED)
+    bound = min(len(data), begin + LONGEST_QUOTED)
     if escapes == 0 and quote == b'"':  # by far the most: it ends at the next quote
         found_at = data.find(quote, begin, bound)
         if found_at >= 0 and data[found_at - 1] != 0x5C:

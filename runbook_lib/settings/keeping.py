@@ -1,0 +1,16 @@
+"""What a run keeps of what it saw."""
+
+from pydantic import BaseModel
+
+from runbook_lib.settings.field import setting
+
+
+class Keeping(BaseModel):
+    """What a run keeps of what it saw."""
+
+    keep_content: bool = setting(
+        "RUNBOOK_KEEP_CONTENT",
+        default=False,
+        group="What is kept",
+        about="1 keeps prompts, completions, messages and bodies as well; otherwise only how long they were.",
+    )
