@@ -1,5 +1,6 @@
 """What tests of every kind share: one real Postgres for the session, and fresh databases on it."""
 
+import atexit
 import itertools
 import os
 import shutil
@@ -28,6 +29,9 @@ hypothesis.settings.load_profile("any-machine")
 
 # A shell that has it would hide what a command forgets to flush into a pipe.
 os.environ.pop("PYTHONUNBUFFERED", None)
+# What a run remembers of people on its machine belongs into no folder of whoever runs the tests.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="runbook-tests-state-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 # What a shell starts in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

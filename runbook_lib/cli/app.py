@@ -17,6 +17,7 @@ from runbook_lib.cli import (
     drill_commands,
     lab_commands,
     look_commands,
+    people_commands,
     run_commands,
     sandbox_commands,
 )
@@ -37,6 +38,7 @@ for module in (
     run_commands,
     lab_commands,
     artifact_commands,
+    people_commands,
     audit_commands,
     doctor_commands,
     drill_commands,

@@ -4,7 +4,6 @@ Masking works on text. A JSON value is masked as the text it is written in, in o
 one pass over a hundred thousand spans costs a hundred times less than a visit to each of their strings.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable
 from typing import Any, NewType
@@ -18,11 +17,18 @@ from runbook_lib.core.masking.named import mask_named
 from runbook_lib.core.masking.shapes import MASK as _MASK
 from runbook_lib.core.masking.shapes import mask_shapes
 from runbook_lib.core.model import Json
+from runbook_lib.core.pseudonyms import Pseudonyms
 
 MASK = _MASK.decode()
 # Bytes that passed a Redactor. What is kept in a file is of this type, so that the type checker finds what did not.
 Masked = NewType("Masked", bytes)
 _EMAIL = linear(rb"(^|\\[nrt]|[^\w.+%-])([A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24})\b")
+# Fields that hold a person's own name, and nobody else's: a service, a table and a rule have a `name` as well, which stays.
+_PERSON = linear(
+    rb"(?i)(\\*\"(?:(?:user|enduser|customer|person|contact|author|committer|sender|recipient|billing|cardholder|card_?holder)"
+    rb"[._]?(?:full_?)?name|(?:full|first|last|middle|given|family|sur|real|legal)_?name|(?:git|github|gitlab)commitauthorname)"
+    rb"\\*\"[ ]?:[ ]?\\*\")((?:[^\"\\]|\\[^\"nrt]){1,200})"
+)
 # A value that is also a word stands in ids, names of sources and remedies: masked in what others write, never in our own words.
 _WORD_LIKE = re.compile(r"[A-Za-z]{1,16}")
 _QUOTE = linear(rb"\\*\"")
@@ -33,11 +39,11 @@ class Redactor:
 
     Args:
         secrets: values known to be secret, in any order; those shorter than 8 characters are ignored.
-        salt: gives one address one pseudonym within an incident, and another one elsewhere.
+        pseudonyms: of the incident; without them, a keyless one, for what is masked already (a replay) or belongs to none.
     """
 
-    def __init__(self, secrets: Iterable[str] = (), *, salt: str = "") -> None:
-        self._salt = salt
+    def __init__(self, secrets: Iterable[str] = (), *, pseudonyms: Pseudonyms | None = None) -> None:
+        self._pseudonyms = pseudonyms or Pseudonyms()
         self._secrets: frozenset[str] = frozenset()
         self.learn(*secrets)
 
@@ -104,17 +110,19 @@ class Redactor:
         return b"".join((*pieces, data[at:])) if pieces else data
 
     def _people(self, data: bytes) -> bytes:
-        if b"@" not in data:
-            return data
-        pieces, at = [], 0
-        for match in _EMAIL.finditer(data):
-            pieces += [data[at : match.start(2)], self._pseudonym(match.group(2))]
-            at = match.end()
-        return b"".join((*pieces, data[at:])) if pieces else data
+        """The bytes with pseudonyms for e-mail addresses, and for what stands under a field of a person's name."""
+        if b"@" in data:
+            data = self._without(data, _EMAIL, "email")
+        return self._without(data, _PERSON, "name") if b"ame" in data else data
 
-    def _pseudonym(self, address: bytes) -> bytes:
-        digest = hashlib.sha256(self._salt.encode() + b"\0" + address.lower()).hexdigest()
-        return f"<email:{digest[:8]}>".encode()
+    def _without(self, data: bytes, pattern: Any, kind: str) -> bytes:
+        pieces, at = [], 0
+        for match in pattern.finditer(data):
+            if match.group(2).startswith(b"<"):
+                continue  # it is a pseudonym or a mask already
+            pieces += [data[at : match.start(2)], self._pseudonyms.of(kind, match.group(2))]
+            at = match.end(2)
+        return b"".join((*pieces, data[at:])) if pieces else data
 
     def _whole(self, encoded: bytes, clean: bytes) -> bytes:
         """The masked JSON, if it is JSON; else it is masked text by text, which no escape at the edge of a mask can spoil."""

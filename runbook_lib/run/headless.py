@@ -96,7 +96,7 @@ def run_procedure(
 
 def replay_procedure(context: RunContext, record: Sequence[Observation], home: Home | None = None) -> HeadlessRun:
     """Reach the verdict of a recorded run again, from its record alone: no settings, no network, no clock."""
-    redactor = Redactor(salt=context.incident)
+    redactor = Redactor()
     observer = Observer(now=from_iso(context.now), redactor=redactor, record=record, active=context.active)
     parameters = context.parameters
     running = (home or Home.find()).procedure(context.procedure, parameters)(observer, parameters)

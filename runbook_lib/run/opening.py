@@ -21,6 +21,7 @@ from runbook_lib.run.ids import checked_incident, default_incident
 from runbook_lib.run.library import git_state
 from runbook_lib.run.notebooks import Template, find_template
 from runbook_lib.run.parameters import check_parameters, declared_parameters
+from runbook_lib.run.people import pseudonyms_of
 from runbook_lib.run.session import OpenRun, Session
 from runbook_lib.run.targets import Target, refuse_unconfigured, resolve_target
 
@@ -63,7 +64,7 @@ def make_redactor(target: Target, incident: str, parameters: Mapping[str, Json])
     for value in parameters.values():
         if isinstance(value, str) and is_reference(value):
             secrets.append(resolve(value))
-    return Redactor(secrets, salt=incident)
+    return Redactor(secrets, pseudonyms=pseudonyms_of(incident))
 
 
 def mask_parameters(parameters: Mapping[str, Json], redactor: Redactor) -> dict[str, Json]:
@@ -110,7 +111,7 @@ def _live(context: RunContext, folder: Path, parameters: Mapping[str, Any]) -> O
 def _replaying(context: RunContext, folder: Path) -> OpenRun:
     """A run that is answered by the record of an earlier one; no settings, no network, no clock."""
     assert context.replay_of is not None
-    redactor = Redactor(salt=context.incident)
+    redactor = Redactor()
     record = read_observations(Path(context.replay_of))
     observer = Observer(now=from_iso(context.now), redactor=redactor, record=record, active=context.active)
     procedure = Home.find().procedure(context.procedure, context.parameters)(observer, context.parameters)

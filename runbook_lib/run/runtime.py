@@ -18,6 +18,7 @@ from runbook_lib.run.processes import end_marked, pid_namespace, process_started
 
 _LONGEST_SOCKET_PATH = 90  # of about 104 to 108 bytes; the port's number comes after it
 _OWNER = "owner.json"
+STATE = "state"  # what outlives every kernel, where this user has no home: see run.people
 _YOUNG_S = 60.0
 
 
@@ -36,7 +37,7 @@ def own_folder(mark: str) -> Path:
 def clear_stale() -> None:
     """Remove the folders whose owners were killed, and end what their kernels left running."""
     with contextlib.suppress(NotebookError, OSError):
-        for folder in runtime_folder().iterdir():
+        for folder in (each for each in runtime_folder().iterdir() if each.name != STATE):
             with contextlib.suppress(OSError):
                 _clear(folder)
 

@@ -19,6 +19,7 @@ from runbook_lib.run.context import RunContext, read_context
 from runbook_lib.run.home import Home
 from runbook_lib.run.ids import is_run_id
 from runbook_lib.run.opening import make_redactor
+from runbook_lib.run.people import pseudonyms_of
 from runbook_lib.run.session import VERDICT_MEDIA_TYPE
 from runbook_lib.run.targets import resolve_target
 
@@ -89,4 +90,4 @@ def _redactor(home: Home, context: RunContext) -> Redactor:
         return make_redactor(resolve_target(home, context.target), context.incident, context.parameters)
     except RunbookError as error:
         logging.getLogger(__name__).warning("The target's secrets are not known any more: %s", error)
-        return Redactor(salt=context.incident)
+        return Redactor(pseudonyms=pseudonyms_of(context.incident))

@@ -11,6 +11,7 @@ import pytest
 from typing_extensions import is_typeddict
 
 import runbook_lib.core.records
+from runbook_lib.core.pseudonyms import Pseudonyms
 from runbook_lib.core.redact import Redactor
 from runbook_lib.drills.kit.case_list import select
 from runbook_lib.drills.kit.records import read
@@ -22,7 +23,7 @@ PROCEDURES = sorted(catalogue.procedure for catalogue in CATALOGUES)
 @pytest.mark.slow  # all records together
 @pytest.mark.parametrize("procedure", PROCEDURES)
 def test_what_was_seen_comes_through_masking_unchanged(procedure: str) -> None:
-    redactor = Redactor(salt="another incident")
+    redactor = Redactor(pseudonyms=Pseudonyms(b"another key", "another incident"))
     changed = set()
     for case in select(procedure=procedure):
         for record in read(procedure, case.id):

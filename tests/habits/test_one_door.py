@@ -24,6 +24,7 @@ REASONS = {
     "run/kernels.py": "a kernel's connection file, in the private runtime folder",
     "run/lab/form.py": "a secret that was typed, in the private runtime folder, gone with the server",
     "run/opening.py": "copies observations of the same run, masked when they were made",
+    "run/people.py": "this machine's key to pseudonyms and whom they stand for, in a folder of this user alone",
     "sources/recovery/restore_drill.py": "a list of a dump's tables, in a private folder that is gone with the look",
     "sources/recovery/table_copies.py": "a backup that the user asked for, into the folder that the user named",
 }

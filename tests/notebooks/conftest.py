@@ -140,7 +140,9 @@ def house(tmp_path: Path, lamp: Lamp) -> House:
     settings = root / ".env.fix"
     settings.write_text(f"RUNBOOK_WEB_URL={lamp.url}\nSTRIPE_SECRET_KEY=canary_value_of_a_secret_1234\n")
     settings.chmod(0o600)
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG", "XDG_STATE_HOME") if name in os.environ
+    }
     return House(root, cwd, {**kept, "RUNBOOK_HOME": str(root), "RUNBOOK_SANDBOX_HOME": str(tmp_path / "no-sandboxes")})
 
 

@@ -20,7 +20,9 @@ def environment_of(sandbox: Sandbox, outputs: Path, **settings: str) -> dict[str
     Args:
         settings: variables beside the sandbox's own; both then stand in a file beside the outputs.
     """
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG", "XDG_STATE_HOME") if name in os.environ
+    }
     file = Path(sandbox.env_file)
     if settings:
         file = outputs.parent / "settings.env"

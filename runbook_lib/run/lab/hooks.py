@@ -11,6 +11,7 @@ from runbook_lib.core.errors import RunbookError
 from runbook_lib.core.redact import Redactor
 from runbook_lib.run.home import Home
 from runbook_lib.run.lab.masking import mask_content, mask_file, mask_notebook
+from runbook_lib.run.people import pseudonyms_of
 from runbook_lib.run.sealing import seal_from_notebook
 from runbook_lib.run.targets import resolve_target, target_names
 
@@ -62,7 +63,7 @@ def redactor_of(home: Home, notebook: Mapping[str, Any] | None = None) -> Redact
         target = resolve_target(home, str(wanted["target"]))
     except (RunbookError, KeyError, TypeError):
         return _knows_every_target(home)
-    return Redactor(target.settings.secret_values(), salt=str(wanted.get("incident", "")))
+    return Redactor(target.settings.secret_values(), pseudonyms=pseudonyms_of(str(wanted.get("incident", ""))))
 
 
 def _knows_every_target(home: Home) -> Redactor:
