@@ -66,6 +66,7 @@ drills: setup
 	$(BIN)/runbook drill --all --record
 	$(BIN)/runbook drill --golden
 	$(BIN)/runbook drill --ablation
+	$(PYTEST) tests/heavy
 
 docs: setup
 	$(BIN)/python docs/generate.py

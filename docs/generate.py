@@ -25,6 +25,7 @@ from runbook_lib.run.notebooks import Template, templates  # noqa: E402
 from runbook_lib.run.parameters import declared_parameters  # noqa: E402
 from runbook_lib.settings import env_example  # noqa: E402
 from runbook_lib.settings.key_rights import keys_page  # noqa: E402
+from runbook_lib.sources.permissions_page import permissions_page  # noqa: E402
 
 
 def procedures_table() -> str:
@@ -124,6 +125,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/causes.md": causes_page,
     "docs/drills.md": drills_page,
     "docs/keys.md": keys_page,
+    "docs/permissions.md": permissions_page,
 }
 
 

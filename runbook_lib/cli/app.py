@@ -18,6 +18,7 @@ from runbook_lib.cli import (
     lab_commands,
     look_commands,
     people_commands,
+    retention_commands,
     run_commands,
     sandbox_commands,
 )
@@ -39,6 +40,7 @@ for module in (
     lab_commands,
     artifact_commands,
     people_commands,
+    retention_commands,
     audit_commands,
     doctor_commands,
     drill_commands,

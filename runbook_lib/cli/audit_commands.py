@@ -48,6 +48,7 @@ def audit(
     from functools import partial
 
     from runbook_lib.cli import printing
+    from runbook_lib.run import retention
     from runbook_lib.run.audits import compare, record, work
     from runbook_lib.run.audits.asking import plan_from_options
     from runbook_lib.run.audits.table import as_document, headings_and_rows, markdown
@@ -75,6 +76,13 @@ def audit(
         judged = compare.judge_jobs(ended, before, mutes, now.date(), only_changes=plan.audit.since_last)
         if plan.audit.keep_days and not cancelled:
             record.clear_old(plan.folder, plan.audit.keep_days, now)
+    if (days := retention.keep_days(plan.home)) is not None and not cancelled:
+        over = retention.expired(plan.home, days, now)
+        retention.forget(plan.home, over)
+        for each in over:
+            printing.print_note(
+                f"runbook: incident {each.incident} was forgotten: {each.age_days:.0f} days old, kept are {days:g}"
+            )
     for words in compare.unused_mutes(mutes, judged, now.date()):
         printing.print_note(f"runbook: {words}")
     code = cancelled or compare.worst_exit_code(judged)

@@ -5,10 +5,12 @@ import stat
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Status
+from runbook_lib.core.permissions import Permitted
 from runbook_lib.io.clusters import Clusters
 from runbook_lib.io.databases import Databases
 from runbook_lib.io.http import Deadline, Http
@@ -35,11 +37,14 @@ class Door:
         salt: bytes = b"",
         tell: Callable[[str], None] = lambda _: None,
         share: Share | None = None,
+        permitted: Permitted | None = None,
+        marks: bool = False,
     ) -> None:
         self.settings = settings
         self.deadline = deadline
         self.tell = tell
         self.share = share or Share()
+        self._permitted, self._marks = permitted, marks
         self.ended = threading.Event()
         self._salt = salt
 
@@ -50,7 +55,11 @@ class Door:
     @property
     def http(self) -> Http:
         """An HTTP client that keeps this look's deadline."""
-        return Http(self.deadline, self.share)
+        return Http(
+            self.deadline,
+            self.share,
+            partial(self._permitted.check_request, marks=self._marks) if self._permitted else None,
+        )
 
     @property
     def sql(self) -> Sql:
@@ -75,7 +84,10 @@ class Door:
     @property
     def programs(self) -> Programs:
         """Other programs, which end with this look."""
-        return Programs(self.deadline, self.ended)
+        may = None
+        if self._permitted is not None:
+            may = partial(self._permitted.check_program, setting=lambda name: getattr(self.settings, name, None))
+        return Programs(self.deadline, self.ended, may)
 
     def clock(self) -> datetime:
         """The present moment by this machine's clock, aware UTC."""

@@ -25,6 +25,9 @@ from runbook_lib.io.decoding import ACCEPTED, DecodedStream
 from runbook_lib.io.room import Share
 
 T = TypeVar("T")
+May = (
+    Callable[[str, str, bytes], None] | None
+)  # method, path, body; raises where that may not be asked; None: no look, no rule
 
 set_on_retry_hooks([])  # the default hook logs the arguments of what it retries, and an argument may be a secret
 
@@ -204,11 +207,16 @@ def _pool(_address: tuple[str, str, int | None]) -> httpx.BaseTransport:
 class DeadlineTransport(httpx.BaseTransport):
     """An httpx transport under one deadline and within one share of memory, for vendors' SDKs too; bodies come decoded."""
 
-    def __init__(self, deadline: Deadline, share: Share) -> None:
-        self._deadline, self._share = deadline, share
+    def __init__(self, deadline: Deadline, share: Share, may: May) -> None:
+        self._deadline, self._share, self._may = deadline, share, may
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request under the deadline. Raises LookError: timed_out when it is spent, malformed for too large a body."""
+        """Send one request under the deadline. Raises LookError: timed_out when it is spent, malformed for too large a body;
+        NotPermittedError, before anything is sent, for what the look's source has not declared."""
+        if self._may is not None:
+            self._may(
+                request.method, request.url.raw_path.partition(b"?")[0].decode("ascii", "replace"), request.read()
+            )
         self._deadline.check()
         left_s = self._deadline.remaining_s
         request.extensions["timeout"] = {
@@ -236,11 +244,11 @@ class DeadlineTransport(httpx.BaseTransport):
 class Http:
     """HTTP within one look: its deadline, its share of memory, its retries, its statuses."""
 
-    def __init__(self, deadline: Deadline, share: Share | None = None) -> None:
+    def __init__(self, deadline: Deadline, share: Share | None = None, may: May = None) -> None:
         self.deadline = deadline
         self._share = share or Share()
         self.client = httpx.Client(
-            transport=DeadlineTransport(deadline, self._share),
+            transport=DeadlineTransport(deadline, self._share, may),
             follow_redirects=False,
             headers={"User-Agent": "nexuscore-runbook", "Accept-Encoding": ACCEPTED},
         )

@@ -24,6 +24,7 @@ from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.masking.content import drop_content
 from runbook_lib.core.model import Answer, Brought, Json, Observation, Status, observation_id, observation_key
+from runbook_lib.core.permissions import permitted
 from runbook_lib.core.redact import Redactor
 from runbook_lib.io.door import Door as Door  # readers of a look know both from here
 from runbook_lib.io.http import Deadline
@@ -172,7 +173,15 @@ class Observer:
             budget_s = min(budget_s, self._run_deadline.remaining_s)
         at, begun = self._settings_clock(), time.monotonic()
         share = Share(self._room)
-        door = Door(self._settings or Settings.empty(), Deadline(budget_s), self._salt, self._telling(look), share)
+        door = Door(
+            self._settings or Settings.empty(),
+            Deadline(budget_s),
+            self._salt,
+            self._telling(look),
+            share,
+            permitted(look.source),
+            marks=self.active or look.is_work,
+        )
         attempt = _Attempt(look.fetch, door, _TIDYING_S if look.is_work else 0.0, self._cleaned)
         return _Started(attempt, at, begun, budget_s)
 

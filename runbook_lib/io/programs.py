@@ -42,10 +42,11 @@ class Programs:
     Args:
         deadline: the look's.
         ended: set when nobody waits for the look any more; what runs is then ended.
+        may: called with a program's path before it starts; raises where the look's source has not declared it.
     """
 
-    def __init__(self, deadline: Deadline, ended: threading.Event) -> None:
-        self.deadline, self._ended = deadline, ended
+    def __init__(self, deadline: Deadline, ended: threading.Event, may: Callable[[str], None] | None = None) -> None:
+        self.deadline, self._ended, self._may = deadline, ended, may
 
     def find(self, name: str, folder: str | None, *, setting: str) -> str:
         """The path of a program: in a setting's folder, or on PATH. Raises LookError(not_configured) where it is not there."""
@@ -98,6 +99,8 @@ class Programs:
         user: str | None = None,
     ) -> Iterator["subprocess.Popen[bytes]"]:
         """A program that runs within a block and no longer. Raises LookError(not_configured) where it cannot be started."""
+        if self._may is not None:
+            self._may(str(arguments[0]))
         self.deadline.check()
         kept = {name: os.environ[name] for name in ("HOME", "TMPDIR", _KERNEL_MARK) if name in os.environ}
         environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", **kept, **(variables or {})}

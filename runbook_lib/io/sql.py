@@ -12,10 +12,13 @@ from typing import Any, TypeVar
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Json, Status
+from runbook_lib.core.permissions import NotPermittedError
 from runbook_lib.io.http import Deadline
 from runbook_lib.io.room import VALUE_BYTES, Share
 
 _CONNECT_S = 5.0
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_SECOND = re.compile(r";\s*\S")
 _BRINGS_ROWS = re.compile(r"\s*(?:select|with|values|table)\b", re.I)
 _REFUSED = re.compile(
     r"authentication failed|no pg_hba\.conf entry|role .* does not exist|permission denied|not permitted", re.I
@@ -142,6 +145,13 @@ class SqlSession:
 
         Raises psycopg.Error, and the transaction is lost; LookError(malformed) for more rows than the run has room for.
         """
+        if _SECOND.search(_QUOTED.sub(" ", statement)):
+            raise NotPermittedError(
+                "A message to the database holds one statement; this one was not sent",
+                where=statement[:200],
+                came_back="a second one behind it could end the transaction that cannot write",
+                do_next="This is a bug of the source: ask for each by itself.",
+            )
         if not _BRINGS_ROWS.match(statement):
             cursor = self._connection.execute(statement.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []

@@ -42,6 +42,7 @@ _NOT_TELLING = frozenset(
         "work_folder",
         "work_deadline_s",
         "keep_content",
+        "keep_days",
         "backup_folder",
         "migrations_path",
         "recovery_objectives_file",

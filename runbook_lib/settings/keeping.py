@@ -14,3 +14,8 @@ class Keeping(BaseModel):
         group="What is kept",
         about="1 keeps prompts, completions, messages and bodies as well; otherwise only how long they were.",
     )
+    keep_days: float | None = setting(
+        "RUNBOOK_KEEP_DAYS",
+        group="What is kept",
+        about="Days that the artifacts of an incident are kept after its newest run; without it, for ever.",
+    )

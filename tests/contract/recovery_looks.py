@@ -62,7 +62,7 @@ class Recovery:
         return Settings.from_mapping(given)
 
     def look(self, look: Look, *, deadline_s: float | None = None, **more: str) -> Observation:
-        observer = Observer(now=datetime.now(UTC), settings=self.settings(**more), deadline_s=deadline_s)
+        observer = Observer(active=True, now=datetime.now(UTC), settings=self.settings(**more), deadline_s=deadline_s)
         observer.tell = self.told.append
         return observer.together(look)[0]
 

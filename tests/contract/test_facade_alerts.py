@@ -127,7 +127,7 @@ def test_secrets_of_the_configuration_are_masked(world: World, urls: dict[str, s
 def look_at(urls: dict[str, str], look: Any) -> Any:
     """What a source brings."""
     variables = {"RUNBOOK_PROMETHEUS_URL": urls["prometheus"], "RUNBOOK_ALERTMANAGER_URL": urls["alertmanager"]}
-    return Observer(now=datetime.now(UTC), settings=Settings.from_mapping(variables)).together(look)[0]
+    return Observer(active=True, now=datetime.now(UTC), settings=Settings.from_mapping(variables)).together(look)[0]
 
 
 @pytest.mark.parametrize(("severity", "kinds"), [("page", ["pagerduty"]), ("ticket", ["slack", "webhook"])])

@@ -189,6 +189,8 @@ def test_a_route_is_mute_when_we_say_so(served_for_all: Any, tmp_path: Path) -> 
 
 def _muted(url: str) -> dict[str, bool]:
     """Whether each route is mute now, as we read the configuration that the server shows."""
-    observer = Observer(now=datetime.now(UTC), settings=Settings.from_mapping({"RUNBOOK_ALERTMANAGER_URL": url}))
+    observer = Observer(
+        active=True, now=datetime.now(UTC), settings=Settings.from_mapping({"RUNBOOK_ALERTMANAGER_URL": url})
+    )
     routes = observer.together(source.routing())[0].value["route"]["routes"]
     return {each["receiver"]: bool(each["muted_by"]) for each in routes}

@@ -36,7 +36,7 @@ class Both:
     def look(self, name: str, look: Look) -> Observation:
         """What our source brings from one of them."""
         settings = Settings.from_mapping({"RUNBOOK_ALERTMANAGER_URL": self.urls[name]})
-        return Observer(now=datetime.now(UTC), settings=settings).together(look)[0]
+        return Observer(active=True, now=datetime.now(UTC), settings=settings).together(look)[0]
 
     def looks(self, make: Callable[[], Look]) -> list[Any]:
         """What our source brings from each."""

@@ -62,7 +62,7 @@ class Both:
 
 def _observed(url: str, look: Look) -> Observation:
     settings = Settings.from_mapping({"RUNBOOK_PROMETHEUS_URL": url})
-    return Observer(now=datetime.now(UTC), settings=settings).together(look)[0]
+    return Observer(active=True, now=datetime.now(UTC), settings=settings).together(look)[0]
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ def wire(raw: list[tuple[float, bool, float]], served: Callable[[Any], str]) -> 
 
 def seen(wire: dict[str, str], look: Any) -> Observation:
     """What a source brings."""
-    found = Observer(now=datetime.now(UTC), settings=Settings.from_mapping(wire)).together(look)[0]
+    found = Observer(active=True, now=datetime.now(UTC), settings=Settings.from_mapping(wire)).together(look)[0]
     assert found.status == Status.ok, found.why
     return found
 
@@ -148,7 +148,9 @@ def test_what_is_too_much_to_read_is_not_known(
 ) -> None:
     monkeypatch.setattr(raw_counts, "MOST_TRACES", 700)
     monkeypatch.setattr(raw_counts, "MOST_ANSWERS", 6)
-    look = Observer(now=datetime.now(UTC), settings=Settings.from_mapping(wire)).together(count("api", PERIOD))[0]
+    look = Observer(active=True, now=datetime.now(UTC), settings=Settings.from_mapping(wire)).together(
+        count("api", PERIOD)
+    )[0]
     assert look.status is Status.partial
     kept = from_iso(look.value["kept_since"])
     assert PERIOD.since < kept < PERIOD.until
@@ -160,7 +162,7 @@ def test_what_is_too_much_to_read_is_not_known(
 
 def test_not_even_the_last_minute_could_be_read(wire: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raw_counts, "MOST_ANSWERS", 0)
-    observer = Observer(now=datetime.now(UTC), settings=Settings.from_mapping(wire))
+    observer = Observer(active=True, now=datetime.now(UTC), settings=Settings.from_mapping(wire))
     look = observer.together(raw_counts.tempo("api", PERIOD))[0]
     assert (look.status, look.value) == (Status.timed_out, None), "never a period without requests"
 

@@ -44,7 +44,9 @@ def asked_of(served: Any) -> Callable[[str, list[tuple[timedelta, int]]], Ask]:
             batch = {"resource": named, "scopeSpans": [{"spans": [span]}]}
             assert httpx.post(f"{otlp}/v1/traces", json={"resourceSpans": [batch]}).status_code == 200
         settings = Settings.from_mapping({"RUNBOOK_JAEGER_URL": url, "RUNBOOK_TRACE_DELAY_S": "0"})
-        return lambda limit: Observer(now=NOW, settings=settings).together(jaeger.failed_traces(HOUR, limit=limit))[0]
+        return lambda limit: Observer(active=True, now=NOW, settings=settings).together(
+            jaeger.failed_traces(HOUR, limit=limit)
+        )[0]
 
     return make
 

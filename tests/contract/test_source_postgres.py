@@ -11,6 +11,7 @@ import pytest
 
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.model import Observation, Status
+from runbook_lib.core.permissions import NotPermittedError
 from runbook_lib.io.http import Deadline
 from runbook_lib.io.observe import Look, Observer
 from runbook_lib.io.room import Room, Share
@@ -26,7 +27,7 @@ def dsn(new_database: Callable[[], str]) -> str:
 
 def _look(look: Look, dsn: str) -> Observation:
     settings = Settings.from_mapping({"RUNBOOK_DATABASE_URL": dsn})
-    return Observer(now=datetime.now(UTC), settings=settings).together(look)[0]
+    return Observer(active=True, now=datetime.now(UTC), settings=settings).together(look)[0]
 
 
 def test_a_session_that_waits_and_the_one_that_blocks_it_are_told(dsn: str) -> None:
@@ -63,6 +64,22 @@ def test_a_statement_ends_with_the_looks_deadline(dsn: str) -> None:
     with pytest.raises(LookError, match="57014") as caught:
         Sql(Deadline(0.5)).query(dsn, "select pg_sleep(60)")
     assert caught.value.status == Status.timed_out
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select 1; commit; create table public.leftover (id int)",
+        "show server_version; drop table public.profiles",
+        "set local role postgres; select 1",
+        "select ';' as a, $x$;$x$ as b -- ;\n; rollback",
+    ],
+)
+def test_a_message_holds_one_statement(dsn: str, statement: str) -> None:
+    """What the protocol allows, several statements in one message, would end the transaction that cannot write."""
+    with pytest.raises(NotPermittedError, match="one statement"):
+        Sql(Deadline(10)).query(dsn, statement)
+    assert Sql(Deadline(10)).query(dsn, "select ';' as a, $$;$$ as b /* ; */; ")[0] == {"a": ";", "b": ";"}
 
 
 def test_rows_without_end_are_malformed(dsn: str) -> None:

@@ -29,7 +29,7 @@ def role(new_database: Callable[[], str]) -> Iterator[tuple[psycopg.Connection, 
 
 def told(dsn: str) -> dict[str, object]:
     settings = Settings.from_mapping({"RUNBOOK_DATABASE_URL": dsn})
-    seen = Observer(now=datetime.now(UTC), settings=settings).together(reach())[0]
+    seen = Observer(active=True, now=datetime.now(UTC), settings=settings).together(reach())[0]
     assert seen.status == Status.ok, seen.why
     return dict(seen.value)
 

@@ -48,7 +48,7 @@ def ask(loopback: Loopback) -> Callable[..., Observation]:
         loopback.asked.clear()
         loopback.answer = answer
         settings = Settings.from_mapping(everything_at(loopback.url))
-        return Observer(now=datetime.now(UTC), settings=settings).together(look)[0]
+        return Observer(active=True, now=datetime.now(UTC), settings=settings).together(look)[0]
 
     return run
 

@@ -55,7 +55,7 @@ def asked_by(loopback: Loopback) -> Callable[[str], list[Asked]]:
         loopback.asked.clear()
         loopback.answer = lambda asked: Reply(200, body) if (body := case.body(asked)) is not None else Reply(404, "no")
         settings = Settings.from_mapping(everything_at(loopback.url))
-        Observer(now=datetime.now(UTC), settings=settings).together(case.look())
+        Observer(active=True, now=datetime.now(UTC), settings=settings).together(case.look())
         return list(loopback.asked)
 
     return run
@@ -136,7 +136,7 @@ def test_a_railway_project_token_travels_in_its_own_header_and_an_account_token_
     account = {**project, "RUNBOOK_RAILWAY_PROJECT_TOKEN": "", "RUNBOOK_RAILWAY_TOKEN": "account-token-for-tests"}
     for variables, header in ((project, "project-access-token"), (account, "authorization")):
         loopback.asked.clear()
-        Observer(now=datetime.now(UTC), settings=Settings.from_mapping(variables)).together(
+        Observer(active=True, now=datetime.now(UTC), settings=Settings.from_mapping(variables)).together(
             CASES["railway.incidents"].look()
         )
         sent = {"project-access-token", "authorization"} & set(loopback.asked[0].headers)

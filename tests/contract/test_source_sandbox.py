@@ -35,7 +35,7 @@ class Seen:
         self.settings = Settings.from_mapping(read_env_file(sandbox.env_file))
 
     def look(self, look: Look) -> Observation:
-        return Observer(now=datetime.now(UTC), settings=self.settings).together(look)[0]
+        return Observer(active=True, now=datetime.now(UTC), settings=self.settings).together(look)[0]
 
     @property
     def window(self) -> Window:

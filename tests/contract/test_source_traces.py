@@ -78,7 +78,7 @@ def _serve(app: Any) -> tuple[uvicorn.Server, str]:
 def _observer(source: ModuleType, url: str, **more: str) -> Observer:
     name = "RUNBOOK_TEMPO_URL" if source is tempo else "RUNBOOK_JAEGER_URL"
     variables = {name: url, "RUNBOOK_TRACE_DELAY_S": "0", **more}
-    return Observer(now=datetime.now(UTC), settings=Settings.from_mapping(variables))
+    return Observer(active=True, now=datetime.now(UTC), settings=Settings.from_mapping(variables))
 
 
 @pytest.fixture(scope="module", params=BACKENDS)

@@ -23,7 +23,7 @@ TYPES = ["invoice.payment_failed"]
 def look(sandbox: Sandbox, made: Look) -> Observation:
     """What a source brings."""
     settings = Settings.from_mapping({**sandbox.env, "RUNBOOK_TRACE_RETENTION_H": "960"})
-    return Observer(now=datetime.now(UTC), settings=settings).together(made)[0]
+    return Observer(active=True, now=datetime.now(UTC), settings=settings).together(made)[0]
 
 
 def past(days_from: float, days_to: float) -> Window:

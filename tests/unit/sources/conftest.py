@@ -41,7 +41,7 @@ def make_look(loopback: Loopback, settings_at: Callable[..., Settings]) -> Calla
     """`make_look(look, deadline_s=…, NAME=value, …)`: what the look brings from the server."""
 
     def make(look: Look, *, deadline_s: float | None = None, **more: str) -> Observation:
-        observer = Observer(now=datetime.now(UTC), settings=settings_at(loopback.url, **more))
+        observer = Observer(active=True, now=datetime.now(UTC), settings=settings_at(loopback.url, **more))
         return observer.together(look if deadline_s is None else replace(look, deadline_s=deadline_s))[0]
 
     return make
@@ -82,7 +82,7 @@ def see(loopback: Loopback) -> Callable[..., Observation]:
     def make(look: Look, **more: str) -> Observation:
         variables = {**everything_at(loopback.url), **_providers(loopback.url), **more}
         settings = Settings.from_mapping(variables, places={".env": variables})
-        return Observer(now=datetime.now(UTC), settings=settings).together(look)[0]
+        return Observer(active=True, now=datetime.now(UTC), settings=settings).together(look)[0]
 
     return make
 

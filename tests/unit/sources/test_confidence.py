@@ -31,7 +31,7 @@ def test_a_fingerprint_tells_equal_values_within_a_run_and_nothing_between_runs(
         return Answer(Status.ok, [door.fingerprint(value) for value in (SECRET, SECRET, "another")])
 
     def one_run() -> list[str]:
-        observer = Observer(now=datetime.now(UTC), settings=Settings.empty())
+        observer = Observer(active=True, now=datetime.now(UTC), settings=Settings.empty())
         first, second = (observer.together(Look("x", name, {}, fetch))[0].value for name in ("one", "two"))
         assert first == second
         return list(first)

@@ -127,7 +127,7 @@ def test_a_source_in_good_health_is_ok(name: str, loopback: Loopback, make_look:
 
 @pytest.mark.parametrize("name", KEYED)
 def test_without_settings_it_is_not_configured_and_says_what_to_set(name: str) -> None:
-    seen = Observer(now=NOW, settings=Settings.empty()).together(CASES[name].look())[0]
+    seen = Observer(active=True, now=NOW, settings=Settings.empty()).together(CASES[name].look())[0]
     assert seen.status == Status.not_configured
     assert any(word in seen.help for word in ("RUNBOOK_", "SUPABASE_", "_API_KEY"))
 
@@ -156,7 +156,7 @@ def test_where_nothing_listens_it_is_unreachable(
     name: str, closed_port: str, settings_at: Callable[..., Settings]
 ) -> None:
     with stamina.set_testing(True, attempts=2):  # as in earnest, without the pauses
-        seen = Observer(now=NOW, settings=settings_at(closed_port)).together(CASES[name].look())[0]
+        seen = Observer(active=True, now=NOW, settings=settings_at(closed_port)).together(CASES[name].look())[0]
     assert seen.status == Status.unreachable, seen.why
 
 

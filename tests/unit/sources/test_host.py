@@ -28,7 +28,7 @@ Seen = Callable[..., Observation]
 
 
 def see(look: Look, **variables: str) -> Observation:
-    return Observer(now=datetime.now(UTC), settings=Settings.from_mapping(variables)).together(look)[0]
+    return Observer(active=True, now=datetime.now(UTC), settings=Settings.from_mapping(variables)).together(look)[0]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ GOOD = '{"at": "2026-11-01T10:00:00Z", "outcome": "whole", "restored_s": 12.5, "
 
 
 def _look(look: Look, **settings: str) -> Observation:
-    return Observer(now=datetime.now(UTC), settings=Settings.from_mapping(settings)).together(look)[0]
+    return Observer(active=True, now=datetime.now(UTC), settings=Settings.from_mapping(settings)).together(look)[0]
 
 
 def _objectives(tmp_path: Path, text: str) -> Observation:

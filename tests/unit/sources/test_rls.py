@@ -73,7 +73,7 @@ class TestEveryLook:
         assert make_look(LOOKS[name][0]()).status == Status.ok
 
     def test_without_settings_it_says_what_to_set(self, name: str) -> None:
-        seen = Observer(now=NOW, settings=Settings.empty()).together(LOOKS[name][0]())[0]
+        seen = Observer(active=True, now=NOW, settings=Settings.empty()).together(LOOKS[name][0]())[0]
         assert seen.status == Status.not_configured
         assert "SUPABASE_" in seen.help
 
@@ -89,7 +89,7 @@ class TestEveryLook:
         assert make_look(LOOKS[name][0]()).status == Status.rate_limited
 
     def test_where_nothing_listens_it_is_unreachable(self, name: str, closed_port: str, settings_at: Any) -> None:
-        seen = Observer(now=NOW, settings=settings_at(closed_port)).together(LOOKS[name][0]())[0]
+        seen = Observer(active=True, now=NOW, settings=settings_at(closed_port)).together(LOOKS[name][0]())[0]
         assert seen.status == Status.unreachable
 
     def test_an_answer_that_never_ends_is_timed_out(self, name: str, loopback: Loopback, make_look: MakeLook) -> None:
@@ -238,7 +238,7 @@ class TestToken:
                 "SUPABASE_URL": loopback.url, "SUPABASE_ANON_KEY": ANON, "RUNBOOK_SUPABASE_JWT_SECRET": SECRET,
                 "RUNBOOK_SUPABASE_PROJECT_REF": REF, **settings,
             }  # fmt: skip
-            observer = Observer(now=NOW, settings=Settings.from_mapping(given))
+            observer = Observer(active=True, now=NOW, settings=Settings.from_mapping(given))
             seen = observer.together(supabase_rls.token("env:A_TOKEN"))[0]
             assert seen.status == Status.ok, seen.why
             written = json.dumps(seen.as_dict())

@@ -266,9 +266,9 @@ LEVELS = '[[objectives]]\nname = "A"\nkind = "availability"\nservice = "api"\nta
 def test_a_mistake_in_the_file_is_named_exactly(text: str, words: str, tmp_path: Path) -> None:
     path = tmp_path / "levels.toml"
     path.write_text(text)
-    seen = Observer(now=NOW, settings=Settings.from_mapping({"RUNBOOK_SERVICE_LEVELS": str(path)})).together(
-        team_files.service_levels()
-    )[0]
+    seen = Observer(
+        active=True, now=NOW, settings=Settings.from_mapping({"RUNBOOK_SERVICE_LEVELS": str(path)})
+    ).together(team_files.service_levels())[0]
     assert seen.status == Status.malformed
     assert words in seen.why
     assert "service_levels.toml is an example" in seen.help
@@ -276,9 +276,9 @@ def test_a_mistake_in_the_file_is_named_exactly(text: str, words: str, tmp_path:
 
 def test_the_committed_example_is_right_and_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
     def read(path: str) -> Observation:
-        return Observer(now=NOW, settings=Settings.from_mapping({"RUNBOOK_SERVICE_LEVELS": path})).together(
-            team_files.service_levels()
-        )[0]
+        return Observer(
+            active=True, now=NOW, settings=Settings.from_mapping({"RUNBOOK_SERVICE_LEVELS": path})
+        ).together(team_files.service_levels())[0]
 
     seen = read("service_levels.toml")
     assert seen.status == Status.ok
