@@ -60,6 +60,7 @@ def audit(
         parameters=parameter or [], since_last=since_last, active=active, deadline_s=deadline,
     )  # fmt: skip
     now = datetime.now(UTC)
+    days = retention.keep_days(plan.home)  # a wrong number is told before the work
     cancelled = 0
     with record.hold_folder(plan.folder, now):
         for path in record.settle_killed(plan.folder):
@@ -74,9 +75,9 @@ def audit(
                 ended, cancelled = stopped.record, 128 + stopped.signum
         path = record.write_record(plan.folder, ended)
         judged = compare.judge_jobs(ended, before, mutes, now.date(), only_changes=plan.audit.since_last)
-        if plan.audit.keep_days and not cancelled:
-            record.clear_old(plan.folder, plan.audit.keep_days, now)
-    if (days := retention.keep_days(plan.home)) is not None and not cancelled:
+        if (keep := plan.audit.keep_days or days) and not cancelled:
+            record.clear_old(plan.folder, keep, now)
+    if days is not None and not cancelled:
         over = retention.expired(plan.home, days, now)
         retention.forget(plan.home, over)
         for each in over:

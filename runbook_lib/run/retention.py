@@ -3,7 +3,7 @@
 An incident is forgotten as a whole, when its newest run is older than that. It is open, and kept, while any of its runs is younger,
 while one is running, and while somebody keeps a file OPEN in its folder. What is removed are sealed artifacts, runs that never
 became whole, working copies, and what this machine knows of its people; anything else in the folder is not ours, and stays.
-Audits' own folders are cleared by their records (`keep_days` in audits.toml).
+Audits' own folders are cleared by their records (`keep_days` in audits.toml, by default this setting).
 """
 
 import os

@@ -177,7 +177,7 @@ def settle_killed(folder: Path) -> list[Path]:
     return settled
 
 
-def clear_old(folder: Path, keep_days: int, now: datetime) -> list[Path]:
+def clear_old(folder: Path, keep_days: float, now: datetime) -> list[Path]:
     """Remove the records, and the artifacts that they name, of audits that ended longer ago; returns what was removed.
 
     The newest whole audit stays, whatever its age, and so does every folder that no record of this audit names.
