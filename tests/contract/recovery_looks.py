@@ -92,11 +92,17 @@ class Recovery:
         return files + [row[0] for row in rows]
 
     def fingerprint(self) -> list[Any]:
-        """What would show that something wrote to the source."""
-        return self.sql(
-            "select relname, n_tup_ins, n_tup_upd, n_tup_del from pg_stat_user_tables union all"
-            " select 'objects', count(*), 0, 0 from pg_class order by 1"
+        """What would show that something wrote to the source: each table's rows, their contents, and the last that wrote one.
+
+        Not the counters of pg_stat_user_tables: those arrive up to seconds after what they count.
+        """
+        tables = self.sql(
+            "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables"
+            " where schemaname not in ('pg_catalog', 'information_schema') order by 1"
         )
+        facts = "count(*), coalesce(sum(hashtext(t::text)::bigint), 0), coalesce(max(t.xmin::text::bigint), 0)"
+        rows = [(name, *self.sql(f"select {facts} from {name} t")) for (name,) in tables]
+        return [*rows, *self.sql("select 'objects', count(*) from pg_class")]
 
 
 MakeRecovery = Callable[[], Recovery]

@@ -7,10 +7,9 @@ _TOOLS = (
     "pg_restore",
     "pg_basebackup",
     "pg_verifybackup",
+    "psql",
     "initdb",
     "postgres",
-    "pg_ctl",
-    "pg_waldump",
     "sh",
 )
 
