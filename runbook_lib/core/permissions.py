@@ -47,6 +47,8 @@ class Permitted(NamedTuple):
 
     def check_request(self, method: str, path: str, body: bytes, *, marks: bool) -> None:
         """Raises NotPermittedError where no declared request is like this one, or where it leaves a mark and may not."""
+        if any(part.lower().replace("%2e", ".") in (".", "..") for part in path.split("/")):
+            raise self._refused(f"{method} {path}", "a part of it leads out of where it stands")
         for request in self.requests:
             if request.method != method.upper() or not _pattern(request.path).search(path):
                 continue

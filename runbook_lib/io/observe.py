@@ -24,7 +24,7 @@ from runbook_lib.core.clock import to_iso
 from runbook_lib.core.errors import LookError
 from runbook_lib.core.masking.content import drop_content
 from runbook_lib.core.model import Answer, Brought, Json, Observation, Status, observation_id, observation_key
-from runbook_lib.core.permissions import permitted
+from runbook_lib.core.permissions import NotPermittedError, permitted
 from runbook_lib.core.redact import Redactor
 from runbook_lib.io.door import Door as Door  # readers of a look know both from here
 from runbook_lib.io.http import Deadline
@@ -51,7 +51,7 @@ class Look(Generic[Brought]):
     """One look that has not been made yet; `Observer.together` makes several at once. `Look[list[RequestRow]]` brings such rows.
 
     `is_work`: it does something that was asked for and takes as long as it takes (a restore); RUNBOOK_WORK_DEADLINE_S bounds it
-    then, not the setting for looks.
+    then, not the setting for looks. `leaves_a_mark`: it is refused unless marks are allowed, whatever its requests are.
     """
 
     source: str
@@ -60,6 +60,7 @@ class Look(Generic[Brought]):
     fetch: Callable[[Door], Answer[Brought]]
     deadline_s: float = DEFAULT_DEADLINE_S
     is_work: bool = False
+    leaves_a_mark: bool = False
 
 
 class Observer:
@@ -160,7 +161,16 @@ class Observer:
         return observation_key(name, clean, 0), name, clean
 
     def _start(self, look: Look) -> "_Started":
-        """Begin a look's fetch under its deadline, cut by the settings' and the run's."""
+        """Begin a look's fetch under its deadline, cut by the settings' and the run's.
+
+        Raises NotPermittedError for one that leaves a mark in a run that may only look.
+        """
+        if look.leaves_a_mark and not self.active:
+            raise NotPermittedError(
+                "This look leaves a mark, and this run may only look",
+                where=f"{look.source}.{look.call}",
+                do_next="This is a bug of the procedure: it asks for it with --active alone.",
+            )
         budget_s = look.deadline_s
         given_s = (
             (self._settings.work_deadline_s if look.is_work else self._settings.look_deadline_s)

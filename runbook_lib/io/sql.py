@@ -17,9 +17,10 @@ from runbook_lib.io.http import Deadline
 from runbook_lib.io.room import VALUE_BYTES, Share
 
 _CONNECT_S = 5.0
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
-_SECOND = re.compile(r";\s*\S")
-_BRINGS_ROWS = re.compile(r"\s*(?:select|with|values|table)\b", re.I)
+# What a look may say: nothing that ends its transaction, or makes another one of it. `stream` sends each statement by the extended
+# protocol, in which the server itself refuses a second one in the same message, however it is hidden.
+_READS = re.compile(r"[\s(]*(?:select|with|values|table|explain|show)\b", re.I)
+_RESETS = re.compile(r"\s*reset\s+role\s*;?\s*", re.I)
 _REFUSED = re.compile(
     r"authentication failed|no pg_hba\.conf entry|role .* does not exist|permission denied|not permitted", re.I
 )
@@ -143,18 +144,19 @@ class SqlSession:
 
         Rows come one by one and are counted, for a result without end would be held whole before its first row is seen.
 
-        Raises psycopg.Error, and the transaction is lost; LookError(malformed) for more rows than the run has room for.
+        Raises psycopg.Error, and the transaction is lost; LookError(malformed) for more rows than the run has room for;
+        NotPermittedError, before anything is sent, for a statement that does not begin as one that reads.
         """
-        if _SECOND.search(_QUOTED.sub(" ", statement)):
+        if _RESETS.fullmatch(statement):
+            self._connection.execute(b"reset role")
+            return []
+        if not _READS.match(statement):
             raise NotPermittedError(
-                "A message to the database holds one statement; this one was not sent",
+                "A look asks a database by statements that read; this one was not sent",
                 where=statement[:200],
-                came_back="a second one behind it could end the transaction that cannot write",
-                do_next="This is a bug of the source: ask for each by itself.",
+                came_back="it begins with none of select, with, values, table, explain, show",
+                do_next="This is a bug of the source.",
             )
-        if not _BRINGS_ROWS.match(statement):
-            cursor = self._connection.execute(statement.encode(), parameters or None)
-            return cursor.fetchall() if cursor.description else []
         found: list[dict[str, Json]] = []
         cursor = self._connection.cursor()
         with contextlib.closing(cursor.stream(statement.encode(), parameters or None)) as rows:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from runbook_lib.core.clock import Window, from_epoch_s, to_iso
-from runbook_lib.core.errors import LookError
+from runbook_lib.core.errors import LookError, RunbookError
 from runbook_lib.core.model import Json, Status
 from runbook_lib.core.records.project import ProjectKey
 from runbook_lib.io.http import Http, Reply
@@ -91,7 +91,7 @@ class ProjectApi:
             found = build(self._client).retry(False).execute().data
         except APIError as error:
             raise self._as_look_error(error) from error
-        except LookError:
+        except RunbookError:  # a look's own status, or a request that the source has not declared
             raise
         except Exception as error:  # the package raises whatever its parser met
             raise self.malformed(f"unexpected answer: {type(error).__name__}") from error

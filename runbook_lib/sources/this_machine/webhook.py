@@ -104,7 +104,7 @@ def signed(command_secret: bool = True) -> Look[SignedTests]:
         reference = "own" if offset_s is None else "stripe"
         return Answer(Status.ok, {"reference": reference, "offset_s": offset_s, "tests": tests})
 
-    return Look("webhook", "signed", {"command_secret": command_secret}, fetch, deadline_s=45)
+    return Look("webhook", "signed", {"command_secret": command_secret}, fetch, deadline_s=45, leaves_a_mark=True)
 
 
 def health() -> Look[WebhookAnswer]:

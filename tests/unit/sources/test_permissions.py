@@ -15,6 +15,8 @@ from runbook_lib.io.door import Door
 from runbook_lib.io.observe import Look, Observer
 from runbook_lib.settings import Settings
 from runbook_lib.sources.permissions_page import all_permitted
+from runbook_lib.sources.supabase.api import ProjectApi
+from runbook_lib.sources.this_machine import webhook
 
 SOURCES = all_permitted()
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
@@ -91,6 +93,28 @@ def test_every_request_reads_or_says_why_it_is_asked() -> None:
             assert bool(reads) != bool(request.leaves_a_mark), (source, request)
 
 
+def test_a_look_that_leaves_a_mark_is_not_begun_in_a_run_that_may_only_look() -> None:
+    observer = Observer(now=datetime.now(UTC), settings=Settings.empty())
+    with pytest.raises(NotPermittedError, match="leaves a mark"):
+        observer.together(webhook.signed())
+
+
+def test_what_is_not_permitted_breaks_the_run_within_a_vendor_s_package_too(counting: tuple[str, list[object]]) -> None:
+    """The supabase package turns what its transport raises into errors of its own; this one has to come through."""
+    address, opened = counting
+
+    def fetch(door: Door) -> Answer[None]:
+        ProjectApi(door).rows(lambda client: client.table("notes").delete().eq("id", "1"))
+        return Answer(Status.ok, None)
+
+    settings = Settings.from_mapping(
+        {"SUPABASE_URL": address, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_0123456789abcdef"}
+    )
+    with pytest.raises(NotPermittedError):
+        Observer(now=datetime.now(UTC), settings=settings).together(Look("supabase", "test", {}, fetch))
+    assert opened == []
+
+
 def test_a_source_that_declared_nothing_asks_nothing(counting: tuple[str, list[object]]) -> None:
     address, opened = counting
     with pytest.raises(NotPermittedError):
@@ -140,6 +164,13 @@ def test_a_program_that_is_not_declared_is_not_started(tmp_path: Any) -> None:
 def test_a_template_s_part_is_one_segment() -> None:
     may = Permitted("x", (Request("GET", "/v1/apps/{app}"),))
     may.check_request("GET", "/base/v1/apps/web", b"", marks=False)
-    for path in ("/v1/apps/web/delete", "/v1/apps/", "/v1/apps/a/../../secrets", "/v1/appsweb"):
+    for path in (
+        "/v1/apps/web/delete",
+        "/v1/apps/",
+        "/v1/apps/a/../../secrets",
+        "/v1/apps/..",
+        "/v1/apps/%2E%2e",
+        "/v1/appsweb",
+    ):
         with pytest.raises(NotPermittedError):
             may.check_request("GET", path, b"", marks=False)
