@@ -3,6 +3,7 @@
 What stands in this file imports the standard library alone: an import that fails must not leave with 1, which means confirmed.
 """
 
+import contextlib
 import sys
 import warnings
 
@@ -11,13 +12,13 @@ BROKE = 5
 
 def main() -> None:
     """The `runbook` command. Exit 5 where the runbook itself cannot start."""
-    from runbook_lib.cli.streams import prepare_streams
-
-    prepare_streams()
     warnings.filterwarnings(
         "ignore", message="XDG_RUNTIME_DIR is not set"
     )  # about the login; our folders are private anyway
     try:
+        from runbook_lib.cli.streams import prepare_streams
+
+        prepare_streams()
         from runbook_lib.run.lean import leave_out
 
         leave_out()
@@ -37,8 +38,10 @@ def main() -> None:
 def _say_broken(error: BaseException) -> None:
     """One message on an install that cannot be imported."""
     words = " ".join(str(error).split())[:300]
-    print(  # noqa: T201 (the one place that prints may not be importable)
-        f"runbook: the runbook cannot start: {type(error).__name__}: {words}. "
-        "Its environment is incomplete or of another version: run `make setup` in the checkout (exit 5)",
-        file=sys.stderr,
-    )
+    with contextlib.suppress(OSError):  # nowhere to say it; the exit code still does
+        print(  # noqa: T201 (the one place that prints may not be importable)
+            f"runbook: the runbook cannot start: {type(error).__name__}: {words}. "
+            "Its environment is incomplete or of another version: run `make setup` in the checkout (exit 5)",
+            file=sys.stderr,
+            flush=True,
+        )

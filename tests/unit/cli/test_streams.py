@@ -35,7 +35,9 @@ def shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("package", ["typer", "pydantic", "orjson", "re2", "runbook_lib.core.errors"])
+@pytest.mark.parametrize(
+    "package", ["typer", "pydantic", "orjson", "re2", "runbook_lib.core.errors", "runbook_lib.cli.streams"]
+)
 @pytest.mark.parametrize("how", ["ImportError('broken')", "RuntimeError('half an install')", "SystemExit(1)"])
 def test_an_import_that_fails_is_5_and_says_what_to_do(package: str, how: str) -> None:
     fault = (
